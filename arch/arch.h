@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * All that the rest of the tree may know of an architecture. arch/x86_64 and arch/arm64 implement it;
+ * make picks the folder. The pure half (bytes put into guest memory: image loader, tables) knows no
+ * KVM and is compiled and tested on any host; the other half makes ioctls.
+ *
+ * The machine table: machine.c fills a struct platform, in which each device's address, size,
+ * interrupt and identity stand once. Descriptions for the guest (ACPI, device tree) and the buses
+ * are both made from it.
+ */
+#pragma once
+
+#include "vmm/base.h"
+#include "vmm/memory.h"
+
+enum platform_kind {
+    PLATFORM_SERIAL, /* 16550A */
+    PLATFORM_VIRTIO, /* virtio-mmio slot */
+    PLATFORM_POWER,  /* ACPI sleep registers: see devices/power.h */
+    PLATFORM_RESET,  /* i8042 command port / reset register */
+    PLATFORM_PANIC,  /* pvpanic */
+    PLATFORM_RTC,
+};
+
+struct platform_device {
+    enum platform_kind kind;
+    unsigned index; /* among its kind; for virtio the slot number */
+    bool port_io;   /* address is an I/O port (x86) */
+    gpa_t base;
+    uint64_t size;
+    uint32_t irq; /* GSI; 0: none */
+};
+
+#define PLATFORM_DEVICES_MAX 64
+
+struct platform {
+    unsigned cpu_count;
+    const struct memory *mem;
+    unsigned device_count;
+    struct platform_device device[PLATFORM_DEVICES_MAX];
+    const char *cmdline; /* whole, as the guest gets it; borrowed */
+};
+
+/* Where things are; const, one per architecture. */
+struct arch_layout {
+    gpa_t ram_base, hole_start, hole_end; /* for memory_create() */
+    gpa_t virtio_base;                    /* of slot 0 */
+    uint64_t virtio_stride;
+    unsigned virtio_slots;
+    const uint8_t *virtio_irqs; /* GSI of each slot */
+    size_t cmdline_bytes_max;   /* with NUL */
+    const char *console_arg;    /* the one argument linnet adds, "console=ttyS0" */
+    const struct platform_device *fixed; /* devices that every machine has */
+    unsigned fixed_count;
+};
+extern const struct arch_layout arch_layout;
+
+/* Where vCPU 0 starts. */
+struct arch_entry {
+    enum { ENTRY_LINUX64, ENTRY_PVH32, ENTRY_LINUX_ARM64 } kind;
+    gpa_t pc;
+    gpa_t arg; /* boot_params (RSI), start_info (EBX), device tree (x0) */
+};
+
+/* A file read or mapped whole; `bytes` is borrowed. `name` is for messages. */
+struct image {
+    const char *name;
+    const uint8_t *bytes;
+    size_t size;
+};
+
+/* Pure: checks the kernel, puts kernel, initrd (size 0: none), command line and the machine's
+ * description into guest RAM. -errno after one line that names the file, what is wrong and the
+ * remedy: -ENOEXEC not a kernel for this architecture, -EBADMSG truncated or damaged, -ENOMEM too big for RAM. */
+int arch_load(const struct platform *platform, const struct image *kernel,
+              const struct image *initrd, struct arch_entry *ret_entry);

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a virtio device is (virtio 1.2 §2): a class (the model, const), an instance, its queues, and
+ * a life:
+ *
+ *                        DRIVER_OK, virtio_activate()
+ *   create --> [idle] ------------------------------> [active: the worker owns the queues]
+ *                ^                                       |            | virtio_fail()
+ *                |  write 0 to Status, virtio_reset()    v            v
+ *                +---------------------------------------+<--- [needs reset: queues are dead]
+ *
+ * Threads. main: create, destroy. vCPU threads, one at a time under the device's bus lock:
+ * registers, virtio_activate(), virtio_reset(). The worker: notify(), and every watch that the
+ * device added to dev->worker.loop. virtio_reset() joins the worker before it returns, so a device
+ * needs no lock. Three things are touched by both sides: `status` and `isr` (atomics), and the
+ * config bytes (config_lock).
+ */
+#pragma once
+
+#include "virtio/queue.h"
+#include "vmm/irq.h"
+#include "vmm/log.h"
+#include "vmm/loop.h"
+#include "vmm/opts.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define VIRTIO_QUEUES_MAX 16
+
+/* Core and transport features (§6), offered for every device. */
+#define VIRTIO_CORE_FEATURES                                                                       \
+    ((1ull << 32) /* VERSION_1 */ | (1ull << 28) /* INDIRECT_DESC */ | (1ull << 29) /* EVENT_IDX */)
+
+struct virtio_device;
+
+/* A model. NULL callbacks mean nothing to do. */
+struct virtio_class {
+    const char *name;      /* option name and log prefix */
+    const char *help;      /* one line for --help */
+    uint32_t id;           /* device type, virtio 1.2 §5 */
+    uint64_t features;     /* offered beyond VIRTIO_CORE_FEATURES; an instance may change dev->features */
+    uint16_t queue_count;
+    uint16_t queue_size;   /* largest, power of two, up to VIRTQ_SIZE_MAX */
+    uint8_t slot_first;    /* first transport slot of this class: address and interrupt follow */
+    uint8_t count_max;     /* instances in a VM; they have slots slot_first ... + count_max - 1 */
+    size_t instance_size;  /* of the struct that embeds struct virtio_device, `dev` first or not */
+    size_t instance_offset; /* offsetof(that struct, dev) */
+    const struct opt *opts; /* ends with {0}; drives parsing and --help */
+    /* main: open host resources, set dev->config; -errno after saying what is wrong */
+    int (*create)(struct virtio_device *dev, const struct opts *opts);
+    /* main, worker joined: also after a failed create */
+    void (*destroy)(struct virtio_device *dev);
+    /* vCPU thread, worker not running yet: features are final, queues are started; may add watches */
+    int (*activate)(struct virtio_device *dev);
+    /* vCPU thread or main, worker joined, queues still started: remove watches, forget requests */
+    void (*reset)(struct virtio_device *dev);
+    /* worker: the driver kicked this queue, or it is the first look after DRIVER_OK */
+    void (*notify)(struct virtio_device *dev, struct virtq *vq);
+    /* vCPU thread: the driver wrote [off, off + len) of config space, inside dev->config; NULL:
+     * config is read only */
+    void (*config_write)(struct virtio_device *dev, size_t off, const void *buf, size_t len);
+    /* main, after the VM ended and the worker was joined: close recordings, judge expectations.
+     * 0, or -EPROTO if an expectation failed (said in a line), or -errno. */
+    int (*finish)(struct virtio_device *dev);
+    /* worker: on SIGUSR1, tell what there is to tell, one line a thing */
+    void (*report)(struct virtio_device *dev);
+};
+
+struct virtio_device {
+    const struct virtio_class *class;
+    char name[16];     /* "snd0": log prefix and thread name */
+    unsigned index;    /* among the instances of its class */
+    const struct memory *mem;
+    struct irq irq;    /* owned; the transport's one line */
+    struct worker worker; /* runs from activation to reset */
+
+    uint64_t features; /* offered; fixed after create */
+    uint64_t driver_features; /* accepted; final once FEATURES_OK is set */
+    _Atomic uint32_t status;  /* device status field §2.1: vCPU thread; the worker adds NEEDS_RESET */
+    _Atomic uint32_t isr;     /* bit 0 used buffer, bit 1 config change: worker sets, vCPU clears */
+
+    pthread_mutex_t config_lock;
+    uint8_t *config;   /* device config space, lent by the instance; NULL if none */
+    size_t config_size;
+    uint32_t config_generation; /* under config_lock */
+
+    bool active;       /* vCPU thread: worker runs */
+    struct virtq queue[VIRTIO_QUEUES_MAX];
+    struct watch kick[VIRTIO_QUEUES_MAX];
+    struct watch report_watch; /* eventfd: virtio_report() */
+    struct log_limit log_limit; /* worker: for messages that the guest provokes */
+};
+
+/* -- main thread -- */
+
+/* Makes an instance: allocates, creates queues' eventfds and irq, calls class->create. On failure
+ * nothing is left. `opts` is borrowed for the call. */
+int virtio_create(const struct virtio_class *class, unsigned index, const struct memory *mem,
+                  const struct opts *opts, struct virtio_device **ret_dev);
+/* Resets, then destroys. Accepts NULL. */
+void virtio_destroy(struct virtio_device *dev);
+/* Resets (joins the worker), then class->finish(). */
+int virtio_finish(struct virtio_device *dev);
+/* Any thread: has the worker call class->report(), if it runs. */
+void virtio_report(struct virtio_device *dev);
+
+/* -- the transport, on a vCPU thread under the bus lock -- */
+
+/* DRIVER_OK was set: starts the queues that are ready and the worker, which scans every queue once
+ * (buffers may be waiting without a kick). Failure makes the device need a reset. */
+void virtio_activate(struct virtio_device *dev);
+/* Status was set to 0, or power-on: joins the worker, forgets all that the driver set up. */
+void virtio_reset(struct virtio_device *dev);
+/* Reads config space; bytes past its end are 0. Writes outside it vanish. */
+void virtio_config_read(struct virtio_device *dev, size_t off, void *ret_buf, size_t len,
+                        uint32_t *ret_generation);
+void virtio_config_guest_write(struct virtio_device *dev, size_t off, const void *buf, size_t len);
+
+/* -- the device model -- */
+
+/* Changes config space and tells the driver (§2.5, config change notification). */
+void virtio_config_set(struct virtio_device *dev, size_t off, const void *buf, size_t len);
+
+/* Sends the used buffer notification if the driver wants one. Worker. */
+void virtio_signal(struct virtio_device *dev, struct virtq *vq);
+
+/* The driver broke the rules beyond repair, or nothing honest can be answered: DEVICE_NEEDS_RESET,
+ * a config change notification, and no queue is touched again until reset. Logged, rate limited. r
+ * is a negative errno, `what` a word or two. Worker, or vCPU thread while inactive. */
+void virtio_fail(struct virtio_device *dev, int r, const char *what);
+
+static inline bool virtio_has(const struct virtio_device *dev, unsigned feature_bit)
+{
+    return (dev->driver_features >> feature_bit & 1) != 0;
+}

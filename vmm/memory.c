@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* See memory.h. */
+#include "vmm/memory.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+static void region_add(struct memory *mem, gpa_t base, uint64_t size)
+{
+    struct memory_region *last = mem->region + mem->region_count;
+    uint64_t offset = mem->region_count > 0 ? last[-1].offset + last[-1].size : 0;
+
+    assert(mem->region_count < MEMORY_REGIONS_MAX);
+    *last = (struct memory_region){base, size, offset};
+    mem->region_count++;
+}
+
+int memory_create(struct memory *mem, uint64_t size, gpa_t base, gpa_t hole_start, gpa_t hole_end)
+{
+    assert(size > 0 && size % 4096 == 0);
+    assert(base <= hole_start && hole_start <= hole_end);
+
+    *mem = (struct memory){.fd = -1, .size = size};
+    mem->fd = memfd_create("linnet-ram", MFD_CLOEXEC);
+    if (mem->fd < 0)
+        return -errno;
+    if (ftruncate(mem->fd, (off_t)size) < 0)
+        return -errno;
+    void *host = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, mem->fd, 0);
+    if (host == MAP_FAILED)
+        return -errno;
+    mem->host = host;
+    uint64_t low = MIN(size, hole_start == hole_end ? size : hole_start - base);
+    region_add(mem, base, low);
+    if (size > low)
+        region_add(mem, hole_end, size - low);
+    return 0;
+}
+
+void memory_destroy(struct memory *mem)
+{
+    if (mem->host != NULL)
+        (void)munmap(mem->host, mem->size); /* fails on our own bugs only */
+    if (mem->size > 0) /* else all zero, and fd 0 is not ours */
+        fd_close(&mem->fd);
+    *mem = (struct memory){.fd = -1};
+}
+
+static const struct memory_region *region_of(const struct memory *mem, gpa_t addr)
+{
+    for (unsigned i = 0; i < mem->region_count; i++)
+        if (addr >= mem->region[i].base && addr - mem->region[i].base < mem->region[i].size)
+            return &mem->region[i];
+    return NULL;
+}
+
+uint64_t memory_left(const struct memory *mem, gpa_t addr)
+{
+    const struct memory_region *region = region_of(mem, addr);
+
+    return region == NULL ? 0 : region->size - (addr - region->base);
+}
+
+void *memory_at(const struct memory *mem, gpa_t addr, uint64_t len)
+{
+    const struct memory_region *region = region_of(mem, addr);
+
+    if (region == NULL || len > region->size - (addr - region->base))
+        return NULL;
+    return mem->host + region->offset + (addr - region->base);
+}
+
+int memory_read(const struct memory *mem, gpa_t addr, void *ret_buf, size_t len)
+{
+    const void *from = memory_at(mem, addr, len);
+
+    if (from == NULL)
+        return -EFAULT;
+    memcpy(ret_buf, from, len);
+    return 0;
+}
+
+int memory_write(const struct memory *mem, gpa_t addr, const void *buf, size_t len)
+{
+    void *to = memory_at(mem, addr, len);
+
+    if (to == NULL)
+        return -EFAULT;
+    memcpy(to, buf, len);
+    return 0;
+}
