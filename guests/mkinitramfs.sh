@@ -1,0 +1,117 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Makes an initramfs for an inner guest: the same input gives the same bytes.
+#
+#   guests/mkinitramfs.sh KERNEL OUT [RECIPE]
+#
+# KERNEL is a folder name under build/guests (guests/fetch.sh gets it). Recipes:
+#   sound   (default) busybox, virtio modules, virtio-snd where the kernel has it, alsa-utils and
+#           /tone.wav; the same tone is left for the host as build/guests/tone.wav
+#   boot    busybox and the virtio modules alone: small, for tests and measurements of booting
+# guests/init and guests/jobs/ say what runs inside. guests/addfiles.sh adds files afterwards.
+set -eu
+
+top=$(cd "$(dirname "$0")/.." && pwd)
+here=$top/guests
+
+bus_modules=(virtio_mmio virtio-rng virtio_console pvpanic-mmio button)
+sound_modules=(virtio_snd)
+sound_tools=(aplay amixer alsactl speaker-test alsabat)
+
+die() {
+    echo "mkinitramfs.sh: $*" >&2
+    exit 1
+}
+
+# add_modules ROOT NAME...: the modules, unpacked, and for each name a file that lists what to
+# load in which order. A name that this kernel has built in gets an empty list, one that it does
+# not have gets none.
+add_modules() {
+    local root=$1 name file base
+    shift
+    mkdir -p "$root/modules"
+    for name; do
+        modprobe -C /dev/null -d "$guest/modules" -S "$version" --show-depends "$name" \
+            >"$work/depends" 2>/dev/null || continue
+        sed -n 's/^insmod //p' "$work/depends" >"$work/files"
+        : >"$root/modules/$name.list"
+        while read -r file; do
+            base=$(basename "$file" .xz)
+            case $file in
+            *.xz) xz -dc "$file" >"$root/modules/$base" ;;
+            *) cp "$file" "$root/modules/$base" ;;
+            esac
+            echo "$base" >>"$root/modules/$name.list"
+        done <"$work/files"
+    done
+}
+
+# add_program ROOT PATH: a program of the host and the libraries it needs, under the same names.
+add_program() {
+    local file
+    for file in "$2" $(ldd "$2" | grep -o '/[^ ]*'); do
+        mkdir -p "$1$(dirname "$file")"
+        cp -L "$file" "$1$file"
+    done
+}
+
+# 440 Hz for 2 s; the channels differ in level, so that a swap of the two is seen.
+make_tone() {
+    sox -D -n -r 48000 -c 2 -b 16 "$1" synth 2 sine 440 remix 1v0.5 1v0.25
+}
+
+add_sound() {
+    local root=$1 tool
+    add_modules "$root" "${sound_modules[@]}"
+    for tool in "${sound_tools[@]}"; do
+        add_program "$root" "$(command -v "$tool" || die "$tool is missing: run tests/deps.sh")"
+    done
+    ln -s aplay "$root$(dirname "$(command -v aplay)")/arecord"
+    mkdir -p "$root/usr/share"
+    cp -RL /usr/share/alsa "$root/usr/share/alsa"
+    rm -rf "$root"/usr/share/alsa/{ucm,ucm2,topology,speaker-test,init}
+    find "$root/usr/share/alsa/cards" -type f ! -name aliases.conf -delete
+    make_tone "$root/tone.wav"
+    cp "$root/tone.wav" "$work/tone.wav"
+    mv "$work/tone.wav" "$top/build/guests/tone.wav"
+}
+
+# pack ROOT: the folder as a cpio, to standard output; order, owner, time, inodes are fixed.
+pack() {
+    find "$1" -exec touch -h -d @0 {} +
+    (cd "$1" && find . -mindepth 1 | LC_ALL=C sort |
+        cpio --quiet --reproducible -R 0:0 -H newc -o)
+}
+
+case $# in
+2 | 3) ;;
+*) die "usage: mkinitramfs.sh KERNEL OUT [sound|boot]" ;;
+esac
+kernel=$1 out=$2 recipe=${3:-sound}
+PATH=$PATH:/usr/sbin:/sbin
+guest=$top/build/guests/$kernel
+[ -e "$guest/version" ] || die "no build/guests/$kernel: run guests/fetch.sh $kernel"
+version=$(cat "$guest/version")
+
+work=$(mktemp -d "$top/build/guests/.initramfs.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
+umask 022
+root=$work/root
+
+mkdir -p "$root"/{bin,dev,proc,sys,tmp,jobs}
+cp "$(command -v busybox || die "busybox is missing: run tests/deps.sh")" "$root/bin/busybox"
+ln -s busybox "$root/bin/sh"
+install -m 755 "$here/init" "$root/init"
+install -m 644 "$here"/jobs/*.sh "$root/jobs/"
+add_modules "$root" "${bus_modules[@]}"
+case $recipe in
+boot) ;;
+sound) add_sound "$root" ;;
+*) die "unknown recipe '$recipe': sound or boot" ;;
+esac
+
+mkdir -p "$(dirname "$out")"
+pack "$root" >"$work/cpio"
+mv "$work/cpio" "$out"
