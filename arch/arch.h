@@ -74,3 +74,31 @@ struct image {
  * remedy: -ENOEXEC not a kernel for this architecture, -EBADMSG truncated or damaged, -ENOMEM too big for RAM. */
 int arch_load(const struct platform *platform, const struct image *kernel,
               const struct image *initrd, struct arch_entry *ret_entry);
+
+/* -- the half that makes ioctls (irqchip.c, vcpu.c, probe.c) -- */
+
+struct kvm;
+struct vcpu;
+
+/* Main: what the VM needs before its vCPUs exist (interrupt controller), and after them. Logged on
+ * failure. */
+int arch_vm_init(struct kvm *kvm, const struct platform *platform);
+int arch_vm_ready(struct kvm *kvm, const struct platform *platform);
+
+/* Main: registers and identity of vCPU `vcpu->index` of `cpu_count`. The first starts at *entry. */
+int arch_vcpu_init(struct vcpu *vcpu, unsigned cpu_count, const struct arch_entry *entry);
+
+/* vCPU thread: serves an exit that only this architecture has; false if it does not know it. */
+bool arch_vcpu_exit(struct vcpu *vcpu);
+
+/* vCPU thread: registers and the bytes at the instruction pointer, as log lines. */
+void arch_vcpu_dump(struct vcpu *vcpu);
+
+enum arch_kvm_kind {
+    ARCH_KVM_HARDWARE,  /* guest code runs on the CPU */
+    ARCH_KVM_EMULATING, /* KVM interprets guest code: too slow and too partial for a kernel */
+};
+
+/* Main: runs a few guest instructions in a VM of its own and sees who executes them. Logged on
+ * failure. */
+int arch_probe(enum arch_kvm_kind *ret_kind);

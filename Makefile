@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# linnet's one Makefile. `make help` lists what it makes.
+
+VARIANT ?= release
+ARCH    ?= $(shell uname -m)
+BUILD   := build/$(ARCH)-$(VARIANT)
+PREFIX  ?= /usr/local
+VERSION := 0.1
+
+CC := $(if $(filter fuzz,$(VARIANT)),clang,$(if $(filter default,$(origin CC)),gcc,$(CC)))
+CC := $(CROSS_COMPILE)$(CC)
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-prototypes -Wvla \
+	-Wundef -Wcast-qual -Wformat=2 $(WERROR)
+FLAGS_release := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+FLAGS_asan    := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+FLAGS_tsan    := -O1 -fsanitize=thread -fno-omit-frame-pointer
+FLAGS_cov     := -O0 --coverage
+FLAGS_fuzz    := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+SANITIZE := $(filter -fsanitize=% --coverage,$(FLAGS_$(VARIANT)))
+
+PACKAGES := alsa sndfile jansson fftw3 cairo libzstd liblzma liblz4 zlib
+CFLAGS_ALL  = -std=gnu17 -D_GNU_SOURCE -DLINNET_VERSION='"$(VERSION)"' -I. -I$(BUILD) -g -pthread -MMD -MP \
+	$(WARNINGS) $(FLAGS_$(VARIANT)) $(PACKAGE_CFLAGS) $(CFLAGS)
+LDFLAGS_ALL = -pthread $(SANITIZE) $(LDFLAGS)
+PACKAGE_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
+LIBS        = $(shell pkg-config --libs $(PACKAGES)) -lm
+
+# The half of an architecture that makes no ioctls is built, and tested, on every host.
+PURE_x86_64 := $(filter-out %/irqchip.c %/vcpu.c %/cpuid.c %/probe.c,$(wildcard arch/x86_64/*.c))
+CORE := $(wildcard vmm/*.c virtio/*.c devices/*.c devices/snd/*.c)
+SRCS := $(CORE) $(wildcard arch/$(ARCH)/*.c)
+OBJS := $(SRCS:%.c=$(BUILD)/%.o)
+TEST_SRCS := $(sort $(shell find tests -name '*_test.c')) $(wildcard tests/*.c)
+TEST_OBJS := $(TEST_SRCS:%.c=$(BUILD)/%.o)
+LIB_OBJS  := $(filter-out %/vmm/main.o,$(OBJS))
+FUZZERS   := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
+
+.PHONY: all help deps demo check unit replay e2e bench lint format install clean cov fuzz matrix compile_commands.json
+all: $(BUILD)/linnet ## build linnet (VARIANT=release|asan|tsan|cov|fuzz)
+
+help: ## list targets
+	@awk -F ':.*## ' '/^[a-z_.]+:.*## /{printf "  %-22s %s\n", $$1, $$2}' Makefile
+
+deps: ## install what building and testing need (sudo if not root)
+	@tests/deps.sh all
+
+$(BUILD)/linnet: $(OBJS)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+$(BUILD)/%.o: %.c | $(BUILD)/suites.h
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -c -o $@ $<
+
+# Every tests/**/x_test.c exports `Suite *x_suite(void)`; tests/main.c runs what is listed here.
+SUITES := $(notdir $(patsubst %_test.c,%,$(filter %_test.c,$(TEST_SRCS))))
+$(BUILD)/suites.h: $(TEST_SRCS) Makefile
+	@mkdir -p $(@D)
+	@printf 'SUITE(%s)\n' $(SUITES) > $@
+
+$(BUILD)/unit: $(TEST_OBJS) $(LIB_OBJS)
+	$(CC) $(LDFLAGS_ALL) $(WRAP) -o $@ $^ $(LIBS) $(shell pkg-config --libs check)
+
+demo: ## do everything: set-up, boot a stock kernel, play a tone, say what was heard
+	@tests/demo.sh
+
+check: ## do everything: set-up, unit tests (also under sanitizers), guests; counts at the end
+	@tests/check.sh
+
+unit: $(BUILD)/unit ## unit tests of this VARIANT
+	CK_FORK=$(if $(SANITIZE),no,yes) $(BUILD)/unit $(SUITE)
+
+# A fuzz harness is a libFuzzer program with VARIANT=fuzz, else a program that replays files.
+$(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/%_fuzz.o $(LIB_OBJS) $(if $(filter fuzz,$(VARIANT)),,$(BUILD)/tests/fuzz/replay.o) $(BUILD)/tests/fake_driver.o
+	$(CC) $(LDFLAGS_ALL) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
+
+replay: $(FUZZERS:%=$(BUILD)/fuzz_%) ## run each fuzz harness over its corpus
+	@set -e; for f in $(FUZZERS); do $(BUILD)/fuzz_$$f tests/fuzz/corpus/$$f; done
+
+fuzz: ## run each fuzzer for FUZZ_SECONDS (60)
+	@tests/fuzz/run.sh $(or $(FUZZ_SECONDS),60) $(FUZZERS)
+
+e2e: all ## boot stock kernels (in the rig where this host's KVM cannot)
+	@tests/boot/run.sh
+
+bench: all ## measure: name value unit
+	@tests/bench/run.sh
+
+matrix: ## virtio rows against the tests that prove them
+	@tests/matrix.sh
+
+lint: ## clang-tidy, cppcheck, layers, lone headers, shellcheck
+	@tests/lint.sh
+
+format: ## clang-format the sources in place
+	@git ls-files '*.[ch]' | xargs clang-format -i
+
+cov: ## line coverage of the unit tests
+	@$(MAKE) VARIANT=cov unit && gcov -r -n $$(find build/$(ARCH)-cov -name '*.gcda') 2>/dev/null | tests/cov.sh
+
+compile_commands.json: ## for clangd and clang-tidy
+	@{ echo '['; sep=; for f in $(SRCS) $(TEST_SRCS); do \
+	  printf '%s{"directory":"%s","file":"%s","command":"%s"}' "$$sep" "$(CURDIR)" "$$f" \
+	    'cc $(subst ",\\\",$(filter-out -MMD -MP,$(CFLAGS_ALL))) -c '"$$f"; sep=','; done; echo ']'; } > $@
+
+install: all ## install the program under PREFIX (/usr/local)
+	install -D -m 755 $(BUILD)/linnet $(DESTDIR)$(PREFIX)/bin/linnet
+
+clean: ## remove what was compiled; keeps downloaded kernels
+	rm -rf build/*-release build/*-asan build/*-tsan build/*-cov build/*-fuzz compile_commands.json
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

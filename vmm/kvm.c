@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* See kvm.h. */
+#include "vmm/kvm.h"
+
+#include "vmm/log.h"
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+
+int kvm_ioctl(int fd, unsigned long request, void *arg)
+{
+    int r = ioctl(fd, request, arg);
+
+    return r < 0 ? -errno : r;
+}
+
+int kvm_ioctl_number(int fd, unsigned long request, unsigned long number)
+{
+    int r = ioctl(fd, request, number);
+
+    return r < 0 ? -errno : r;
+}
+
+static int kvm_open_error(int r)
+{
+    switch (r) {
+    case -ENOENT:
+    case -ENODEV:
+    case -ENXIO:
+        return log_error(r, KVM_DEVICE " is missing: load kvm_intel or kvm_amd, or switch on "
+                                       "virtualization in the firmware (see `linnet doctor`)");
+    case -EACCES:
+    case -EPERM:
+        return log_error(r, "no permission to open " KVM_DEVICE ": join the group that owns it, "
+                            "usually `sudo usermod -aG kvm $USER`, and log in again");
+    default:
+        return log_error(r, "open " KVM_DEVICE);
+    }
+}
+
+int kvm_open(struct kvm *kvm, unsigned long vm_type)
+{
+    *kvm = (struct kvm){.fd = -1, .vm_fd = -1};
+    kvm->fd = open(KVM_DEVICE, O_RDWR | O_CLOEXEC);
+    if (kvm->fd < 0)
+        return kvm_open_error(-errno);
+    int version = kvm_ioctl(kvm->fd, KVM_GET_API_VERSION, NULL);
+    if (version != KVM_API_VERSION)
+        return log_error(version < 0 ? version : -ENOTSUP, KVM_DEVICE " is not KVM with API %d",
+                         KVM_API_VERSION);
+    int run_bytes = kvm_ioctl(kvm->fd, KVM_GET_VCPU_MMAP_SIZE, NULL);
+    if (run_bytes < (int)sizeof(struct kvm_run))
+        return log_error(run_bytes < 0 ? run_bytes : -EINVAL, "KVM_GET_VCPU_MMAP_SIZE");
+    kvm->run_bytes = (size_t)run_bytes;
+    do /* EINTR: a signal came while KVM waited for other VMs' memory notifiers */
+        kvm->vm_fd = kvm_ioctl_number(kvm->fd, KVM_CREATE_VM, vm_type);
+    while (kvm->vm_fd == -EINTR);
+    if (kvm->vm_fd < 0)
+        return log_error(kvm->vm_fd, "KVM_CREATE_VM");
+    return 0;
+}
+
+void kvm_close(struct kvm *kvm)
+{
+    fd_close(&kvm->vm_fd);
+    fd_close(&kvm->fd);
+}
+
+int kvm_cap(const struct kvm *kvm, long cap)
+{
+    int r = kvm_ioctl_number(kvm->vm_fd, KVM_CHECK_EXTENSION, (unsigned long)cap);
+
+    return MAX(r, 0);
+}
+
+int kvm_add_memory(struct kvm *kvm, const struct memory *mem)
+{
+    for (unsigned i = 0; i < mem->region_count; i++) {
+        const struct memory_region *region = &mem->region[i];
+        struct kvm_userspace_memory_region slot = {
+            .slot = i,
+            .guest_phys_addr = region->base,
+            .memory_size = region->size,
+            .userspace_addr = (uintptr_t)memory_at(mem, region->base, region->size),
+        };
+        int r = kvm_ioctl(kvm->vm_fd, KVM_SET_USER_MEMORY_REGION, &slot);
+        if (r < 0)
+            return log_error(r, "give %llu MiB of RAM to KVM",
+                             (unsigned long long)(region->size >> 20));
+    }
+    return 0;
+}
+
+int kvm_irqfd(struct kvm *kvm, int fd, uint32_t gsi)
+{
+    struct kvm_irqfd irqfd = {.fd = (uint32_t)fd, .gsi = gsi};
+    int r = kvm_ioctl(kvm->vm_fd, KVM_IRQFD, &irqfd);
+
+    return r < 0 ? log_error(r, "KVM_IRQFD for interrupt %u", gsi) : 0;
+}
+
+int kvm_ioeventfd(struct kvm *kvm, int fd, gpa_t addr, uint32_t value)
+{
+    struct kvm_ioeventfd ioeventfd = {
+        .datamatch = value,
+        .addr = addr,
+        .len = 4,
+        .fd = fd,
+        .flags = KVM_IOEVENTFD_FLAG_DATAMATCH,
+    };
+    int r = kvm_ioctl(kvm->vm_fd, KVM_IOEVENTFD, &ioeventfd);
+
+    return r < 0 ? log_error(r, "KVM_IOEVENTFD at 0x%llx", (unsigned long long)addr) : 0;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * KVM's ioctls as functions that return 0 or -errno (Documentation/virt/kvm/api.rst). Main thread,
+ * but for vcpu fds, which belong to their vCPU thread once it runs.
+ */
+#pragma once
+
+#include "vmm/base.h"
+#include "vmm/memory.h"
+
+#include <linux/kvm.h>
+
+#define KVM_DEVICE "/dev/kvm"
+
+struct kvm {
+    int fd;    /* /dev/kvm */
+    int vm_fd;
+    size_t run_bytes; /* of a vCPU's shared struct kvm_run */
+};
+
+/* Opens /dev/kvm and makes a VM. On failure one line was logged. `vm_type` as KVM_CREATE_VM wants
+ * it (0 on x86). Accepts being followed by kvm_close() in any case. */
+int kvm_open(struct kvm *kvm, unsigned long vm_type);
+void kvm_close(struct kvm *kvm);
+
+/* Value of a capability (KVM_CAP_...), 0 if the host lacks it. */
+int kvm_cap(const struct kvm *kvm, long cap);
+
+/* Gives all regions of mem to the guest. */
+int kvm_add_memory(struct kvm *kvm, const struct memory *mem);
+
+/* A write to eventfd `fd` pulses the interrupt line `gsi`. */
+int kvm_irqfd(struct kvm *kvm, int fd, uint32_t gsi);
+
+/* A 4-byte guest write of `value` to `addr` adds 1 to eventfd `fd`, without an exit to us. */
+int kvm_ioeventfd(struct kvm *kvm, int fd, gpa_t addr, uint32_t value);
+
+/* ioctl on the VM or any KVM fd: its result, or -errno. */
+int kvm_ioctl(int fd, unsigned long request, void *arg);
+/* The same for requests that take a number. */
+int kvm_ioctl_number(int fd, unsigned long request, unsigned long number);
