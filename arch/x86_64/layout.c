@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* See layout.h. Constants only; any thread. */
+#include "arch/x86_64/layout.h"
+
+/* KVM's IOAPIC has 24 pins: 4 is COM1, 9 is kept for a power button, 0 to 2 belong to legacy. */
+static const uint8_t virtio_irqs[LAYOUT_VIRTIO_SLOTS] = {
+    5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 3,
+};
+
+static const struct platform_device fixed[] = {
+    {.kind = PLATFORM_SERIAL, .port_io = true, .base = LAYOUT_SERIAL_PORT, .size = 8, .irq = 4},
+    {.kind = PLATFORM_POWER,
+     .port_io = true,
+     .base = LAYOUT_POWER_PORT,
+     .size = LAYOUT_POWER_PORTS},
+    {.kind = PLATFORM_RESET, .port_io = true, .base = LAYOUT_I8042_COMMAND, .size = 1},
+    {.kind = PLATFORM_PANIC, .port_io = true, .base = LAYOUT_PANIC_PORT, .size = 1},
+};
+
+const struct arch_layout arch_layout = {
+    .ram_base = 0,
+    .hole_start = LAYOUT_HOLE_START,
+    .hole_end = LAYOUT_HOLE_END,
+    .virtio_base = LAYOUT_VIRTIO,
+    .virtio_stride = LAYOUT_VIRTIO_STRIDE,
+    .virtio_slots = LAYOUT_VIRTIO_SLOTS,
+    .virtio_irqs = virtio_irqs,
+    .cmdline_bytes_max = 2048,
+    .console_arg = "console=ttyS0",
+    .fixed = fixed,
+    .fixed_count = ARRAY_SIZE(fixed),
+};

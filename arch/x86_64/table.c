@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * See table.h. The machine is hardware-reduced (ACPI 6.5 §4.1): no fixed-event registers, no SCI,
+ * no FACS; interrupts are IOAPIC pins named in each device's _CRS; sleep goes through the sleep
+ * registers of the power device. What stock Linux makes of that: it finds virtio-mmio by
+ * LNRO0005, and the serial port needs its device (PNP0501) or user space cannot write to it.
+ *
+ * Does not describe: processors as devices (MADT is enough), PCI, buttons.
+ */
+#include "arch/x86_64/table.h"
+#include "arch/x86_64/aml.h"
+#include "arch/x86_64/layout.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define TABLE_ALIGN 16
+
+/* -- layouts -- */
+
+struct rsdp {
+    char signature[8];
+    uint8_t checksum; /* of the first 20 bytes */
+    char oem_id[6];
+    uint8_t revision;
+    le32 rsdt; /* none */
+    le32 length;
+    le64 xsdt;
+    uint8_t extended_checksum;
+    uint8_t reserved[3];
+} __attribute__((packed));
+_Static_assert(sizeof(struct rsdp) == 36, "ACPI 6.5 table 5.3");
+
+struct table_header {
+    char signature[4];
+    le32 length;
+    uint8_t revision;
+    uint8_t checksum;
+    char oem_id[6];
+    char oem_table_id[8];
+    le32 oem_revision;
+    char creator_id[4];
+    le32 creator_revision;
+} __attribute__((packed));
+_Static_assert(sizeof(struct table_header) == 36, "ACPI 6.5 table 5.4");
+
+/* Generic address structure. */
+struct gas {
+    uint8_t space; /* 0 memory, 1 I/O ports */
+    uint8_t bit_width;
+    uint8_t bit_offset;
+    uint8_t access; /* 1: bytes */
+    le64 address;
+} __attribute__((packed));
+
+/* Only the fields that hardware-reduced machines use have names. */
+struct fadt {
+    struct table_header header;
+    uint8_t unused_1[73];
+    le16 boot_arch; /* offset 109 */
+    uint8_t unused_2;
+    le32 flags;
+    struct gas reset; /* offset 116 */
+    uint8_t reset_value;
+    uint8_t unused_3[2];
+    uint8_t minor_revision;
+    uint8_t unused_4[8];
+    le64 x_dsdt; /* offset 140 */
+    uint8_t unused_5[96];
+    struct gas sleep_control; /* offset 244 */
+    struct gas sleep_status;
+    le64 hypervisor_id;
+} __attribute__((packed));
+_Static_assert(offsetof(struct fadt, boot_arch) == 109, "ACPI 6.5 table 5.9");
+_Static_assert(offsetof(struct fadt, reset) == 116, "ACPI 6.5 table 5.9");
+_Static_assert(offsetof(struct fadt, x_dsdt) == 140, "ACPI 6.5 table 5.9");
+_Static_assert(offsetof(struct fadt, sleep_control) == 244, "ACPI 6.5 table 5.9");
+_Static_assert(sizeof(struct fadt) == 276, "ACPI 6.5 table 5.9");
+
+/* FADT flags, and IA-PC boot architecture flags. */
+#define FADT_WBINVD          (1u << 0)
+#define FADT_PROC_C1         (1u << 2)
+#define FADT_NO_POWER_BUTTON (1u << 4)
+#define FADT_NO_SLEEP_BUTTON (1u << 5)
+#define FADT_RESET_REG       (1u << 10)
+#define FADT_HW_REDUCED      (1u << 20)
+#define BOOT_ARCH_NO_VGA     (1u << 2)
+#define BOOT_ARCH_NO_RTC     (1u << 5)
+
+struct madt {
+    struct table_header header;
+    le32 lapic;
+    le32 flags;
+} __attribute__((packed));
+_Static_assert(sizeof(struct madt) == 44, "ACPI 6.5 table 5.19");
+
+struct madt_lapic {
+    uint8_t type, length; /* 0, 8 */
+    uint8_t uid;
+    uint8_t apic_id;
+    le32 flags; /* bit 0: enabled */
+} __attribute__((packed));
+
+struct madt_ioapic {
+    uint8_t type, length; /* 1, 12 */
+    uint8_t id;
+    uint8_t reserved;
+    le32 address;
+    le32 gsi_base;
+} __attribute__((packed));
+
+/* -- the frame around each table -- */
+
+struct builder {
+    struct aml out; /* a bounded buffer; tables other than the DSDT use it for its bounds alone */
+    gpa_t base;
+    struct acpi_tables tables;
+};
+
+static uint8_t checksum(const uint8_t *bytes, size_t len)
+{
+    uint8_t sum = 0;
+
+    for (size_t i = 0; i < len; i++)
+        sum = (uint8_t)(sum + bytes[i]);
+    return (uint8_t)-sum;
+}
+
+static void begin(struct builder *b, const char *signature)
+{
+    assert(b->tables.count < ACPI_TABLES_MAX);
+    while (b->out.size % TABLE_ALIGN != 0 && !b->out.full)
+        aml_byte(&b->out, 0);
+    b->tables.table[b->tables.count] = (struct acpi_table){signature, b->out.size, 0};
+}
+
+/* Ends a table and returns its address. */
+static gpa_t end(struct builder *b)
+{
+    struct acpi_table *table = &b->tables.table[b->tables.count++];
+
+    table->size = b->out.size - table->offset;
+    return b->base + table->offset;
+}
+
+static struct table_header header_of(const char *signature, uint8_t revision)
+{
+    struct table_header header = {
+        .revision = revision,
+        .oem_revision = to_le32(1),
+        .creator_revision = to_le32(1),
+    };
+
+    memcpy(header.signature, signature, 4);
+    memcpy(header.oem_id, "LINNET", 6);
+    memcpy(header.oem_table_id, "MACHINE ", 8);
+    memcpy(header.creator_id, "LNNT", 4);
+    return header;
+}
+
+/* Ends a table that starts with a table_header: sets its length and checksum. */
+static gpa_t end_with_header(struct builder *b)
+{
+    uint8_t *at = b->out.bytes + b->tables.table[b->tables.count].offset;
+    gpa_t address = end(b);
+    size_t size = b->tables.table[b->tables.count - 1].size;
+    le32 length = to_le32((uint32_t)size);
+
+    if (b->out.full)
+        return 0;
+    memcpy(at + offsetof(struct table_header, length), &length, sizeof(length));
+    at[offsetof(struct table_header, checksum)] = 0;
+    at[offsetof(struct table_header, checksum)] = checksum(at, size);
+    return address;
+}
+
+static const struct platform_device *device_of(const struct platform *platform,
+                                               enum platform_kind kind)
+{
+    for (unsigned i = 0; i < platform->device_count; i++)
+        if (platform->device[i].kind == kind)
+            return &platform->device[i];
+    return NULL;
+}
+
+/* -- DSDT -- */
+
+static void dsdt_resources(struct aml *aml, const struct platform_device *dev)
+{
+    aml_name(aml, "_CRS");
+    size_t crs = aml_resources_open(aml);
+    if (dev->port_io) {
+        assert(dev->base <= UINT16_MAX && dev->size <= UINT8_MAX);
+        aml_resource_ports(aml, (uint16_t)dev->base, (uint8_t)dev->size);
+    } else {
+        assert(dev->base <= UINT32_MAX && dev->size <= UINT32_MAX);
+        aml_resource_memory(aml, (uint32_t)dev->base, (uint32_t)dev->size);
+    }
+    if (dev->irq != 0)
+        aml_resource_irq(aml, dev->irq);
+    aml_resources_close(aml, crs);
+}
+
+/* What a kind of device is to ACPI; kinds without a row are not in the DSDT. */
+struct identity {
+    enum platform_kind kind;
+    char letter;     /* its devices are named letter + index in three digits */
+    uint32_t eisaid; /* 0: hid is used */
+    const char *hid;
+    bool coherent; /* masters the bus, coherently */
+};
+
+static const struct identity identities[] = {
+    {PLATFORM_SERIAL, 'S', 0x0105d041, NULL, false}, /* EISAID ("PNP0501") */
+    {PLATFORM_VIRTIO, 'V', 0, "LNRO0005", true},
+    {PLATFORM_PANIC, 'P', 0, "QEMU0001", false},
+};
+
+static void dsdt_device(struct aml *aml, const struct platform_device *dev)
+{
+    const struct identity *id = NULL;
+    char name[5];
+
+    for (size_t i = 0; i < ARRAY_SIZE(identities) && id == NULL; i++)
+        if (identities[i].kind == dev->kind)
+            id = &identities[i];
+    if (id == NULL)
+        return;
+    assert(dev->index <= 999);
+    (void)snprintf(name, sizeof(name), "%c%03u", id->letter, dev->index % 1000);
+    size_t device = aml_device_open(aml, name);
+    aml_name(aml, "_HID");
+    if (id->hid != NULL)
+        aml_string(aml, id->hid);
+    else
+        aml_int(aml, id->eisaid);
+    aml_name(aml, "_UID");
+    aml_int(aml, dev->index);
+    if (id->coherent) {
+        aml_name(aml, "_CCA");
+        aml_int(aml, 1);
+    }
+    dsdt_resources(aml, dev);
+    aml_close(aml, device);
+}
+
+static gpa_t build_dsdt(struct builder *b, const struct platform *platform)
+{
+    struct table_header header = header_of("DSDT", 2);
+
+    begin(b, "DSDT");
+    aml_bytes(&b->out, &header, sizeof(header));
+    size_t scope = aml_scope_open(&b->out, "_SB_");
+    for (unsigned i = 0; i < platform->device_count; i++)
+        dsdt_device(&b->out, &platform->device[i]);
+    aml_close(&b->out, scope);
+    if (device_of(platform, PLATFORM_POWER) != NULL) {
+        aml_name(&b->out, "_S5_");
+        size_t package = aml_package_open(&b->out, 4);
+        aml_int(&b->out, LAYOUT_POWER_S5_TYPE); /* for the sleep control register */
+        for (unsigned i = 0; i < 3; i++)
+            aml_int(&b->out, 0);
+        aml_close(&b->out, package);
+    }
+    return end_with_header(b);
+}
+
+/* -- the others -- */
+
+static struct gas byte_register(const struct platform_device *dev, unsigned offset)
+{
+    return (struct gas){
+        .space = dev->port_io ? 1 : 0,
+        .bit_width = 8,
+        .access = 1,
+        .address = to_le64(dev->base + offset),
+    };
+}
+
+static gpa_t build_fadt(struct builder *b, const struct platform *platform, gpa_t dsdt)
+{
+    const struct platform_device *power = device_of(platform, PLATFORM_POWER);
+    uint32_t flags =
+        FADT_WBINVD | FADT_PROC_C1 | FADT_NO_POWER_BUTTON | FADT_NO_SLEEP_BUTTON | FADT_HW_REDUCED;
+    struct fadt fadt = {
+        .header = header_of("FACP", 6),
+        .boot_arch = to_le16(BOOT_ARCH_NO_VGA | BOOT_ARCH_NO_RTC), /* and no 8042 */
+        .minor_revision = 5,
+        .x_dsdt = to_le64(dsdt),
+    };
+
+    if (power != NULL) {
+        flags |= FADT_RESET_REG;
+        fadt.reset = byte_register(power, LAYOUT_POWER_RESET);
+        fadt.reset_value = LAYOUT_POWER_RESET_VALUE;
+        fadt.sleep_control = byte_register(power, LAYOUT_POWER_SLEEP);
+        fadt.sleep_status = byte_register(power, LAYOUT_POWER_SLEEP_STATUS);
+    }
+    fadt.flags = to_le32(flags);
+    begin(b, "FACP");
+    aml_bytes(&b->out, &fadt, sizeof(fadt));
+    return end_with_header(b);
+}
+
+static gpa_t build_madt(struct builder *b, const struct platform *platform)
+{
+    struct madt madt = {
+        .header = header_of("APIC", 5),
+        .lapic = to_le32(LAYOUT_LAPIC),
+    };
+    struct madt_ioapic ioapic = {
+        .type = 1,
+        .length = sizeof(ioapic),
+        .address = to_le32(LAYOUT_IOAPIC),
+    };
+
+    assert(platform->cpu_count <= 255); /* beyond, ids need x2APIC entries */
+    begin(b, "APIC");
+    aml_bytes(&b->out, &madt, sizeof(madt));
+    for (unsigned i = 0; i < platform->cpu_count; i++) {
+        struct madt_lapic lapic = {
+            .length = sizeof(lapic),
+            .uid = (uint8_t)i,
+            .apic_id = (uint8_t)i,
+            .flags = to_le32(1),
+        };
+        aml_bytes(&b->out, &lapic, sizeof(lapic));
+    }
+    aml_bytes(&b->out, &ioapic, sizeof(ioapic));
+    return end_with_header(b);
+}
+
+static gpa_t build_xsdt(struct builder *b, gpa_t fadt, gpa_t madt)
+{
+    struct table_header header = header_of("XSDT", 1);
+    le64 entries[] = {to_le64(fadt), to_le64(madt)};
+
+    begin(b, "XSDT");
+    aml_bytes(&b->out, &header, sizeof(header));
+    aml_bytes(&b->out, entries, sizeof(entries));
+    return end_with_header(b);
+}
+
+/* The first table of the buffer, written last, when the XSDT's address is known. */
+static void fill_rsdp(struct builder *b, gpa_t xsdt)
+{
+    struct rsdp rsdp = {
+        .revision = 2,
+        .length = to_le32(sizeof(rsdp)),
+        .xsdt = to_le64(xsdt),
+    };
+
+    memcpy(rsdp.signature, "RSD PTR ", 8);
+    memcpy(rsdp.oem_id, "LINNET", 6);
+    rsdp.checksum = checksum((const uint8_t *)&rsdp, 20);
+    rsdp.extended_checksum = checksum((const uint8_t *)&rsdp, sizeof(rsdp));
+    memcpy(b->out.bytes, &rsdp, sizeof(rsdp));
+}
+
+int acpi_build(const struct platform *platform, gpa_t base, uint8_t *buf, size_t capacity,
+               struct acpi_tables *ret_tables)
+{
+    struct builder b = {.out = {.bytes = buf, .capacity = capacity}, .base = base};
+
+    begin(&b, "RSDP");
+    aml_bytes(&b.out, &(const struct rsdp){0}, sizeof(struct rsdp));
+    (void)end(&b); /* its address is base */
+    gpa_t dsdt = build_dsdt(&b, platform);
+    gpa_t fadt = build_fadt(&b, platform, dsdt);
+    gpa_t madt = build_madt(&b, platform);
+    gpa_t xsdt = build_xsdt(&b, fadt, madt);
+    if (b.out.full)
+        return -ENOSPC;
+    fill_rsdp(&b, xsdt);
+    b.tables.size = b.out.size;
+    *ret_tables = b.tables;
+    return 0;
+}
