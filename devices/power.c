@@ -8,8 +8,7 @@
 #define SLEEP_TYPE_SHIFT 2
 #define SLEEP_TYPE_MASK  0x07
 
-#define I8042_COMMAND 4    /* offset of port 0x64 */
-#define I8042_RESET   0xfe /* pulse output line 0, which is the CPU's reset */
+#define I8042_RESET 0xfe /* pulse output line 0, which is the CPU's reset */
 
 #define PVPANIC_PANICKED 0x01
 
@@ -47,8 +46,9 @@ static void i8042_write(void *ctx, uint64_t off, const void *buf, size_t len)
 {
     struct power *power = ctx;
 
+    (void)off;
     (void)len;
-    if (off == I8042_COMMAND && *(const uint8_t *)buf == I8042_RESET)
+    if (*(const uint8_t *)buf == I8042_RESET)
         power->event(power, POWER_EVENT_RESET);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * How a guest ends itself: ACPI sleep registers and reset register (ACPI 6.5 §4.8.3.7, §4.8.3.6), the reset
- * pulse of an i8042 (port 0x64, command 0xfe) and pvpanic (QEMU's docs/specs/pvpanic).
+ * How a guest ends itself: ACPI sleep registers and reset register (ACPI 6.5 §4.8.3.7, §4.8.3.6),
+ * the reset pulse of an i8042 (port 0x64, command 0xfe) and pvpanic (QEMU's docs/specs/pvpanic).
  */
 #pragma once
 
@@ -25,5 +25,5 @@ struct power {
 
 /* ctx of all three: struct power *. */
 extern const struct bus_ops power_ops;   /* ACPI block, POWER_SIZE bytes */
-extern const struct bus_ops i8042_ops;   /* ports 0x60 ... 0x64 */
+extern const struct bus_ops i8042_ops;   /* the command port, 0x64 */
 extern const struct bus_ops pvpanic_ops; /* one byte */

@@ -14,32 +14,36 @@
 
 /* Register offsets (DLAB switches the first two) and bits that we act on. */
 enum { REG_DATA, REG_IER, REG_IIR_FCR, REG_LCR, REG_MCR, REG_LSR, REG_MSR, REG_SCR };
-#define IER_RX_READY     0x01
-#define IER_THR_EMPTY    0x02
-#define IER_MASK         0x0f
-#define IIR_NONE         0x01
-#define IIR_THR_EMPTY    0x02
-#define IIR_RX_READY     0x04
-#define IIR_FIFO_ON      0xc0
-#define FCR_ENABLE       0x01
-#define FCR_CLEAR_RX     0x02
-#define LCR_DLAB         0x80
-#define MCR_MASK         0x1f
-#define MCR_LOOPBACK     0x10
-#define LSR_RX_READY     0x01
-#define LSR_THR_EMPTY    0x20
-#define LSR_IDLE         0x40
-#define MSR_CTS_DSR_DCD  0xb0
+#define IER_RX_READY    0x01
+#define IER_THR_EMPTY   0x02
+#define IER_MASK        0x0f
+#define IIR_NONE        0x01
+#define IIR_THR_EMPTY   0x02
+#define IIR_RX_READY    0x04
+#define IIR_FIFO_ON     0xc0
+#define FCR_ENABLE      0x01
+#define FCR_CLEAR_RX    0x02
+#define LCR_DLAB        0x80
+#define MCR_MASK        0x1f
+#define MCR_LOOPBACK    0x10
+#define LSR_RX_READY    0x01
+#define LSR_THR_EMPTY   0x20
+#define LSR_IDLE        0x40
+#define MSR_CTS_DSR_DCD 0xb0
 
 int serial_init(struct serial *serial, int out_fd)
 {
-    *serial = (struct serial){.out_fd = out_fd, .irq.fd = -1};
+    *serial = (struct serial){.out_fd = out_fd, .irq.fd = -1, .drained.fd = -1};
     int r = pthread_mutex_init(&serial->lock, NULL);
-    return r != 0 ? -r : irq_init(&serial->irq);
+    if (r != 0)
+        return -r;
+    r = irq_init(&serial->irq);
+    return r < 0 ? r : irq_init(&serial->drained);
 }
 
 void serial_fini(struct serial *serial)
 {
+    irq_fini(&serial->drained);
     irq_fini(&serial->irq);
     (void)pthread_mutex_destroy(&serial->lock);
 }
@@ -59,7 +63,8 @@ static uint8_t iir_pending(const struct serial *serial)
     return IIR_NONE;
 }
 
-/* The line is an edge: pulse whenever something is pending, the driver polls IIR until it is not. */
+/* The line is an edge: pulse whenever something is pending, the driver polls IIR until it is not.
+ */
 static void irq_update(const struct serial *serial)
 {
     if (iir_pending(serial) != IIR_NONE)
@@ -114,6 +119,8 @@ static uint8_t data_read(struct serial *serial)
 {
     if (input_count(serial) == 0)
         return 0;
+    if (input_count(serial) == SERIAL_INPUT_BYTES)
+        irq_raise(&serial->drained);
     uint8_t byte = serial->input[serial->input_head++ % SERIAL_INPUT_BYTES];
     irq_update(serial);
     return byte;

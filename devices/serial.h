@@ -8,12 +8,13 @@
 #include "vmm/bus.h"
 #include "vmm/irq.h"
 
-#define SERIAL_SIZE         8
-#define SERIAL_INPUT_BYTES  4096 /* between the terminal and the guest, power of two */
+#define SERIAL_SIZE        8
+#define SERIAL_INPUT_BYTES 4096 /* between the terminal and the guest, power of two */
 
 struct serial {
-    int out_fd; /* borrowed; -1: output is thrown away */
-    struct irq irq; /* owned */
+    int out_fd;         /* borrowed; -1: output is thrown away */
+    struct irq irq;     /* owned */
+    struct irq drained; /* owned; raised when input that was full has room again, for main's loop */
     pthread_mutex_t lock; /* input comes from main, registers from vCPUs */
     uint8_t ier, lcr, mcr, scr, dll, dlm;
     bool fifo_on;
@@ -30,5 +31,5 @@ void serial_fini(struct serial *serial);
 
 /* Main: bytes for the guest. Returns how many fitted; offer the rest again later. */
 size_t serial_input(struct serial *serial, const uint8_t *bytes, size_t len);
-/* Main: room for input in bytes. */
+/* Main: room for input in bytes; when it is 0, `drained` will be raised once there is some. */
 size_t serial_input_room(struct serial *serial);

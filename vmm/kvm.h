@@ -13,7 +13,7 @@
 #define KVM_DEVICE "/dev/kvm"
 
 struct kvm {
-    int fd;    /* /dev/kvm */
+    int fd; /* /dev/kvm */
     int vm_fd;
     size_t run_bytes; /* of a vCPU's shared struct kvm_run */
 };

@@ -23,8 +23,7 @@ int vcpu_create(struct vcpu *vcpu, struct vcpu_env *env, unsigned index)
     vcpu->fd = kvm_ioctl_number(env->kvm->vm_fd, KVM_CREATE_VCPU, index);
     if (vcpu->fd < 0)
         return log_error(vcpu->fd, "KVM_CREATE_VCPU %u", index);
-    void *run =
-        mmap(NULL, env->kvm->run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
+    void *run = mmap(NULL, env->kvm->run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
     if (run == MAP_FAILED)
         return log_error(-errno, "map the run page of vCPU %u", index);
     vcpu->run = run;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Who executes guest code? KVM without hardware virtualization (nested under PVM, for one) opens,
- * makes VMs and answers every query, but runs guest code in its instruction emulator, which knows only what
- * hypervisors need: it stops at POPCNT, and is a thousand times too slow. So ask it to run one. Main thread.
+ * makes VMs and answers every query, but runs guest code in its instruction emulator, which knows
+ * only what hypervisors need: it stops at POPCNT, and is a thousand times too slow. So ask it to
+ * run one. Main thread.
  */
 #include "arch/arch.h"
 #include "vmm/kvm.h"

@@ -22,10 +22,10 @@
 
 #define RFLAGS_FIXED 0x2
 
-#define MSR_IA32_MISC_ENABLE     0x1a0
-#define MISC_ENABLE_FAST_STRING  0x1
-#define MSR_MTRR_DEF_TYPE        0x2ff
-#define MTRR_ENABLED_WRITE_BACK  0xc06
+#define MSR_IA32_MISC_ENABLE    0x1a0
+#define MISC_ENABLE_FAST_STRING 0x1
+#define MSR_MTRR_DEF_TYPE       0x2ff
+#define MTRR_ENABLED_WRITE_BACK 0xc06
 
 static struct kvm_segment segment_flat(uint16_t selector, uint8_t type, bool code64)
 {
@@ -44,18 +44,18 @@ static struct kvm_segment segment_flat(uint16_t selector, uint8_t type, bool cod
 
 static void sregs_flat(struct kvm_sregs *sregs, bool code64)
 {
-    struct kvm_segment data = segment_flat(BOOT_DS, 0x3 /* read, write, accessed */, false);
+    struct kvm_segment data = segment_flat(LAYOUT_GDT_DATA, 0x3 /* read, write, accessed */, false);
 
-    sregs->cs = segment_flat(BOOT_CS, 0xb /* execute, read, accessed */, code64);
+    sregs->cs = segment_flat(LAYOUT_GDT_CODE64, 0xb /* execute, read, accessed */, code64);
     sregs->ds = sregs->es = sregs->fs = sregs->gs = sregs->ss = data;
-    sregs->gdt.base = BOOT_GDT;
-    sregs->gdt.limit = BOOT_GDT_SIZE - 1;
+    sregs->gdt.base = LAYOUT_GDT;
+    sregs->gdt.limit = LAYOUT_GDT_BYTES - 1;
     sregs->idt.base = 0;
     sregs->idt.limit = 0;
     sregs->cr0 = CR0_PE | CR0_ET | CR0_NE;
     if (code64) {
         sregs->cr0 |= CR0_PG;
-        sregs->cr3 = BOOT_PAGE_TABLES;
+        sregs->cr3 = LAYOUT_PAGE_TABLES;
         sregs->cr4 = CR4_PAE;
         sregs->efer = EFER_LME | EFER_LMA;
     }
@@ -169,8 +169,8 @@ void arch_vcpu_dump(struct vcpu *vcpu)
     (void)log_error(0, "r13=%016llx r14=%016llx r15=%016llx", REG(r13), REG(r14), REG(r15));
 #undef REG
     (void)log_error(0, "cr0=%llx cr2=%llx cr3=%llx cr4=%llx efer=%llx cs=%04x base=%llx",
-                    (unsigned long long)s.cr0, (unsigned long long)s.cr2,
-                    (unsigned long long)s.cr3, (unsigned long long)s.cr4,
-                    (unsigned long long)s.efer, s.cs.selector, (unsigned long long)s.cs.base);
+                    (unsigned long long)s.cr0, (unsigned long long)s.cr2, (unsigned long long)s.cr3,
+                    (unsigned long long)s.cr4, (unsigned long long)s.efer, s.cs.selector,
+                    (unsigned long long)s.cs.base);
     dump_code(vcpu, s.cs.l ? r.rip : s.cs.base + r.rip);
 }

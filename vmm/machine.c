@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * See machine.h. machine_create() reads as the boot sequence; machine_destroy() undoes it in
+ * reverse.
+ */
+#include "vmm/machine.h"
+
+#include "arch/arch.h"
+#include "devices/power.h"
+#include "devices/registry.h"
+#include "devices/serial.h"
+#include "virtio/mmio.h"
+#include "vmm/log.h"
+#include "vmm/terminal.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+
+#define VIRTIO_DEVICES_MAX 32
+
+struct machine {
+    const struct config *config;
+    struct kvm kvm;
+    struct memory mem;
+    struct bus mmio, pio;
+    struct platform platform;
+    char *cmdline; /* owned */
+    struct serial serial;
+    int serial_fd; /* owned; -1: standard output or none */
+    bool serial_made;
+    struct power power;
+    unsigned virtio_count;
+    struct virtio_device *virtio[VIRTIO_DEVICES_MAX];
+    struct mmio transport[VIRTIO_DEVICES_MAX];
+    struct vcpu_env env;
+    unsigned vcpu_count;
+    struct vcpu *vcpu; /* array, owned */
+
+    struct loop loop;
+    struct terminal terminal;
+    struct watch signals;    /* signalfd */
+    struct watch time_limit; /* timerfd */
+    int signal;              /* that ended us */
+    _Atomic int end;         /* enum vm_end; vCPU threads and main, the first one stays */
+};
+
+/* -- configuration -- */
+
+const struct config_device_kind *machine_device_kinds(void)
+{
+    static struct config_device_kind kinds[VIRTIO_DEVICES_MAX]; /* filled once, by main */
+
+    if (kinds[0].name == NULL)
+        for (size_t i = 0; virtio_classes[i] != NULL; i++)
+            kinds[i] = (struct config_device_kind){
+                .name = virtio_classes[i]->name,
+                .help = virtio_classes[i]->help,
+                .opts = virtio_classes[i]->opts,
+                .count_max = virtio_classes[i]->count_max,
+            };
+    return kinds;
+}
+
+/* -- ending -- */
+
+static void machine_end(struct machine *machine, enum vm_end how)
+{
+    int running = VM_RUNNING;
+
+    (void)atomic_compare_exchange_strong(&machine->end, &running, (int)how);
+    loop_stop(&machine->loop);
+}
+
+static void vcpu_ended(struct vcpu_env *env, enum vm_end how)
+{
+    machine_end(container_of(env, struct machine, env), how);
+}
+
+/* On the vCPU's thread: the guest asked for its end, so this vCPU shall not run on. */
+static void power_event(struct power *power, enum power_event event)
+{
+    static const enum vm_end ends[] = {
+        [POWER_EVENT_OFF] = VM_POWEROFF,
+        [POWER_EVENT_RESET] = VM_RESET,
+        [POWER_EVENT_PANIC] = VM_PANICKED,
+    };
+
+    machine_end(container_of(power, struct machine, power), ends[event]);
+}
+
+static void terminal_quit(struct terminal *terminal)
+{
+    machine_end(container_of(terminal, struct machine, terminal), VM_QUIT);
+}
+
+static void signal_ready(struct watch *watch, uint32_t epoll_events)
+{
+    struct machine *machine = container_of(watch, struct machine, signals);
+    struct signalfd_siginfo info;
+
+    (void)epoll_events;
+    if (read(watch->fd, &info, sizeof(info)) != sizeof(info))
+        return;
+    if (info.ssi_signo == SIGUSR1) {
+        for (unsigned i = 0; i < machine->virtio_count; i++)
+            virtio_report(machine->virtio[i]);
+        return;
+    }
+    machine->signal = (int)info.ssi_signo;
+    machine_end(machine, VM_SIGNAL);
+}
+
+static void time_limit_ready(struct watch *watch, uint32_t epoll_events)
+{
+    struct machine *machine = container_of(watch, struct machine, time_limit);
+    uint64_t count;
+
+    (void)epoll_events;
+    (void)!read(watch->fd, &count, sizeof(count));
+    machine_end(machine, VM_TIME_LIMIT);
+}
+
+/* -- files -- */
+
+/* Maps a whole file for reading. */
+static int image_open(const char *what, const char *path, struct image *ret_image)
+{
+    auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return log_error(-errno, "%s %s", what, path);
+    if (S_ISDIR(st.st_mode))
+        return log_error(-EISDIR, "%s %s: give a file", what, path);
+    if (!S_ISREG(st.st_mode))
+        return log_error(-EINVAL, "%s %s: not a regular file", what, path);
+    if (st.st_size == 0)
+        return log_error(-ENOEXEC, "%s %s: the file is empty", what, path);
+    void *bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (bytes == MAP_FAILED)
+        return log_error(-errno, "%s %s: map", what, path);
+    *ret_image = (struct image){path, bytes, (size_t)st.st_size};
+    return 0;
+}
+
+static void image_close(struct image *image)
+{
+    if (image->size > 0)
+        (void)munmap((void *)(uintptr_t)image->bytes, image->size);
+    *image = (struct image){0};
+}
+
+/* -- building -- */
+
+static int make_kvm(struct machine *machine)
+{
+    enum arch_kvm_kind kind;
+    int r;
+
+    if (opts_choice(machine->config->options, "kvm") == CONFIG_KVM_HARDWARE) {
+        r = arch_probe(&kind);
+        if (r < 0)
+            return r;
+        if (kind == ARCH_KVM_EMULATING)
+            return log_error(-ENODEV,
+                             KVM_DEVICE " only emulates: this host gives no hardware "
+                                        "virtualization, and a stock kernel will not boot (use "
+                                        "another host, or --kvm any for small test guests)");
+    }
+    r = kvm_open(&machine->kvm, 0);
+    return r < 0 ? r : arch_vm_init(&machine->kvm, &machine->platform);
+}
+
+static int make_memory(struct machine *machine)
+{
+    uint64_t size = opts_bytes(machine->config->options, "mem");
+    int r = memory_create(&machine->mem, size, arch_layout.ram_base, arch_layout.hole_start,
+                          arch_layout.hole_end);
+
+    if (r < 0)
+        return log_error(r, "--mem: %llu MiB of guest RAM", (unsigned long long)(size >> 20));
+    return kvm_add_memory(&machine->kvm, &machine->mem);
+}
+
+static int make_serial(struct machine *machine)
+{
+    const struct opts *options = machine->config->options;
+    int out_fd = -1;
+    int r;
+
+    switch (opts_choice(options, "serial")) {
+    case CONFIG_SERIAL_STDIO:
+        out_fd = STDOUT_FILENO;
+        break;
+    case CONFIG_SERIAL_FILE:
+        machine->serial_fd = open(opts_choice_arg(options, "serial"),
+                                  O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
+        if (machine->serial_fd < 0)
+            return log_error(-errno, "--serial file:%s", opts_choice_arg(options, "serial"));
+        out_fd = machine->serial_fd;
+        break;
+    default:
+        break;
+    }
+    r = serial_init(&machine->serial, out_fd);
+    machine->serial_made = true;
+    return r < 0 ? log_error(r, "serial port") : 0;
+}
+
+/* Puts a device that every machine has on its bus, with its interrupt. */
+static int add_fixed(struct machine *machine, const struct platform_device *device)
+{
+    struct bus *bus = device->port_io ? &machine->pio : &machine->mmio;
+    static const struct bus_ops *const ops[] = {
+        [PLATFORM_SERIAL] = &serial_ops,
+        [PLATFORM_POWER] = &power_ops,
+        [PLATFORM_RESET] = &i8042_ops,
+        [PLATFORM_PANIC] = &pvpanic_ops,
+    };
+    void *ctx = device->kind == PLATFORM_SERIAL ? (void *)&machine->serial : &machine->power;
+
+    assert(machine->platform.device_count < PLATFORM_DEVICES_MAX);
+    machine->platform.device[machine->platform.device_count++] = *device;
+    int r = bus_add(bus, device->base, device->size, ops[device->kind], ctx);
+    if (r < 0)
+        return log_error(r, "device at 0x%llx", (unsigned long long)device->base);
+    if (device->kind != PLATFORM_SERIAL)
+        return 0;
+    return kvm_irqfd(&machine->kvm, machine->serial.irq.fd, device->irq);
+}
+
+/* Puts a virtio device in its slot: registers, interrupt, and an eventfd for each queue's kick. */
+static int add_virtio(struct machine *machine, struct virtio_device *dev, struct mmio *transport)
+{
+    unsigned slot = dev->class->slot_first + dev->index;
+    struct platform_device *row = &machine->platform.device[machine->platform.device_count++];
+
+    assert(slot < arch_layout.virtio_slots);
+    assert(machine->platform.device_count <= PLATFORM_DEVICES_MAX);
+    *row = (struct platform_device){
+        .kind = PLATFORM_VIRTIO,
+        .index = slot,
+        .base = arch_layout.virtio_base + slot * arch_layout.virtio_stride,
+        .size = MMIO_SIZE,
+        .irq = arch_layout.virtio_irqs[slot],
+    };
+    mmio_init(transport, dev);
+    int r = bus_add(&machine->mmio, row->base, row->size, &mmio_ops, transport);
+    if (r < 0)
+        return log_error(r, "%s at 0x%llx", dev->name, (unsigned long long)row->base);
+    r = kvm_irqfd(&machine->kvm, dev->irq.fd, row->irq);
+    for (uint32_t q = 0; q < dev->class->queue_count && r == 0; q++)
+        r = kvm_ioeventfd(&machine->kvm, dev->queue[q].kick_fd, row->base + MMIO_QUEUE_NOTIFY, q);
+    return r;
+}
+
+static int make_virtio(struct machine *machine, const struct virtio_class *class)
+{
+    unsigned count = config_count(machine->config, class->name);
+
+    for (unsigned i = 0; i < count; i++) {
+        unsigned at = machine->virtio_count;
+        assert(at < VIRTIO_DEVICES_MAX);
+        int r = virtio_create(class, i, &machine->mem,
+                              config_device(machine->config, class->name, i), &machine->virtio[at]);
+        if (r < 0)
+            return r;
+        machine->virtio_count++;
+        r = add_virtio(machine, machine->virtio[at], &machine->transport[at]);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int make_devices(struct machine *machine)
+{
+    int r = make_serial(machine);
+
+    machine->power.event = power_event;
+    for (unsigned i = 0; i < arch_layout.fixed_count && r == 0; i++)
+        r = add_fixed(machine, &arch_layout.fixed[i]);
+    for (size_t i = 0; virtio_classes[i] != NULL && r == 0; i++)
+        r = make_virtio(machine, virtio_classes[i]);
+    return r;
+}
+
+/* "console=... APPEND": the user's words come last, so they win. */
+static int make_cmdline(struct machine *machine)
+{
+    const char *append = opts_str(machine->config->options, "append");
+    const char *space = append[0] != '\0' ? " " : "";
+
+    if (asprintf(&machine->cmdline, "%s%s%s", arch_layout.console_arg, space, append) < 0) {
+        machine->cmdline = NULL;
+        return log_error(-ENOMEM, "command line");
+    }
+    if (strlen(machine->cmdline) >= arch_layout.cmdline_bytes_max)
+        return log_error(-EINVAL, "--append: the command line may have %zu bytes",
+                         arch_layout.cmdline_bytes_max - 1);
+    machine->platform.cmdline = machine->cmdline;
+    return 0;
+}
+
+static int load_images(struct machine *machine, struct arch_entry *ret_entry)
+{
+    const struct opts *options = machine->config->options;
+    struct image kernel = {0}, initrd = {0};
+
+    int r = image_open("kernel", opts_str(options, "kernel"), &kernel);
+    if (r == 0 && opts_has(options, "initrd"))
+        r = image_open("--initrd", opts_str(options, "initrd"), &initrd);
+    if (r == 0)
+        r = arch_load(&machine->platform, &kernel, &initrd, ret_entry);
+    image_close(&initrd);
+    image_close(&kernel);
+    return r;
+}
+
+static int make_vcpus(struct machine *machine, const struct arch_entry *entry)
+{
+    unsigned count = machine->platform.cpu_count;
+    int r = 0;
+
+    machine->vcpu = calloc(count, sizeof(*machine->vcpu));
+    if (machine->vcpu == NULL)
+        return log_error(-ENOMEM, "vCPUs");
+    while (machine->vcpu_count < count && r == 0) {
+        struct vcpu *vcpu = &machine->vcpu[machine->vcpu_count];
+        r = vcpu_create(vcpu, &machine->env, machine->vcpu_count);
+        machine->vcpu_count++;
+        if (r == 0)
+            r = arch_vcpu_init(vcpu, count, entry);
+    }
+    return r < 0 ? r : arch_vm_ready(&machine->kvm, &machine->platform);
+}
+
+/* Signals become events of the main loop; SIGPIPE and its like become EPIPE. */
+static int watch_signals(struct machine *machine)
+{
+    sigset_t set;
+
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGHUP);
+    (void)sigaddset(&set, SIGUSR1);
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)sigprocmask(SIG_BLOCK, &set, NULL);
+    machine->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    machine->signals.ready = signal_ready;
+    if (machine->signals.fd < 0)
+        return log_error(-errno, "signalfd");
+    int r = loop_add(&machine->loop, &machine->signals, EPOLLIN);
+    return r < 0 ? log_error(r, "watch signals") : 0;
+}
+
+static int watch_time_limit(struct machine *machine)
+{
+    const uint64_t second_ns = 1000000000;
+    uint64_t limit_ns = opts_ns(machine->config->options, "time-limit");
+    struct itimerspec spec = {
+        .it_value = {(time_t)(limit_ns / second_ns), (long)(limit_ns % second_ns)}};
+
+    if (limit_ns == 0)
+        return 0;
+    machine->time_limit.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    machine->time_limit.ready = time_limit_ready;
+    if (machine->time_limit.fd < 0 || timerfd_settime(machine->time_limit.fd, 0, &spec, NULL) < 0)
+        return log_error(-errno, "--time-limit");
+    int r = loop_add(&machine->loop, &machine->time_limit, EPOLLIN);
+    return r < 0 ? log_error(r, "--time-limit") : 0;
+}
+
+int machine_create(const struct config *config, struct machine **ret_machine)
+{
+    struct machine *machine = calloc(1, sizeof(*machine));
+    struct arch_entry entry;
+    int r;
+
+    if (machine == NULL)
+        return log_error(-ENOMEM, "machine");
+    machine->config = config;
+    machine->kvm = (struct kvm){.fd = -1, .vm_fd = -1};
+    machine->serial_fd = machine->signals.fd = machine->time_limit.fd = -1;
+    machine->platform.cpu_count = (unsigned)opts_u64(config->options, "cpus");
+    machine->platform.mem = &machine->mem;
+    machine->env = (struct vcpu_env){
+        .kvm = &machine->kvm,
+        .mem = &machine->mem,
+        .mmio = &machine->mmio,
+        .pio = &machine->pio,
+        .end = vcpu_ended,
+    };
+    bus_init(&machine->mmio);
+    bus_init(&machine->pio);
+    r = loop_init(&machine->loop);
+    if (r == 0)
+        r = watch_signals(machine);
+    if (r == 0)
+        r = make_kvm(machine);
+    if (r == 0)
+        r = make_memory(machine);
+    if (r == 0)
+        r = make_devices(machine);
+    if (r == 0)
+        r = make_cmdline(machine);
+    if (r == 0)
+        r = load_images(machine, &entry);
+    if (r == 0)
+        r = make_vcpus(machine, &entry);
+    if (r == 0)
+        r = watch_time_limit(machine);
+    if (r < 0) {
+        machine_destroy(machine);
+        return r;
+    }
+    *ret_machine = machine;
+    return 0;
+}
+
+/* -- running -- */
+
+static int machine_start(struct machine *machine)
+{
+    int r = 0;
+
+    machine->terminal.quit = terminal_quit;
+    if (opts_choice(machine->config->options, "serial") == CONFIG_SERIAL_STDIO)
+        r = terminal_open(&machine->terminal, &machine->loop, &machine->serial);
+    for (unsigned i = 0; i < machine->vcpu_count && r == 0; i++)
+        r = vcpu_start(&machine->vcpu[i]);
+    return r;
+}
+
+enum vm_end machine_run(struct machine *machine, int *ret_signal)
+{
+    int r = machine_start(machine);
+
+    if (r == 0)
+        r = loop_run(&machine->loop);
+    if (r < 0)
+        machine_end(machine, VM_HOST_ERROR);
+    for (unsigned i = 0; i < machine->vcpu_count; i++)
+        vcpu_stop(&machine->vcpu[i]);
+    terminal_close(&machine->terminal);
+    *ret_signal = machine->signal;
+    return (enum vm_end)atomic_load(&machine->end);
+}
+
+int machine_finish(struct machine *machine)
+{
+    int result = 0;
+
+    for (unsigned i = 0; i < machine->virtio_count; i++) {
+        int r = virtio_finish(machine->virtio[i]);
+        if (r < 0 && (result == 0 || result == -EPROTO)) /* a lost recording outweighs a verdict */
+            result = r;
+    }
+    return result;
+}
+
+void machine_destroy(struct machine *machine)
+{
+    if (machine == NULL)
+        return;
+    for (unsigned i = 0; i < machine->vcpu_count; i++)
+        vcpu_destroy(&machine->vcpu[i]);
+    free(machine->vcpu);
+    terminal_close(&machine->terminal);
+    bus_fini(&machine->mmio);
+    bus_fini(&machine->pio);
+    while (machine->virtio_count > 0)
+        virtio_destroy(machine->virtio[--machine->virtio_count]);
+    if (machine->serial_made)
+        serial_fini(&machine->serial);
+    fd_close(&machine->serial_fd);
+    fd_close(&machine->time_limit.fd);
+    fd_close(&machine->signals.fd);
+    loop_fini(&machine->loop);
+    kvm_close(&machine->kvm);
+    memory_destroy(&machine->mem);
+    free(machine->cmdline);
+    free(machine);
+}

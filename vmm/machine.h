@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A whole VM: built in boot order, run until it ends, torn down in reverse. Owns everything: KVM,
+ * RAM, buses, devices, vCPUs, terminal. Main thread throughout; see vcpu.h and virtio/device.h for
+ * the other threads.
+ */
+#pragma once
+
+#include "vmm/config.h"
+#include "vmm/vcpu.h"
+
+struct machine;
+
+/* Kinds of devices that a configuration may have: from the table of virtio classes. Const. */
+const struct config_device_kind *machine_device_kinds(void);
+
+/* Makes the VM that config (borrowed for its life) describes, ready to run. Logged on failure,
+ * -EINVAL for what the user should have said otherwise. */
+int machine_create(const struct config *config, struct machine **ret_machine);
+
+/* Runs until the guest, the user or the host ends it. For VM_SIGNAL, *ret_signal says which. */
+enum vm_end machine_run(struct machine *machine, int *ret_signal);
+
+/* After machine_run(): completes recordings and judges expectations. 0; -EPROTO if an expectation
+ * failed, another -errno if the host lost something; logged. */
+int machine_finish(struct machine *machine);
+
+/* Accepts NULL and what a failed create left. */
+void machine_destroy(struct machine *machine);

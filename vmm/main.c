@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The program: which command, and what its end means as an exit status. */
+#include "vmm/doctor.h"
+#include "vmm/listen.h"
+#include "vmm/log.h"
+#include "vmm/machine.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+/* crosvm's numbers where it has them; the README's table says the same. */
+enum exit_status {
+    EXIT_POWEROFF = 0,
+    EXIT_HOST_ERROR = 1,
+    EXIT_RESET = 32,
+    EXIT_CRASHED = 33,
+    EXIT_PANICKED = 34,
+    EXIT_BAD_ARGUMENTS = 35,
+    EXIT_TIME_LIMIT = 37,
+    EXIT_EXPECTATION = 38,
+};
+
+static const int end_status[] = {
+    [VM_RUNNING] = EXIT_HOST_ERROR,    [VM_POWEROFF] = EXIT_POWEROFF,
+    [VM_RESET] = EXIT_RESET,           [VM_CRASHED] = EXIT_CRASHED,
+    [VM_PANICKED] = EXIT_PANICKED,     [VM_HOST_ERROR] = EXIT_HOST_ERROR,
+    [VM_TIME_LIMIT] = EXIT_TIME_LIMIT, [VM_QUIT] = EXIT_POWEROFF,
+};
+
+static int error_status(int r)
+{
+    return r == -EINVAL ? EXIT_BAD_ARGUMENTS : EXIT_HOST_ERROR;
+}
+
+/* How the VM ended, then what its devices have to say; the guest's own failure comes first. */
+static int run_status(enum vm_end how, int finish)
+{
+    int status = end_status[how];
+
+    if (status != EXIT_POWEROFF || finish == 0)
+        return status;
+    return finish == -EPROTO ? EXIT_EXPECTATION : EXIT_HOST_ERROR;
+}
+
+static int run_machine(const struct config *config)
+{
+    struct machine *machine;
+    int signal_number = 0;
+    int r = machine_create(config, &machine);
+
+    if (r < 0)
+        return error_status(r);
+    enum vm_end how = machine_run(machine, &signal_number);
+    r = machine_finish(machine);
+    machine_destroy(machine);
+    if (how != VM_SIGNAL)
+        return run_status(how, r);
+    /* Died of a signal, and the parent shall see that. */
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, signal_number);
+    (void)signal(signal_number, SIG_DFL);
+    (void)raise(signal_number);
+    (void)sigprocmask(SIG_UNBLOCK, &set, NULL);
+    return 128 + signal_number;
+}
+
+static int print_version(void)
+{
+    printf("linnet " LINNET_VERSION "\n");
+    return 0;
+}
+
+static int run_configured(const struct config *config)
+{
+    const struct config_device_kind *kinds = machine_device_kinds();
+    enum log_level level;
+
+    if (opts_has(config->options, "help")) {
+        if (strcmp(opts_str(config->options, "help"), "markdown") == 0)
+            config_help_markdown(kinds, stdout);
+        else
+            config_help(kinds, stdout);
+        return 0;
+    }
+    if (opts_bool(config->options, "version"))
+        return print_version();
+    if (opts_bool(config->options, "print-config"))
+        return config_print(config, stdout) < 0 ? EXIT_HOST_ERROR : 0;
+    if (log_level_by_name(opts_str(config->options, "log"), &level) == 0)
+        log_set_level(level);
+    return run_machine(config);
+}
+
+static int run_main(char **argv)
+{
+    struct config *config;
+    int r = config_create(machine_device_kinds(), &config);
+
+    if (r < 0)
+        return error_status(r);
+    r = config_parse_args(config, argv);
+    int status = r < 0 ? error_status(r) : run_configured(config);
+    config_destroy(config);
+    return status;
+}
+
+static void print_usage(FILE *out)
+{
+    fputs("Usage: linnet COMMAND [options]\n\n"
+          "  run KERNEL       boot a Linux kernel; serial console here, Ctrl-A x stops\n"
+          "  listen FILE...   say what is in sound files, or whether it is what it should be\n"
+          "  doctor           say what this host can do for linnet\n\n"
+          "`linnet COMMAND --help` tells the options. --version tells the version.\n",
+          out);
+}
+
+int main(int argc, char **argv)
+{
+    const char *command = argc > 1 ? argv[1] : "";
+
+    if (strcmp(command, "run") == 0)
+        return run_main(argv + 2);
+    if (strcmp(command, "listen") == 0)
+        return listen_main(argc - 1, argv + 1);
+    if (strcmp(command, "doctor") == 0)
+        return doctor_main(argc - 2, argv + 2);
+    if (strcmp(command, "--version") == 0)
+        return print_version();
+    if (strcmp(command, "--help") == 0 || strcmp(command, "help") == 0) {
+        print_usage(stdout);
+        return 0;
+    }
+    if (argc < 2)
+        (void)log_error(0, "no command: linnet run KERNEL, linnet listen FILE or linnet doctor");
+    else
+        (void)log_error(0, "unknown command %s: there are run, listen and doctor", command);
+    return EXIT_BAD_ARGUMENTS;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* See terminal.h. Main thread; the saved mode is file-scope because signal handlers need it. */
+#include "vmm/terminal.h"
+
+#include "vmm/log.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <termios.h>
+
+#define KEY_ESCAPE 0x01 /* Ctrl-A */
+#define READ_BYTES 256
+
+static struct termios saved_mode;
+static volatile sig_atomic_t saved_valid;
+
+static void mode_restore(void)
+{
+    if (saved_valid)
+        (void)tcsetattr(STDIN_FILENO, TCSANOW, &saved_mode); /* async-signal-safe */
+    saved_valid = 0;
+}
+
+/* SA_RESETHAND: returning to the fault, or raising again, now ends the process as it should. */
+static void fatal_handler(int signal)
+{
+    mode_restore();
+    (void)raise(signal);
+}
+
+static void restore_on_death(void)
+{
+    const int fatal[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGSYS, SIGQUIT};
+    struct sigaction action = {.sa_handler = fatal_handler, .sa_flags = (int)SA_RESETHAND};
+
+    for (size_t i = 0; i < ARRAY_SIZE(fatal); i++)
+        (void)sigaction(fatal[i], &action, NULL); /* valid signals: cannot fail */
+    (void)atexit(mode_restore);                   /* no room: the normal way out still restores */
+}
+
+static int mode_raw(void)
+{
+    struct termios raw;
+
+    if (tcgetattr(STDIN_FILENO, &saved_mode) < 0)
+        return -errno;
+    raw = saved_mode;
+    cfmakeraw(&raw);
+    raw.c_oflag |= OPOST; /* linnet's own lines on the same terminal still end at the margin */
+    saved_valid = 1;
+    restore_on_death();
+    return tcsetattr(STDIN_FILENO, TCSANOW, &raw) < 0 ? -errno : 0;
+}
+
+/* One key after Ctrl-A. True if it is for the guest. */
+static bool escape_key(struct terminal *terminal, uint8_t *key)
+{
+    terminal->escaped = false;
+    switch (*key) {
+    case 'x':
+    case 'X':
+        terminal->quit(terminal);
+        return false;
+    case 'a':
+    case KEY_ESCAPE:
+        *key = KEY_ESCAPE;
+        return true;
+    case 'h':
+    case '?':
+        log_info("Ctrl-A x stops the machine, Ctrl-A a sends Ctrl-A");
+        return false;
+    default:
+        return true;
+    }
+}
+
+static void keys_to_guest(struct terminal *terminal, uint8_t *keys, size_t len)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        uint8_t key = keys[i];
+        if (terminal->raw && !terminal->escaped && key == KEY_ESCAPE) {
+            terminal->escaped = true;
+            continue;
+        }
+        if (!terminal->escaped || escape_key(terminal, &key))
+            keys[kept++] = key;
+    }
+    (void)serial_input(terminal->serial, keys, kept); /* no more was read than has room */
+}
+
+static void input_ready(struct watch *watch, uint32_t epoll_events)
+{
+    struct terminal *terminal = container_of(watch, struct terminal, input);
+    uint8_t keys[READ_BYTES];
+    size_t room = serial_input_room(terminal->serial);
+
+    (void)epoll_events;
+    if (room == 0) {
+        if (loop_change(watch, 0) < 0) /* until the guest has read some */
+            loop_remove(watch);
+        return;
+    }
+    ssize_t n = read(watch->fd, keys, MIN(room, sizeof(keys)));
+    if (n > 0)
+        keys_to_guest(terminal, keys, (size_t)n);
+    else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+        loop_remove(watch); /* end of input: the guest just gets no more keys */
+}
+
+static void drained_ready(struct watch *watch, uint32_t epoll_events)
+{
+    struct terminal *terminal = container_of(watch, struct terminal, drained);
+    uint64_t count;
+
+    (void)epoll_events;
+    (void)!read(watch->fd, &count, sizeof(count));
+    if (terminal->input.loop != NULL && loop_change(&terminal->input, EPOLLIN) < 0)
+        loop_remove(&terminal->input);
+}
+
+int terminal_open(struct terminal *terminal, struct loop *loop, struct serial *serial)
+{
+    int r;
+
+    terminal->serial = serial;
+    terminal->input = (struct watch){.fd = STDIN_FILENO, .ready = input_ready};
+    terminal->drained = (struct watch){.fd = serial->drained.fd, .ready = drained_ready};
+    if (isatty(STDIN_FILENO)) {
+        r = mode_raw();
+        if (r < 0)
+            return log_error(r, "make the terminal raw");
+        terminal->raw = true;
+    }
+    r = loop_add(loop, &terminal->drained, EPOLLIN);
+    if (r == 0)
+        r = loop_add(loop, &terminal->input, EPOLLIN);
+    if (r == -EPERM || r == -EBADF) /* a file, /dev/null, closed: not something to wait for */
+        return 0;
+    return r < 0 ? log_error(r, "watch standard input") : 0;
+}
+
+void terminal_close(struct terminal *terminal)
+{
+    loop_remove(&terminal->input);
+    loop_remove(&terminal->drained);
+    if (terminal->raw)
+        mode_restore();
+    terminal->raw = false;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The user's terminal as the guest's serial console: raw while the VM runs, as it was on every way
+ * out (return, exit, fatal signal). Keys go to the guest, Ctrl-C too; Ctrl-A is the escape:
+ *
+ *   Ctrl-A x   stop the VM        Ctrl-A a   send one Ctrl-A        Ctrl-A h   say so
+ *
+ * If standard input is no terminal, bytes go through as they are, without an escape, until its end.
+ */
+#pragma once
+
+#include "devices/serial.h"
+#include "vmm/loop.h"
+
+struct terminal {
+    struct watch input;                      /* standard input */
+    struct watch drained;                    /* the UART has room again */
+    struct serial *serial;                   /* borrowed */
+    bool raw;                                /* is a terminal, made raw */
+    bool escaped;                            /* the last key was Ctrl-A */
+    void (*quit)(struct terminal *terminal); /* Ctrl-A x */
+};
+
+/* Makes standard input raw if it is a terminal and watches it in `loop`. 0 or -errno, logged. */
+int terminal_open(struct terminal *terminal, struct loop *loop, struct serial *serial);
+/* Restores. Accepts zeroed and closed terminals. */
+void terminal_close(struct terminal *terminal);
