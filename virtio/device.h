@@ -5,8 +5,8 @@
  *
  *                        DRIVER_OK, virtio_activate()
  *   create --> [idle] ------------------------------> [active: the worker owns the queues]
- *                ^                                       |            | virtio_fail()
- *                |  write 0 to Status, virtio_reset()    v            v
+ *                ^                                       |            | virtio_fail(),
+ *                |  write 0 to Status, virtio_reset()    v            v virtio_quiesce()
  *                +---------------------------------------+<--- [needs reset: queues are dead]
  *
  * Threads. main: create, destroy. vCPU threads, one at a time under the device's bus lock:
@@ -23,6 +23,7 @@
 #include "vmm/loop.h"
 #include "vmm/opts.h"
 
+#include <linux/virtio_ids.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -30,30 +31,35 @@
 
 /* Core and transport features (§6), offered for every device. */
 #define VIRTIO_CORE_FEATURES                                                                       \
-    ((1ull << 32) /* VERSION_1 */ | (1ull << 28) /* INDIRECT_DESC */ | (1ull << 29) /* EVENT_IDX */)
+    ((1ull << 32) /* VERSION_1 */ | (1ull << 28) /* INDIRECT_DESC */ | (1ull << 29) /* EVENT_IDX   \
+                                                                                     */)
 
 struct virtio_device;
 
 /* A model. NULL callbacks mean nothing to do. */
 struct virtio_class {
-    const char *name;      /* option name and log prefix */
-    const char *help;      /* one line for --help */
-    uint32_t id;           /* device type, virtio 1.2 §5 */
-    uint64_t features;     /* offered beyond VIRTIO_CORE_FEATURES; an instance may change dev->features */
+    const char *name; /* option name and log prefix */
+    const char *help; /* one line for --help */
+    uint32_t id;      /* device type, virtio 1.2 §5 */
+    uint64_t
+        features; /* offered beyond VIRTIO_CORE_FEATURES; an instance may change dev->features */
     uint16_t queue_count;
-    uint16_t queue_size;   /* largest, power of two, up to VIRTQ_SIZE_MAX */
-    uint8_t slot_first;    /* first transport slot of this class: address and interrupt follow */
-    uint8_t count_max;     /* instances in a VM; they have slots slot_first ... + count_max - 1 */
-    size_t instance_size;  /* of the struct that embeds struct virtio_device, `dev` first or not */
+    uint16_t queue_size;    /* largest, power of two, up to VIRTQ_SIZE_MAX */
+    uint8_t slot_first;     /* first transport slot of this class: address and interrupt follow */
+    uint8_t count_max;      /* instances in a VM; they have slots slot_first ... + count_max - 1 */
+    size_t instance_size;   /* of the struct that embeds struct virtio_device, `dev` first or not */
     size_t instance_offset; /* offsetof(that struct, dev) */
     const struct opt *opts; /* ends with {0}; drives parsing and --help */
     /* main: open host resources, set dev->config; -errno after saying what is wrong */
     int (*create)(struct virtio_device *dev, const struct opts *opts);
     /* main, worker joined: also after a failed create */
     void (*destroy)(struct virtio_device *dev);
-    /* vCPU thread, worker not running yet: features are final, queues are started; may add watches */
+    /* vCPU thread, worker not running yet: features are final, queues are started; may add watches
+     */
     int (*activate)(struct virtio_device *dev);
-    /* vCPU thread or main, worker joined, queues still started: remove watches, forget requests */
+    /* vCPU thread or main, worker joined, queues still started: remove watches, forget requests.
+     * Also after a failed activation, then perhaps without queues and before activate() was called
+     */
     void (*reset)(struct virtio_device *dev);
     /* worker: the driver kicked this queue, or it is the first look after DRIVER_OK */
     void (*notify)(struct virtio_device *dev, struct virtq *vq);
@@ -69,26 +75,27 @@ struct virtio_class {
 
 struct virtio_device {
     const struct virtio_class *class;
-    char name[16];     /* "snd0": log prefix and thread name */
-    unsigned index;    /* among the instances of its class */
+    char name[16];  /* "snd0": log prefix and thread name */
+    unsigned index; /* among the instances of its class */
     const struct memory *mem;
-    struct irq irq;    /* owned; the transport's one line */
+    struct irq irq;       /* owned; the transport's one line */
     struct worker worker; /* runs from activation to reset */
 
-    uint64_t features; /* offered; fixed after create */
+    uint64_t features;        /* offered; fixed after create */
     uint64_t driver_features; /* accepted; final once FEATURES_OK is set */
-    _Atomic uint32_t status;  /* device status field §2.1: vCPU thread; the worker adds NEEDS_RESET */
-    _Atomic uint32_t isr;     /* bit 0 used buffer, bit 1 config change: worker sets, vCPU clears */
+    _Atomic uint32_t
+        status;           /* device status field §2.1: vCPU thread; the worker adds NEEDS_RESET */
+    _Atomic uint32_t isr; /* bit 0 used buffer, bit 1 config change: worker sets, vCPU clears */
 
     pthread_mutex_t config_lock;
-    uint8_t *config;   /* device config space, lent by the instance; NULL if none */
+    uint8_t *config; /* device config space, lent by the instance; NULL if none */
     size_t config_size;
     uint32_t config_generation; /* under config_lock */
 
-    bool active;       /* vCPU thread: worker runs */
+    bool active; /* vCPU thread: worker runs */
     struct virtq queue[VIRTIO_QUEUES_MAX];
     struct watch kick[VIRTIO_QUEUES_MAX];
-    struct watch report_watch; /* eventfd: virtio_report() */
+    struct watch report_watch;  /* eventfd: virtio_report() */
     struct log_limit log_limit; /* worker: for messages that the guest provokes */
 };
 
@@ -110,20 +117,32 @@ void virtio_report(struct virtio_device *dev);
 /* DRIVER_OK was set: starts the queues that are ready and the worker, which scans every queue once
  * (buffers may be waiting without a kick). Failure makes the device need a reset. */
 void virtio_activate(struct virtio_device *dev);
-/* Status was set to 0, or power-on: joins the worker, forgets all that the driver set up. */
+/* Joins the worker and stops the queues; requests are forgotten. The status stays: only a reset
+ * brings the device back. Does nothing if the worker does not run. */
+void virtio_quiesce(struct virtio_device *dev);
+/* Status was set to 0, or power-on: joins the worker, forgets all that the driver set up. When it
+ * returns no notification follows and no queue is touched. */
 void virtio_reset(struct virtio_device *dev);
-/* Reads config space; bytes past its end are 0. Writes outside it vanish. */
+/* Reads config space; bytes past its end are 0. Writes outside it vanish. ret_generation may be
+ * NULL, len 0. */
 void virtio_config_read(struct virtio_device *dev, size_t off, void *ret_buf, size_t len,
                         uint32_t *ret_generation);
 void virtio_config_guest_write(struct virtio_device *dev, size_t off, const void *buf, size_t len);
 
 /* -- the device model -- */
 
-/* Changes config space and tells the driver (§2.5, config change notification). */
+/* Changes config space and, unless it has not begun to look at the device, tells the driver (§2.5,
+ * config change notification). Any thread. */
 void virtio_config_set(struct virtio_device *dev, size_t off, const void *buf, size_t len);
 
-/* Sends the used buffer notification if the driver wants one. Worker. */
+/* Sends the used buffer notification (§2.7.7) if the driver wants one. Worker. */
 void virtio_signal(struct virtio_device *dev, struct virtq *vq);
+
+/* True once the device failed: start nothing new. Worker. */
+static inline bool virtio_failed(const struct virtio_device *dev)
+{
+    return (atomic_load_explicit(&dev->status, memory_order_relaxed) & 64) != 0;
+}
 
 /* The driver broke the rules beyond repair, or nothing honest can be answered: DEVICE_NEEDS_RESET,
  * a config change notification, and no queue is touched again until reset. Logged, rate limited. r

@@ -26,6 +26,10 @@
 /* Largest queue size that a class may offer; the split layout allows 32768. */
 #define VIRTQ_SIZE_MAX 1024
 
+/* Requests that virtq_pop() hands out between two calls of virtq_round(): what one wake-up of the
+ * worker may cost. */
+#define VIRTQ_ROUND_CHAINS_MAX 128
+
 /* Most descriptors in one chain, direct and indirect together. Linux's indirect tables may be
  * longer than the queue (a 960 KiB sound period has 241). Beyond: the ring is broken. */
 #define CHAIN_DESCS_MAX 1024
@@ -40,11 +44,11 @@ struct chain {
     uint16_t head; /* descriptor index, the used ring's id */
     uint16_t slot; /* of the queue's iovec pool */
     uint16_t iov_count;
-    uint16_t read_iov, write_iov;        /* cursor: the element, */
-    uint32_t read_off, write_off;        /* and the offset in it */
+    uint16_t read_iov, write_iov;          /* cursor: the element, */
+    uint32_t read_off, write_off;          /* and the offset in it */
     uint32_t readable_left, writable_left; /* bytes from the cursors to the end of either part */
-    uint32_t written;                    /* bytes: what the used ring will say */
-    struct iovec *iov;                   /* in the queue's pool: readable elements, then writable */
+    uint32_t written;                      /* bytes: what the used ring will say */
+    struct iovec *iov; /* in the queue's pool: readable elements, then writable */
 };
 
 /* What the driver set up, latched when the queue was enabled. */
@@ -64,16 +68,19 @@ struct virtq {
 
     /* from start to stop: the worker's */
     bool running;
+    bool dead;                /* broken or failed: touches no guest memory any more */
     bool event_idx, indirect; /* negotiated */
+    bool kicks_on;            /* the driver was asked to kick when it adds at last_avail */
     uint16_t size;
-    uint16_t last_avail; /* next avail slot to read, free running */
-    uint16_t last_used;  /* next used slot to write, free running */
-    uint16_t signalled_used; /* last_used at the last signal decision (§2.7.7.2) */
-    bool signalled_valid;
+    uint16_t last_avail;         /* next avail slot to read, free running */
+    uint16_t avail_seen;         /* avail.idx at the last look: slots up to it may be read */
+    uint16_t last_used;          /* next used slot to write, free running */
+    uint16_t signalled_used;     /* last_used at the last signal decision (§2.7.7.2) */
+    uint16_t round_left;         /* requests that this round may still take */
     const uint8_t *desc, *avail; /* host addresses of the areas, checked for their whole size */
     uint8_t *used;
-    struct iovec *iov_pool;   /* size * CHAIN_DESCS_MAX, allocated at start, touched as used */
-    uint16_t *free_slots;     /* stack of free pool slots */
+    struct iovec *iov_pool; /* size * CHAIN_DESCS_MAX, mapped at start, touched as used */
+    uint16_t *free_slots;   /* stack of free pool slots */
     uint16_t free_count;
 };
 
@@ -84,10 +91,23 @@ int virtq_start(struct virtq *vq, bool event_idx, bool indirect);
 /* Forgets positions and every chain taken; touches no guest memory. Accepts a stopped queue. */
 void virtq_stop(struct virtq *vq);
 
+/* The queue touches no guest memory from now until it is started again: it pops nothing, pushes
+ * go nowhere. Accepts a stopped queue. */
+void virtq_kill(struct virtq *vq);
+
 /* Next request: 1 and *ret_chain, 0 when there is none, -EPROTO when the driver broke the ring
- * (the caller then virtio_fail()s). A stopped queue is empty. When it returns 0, kicks are
- * enabled and the ring was checked again after enabling. */
+ * (the queue is dead then; the caller virtio_fail()s the device). A stopped or dead queue is empty.
+ *
+ * After a 0 the queue's eventfd wakes the worker as soon as there is more: either the driver kicks
+ * (kicks were enabled and the ring looked at again after that), or this round has had its share and
+ * the queue kicked itself. While there is work, kicks are off. */
 int virtq_pop(struct virtq *vq, struct chain *ret_chain);
+
+/* A new round: the worker woke up for this queue. */
+void virtq_round(struct virtq *vq);
+
+/* Wakes the worker for this queue. Any thread. */
+void virtq_kick(const struct virtq *vq);
 
 /* Returns the request with used length = chain->written (bytes from the first writable one on). */
 void virtq_push(struct virtq *vq, struct chain *chain);

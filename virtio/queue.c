@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Split virtqueues, see queue.h (virtio 1.2 §2.7). Runs on the device's worker; start and stop on
+ * a vCPU thread while there is no worker.
+ *
+ * Taking a request is a walk over descriptors, first in the queue's table, then perhaps in an
+ * indirect one. Each descriptor is copied, checked, and turned into an iovec; nothing is read from
+ * the ring again. Whatever breaks a rule ends the walk, kills the queue and is -EPROTO: there is
+ * no honest way to answer a request that cannot be delimited.
+ *
+ * Does not know packed rings, in-order use, ring reset or notification data. A chain of exactly
+ * 4 GiB in one direction is legal but refused, because lengths here have 32 bits as in the used
+ * ring.
+ */
+#include "virtio/queue.h"
+
+#include <linux/virtio_ring.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+
+/* Byte offsets in the driver area and the device area. */
+#define RING_FLAGS 0
+#define RING_IDX   2
+#define RING_SLOTS 4
+
+struct desc {
+    le64 addr;
+    le32 len;
+    le16 flags;
+    le16 next;
+};
+_Static_assert(sizeof(struct desc) == 16, "virtio 1.2 §2.7.5");
+
+struct used_elem {
+    le32 id;
+    le32 len;
+};
+_Static_assert(sizeof(struct used_elem) == 8, "virtio 1.2 §2.7.8");
+
+/* Ring words that both sides use at the same time. The areas are aligned, so these are too. */
+static uint16_t ring_load(const uint8_t *at)
+{
+    return le16toh(__atomic_load_n((const uint16_t *)(const void *)at, __ATOMIC_RELAXED));
+}
+
+static uint16_t ring_load_acquire(const uint8_t *at)
+{
+    return le16toh(__atomic_load_n((const uint16_t *)(const void *)at, __ATOMIC_ACQUIRE));
+}
+
+static void ring_store(uint8_t *at, uint16_t val)
+{
+    __atomic_store_n((uint16_t *)(void *)at, htole16(val), __ATOMIC_RELAXED);
+}
+
+static void ring_store_release(uint8_t *at, uint16_t val)
+{
+    __atomic_store_n((uint16_t *)(void *)at, htole16(val), __ATOMIC_RELEASE);
+}
+
+/* -- start and stop -- */
+
+static size_t pool_bytes(uint16_t size)
+{
+    return (size_t)size * CHAIN_DESCS_MAX * sizeof(struct iovec);
+}
+
+/* A mapping of its own: untouched slots cost nothing, and huge pages would undo that. */
+static struct iovec *pool_map(uint16_t size)
+{
+    void *pool = mmap(NULL, pool_bytes(size), PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (pool == MAP_FAILED)
+        return NULL;
+    (void)madvise(pool, pool_bytes(size), MADV_NOHUGEPAGE); /* a kernel without them refuses */
+    return pool;
+}
+
+int virtq_start(struct virtq *vq, bool event_idx, bool indirect)
+{
+    const struct virtq_config *config = &vq->config;
+    uint16_t size = config->size;
+
+    assert(!vq->running && config->ready);
+    assert(vq->size_max <= VIRTQ_SIZE_MAX);
+    if (size == 0 || size > vq->size_max || (size & (size - 1)) != 0)
+        return -EINVAL;
+    if (config->desc % 16 != 0 || config->driver % 2 != 0 || config->device % 4 != 0)
+        return -EINVAL;
+    vq->desc = memory_at(vq->mem, config->desc, 16ull * size);
+    vq->avail = memory_at(vq->mem, config->driver, 6 + 2ull * size);
+    vq->used = memory_at(vq->mem, config->device, 6 + 8ull * size);
+    if (vq->desc == NULL || vq->avail == NULL || vq->used == NULL)
+        return -EINVAL;
+    auto_free uint16_t *free_slots = malloc(size * sizeof(free_slots[0]));
+    if (free_slots == NULL)
+        return -ENOMEM;
+    vq->iov_pool = pool_map(size);
+    if (vq->iov_pool == NULL)
+        return -ENOMEM;
+    for (uint16_t i = 0; i < size; i++)
+        free_slots[i] = (uint16_t)(size - 1 - i); /* slot 0 is taken first */
+    vq->free_slots = free_slots;
+    free_slots = NULL;
+    vq->free_count = size;
+    vq->size = size;
+    vq->event_idx = event_idx;
+    vq->indirect = indirect;
+    vq->last_avail = vq->avail_seen = vq->last_used = vq->signalled_used = 0;
+    vq->kicks_on = vq->dead = false;
+    vq->running = true;
+    virtq_round(vq);
+    return 0;
+}
+
+void virtq_stop(struct virtq *vq)
+{
+    if (!vq->running)
+        return;
+    (void)munmap(vq->iov_pool, pool_bytes(vq->size)); /* fails on our own bugs only */
+    free(vq->free_slots);
+    vq->iov_pool = NULL;
+    vq->free_slots = NULL;
+    vq->free_count = 0;
+    vq->desc = vq->avail = NULL;
+    vq->used = NULL;
+    vq->running = false;
+}
+
+void virtq_kill(struct virtq *vq)
+{
+    vq->dead = true;
+}
+
+void virtq_round(struct virtq *vq)
+{
+    vq->round_left = VIRTQ_ROUND_CHAINS_MAX;
+}
+
+void virtq_kick(const struct virtq *vq)
+{
+    (void)eventfd_write(vq->kick_fd, 1); /* EAGAIN: kicks enough are pending */
+}
+
+/* -- the walk -- */
+
+/* What a walk has gathered. */
+struct walk {
+    const struct memory *mem;
+    struct iovec *iov; /* CHAIN_DESCS_MAX of them */
+    uint16_t iov_count;
+    uint16_t write_iov; /* the first writable one, once `writing` */
+    unsigned desc_count;
+    bool writing; /* a writable descriptor was seen */
+    uint64_t readable, writable;
+};
+
+/* The one look at a descriptor. */
+static struct desc desc_copy(const uint8_t *table, uint32_t index)
+{
+    struct desc desc;
+
+    memcpy(&desc, table + (size_t)index * sizeof(desc), sizeof(desc));
+    atomic_signal_fence(memory_order_seq_cst); /* keeps the compiler from reading it again */
+    return desc;
+}
+
+static int walk_add(struct walk *walk, const struct desc *desc)
+{
+    bool writable = (from_le16(desc->flags) & VRING_DESC_F_WRITE) != 0;
+    uint32_t len = from_le32(desc->len);
+
+    if (walk->desc_count == CHAIN_DESCS_MAX)
+        return -EPROTO; /* a loop, or more than we hold */
+    walk->desc_count++;
+    if (walk->writing && !writable)
+        return -EPROTO;
+    if (!walk->writing && writable)
+        walk->write_iov = walk->iov_count;
+    walk->writing = writable;
+    if (len == 0)
+        return 0;
+    uint8_t *host = memory_at(walk->mem, from_le64(desc->addr), len);
+    if (host == NULL)
+        return -EPROTO;
+    uint16_t part = writable ? walk->write_iov : 0;
+    struct iovec *last = walk->iov + walk->iov_count;
+    if (walk->iov_count > part && (uint8_t *)last[-1].iov_base + last[-1].iov_len == host) {
+        last[-1].iov_len += len;
+    } else {
+        *last = (struct iovec){host, len};
+        walk->iov_count++;
+    }
+    *(writable ? &walk->writable : &walk->readable) += len;
+    return 0;
+}
+
+/* Follows a table of `count` descriptors. 0 at its end; 1 and *ret_desc where one points to an
+ * indirect table; -EPROTO. Ends because walk_add() takes CHAIN_DESCS_MAX at most. */
+static int walk_table(struct walk *walk, const uint8_t *table, uint32_t count, uint32_t index,
+                      struct desc *ret_desc)
+{
+    while (index < count) {
+        struct desc desc = desc_copy(table, index);
+        uint16_t flags = from_le16(desc.flags);
+        if ((flags & VRING_DESC_F_INDIRECT) != 0) {
+            *ret_desc = desc;
+            return 1;
+        }
+        int r = walk_add(walk, &desc);
+        if (r < 0)
+            return r;
+        if ((flags & VRING_DESC_F_NEXT) == 0)
+            return 0;
+        index = from_le16(desc.next);
+    }
+    return -EPROTO;
+}
+
+static int walk_chain(const struct virtq *vq, struct walk *walk, uint16_t head)
+{
+    struct desc desc;
+    int r = walk_table(walk, vq->desc, vq->size, head, &desc);
+
+    if (r <= 0)
+        return r;
+    if (!vq->indirect || (from_le16(desc.flags) & VRING_DESC_F_NEXT) != 0)
+        return -EPROTO;
+    uint32_t len = from_le32(desc.len);
+    const uint8_t *table = memory_at(vq->mem, from_le64(desc.addr), len);
+    if (table == NULL || len == 0 || len % sizeof(desc) != 0)
+        return -EPROTO;
+    r = walk_table(walk, table, len / (uint32_t)sizeof(desc), 0, &desc);
+    return r > 0 ? -EPROTO : r; /* no indirect table in an indirect one */
+}
+
+/* -- taking requests -- */
+
+/* Looks at avail.idx: 1 if there is something to take, 0, or -EPROTO. */
+static int avail_look(struct virtq *vq)
+{
+    /* Acquire: slots and descriptors are read after the index. Partner: the driver's write barrier
+     * between filling them and moving avail.idx. */
+    uint16_t idx = ring_load_acquire(vq->avail + RING_IDX);
+    uint16_t count = (uint16_t)(idx - vq->last_avail);
+
+    if (count > vq->size)
+        return -EPROTO;
+    vq->avail_seen = idx;
+    return count > 0;
+}
+
+/* Asks for a kick at the next addition (§2.7.10). */
+static void kicks_enable(struct virtq *vq)
+{
+    if (vq->event_idx)
+        ring_store(vq->used + RING_SLOTS + 8 * (size_t)vq->size, vq->last_avail);
+    else
+        ring_store(vq->used + RING_FLAGS, 0);
+    vq->kicks_on = true;
+}
+
+/* Additions need no kick while we are at work. With the event index an old avail_event says so. */
+static void kicks_disable(struct virtq *vq)
+{
+    if (!vq->event_idx)
+        ring_store(vq->used + RING_FLAGS, VRING_USED_F_NO_NOTIFY);
+    vq->kicks_on = false;
+}
+
+/* Like avail_look(), and kicks are enabled when it returns 0. */
+static int avail_look_or_wait(struct virtq *vq)
+{
+    int r = avail_look(vq);
+
+    if (r != 0 || vq->kicks_on)
+        return r;
+    kicks_enable(vq);
+    /* Full: avail_event or flags is out before avail.idx is read again. Partner: the driver's
+     * barrier between moving avail.idx and deciding whether to kick. One of us sees the other. */
+    atomic_thread_fence(memory_order_seq_cst);
+    return avail_look(vq);
+}
+
+static int chain_take(struct virtq *vq, struct chain *ret_chain)
+{
+    size_t at = vq->last_avail & (vq->size - 1u);
+    uint16_t head = ring_load(vq->avail + RING_SLOTS + 2 * at);
+
+    if (vq->free_count == 0)
+        return -EPROTO; /* more requests under way than the queue has descriptors */
+    uint16_t slot = vq->free_slots[vq->free_count - 1];
+    struct walk walk = {.mem = vq->mem, .iov = vq->iov_pool + (size_t)slot * CHAIN_DESCS_MAX};
+    int r = walk_chain(vq, &walk, head);
+    if (r < 0)
+        return r;
+    if (walk.readable > UINT32_MAX || walk.writable > UINT32_MAX ||
+        walk.readable + walk.writable > 1ull << 32)
+        return -EPROTO;
+    vq->free_count--;
+    vq->last_avail++;
+    *ret_chain = (struct chain){
+        .head = head,
+        .slot = slot,
+        .iov_count = walk.iov_count,
+        .write_iov = walk.writing ? walk.write_iov : walk.iov_count,
+        .readable_left = (uint32_t)walk.readable,
+        .writable_left = (uint32_t)walk.writable,
+        .iov = walk.iov,
+    };
+    return 1;
+}
+
+int virtq_pop(struct virtq *vq, struct chain *ret_chain)
+{
+    int r = 1;
+
+    if (!vq->running || vq->dead)
+        return 0;
+    if (vq->avail_seen == vq->last_avail)
+        r = avail_look_or_wait(vq);
+    if (r > 0 && vq->round_left == 0) {
+        virtq_kick(vq);
+        return 0;
+    }
+    if (r > 0) {
+        if (vq->kicks_on)
+            kicks_disable(vq);
+        r = chain_take(vq, ret_chain);
+        vq->round_left--;
+    }
+    if (r < 0)
+        virtq_kill(vq);
+    return r;
+}
+
+/* -- giving them back -- */
+
+void virtq_push(struct virtq *vq, struct chain *chain)
+{
+    struct used_elem elem = {to_le32(chain->head), to_le32(chain->written)};
+    size_t at = vq->last_used & (vq->size - 1u);
+
+    assert(vq->running);
+    assert(vq->free_count < vq->size);
+    vq->free_slots[vq->free_count++] = chain->slot;
+    if (vq->dead)
+        return;
+    memcpy(vq->used + RING_SLOTS + at * sizeof(elem), &elem, sizeof(elem));
+    vq->last_used++;
+    /* Release: the buffers and the element are out before the index. Partner: the driver's read
+     * barrier between reading used.idx and the element. */
+    ring_store_release(vq->used + RING_IDX, vq->last_used);
+}
+
+bool virtq_should_signal(struct virtq *vq)
+{
+    uint16_t old = vq->signalled_used, new = vq->last_used;
+
+    if (!vq->running || vq->dead || new == old)
+        return false;
+    vq->signalled_used = new;
+    /* Full: used.idx is out before the driver's wish is read. Partner: the driver's barrier between
+     * asking for interrupts (used_event, avail.flags) and looking at used.idx again. */
+    atomic_thread_fence(memory_order_seq_cst);
+    if (!vq->event_idx)
+        return (ring_load(vq->avail + RING_FLAGS) & VRING_AVAIL_F_NO_INTERRUPT) == 0;
+    uint16_t used_event = ring_load(vq->avail + RING_SLOTS + 2 * (size_t)vq->size);
+    return (uint16_t)(new - used_event - 1) < (uint16_t)(new - old);
+}
+
+/* -- a chain as two byte streams -- */
+
+/* A place in a chain's readable or writable part. */
+struct cursor {
+    const struct iovec *iov; /* of the whole chain */
+    uint16_t *at;
+    uint32_t *off;
+};
+
+/* The next piece of at most `len` bytes; the cursor is behind it afterwards. */
+static struct iovec cursor_next(const struct cursor *cursor, size_t len)
+{
+    const struct iovec *iov = &cursor->iov[*cursor->at];
+    struct iovec piece = {(uint8_t *)iov->iov_base + *cursor->off,
+                          MIN(len, iov->iov_len - *cursor->off)};
+
+    *cursor->off += (uint32_t)piece.iov_len;
+    if (*cursor->off == iov->iov_len) {
+        *cursor->at += 1;
+        *cursor->off = 0;
+    }
+    return piece;
+}
+
+int chain_read(struct chain *chain, void *ret_buf, size_t len)
+{
+    const struct cursor cursor = {chain->iov, &chain->read_iov, &chain->read_off};
+    uint8_t *to = ret_buf;
+
+    if (len > chain->readable_left)
+        return -EPROTO;
+    chain->readable_left -= (uint32_t)len;
+    while (len > 0) {
+        struct iovec piece = cursor_next(&cursor, len);
+        memcpy(to, piece.iov_base, piece.iov_len);
+        to += piece.iov_len;
+        len -= piece.iov_len;
+    }
+    return 0;
+}
+
+int chain_skip(struct chain *chain, size_t len)
+{
+    const struct cursor cursor = {chain->iov, &chain->read_iov, &chain->read_off};
+
+    if (len > chain->readable_left)
+        return -EPROTO;
+    chain->readable_left -= (uint32_t)len;
+    while (len > 0)
+        len -= cursor_next(&cursor, len).iov_len;
+    return 0;
+}
+
+int chain_write(struct chain *chain, const void *buf, size_t len)
+{
+    const struct cursor cursor = {chain->iov, &chain->write_iov, &chain->write_off};
+    const uint8_t *from = buf;
+
+    if (len > chain->writable_left)
+        return -EPROTO;
+    chain->writable_left -= (uint32_t)len;
+    chain->written += (uint32_t)len;
+    while (len > 0) {
+        struct iovec piece = cursor_next(&cursor, len);
+        memcpy(piece.iov_base, from, piece.iov_len);
+        from += piece.iov_len;
+        len -= piece.iov_len;
+    }
+    return 0;
+}
+
+int chain_zero(struct chain *chain, size_t len)
+{
+    const struct cursor cursor = {chain->iov, &chain->write_iov, &chain->write_off};
+
+    if (len > chain->writable_left)
+        return -EPROTO;
+    chain->writable_left -= (uint32_t)len;
+    chain->written += (uint32_t)len;
+    while (len > 0) {
+        struct iovec piece = cursor_next(&cursor, len);
+        memset(piece.iov_base, 0, piece.iov_len);
+        len -= piece.iov_len;
+    }
+    return 0;
+}
