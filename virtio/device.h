@@ -29,20 +29,18 @@
 
 #define VIRTIO_QUEUES_MAX 16
 
-/* Core and transport features (§6), offered for every device. */
-#define VIRTIO_CORE_FEATURES                                                                       \
-    ((1ull << 32) /* VERSION_1 */ | (1ull << 28) /* INDIRECT_DESC */ | (1ull << 29) /* EVENT_IDX   \
-                                                                                     */)
+/* Core and transport features (§6), offered for every device: VERSION_1, INDIRECT_DESC and
+ * EVENT_IDX. */
+#define VIRTIO_CORE_FEATURES (1ull << 32 | 1ull << 28 | 1ull << 29)
 
 struct virtio_device;
 
 /* A model. NULL callbacks mean nothing to do. */
 struct virtio_class {
-    const char *name; /* option name and log prefix */
-    const char *help; /* one line for --help */
-    uint32_t id;      /* device type, virtio 1.2 §5 */
-    uint64_t
-        features; /* offered beyond VIRTIO_CORE_FEATURES; an instance may change dev->features */
+    const char *name;  /* option name and log prefix */
+    const char *help;  /* one line for --help */
+    uint32_t id;       /* device type, virtio 1.2 §5 */
+    uint64_t features; /* offered beyond VIRTIO_CORE_FEATURES; create may change dev->features */
     uint16_t queue_count;
     uint16_t queue_size;    /* largest, power of two, up to VIRTQ_SIZE_MAX */
     uint8_t slot_first;     /* first transport slot of this class: address and interrupt follow */
@@ -54,12 +52,10 @@ struct virtio_class {
     int (*create)(struct virtio_device *dev, const struct opts *opts);
     /* main, worker joined: also after a failed create */
     void (*destroy)(struct virtio_device *dev);
-    /* vCPU thread, worker not running yet: features are final, queues are started; may add watches
-     */
+    /* vCPU thread, no worker yet: features are final, queues are started; may add watches */
     int (*activate)(struct virtio_device *dev);
     /* vCPU thread or main, worker joined, queues still started: remove watches, forget requests.
-     * Also after a failed activation, then perhaps without queues and before activate() was called
-     */
+     * Also after a failed activation: perhaps without queues, perhaps before activate() */
     void (*reset)(struct virtio_device *dev);
     /* worker: the driver kicked this queue, or it is the first look after DRIVER_OK */
     void (*notify)(struct virtio_device *dev, struct virtq *vq);
@@ -83,9 +79,8 @@ struct virtio_device {
 
     uint64_t features;        /* offered; fixed after create */
     uint64_t driver_features; /* accepted; final once FEATURES_OK is set */
-    _Atomic uint32_t
-        status;           /* device status field §2.1: vCPU thread; the worker adds NEEDS_RESET */
-    _Atomic uint32_t isr; /* bit 0 used buffer, bit 1 config change: worker sets, vCPU clears */
+    _Atomic uint32_t status;  /* §2.1: written on the vCPU thread; the worker adds NEEDS_RESET */
+    _Atomic uint32_t isr;     /* bit 0 used buffer, bit 1 config change: worker sets, vCPU clears */
 
     pthread_mutex_t config_lock;
     uint8_t *config; /* device config space, lent by the instance; NULL if none */

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Runs the unit tests: all suites, or those named on the command line, and prints Check's summary.
+ * Exit status 0 if all passed, 1 if not, 2 if a suite is unknown. Check reads CK_FORK, CK_VERBOSITY
+ * and its other variables itself.
+ *
+ * make writes suites.h from the names of the files: tests/virtio/queue_test.c has to define
+ * `Suite *queue_suite(void)`, or the program does not link. So no suite can be forgotten, and two
+ * files of one name are found out.
+ */
+#include "vmm/base.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SUITE(name) Suite *name##_suite(void);
+#include "suites.h"
+#undef SUITE
+
+static const struct {
+    const char *name;
+    Suite *(*make)(void);
+} suites[] = {
+#define SUITE(name) {#name, name##_suite},
+#include "suites.h"
+#undef SUITE
+};
+
+static Suite *suite_by_name(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(suites); i++)
+        if (strcmp(suites[i].name, name) == 0)
+            return suites[i].make();
+    return NULL;
+}
+
+int main(int argc, char *argv[])
+{
+    SRunner *runner = srunner_create(NULL);
+    int status = 0;
+
+    for (size_t i = 0; argc < 2 && i < ARRAY_SIZE(suites); i++)
+        srunner_add_suite(runner, suites[i].make());
+    for (int i = 1; i < argc; i++) {
+        Suite *suite = suite_by_name(argv[i]);
+        if (suite == NULL) {
+            fprintf(stderr, "no suite %s\n", argv[i]);
+            status = 2;
+        } else {
+            srunner_add_suite(runner, suite);
+        }
+    }
+    if (status == 0) {
+        srunner_run_all(runner, CK_ENV);
+        status = srunner_ntests_failed(runner) > 0 ? 1 : 0;
+    }
+    srunner_free(runner);
+    return status;
+}
