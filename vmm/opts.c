@@ -9,8 +9,6 @@
 
 #include <string.h>
 
-#define KEY_BYTES_MAX 32
-
 /* -- tables -- */
 
 const struct opt *opt_find(const struct opt *table, const char *key)
@@ -25,7 +23,7 @@ static bool is_key(const char *name)
 {
     size_t len = strlen(name);
 
-    return len > 0 && len <= KEY_BYTES_MAX && name[0] != '-' &&
+    return len > 0 && len <= OPTS_KEY_BYTES_MAX && name[0] != '-' &&
            strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == len;
 }
 
@@ -100,7 +98,7 @@ void opts_destroy(struct opts *opts)
 static int key_unknown(const struct opts *opts, const char *prefix, const char *key,
                        const char *hint)
 {
-    char quote[TEXT_QUOTE_SIZE], known[OPTS_ROWS_MAX * (KEY_BYTES_MAX + 2)] = "none";
+    char quote[TEXT_QUOTE_SIZE], known[OPTS_ROWS_MAX * (OPTS_KEY_BYTES_MAX + 2)] = "none";
     struct text_nearest nearest;
     size_t len = 0;
 

@@ -62,13 +62,14 @@ struct opt {
 };
 
 #define OPTS_ROWS_MAX       64
+#define OPTS_KEY_BYTES_MAX  32
 #define OPTS_TEXT_BYTES_MAX 65536 /* one "key=value,..." */
 #define OPTS_VALUE_MAX      4095  /* one value, in bytes, where the row says nothing */
 
 struct opts_value {
     char *text; /* owned; as the user wrote it; NULL: not given, the row's default holds */
-    uint64_t
-        number; /* OPT_INT, OPT_SIZE (bytes), OPT_DURATION (ns), OPT_BOOL, OPT_CHOICE (index) */
+    /* OPT_INT: itself, OPT_SIZE: bytes, OPT_DURATION: ns, OPT_BOOL: 0 or 1, OPT_CHOICE: index */
+    uint64_t number;
 };
 
 /* Read through the getters below. */

@@ -108,9 +108,9 @@ static size_t distance(const char *a, const char *b)
 void text_nearest_init(struct text_nearest *nearest, const char *word)
 {
     size_t len = strlen(word);
+    size_t wrong_max = len < 3 ? 1 : MIN(len / 3, (size_t)3); /* a third of the letters */
 
-    /* A third of the letters may be wrong, at least one and at most three. */
-    *nearest = (struct text_nearest){.word = word, .distance = MIN((len + 2) / 3, (size_t)3) + 1};
+    *nearest = (struct text_nearest){.word = word, .distance = wrong_max + 1};
     if (len == 0 || len > NEAREST_BYTES_MAX)
         nearest->distance = 0;
 }
