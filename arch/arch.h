@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * All that the rest of the tree may know of an architecture. arch/x86_64 and arch/arm64 implement it;
- * make picks the folder. The pure half (bytes put into guest memory: image loader, tables) knows no
- * KVM and is compiled and tested on any host; the other half makes ioctls.
+ * All that the rest of the tree may know of an architecture. arch/x86_64 and arch/arm64 implement
+ * it; make picks the folder. The pure half (bytes put into guest memory: image loader, tables)
+ * knows no KVM and is compiled and tested on any host; the other half makes ioctls.
  *
  * The machine table: machine.c fills a struct platform, in which each device's address, size,
  * interrupt and identity stand once. Descriptions for the guest (ACPI, device tree) and the buses
@@ -39,6 +39,7 @@ struct platform {
     unsigned device_count;
     struct platform_device device[PLATFORM_DEVICES_MAX];
     const char *cmdline; /* whole, as the guest gets it; borrowed */
+    bool direct; /* unpack the kernel here where we can, not in the guest: sooner, no text KASLR */
 };
 
 /* Where things are; const, one per architecture. */
@@ -47,9 +48,9 @@ struct arch_layout {
     gpa_t virtio_base;                    /* of slot 0 */
     uint64_t virtio_stride;
     unsigned virtio_slots;
-    const uint8_t *virtio_irqs; /* GSI of each slot */
-    size_t cmdline_bytes_max;   /* with NUL */
-    const char *console_arg;    /* the one argument linnet adds, "console=ttyS0" */
+    const uint8_t *virtio_irqs;          /* GSI of each slot */
+    size_t cmdline_bytes_max;            /* with NUL */
+    const char *console_arg;             /* the one argument linnet adds, "console=ttyS0" */
     const struct platform_device *fixed; /* devices that every machine has */
     unsigned fixed_count;
 };
@@ -71,7 +72,8 @@ struct image {
 
 /* Pure: checks the kernel, puts kernel, initrd (size 0: none), command line and the machine's
  * description into guest RAM. -errno after one line that names the file, what is wrong and the
- * remedy: -ENOEXEC not a kernel for this architecture, -EBADMSG truncated or damaged, -ENOMEM too big for RAM. */
+ * remedy: -ENOEXEC not a kernel for this architecture, -EBADMSG truncated or damaged, -ENOMEM too
+ * big for RAM, -E2BIG command line too long for the kernel. */
 int arch_load(const struct platform *platform, const struct image *kernel,
               const struct image *initrd, struct arch_entry *ret_entry);
 

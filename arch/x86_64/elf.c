@@ -164,6 +164,8 @@ int elf_parse(const uint8_t *file, size_t size, struct elf *ret_elf, const char 
         struct program_header ph;
         memcpy(&ph, file + at + i * sizeof(ph), sizeof(ph));
         uint64_t offset = from_le64(ph.offset), len = from_le64(ph.filesz);
+        if (from_le32(ph.type) == PT_INTERP)
+            return fail(-ENOEXEC, "a program for Linux, not a kernel", ret_why);
         if (from_le32(ph.type) == PT_NOTE && within(offset, len, size))
             scan_notes(&elf, file + offset, MIN(len, (uint64_t)NOTES_BYTES_MAX));
         if (from_le32(ph.type) == PT_LOAD)
@@ -172,7 +174,9 @@ int elf_parse(const uint8_t *file, size_t size, struct elf *ret_elf, const char 
             return r;
     }
     elf.entry = from_le64(header.entry);
-    if (!in_segments(&elf, elf.has_pvh ? elf.pvh_entry : elf.entry))
+    elf.has_entry = in_segments(&elf, elf.entry);
+    elf.has_pvh = elf.has_pvh && in_segments(&elf, elf.pvh_entry);
+    if (!elf.has_entry && !elf.has_pvh)
         return fail(-EBADMSG, "damaged: its entry point is in none of its ELF segments", ret_why);
     *ret_elf = elf;
     return 0;

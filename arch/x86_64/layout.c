@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* See layout.h. Constants only; any thread. */
 #include "arch/x86_64/layout.h"
+#include "devices/power.h"
 
 /* KVM's IOAPIC has 24 pins: 4 is COM1, 9 is kept for a power button, 0 to 2 belong to legacy. */
 static const uint8_t virtio_irqs[LAYOUT_VIRTIO_SLOTS] = {
@@ -9,10 +10,7 @@ static const uint8_t virtio_irqs[LAYOUT_VIRTIO_SLOTS] = {
 
 static const struct platform_device fixed[] = {
     {.kind = PLATFORM_SERIAL, .port_io = true, .base = LAYOUT_SERIAL_PORT, .size = 8, .irq = 4},
-    {.kind = PLATFORM_POWER,
-     .port_io = true,
-     .base = LAYOUT_POWER_PORT,
-     .size = LAYOUT_POWER_PORTS},
+    {.kind = PLATFORM_POWER, .port_io = true, .base = LAYOUT_POWER_PORT, .size = POWER_SIZE},
     {.kind = PLATFORM_RESET, .port_io = true, .base = LAYOUT_I8042_COMMAND, .size = 1},
     {.kind = PLATFORM_PANIC, .port_io = true, .base = LAYOUT_PANIC_PORT, .size = 1},
 };

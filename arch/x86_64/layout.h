@@ -47,12 +47,4 @@
 #define LAYOUT_SERIAL_PORT   0x3f8
 #define LAYOUT_I8042_COMMAND 0x64
 #define LAYOUT_PANIC_PORT    0x505
-
-/* The power device's ports, and what is written to them. Sleep registers: ACPI 6.5 §4.8.3.7. */
-#define LAYOUT_POWER_PORT         0x600
-#define LAYOUT_POWER_PORTS        3
-#define LAYOUT_POWER_SLEEP        0 /* sleep control: bit 5 starts, bits 4:2 are the sleep type */
-#define LAYOUT_POWER_SLEEP_STATUS 1 /* bit 7: wake status */
-#define LAYOUT_POWER_RESET        2 /* reset register */
-#define LAYOUT_POWER_RESET_VALUE  0x01
-#define LAYOUT_POWER_S5_TYPE      5
+#define LAYOUT_POWER_PORT    0x600 /* registers: devices/power.h */

@@ -10,6 +10,7 @@
 #include "arch/x86_64/table.h"
 #include "arch/x86_64/aml.h"
 #include "arch/x86_64/layout.h"
+#include "devices/power.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -257,7 +258,7 @@ static gpa_t build_dsdt(struct builder *b, const struct platform *platform)
     if (device_of(platform, PLATFORM_POWER) != NULL) {
         aml_name(&b->out, "_S5_");
         size_t package = aml_package_open(&b->out, 4);
-        aml_int(&b->out, LAYOUT_POWER_S5_TYPE); /* for the sleep control register */
+        aml_int(&b->out, POWER_S5_TYPE); /* for the sleep control register */
         for (unsigned i = 0; i < 3; i++)
             aml_int(&b->out, 0);
         aml_close(&b->out, package);
@@ -291,10 +292,10 @@ static gpa_t build_fadt(struct builder *b, const struct platform *platform, gpa_
 
     if (power != NULL) {
         flags |= FADT_RESET_REG;
-        fadt.reset = byte_register(power, LAYOUT_POWER_RESET);
-        fadt.reset_value = LAYOUT_POWER_RESET_VALUE;
-        fadt.sleep_control = byte_register(power, LAYOUT_POWER_SLEEP);
-        fadt.sleep_status = byte_register(power, LAYOUT_POWER_SLEEP_STATUS);
+        fadt.reset = byte_register(power, POWER_RESET);
+        fadt.reset_value = POWER_RESET_VALUE;
+        fadt.sleep_control = byte_register(power, POWER_SLEEP_CONTROL);
+        fadt.sleep_status = byte_register(power, POWER_SLEEP_STATUS);
     }
     fadt.flags = to_le32(flags);
     begin(b, "FACP");
