@@ -7,7 +7,7 @@ BUILD   := build/$(ARCH)-$(VARIANT)
 PREFIX  ?= /usr/local
 VERSION := 0.1
 
-CC := $(if $(filter fuzz,$(VARIANT)),clang,$(if $(filter default,$(origin CC)),gcc,$(CC)))
+CC := $(if $(filter fuzz clang,$(VARIANT)),clang,$(if $(filter default,$(origin CC)),gcc,$(CC)))
 CC := $(CROSS_COMPILE)$(CC)
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-prototypes -Wvla \
@@ -17,6 +17,7 @@ FLAGS_asan    := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno
 FLAGS_tsan    := -O1 -fsanitize=thread -fno-omit-frame-pointer
 FLAGS_cov     := -O0 --coverage
 FLAGS_fuzz    := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+FLAGS_clang   := -O1
 SANITIZE := $(filter -fsanitize=% --coverage,$(FLAGS_$(VARIANT)))
 
 PACKAGES := alsa sndfile jansson fftw3 cairo libzstd liblzma liblz4 zlib
@@ -26,7 +27,9 @@ LDFLAGS_ALL = -pthread $(SANITIZE) $(LDFLAGS)
 PACKAGE_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
 LIBS        = $(shell pkg-config --libs $(PACKAGES)) -lm
 # Unit tests make these fail in turn: tests/alloc_fail.h.
-WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=strdup
+WRAPPED := malloc calloc strdup eventfd epoll_create1 epoll_ctl timerfd_create pthread_create mmap getrandom \
+	memory_at
+WRAP := $(WRAPPED:%=-Wl,--wrap=%)
 
 # The half of an architecture that makes no ioctls is built, and tested, on every host.
 PURE_x86_64 := $(filter-out %/irqchip.c %/vcpu.c %/cpuid.c %/probe.c,$(wildcard arch/x86_64/*.c))
@@ -38,8 +41,8 @@ TEST_OBJS := $(TEST_SRCS:%.c=$(BUILD)/%.o)
 LIB_OBJS  := $(filter-out %/vmm/main.o,$(OBJS))
 FUZZERS   := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 
-.PHONY: all help deps demo check unit replay e2e bench lint format install clean cov fuzz matrix compile_commands.json
-all: $(BUILD)/linnet ## build linnet (VARIANT=release|asan|tsan|cov|fuzz)
+.PHONY: all help deps demo check unit replay e2e bench lint headers format install clean cov fuzz matrix compile_commands.json
+all: $(BUILD)/linnet ## build linnet (VARIANT=release|asan|tsan|cov|clang|fuzz)
 
 help: ## list targets
 	@awk -F ':.*## ' '/^[a-z_.]+:.*## /{printf "  %-22s %s\n", $$1, $$2}' Makefile
@@ -94,6 +97,12 @@ matrix: ## virtio rows against the tests that prove them
 lint: ## clang-tidy, cppcheck, layers, lone headers, shellcheck
 	@tests/lint.sh
 
+# Each header compiled as if it were the first one included.
+headers: $(patsubst %,$(BUILD)/%.o,$(filter-out build/%,$(wildcard */*.h */*/*.h)))
+$(BUILD)/%.h.o: %.h
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS_ALL) -include $< -c -x c -o $@ /dev/null
+
 format: ## clang-format the sources in place
 	@git ls-files '*.[ch]' | xargs clang-format -i
 
@@ -109,6 +118,6 @@ install: all ## install the program under PREFIX (/usr/local)
 	install -D -m 755 $(BUILD)/linnet $(DESTDIR)$(PREFIX)/bin/linnet
 
 clean: ## remove what was compiled; keeps downloaded kernels
-	rm -rf build/*-release build/*-asan build/*-tsan build/*-cov build/*-fuzz compile_commands.json
+	rm -rf build/*-release build/*-asan build/*-tsan build/*-cov build/*-clang build/*-fuzz compile_commands.json
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -132,7 +132,7 @@ int worker_start(struct worker *worker, const char *name)
     if (r != 0)
         return -r;
     worker->running = true;
-    for (; name[len] != '\0' && len < sizeof(short_name) - 1; len++)
+    for (; len < sizeof(short_name) - 1 && name[len] != '\0'; len++)
         short_name[len] = name[len];
     short_name[len] = '\0';
     (void)pthread_setname_np(worker->thread, short_name); /* cosmetic */

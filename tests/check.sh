@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# `make check`: set-up, lint, builds, unit tests, fuzz corpora, bad input, stock kernels. A line a
+# test, logs under build/check/, skips and failures once more at the end, then the counts.
+. "$(dirname "$0")/lib.sh"
+cd "$top" || exit 1
+
+rm -rf "$logs"
+mkdir -p "$logs"
+results=$logs/results
+: >"$results"
+
+# stage NAME COMMAND...: its result lines are kept; one that says nothing, or fails without saying
+# so, is a failure.
+stage() {
+    local name=$1 log=$logs/$1.log part=$logs/$1.results start=$SECONDS status
+    shift
+    "$@" 2>"$log" | grep --line-buffered -E '^(ok|FAILED|SKIP) ' | tee "$part"
+    status=${PIPESTATUS[0]}
+    if [ ! -s "$part" ]; then
+        failed "$name" "status $status and no result, see ${log#"$top"/}" | tee "$part"
+    elif [ "$status" != 0 ] && ! grep -q '^FAILED ' "$part"; then
+        failed "$name" "status $status, see ${log#"$top"/}" | tee -a "$part"
+    fi
+    cat "$part" >>"$results"
+    echo "-- $name: $((SECONDS - start)) s"
+}
+
+# build VARIANT [TARGET...]
+build() {
+    run_case "build/$1" make -j2 VARIANT="$1" WERROR=-Werror "${@:2}"
+    finish
+}
+
+# unit VARIANT: each suite in a process of its own, with Check's own counts.
+unit() {
+    local suite counts log status fork=yes
+    [ "$1" = release ] || fork=no
+    mkdir -p "$logs/unit-$1"
+    while read -r suite; do
+        log=$logs/unit-$1/$suite.log
+        CK_FORK=$fork timeout 600 "build/$arch-$1/unit" "$suite" >"$log" 2>&1
+        status=$?
+        counts=$(sed -n 's/^[0-9]*%: \(Checks: .*\)/\1/p' "$log" | tail -n 1)
+        unit_result "unit-$1/$suite" "$status" "$counts" "$log"
+    done < <(sed -n 's/^SUITE(\(.*\))$/\1/p' "build/$arch-$1/suites.h")
+    finish
+}
+
+# unit_result NAME STATUS COUNTS LOG
+unit_result() {
+    local checks failures_seen errors
+    if ! read -r checks failures_seen errors < <(tr -cd '0-9 ' <<<"$3"); then
+        failed "$1" "ended with status $2 before its counts, see ${4#"$top"/}"
+    elif [ "$2 $failures_seen $errors" != "0 0 0" ] || [ "$checks" = 0 ]; then
+        failed "$1" "$3, status $2, see ${4#"$top"/}"
+    else
+        ok "$1: $checks checks"
+    fi
+}
+
+# Each fuzz harness over the files of its corpus, under the sanitizers.
+replay() {
+    local source name
+    for source in tests/fuzz/*_fuzz.c; do
+        name=$(basename "$source" _fuzz.c)
+        run_case "fuzz/$name" "build/$arch-asan/fuzz_$name" "tests/fuzz/corpus/$name"
+    done
+    finish
+}
+
+# Counts, skips and failures; true if all is well.
+report() {
+    local passed not_passed skipped
+    passed=$(awk '/^ok /{n += match($0, /: [0-9]+ checks$/) ? substr($0, RSTART + 2) : 1}
+        END {print n + 0}' "$results")
+    not_passed=$(grep -c '^FAILED ' "$results")
+    skipped=$(grep -c '^SKIP ' "$results")
+    echo
+    grep -E '^SKIP ' "$results"
+    grep -E '^FAILED ' "$results"
+    echo "$passed passed, $not_passed failed, $skipped skipped"
+    [ "$not_passed" = 0 ] && [ "$passed" -gt 0 ]
+}
+
+mapfile -t replayers < <(printf '%s\n' tests/fuzz/*_fuzz.c |
+    sed "s,tests/fuzz/\(.*\)_fuzz.c,build/$arch-asan/fuzz_\1,")
+
+deps() {
+    run_case deps tests/deps.sh all
+    finish
+}
+
+stage deps deps
+stage build-release build release all "build/$arch-release/unit"
+stage build-asan build asan all "build/$arch-asan/unit" "${replayers[@]}"
+stage build-clang build clang all "build/$arch-clang/unit"
+if ! grep -q '^FAILED ' "$results"; then
+    stage lint tests/lint.sh
+    stage unit-release unit release
+    stage unit-asan unit asan
+    stage fuzz replay
+    stage cli tests/cli/run.sh
+    stage boot tests/boot/run.sh
+fi
+report

@@ -1,0 +1,72 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# For the test scripts to source. A test's result is one line on standard output:
+#
+#   ok NAME            ok NAME: N checks           FAILED NAME: WHY           SKIP NAME: WHY
+#
+# Details go to $logs/NAME.log. tests/check.sh counts these lines, wherever they come from.
+set -u -o pipefail
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+arch=$(uname -m)
+logs=${LOGS:-$top/build/check}
+# shellcheck disable=SC2034 # for those who source this
+linnet=$top/build/$arch-release/linnet
+failures=0
+
+ok() {
+    echo "ok $*"
+}
+
+failed() {
+    echo "FAILED $1: $2"
+    failures=$((failures + 1))
+}
+
+# For use in a case (see run_case): ends it.
+fail() {
+    echo "$*"
+    exit 1
+}
+
+skip() {
+    echo "$*"
+    exit 77
+}
+
+# run_case NAME COMMAND...: one test in a shell of its own, where the first command that fails ends
+# it; the last line of its log says why. Its status is left in case_status.
+run_case() {
+    local name=$1 log=$logs/$1.log
+    shift
+    # bash ignores "set -e" in all that runs inside a condition: tests called there would not end.
+    (set -e; false; exit 2)
+    [ $? = 1 ] || { echo "run_case $name: called in a condition" >&2 && exit 2; }
+    mkdir -p "$(dirname "$log")"
+    (
+        set -eE
+        trap 'tell_command $? $LINENO "$BASH_COMMAND"' ERR
+        "$@"
+    ) >"$log" 2>&1 </dev/null
+    case_status=$?
+    case $case_status in
+    0) ok "$name" ;;
+    77) echo "SKIP $name: $(last_line "$log")" ;;
+    *) failed "$name" "$(last_line "$log"), see ${log#"$top"/}" ;;
+    esac
+}
+
+tell_command() {
+    echo "line $2: ${3%%$'\n'*}: status $1"
+}
+
+last_line() {
+    tail -n 1 "$1" | tr -cd '[:print:]'
+}
+
+# The exit status of a script of tests.
+finish() {
+    [ "$failures" = 0 ] || exit 1
+    exit 0
+}
