@@ -4,5 +4,6 @@
 
 const struct virtio_class *const virtio_classes[] = {
     &virtio_rng, /* slot 0 */
+    &virtio_snd, /* slots 1 to 4 */
     NULL,
 };

@@ -8,6 +8,7 @@
 #include "virtio/device.h"
 
 extern const struct virtio_class virtio_rng;
+extern const struct virtio_class virtio_snd;
 
 /* In slot order, ends with NULL. */
 extern const struct virtio_class *const virtio_classes[];

@@ -54,3 +54,8 @@ struct pcm_params {
     uint32_t period_frames; /* at least 1 */
     uint32_t buffer_frames; /* a multiple of period_frames */
 };
+
+/* Reads samples of an integer format (kinds SIGNED and UNSIGNED, up to 32 bits) as signed numbers
+ * whose full scale is 32 bits. */
+void pcm_to_s32(const struct pcm_format *format, const void *buf, int32_t *ret_samples,
+                size_t samples);

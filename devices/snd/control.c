@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Control requests of the sound device (virtio 1.4 §5.14.6): a table of codes, the information
+ * queries, and the way to the streams' commands. Each request is answered exactly once.
+ */
+#include "devices/snd/control.h"
+
+/* Largest item structure that a driver may claim to have; ours have up to 92 bytes. */
+#define ITEM_BYTES_MAX 4096
+
+union request {
+    struct wire_hdr hdr;
+    struct wire_query query;
+    struct wire_pcm_hdr pcm;
+    struct wire_pcm_params params;
+};
+
+/* Serves a request that was copied whole. Returns the status to reply, or 0 if it wrote one. */
+typedef uint32_t serve_fn(struct snd *snd, struct chain *req, const union request *request);
+
+/* -- information -- */
+
+/* What an information query is about. */
+struct items {
+    uint32_t count;
+    size_t item_bytes;
+    const void *(*item)(const struct snd *snd, uint32_t id);
+};
+
+/* §5.14.6.1. The driver's structure may be shorter or longer than ours (SND-14). */
+static uint32_t info_serve(const struct snd *snd, struct chain *req, const struct wire_query *query,
+                           const struct items *items)
+{
+    uint64_t start = from_le32(query->start_id);
+    uint64_t count = from_le32(query->count);
+    uint64_t size = from_le32(query->size);
+    const le32 ok = to_le32(VIRTIO_SND_S_OK);
+
+    if (start + count > items->count)
+        return VIRTIO_SND_S_BAD_MSG;
+    if (count > 0 && (size < 4 || size > ITEM_BYTES_MAX))
+        return VIRTIO_SND_S_BAD_MSG;
+    if (sizeof(ok) + count * size > chain_writable(req))
+        return VIRTIO_SND_S_BAD_MSG;
+    int r = chain_write(req, &ok, sizeof(ok));
+    for (uint64_t id = start; id < start + count; id++) {
+        size_t own = MIN(size, items->item_bytes);
+        r |= chain_write(req, items->item(snd, (uint32_t)id), own);
+        r |= chain_zero(req, size - own);
+    }
+    assert(r == 0); /* it all fits, see above */
+    return 0;
+}
+
+static const void *pcm_item(const struct snd *snd, uint32_t id)
+{
+    return &snd->streams[id].info;
+}
+
+static const void *chmap_item(const struct snd *snd, uint32_t id)
+{
+    return &snd->chmaps[id];
+}
+
+static uint32_t serve_jack_info(struct snd *snd, struct chain *req, const union request *request)
+{
+    const struct items none = {.item_bytes = sizeof(struct wire_jack_info)};
+
+    return info_serve(snd, req, &request->query, &none);
+}
+
+static uint32_t serve_pcm_info(struct snd *snd, struct chain *req, const union request *request)
+{
+    const struct items items = {snd->stream_count, sizeof(struct wire_pcm_info), pcm_item};
+
+    return info_serve(snd, req, &request->query, &items);
+}
+
+static uint32_t serve_chmap_info(struct snd *snd, struct chain *req, const union request *request)
+{
+    const struct items items = {snd->chmap_count, sizeof(struct wire_chmap_info), chmap_item};
+
+    return info_serve(snd, req, &request->query, &items);
+}
+
+/* -- streams -- */
+
+static struct stream *stream_of(const struct snd *snd, const struct wire_pcm_hdr *pcm)
+{
+    uint32_t id = from_le32(pcm->stream_id);
+
+    return id < snd->stream_count ? &snd->streams[id] : NULL;
+}
+
+static uint32_t serve_set_params(struct snd *snd, struct chain *req, const union request *request)
+{
+    struct stream *stream = stream_of(snd, &request->params.pcm);
+
+    (void)req;
+    return stream != NULL ? stream_set_params(stream, &request->params) : VIRTIO_SND_S_BAD_MSG;
+}
+
+static uint32_t serve_command(struct snd *snd, const union request *request,
+                              enum stream_command command)
+{
+    struct stream *stream = stream_of(snd, &request->pcm);
+
+    return stream != NULL ? stream_command(stream, command) : VIRTIO_SND_S_BAD_MSG;
+}
+
+static uint32_t serve_prepare(struct snd *snd, struct chain *req, const union request *request)
+{
+    (void)req;
+    return serve_command(snd, request, STREAM_PREPARE);
+}
+
+static uint32_t serve_release(struct snd *snd, struct chain *req, const union request *request)
+{
+    (void)req;
+    return serve_command(snd, request, STREAM_RELEASE);
+}
+
+static uint32_t serve_start(struct snd *snd, struct chain *req, const union request *request)
+{
+    (void)req;
+    return serve_command(snd, request, STREAM_START);
+}
+
+static uint32_t serve_stop(struct snd *snd, struct chain *req, const union request *request)
+{
+    (void)req;
+    return serve_command(snd, request, STREAM_STOP);
+}
+
+/* -- dispatch -- */
+
+static const struct {
+    uint32_t code;
+    size_t bytes; /* of the request's structure */
+    serve_fn *serve;
+} requests[] = {
+    {VIRTIO_SND_R_JACK_INFO, sizeof(struct wire_query), serve_jack_info},
+    {VIRTIO_SND_R_PCM_INFO, sizeof(struct wire_query), serve_pcm_info},
+    {VIRTIO_SND_R_PCM_SET_PARAMS, sizeof(struct wire_pcm_params), serve_set_params},
+    {VIRTIO_SND_R_PCM_PREPARE, sizeof(struct wire_pcm_hdr), serve_prepare},
+    {VIRTIO_SND_R_PCM_RELEASE, sizeof(struct wire_pcm_hdr), serve_release},
+    {VIRTIO_SND_R_PCM_START, sizeof(struct wire_pcm_hdr), serve_start},
+    {VIRTIO_SND_R_PCM_STOP, sizeof(struct wire_pcm_hdr), serve_stop},
+    {VIRTIO_SND_R_CHMAP_INFO, sizeof(struct wire_query), serve_chmap_info},
+};
+
+static uint32_t request_serve(struct snd *snd, struct chain *req)
+{
+    union request request;
+
+    if (chain_read(req, &request.hdr, sizeof(request.hdr)) < 0)
+        return VIRTIO_SND_S_BAD_MSG;
+    for (size_t i = 0; i < ARRAY_SIZE(requests); i++) {
+        if (requests[i].code != from_le32(request.hdr.code))
+            continue;
+        size_t rest = requests[i].bytes - sizeof(request.hdr);
+        if (chain_read(req, (uint8_t *)&request + sizeof(request.hdr), rest) < 0)
+            return VIRTIO_SND_S_BAD_MSG;
+        return requests[i].serve(snd, req, &request);
+    }
+    return VIRTIO_SND_S_NOT_SUPP;
+}
+
+void control_serve(struct snd *snd, struct chain *req)
+{
+    if (chain_writable(req) < sizeof(struct wire_hdr))
+        return; /* no room for any answer (SND-07) */
+    uint32_t status = request_serve(snd, req);
+    if (status == 0)
+        return;
+    const struct wire_hdr reply = {to_le32(status)};
+    int r = chain_write(req, &reply, sizeof(reply));
+    assert(r == 0); /* nothing was written before */
+}

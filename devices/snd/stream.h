@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A PCM stream (virtio 1.4 §5.14.6.6): its state, the messages it holds, its clock and its host.
+ *
+ *              SET_PARAMS     PREPARE       START
+ *   [init] ---> [params] ---> [prepared] ---> [running] <---+
+ *                  ^  ^ SET_PARAMS | RELEASE     | STOP     | START
+ *                  |  +------------+             v          |
+ *                  |               v          [stopped] ----+
+ *                  +--------- [released] <------+ RELEASE
+ *                 SET_PARAMS       | PREPARE
+ *                                  +--> [prepared]
+ *
+ * Frames are counted from 0 at PREPARE. A message has a place on that line; it is completed when
+ * the clock has consumed its last frame, in the order in which messages came:
+ *
+ *   0          completed          consumed   moved       submitted
+ *   +--------------+-----------------+---------+-------------+----> frames
+ *                  | oldest message held ...                 |
+ *
+ * Frames move from guest memory to the host as late as they can: without a clock in the host, when
+ * the message is completed; with one, as soon as the host has room, and again from the start of
+ * what the host lost. All on the device's worker, except init and fini (main) and reset (the
+ * worker is joined).
+ */
+#pragma once
+
+#include "devices/snd/clock.h"
+#include "devices/snd/wire.h"
+#include "virtio/queue.h"
+
+struct snd;
+
+/* Largest buffer_bytes accepted (SND-38): 160 ms of 18 channels of 8 bytes at 384 kHz. */
+#define STREAM_BUFFER_BYTES_MAX (9u << 20)
+
+enum stream_state {
+    STREAM_INIT,
+    STREAM_PARAMS,
+    STREAM_PREPARED,
+    STREAM_RUNNING,
+    STREAM_STOPPED,
+    STREAM_RELEASED,
+    STREAM_STATE_COUNT,
+};
+
+enum stream_command {
+    STREAM_SET_PARAMS,
+    STREAM_PREPARE,
+    STREAM_START,
+    STREAM_STOP,
+    STREAM_RELEASE,
+    STREAM_COMMAND_COUNT,
+};
+
+/* The table of the specification: the next state, or -1 where the command is not allowed. */
+int stream_next_state(enum stream_state state, enum stream_command command);
+
+/* An I/O message taken from tx or rx and not completed. */
+struct message {
+    struct message *next;
+    struct chain begin; /* as it came: cursors at the first frame */
+    struct chain chain; /* cursors at the next frame to move; this copy is pushed */
+    uint64_t start_frame;
+    uint32_t frames;
+    uint32_t moved_frames; /* playback: given to the host; capture: filled in */
+};
+
+/* What happened to a stream since start-up. Worker; main once it was joined. */
+struct stream_counts {
+    uint64_t frames;       /* that the host consumed or recorded */
+    uint64_t messages;     /* completed with S_OK, not counting flushed ones */
+    uint64_t xruns;        /* the guest was late */
+    uint64_t stalls;       /* we were late by so much that the timeline was shifted */
+    uint64_t stalled_ns;   /* in sum */
+    uint64_t late_max_ns;  /* latest completion after its deadline, stalls included */
+    uint64_t bad_messages; /* completed with S_IO_ERR */
+};
+
+struct stream {
+    struct snd *snd;
+    unsigned id;
+    char name[32]; /* "snd0 out1" */
+    struct wire_pcm_info info;
+    struct virtq *vq; /* tx or rx */
+    struct host *host;
+    enum clock_kind clock_kind;
+
+    enum stream_state state;
+    struct pcm_params params; /* valid from PARAMS on */
+    uint32_t features;        /* selected by SET_PARAMS */
+
+    struct clock clock;
+    struct watch timer; /* timerfd */
+    bool host_open;
+    bool gap_is_start; /* no message came since START: being without one is no xrun */
+    bool dirty;        /* to be served by snd_serve() */
+
+    struct message *oldest, **newest_next;
+    uint64_t submitted_frames;
+    uint64_t moved_frames;  /* of the messages up to here the host has what it needs */
+    uint64_t tapped_frames; /* counted and listened to up to here */
+    uint64_t completed_ns;  /* when the last message was completed */
+
+    struct stream_counts counts;
+};
+
+/* Main. `stream` is zeroed; vq, name, info, host and clock_kind are set. */
+int stream_init(struct stream *stream, struct snd *snd);
+/* Main. Accepts what a failed init left. Destroys the host. */
+void stream_fini(struct stream *stream);
+
+/* vCPU thread, worker not running. */
+int stream_activate(struct stream *stream);
+/* Worker joined: state INIT, host closed, messages forgotten. */
+void stream_reset(struct stream *stream);
+
+/* Control requests: VIRTIO_SND_S_*. */
+uint32_t stream_set_params(struct stream *stream, const struct wire_pcm_params *params);
+uint32_t stream_command(struct stream *stream, enum stream_command command);
+
+/* Takes a message; the chain's readable cursor is behind the header. Served later. */
+void stream_submit(struct stream *stream, struct chain *chain);
+
+/* Moves what can move, completes what is due, arms the timer. */
+void stream_serve(struct stream *stream);

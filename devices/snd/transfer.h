@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* How stream.c has messages moved and completed; see transfer.c. Worker. */
+#pragma once
+
+#include "devices/snd/stream.h"
+
+/* Gives the host as many frames as it takes now; only hosts with a clock take any ahead of time. */
+void stream_move_ahead(struct stream *stream);
+
+/* Completes every message held, unplayed: with S_OK for RELEASE (what the clock consumed of them is
+ * moved to the host first), with S_IO_ERR when the driver threw them away. */
+void stream_flush(struct stream *stream, uint32_t status);
