@@ -3,7 +3,7 @@
 #
 # Installs what building and testing need on Debian 12, if it is missing.
 #
-#   tests/deps.sh [build|test|all]        all is the default
+#   tests/deps.sh [build|guest|test|all]...        all is the default
 #
 # With everything there it needs neither network nor root.
 set -eu
@@ -14,13 +14,15 @@ build=(gcc make pkg-config
     libasound2-dev libsndfile1-dev libfdt-dev libjansson-dev libfftw3-dev libcairo2-dev
     libzstd-dev liblzma-dev liblz4-dev zlib1g-dev)
 
-test=(check libsubunit-dev               # unit tests
-    busybox-static cpio kmod             # initramfs of a guest
+# To boot guests, here and in the rig.
+guest=(busybox-static cpio kmod          # initramfs of a guest
     xz-utils zstd lz4 gzip               # kernels and modules are packed with these
     alsa-utils sox                       # sound in the guest and outside
-    qemu-system-x86                      # the rig
+    qemu-system-x86)                     # the rig
+
+test=(check libsubunit-dev               # unit tests
     acpica-tools device-tree-compiler    # machine tables, read by others
-    clang libclang-rt-14-dev clang-format clang-tidy cppcheck)
+    clang libclang-rt-14-dev clang-format clang-tidy cppcheck shellcheck)
 
 # missing PACKAGE...: those of them that are not installed.
 missing() {
@@ -41,12 +43,16 @@ install() {
     "${get[@]}" update && "${get[@]}" install --no-install-recommends "$@"
 }
 
-case ${1:-all} in
-build) wanted=("${build[@]}") ;;
-test) wanted=("${test[@]}") ;;
-all) wanted=("${build[@]}" "${test[@]}") ;;
-*) echo "usage: deps.sh [build|test|all]" >&2 && exit 1 ;;
-esac
+wanted=()
+for part in "${@:-all}"; do
+    case $part in
+    build) wanted+=("${build[@]}") ;;
+    guest) wanted+=("${guest[@]}") ;;
+    test) wanted+=("${test[@]}") ;;
+    all) wanted=("${build[@]}" "${guest[@]}" "${test[@]}") ;;
+    *) echo "usage: deps.sh [build|guest|test|all]..." >&2 && exit 1 ;;
+    esac
+done
 
 mapfile -t needed < <(missing "${wanted[@]}")
 if [ ${#needed[@]} = 0 ]; then

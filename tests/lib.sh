@@ -12,7 +12,7 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 arch=$(uname -m)
 logs=${LOGS:-$top/build/check}
 # shellcheck disable=SC2034 # for those who source this
-linnet=$top/build/$arch-release/linnet
+linnet=${LINNET:-$top/build/$arch-release/linnet}
 failures=0
 
 ok() {
@@ -24,9 +24,9 @@ failed() {
     failures=$((failures + 1))
 }
 
-# For use in a case (see run_case): ends it.
+# For use in a case (see run_case): each ends it.
 fail() {
-    echo "$*"
+    echo "$*" >&2
     exit 1
 }
 

@@ -1,0 +1,62 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# For the files of cases to source: boots a guest and looks at what became of it.
+# shellcheck source=../lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+
+guests=$top/build/guests
+stock=6.12-amd64
+made=$top/build/boot # initramfs, kernels and sounds that tests/boot/run.sh made
+boot_seconds_max=120
+
+# Cases in the order of running: name, where (see boot_case), function.
+case_names=() case_machines=() case_functions=()
+
+# boot_case MACHINE NAME FUNCTION. Without hardware KVM a case runs in the rig, in an outer machine
+# of one of two kinds: "counting" has one CPU, whose clock counts instructions and skips idle time;
+# "smp" has two at once and more memory.
+boot_case() {
+    case_machines+=("$1")
+    case_names+=("boot/$2")
+    case_functions+=("$3")
+}
+
+# job NAME [ARG...]: what to --append for the guest to do it.
+job() {
+    printf 'quiet linnet.job=%s' "$1"
+    shift
+    [ $# = 0 ] || printf ' linnet.arg=%s' "$@"
+}
+
+# boot STATUS OPTION...: runs linnet in the current folder. Its exit status must be STATUS, and it
+# must have had nothing to say unless the guest's end is an event (then: one line). What the guest
+# wrote is left in "console", what linnet said in "errors".
+boot() {
+    local want=$1 status=0 lines
+    shift
+    echo "+ linnet run $*"
+    timeout --kill-after 5 "$boot_seconds_max" "$linnet" run "$@" </dev/null >console 2>errors ||
+        status=$?
+    cat console errors
+    [ "$status" = "$want" ] || fail "exit status $status, not $want"
+    lines=$(wc -l <errors)
+    case $want in
+    0) [ "$lines" = 0 ] || fail "linnet had something to say: $(head -n 1 errors)" ;;
+    esac
+}
+
+# done_job NAME: the guest says that its job went well.
+done_job() {
+    grep -q "^linnet-job: $1 ok" console || fail "the guest did not do its job \"$1\""
+}
+
+# wait_for SECONDS COMMAND...: until it succeeds.
+wait_for() {
+    local deadline=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        [ "$SECONDS" -lt "$deadline" ] || fail "waited in vain for: $*"
+        sleep 0.1
+    done
+}

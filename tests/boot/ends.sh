@@ -1,0 +1,49 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# How a guest ends is linnet's exit status. (Power-off is in every other case.)
+
+# ends STATUS JOB [OPTION...]
+ends() {
+    local status=$1 what=$2
+    shift 2
+    boot "$status" --initrd "$made/$stock.boot" --append "$(job "$what")" "$@" \
+        "$guests/$stock/vmlinuz"
+    done_job "$what"
+}
+
+reboots() { ends 32 reboot; }
+triple_fault() {
+    ends 33 triple
+    grep -qi 'rip' errors || fail "no registers were told"
+}
+panics() { ends 34 panic; }
+time_limit() { ends 37 sleep --time-limit 30s; }
+
+# On a terminal: Ctrl-C is the guest's, Ctrl-A x ends linnet, and the terminal is as before.
+escape() {
+    local command
+    mkfifo keys
+    command=$(printf '%q ' "$linnet" run --initrd "$made/$stock.boot" --append "$(job sleep)" \
+        "$guests/$stock/vmlinuz")
+    timeout "$boot_seconds_max" script -qefc \
+        "stty -g >before; $command; echo \$? >status; stty -g >after" console <keys >/dev/null &
+    exec 3>keys
+    wait_for "$boot_seconds_max" grep -q '^linnet-job: sleep ok' console
+    printf '\003' >&3
+    sleep 1
+    [ ! -e status ] || fail "Ctrl-C ended linnet"
+    printf '\001x' >&3
+    wait_for 10 test -s status
+    exec 3>&-
+    wait
+    cat console
+    [ "$(cat status)" = 0 ] || fail "exit status $(cat status)"
+    cmp before after
+}
+
+boot_case counting end-reboot reboots
+boot_case counting end-triple-fault triple_fault
+boot_case counting end-panic panics
+boot_case counting end-time-limit time_limit
+boot_case counting end-escape escape

@@ -1,0 +1,131 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Boots stock kernels under linnet and looks at what becomes of them: on this machine where its KVM
+# can run them, else in the rig (tests/rig).
+#
+#   tests/boot/run.sh [CASE...]               all cases, or those whose name matches a pattern
+#   tests/boot/run.sh --here MACHINE [CASE...]  on this machine, the cases that want MACHINE
+#
+# A file here holds the cases of a theme. They run one after the other, each in a folder of its own.
+# shellcheck source=common.sh
+. "$(dirname "$0")/common.sh"
+# shellcheck source=kernels.sh
+. "$top/tests/boot/kernels.sh"
+# shellcheck source=ends.sh
+. "$top/tests/boot/ends.sh"
+# shellcheck source=machine.sh
+. "$top/tests/boot/machine.sh"
+# shellcheck source=grid.sh
+. "$top/tests/boot/grid.sh"
+# shellcheck source=sound.sh
+. "$top/tests/boot/sound.sh"
+
+machines=(counting smp)
+# shellcheck disable=SC2034 # by reference
+rig_options_counting=(--counting --timeout 900)
+# shellcheck disable=SC2034
+rig_options_smp=(--cpus 2 --mem 8192 --timeout 600)
+
+# wanted INDEX: is this case one of those asked for?
+wanted() {
+    local pattern
+    [ ${#patterns[@]} != 0 ] || return 0
+    for pattern in "${patterns[@]}"; do
+        # shellcheck disable=SC2053 # a pattern
+        [[ ${case_names[$1]#boot/} == $pattern ]] && return 0
+    done
+    return 1
+}
+
+# cases MACHINE: indices of the cases to run there.
+cases() {
+    local i
+    for i in "${!case_names[@]}"; do
+        [ "${case_machines[i]}" != "$1" ] || ! wanted "$i" || echo "$i"
+    done
+}
+
+in_folder() {
+    local work
+    work=$(mktemp -d)
+    cd "$work" || exit
+    "$@"
+    rm -rf "$work"
+}
+
+# run_here MACHINE: on this very machine.
+run_here() {
+    local i
+    for i in $(cases "$1"); do
+        run_case "${case_names[i]}" in_folder "${case_functions[i]}"
+    done
+}
+
+# run_rig MACHINE: in the rig; a case that told no result is a failure.
+run_rig() {
+    local out=$logs/boot-$1 i status name
+    local -n options=rig_options_$1
+    mkdir -p "$out"
+    LOGS=$out "$top/tests/rig/rig.sh" "${options[@]}" --out "$out" -- \
+        "$top/tests/boot/run.sh" --here "$1" "${patterns[@]}" 2>"$out/rig.log" | tee "$out/results"
+    status=${PIPESTATUS[0]}
+    for i in $(cases "$1"); do
+        name=${case_names[i]}
+        grep -qE "^(ok|SKIP|FAILED) $name(:|\$)" "$out/results" ||
+            failed "$name" "no result, rig status $status, see ${out#"$top"/}/rig.log"
+    done
+    ! grep -q '^FAILED ' "$out/results" || failures=$((failures + 1))
+    finish
+}
+
+# The stock kernel without its PVH note, which leaves the 64-bit way in. A note is a program header
+# of type 4; e_phoff is at 32, e_phnum at 56, a header has 56 bytes.
+make_vmlinux_64() {
+    local elf=$guests/$stock/vmlinux out=$made/vmlinux-64 at i count
+    cp "$elf" "$out"
+    at=$(od -An -t u8 -j 32 -N 8 "$elf")
+    count=$(od -An -t u2 -j 56 -N 2 "$elf")
+    for ((i = 0; i < count; i++, at += 56)); do
+        [ "$(od -An -t u4 -j "$at" -N 4 "$elf")" -ne 4 ] ||
+            printf '\0' | dd of="$out" bs=1 seek="$at" conv=notrunc status=none
+    done
+}
+
+prepare() {
+    local kernel
+    mkdir -p "$made"
+    for kernel in "$stock" 6.12-cloud-amd64 6.1-cloud-amd64; do
+        "$top/guests/fetch.sh" "$kernel"
+        "$top/guests/mkinitramfs.sh" "$kernel" "$made/$kernel.boot" boot
+    done
+    "$top/guests/mkinitramfs.sh" "$stock" "$made/$stock.sound"
+    make_vmlinux_64
+    grid_prepare
+}
+
+if [ "${1-}" = --here ]; then
+    machine=$2
+    patterns=("${@:3}")
+    run_here "$machine"
+    finish
+fi
+
+patterns=("$@")
+run_case boot/prepare prepare
+[ "$case_status" = 0 ] || finish
+if "$linnet" doctor --kvm; then
+    for machine in "${machines[@]}"; do run_here "$machine"; done
+    takes=$logs/boot/takes
+else
+    echo "this machine's KVM can't run a stock kernel: the same in the rig" >&2
+    jobs=()
+    for machine in "${machines[@]}"; do
+        run_rig "$machine" &
+        jobs+=($!)
+    done
+    for job in "${jobs[@]}"; do wait "$job" || failures=$((failures + 1)); done
+    takes=$logs/boot-counting/boot/takes
+fi
+[ ! -e "$takes" ] || grid_judge "$takes"
+finish

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# `make demo`: sets everything up, boots a stock Debian kernel under linnet, where aplay plays a
+# tone into a virtio sound device, and says what linnet hears in the recording. Exit status 0 only
+# if that is sample for sample what was played.
+set -eu
+
+top=$(cd "$(dirname "$0")/.." && pwd)
+cd "$top"
+kernel=build/guests/6.12-amd64
+tone=build/demo/tone.wav
+run=("$top/build/$(uname -m)-release/linnet" run --initrd "$top/build/demo/initramfs"
+    --append "quiet linnet.job=tone" --snd "host=file,path=$top/$tone" "$top/$kernel/vmlinuz")
+
+say() {
+    printf '\n== %s\n' "$*"
+}
+
+mkdir -p build/demo
+rm -f build/demo/tone*
+say "set-up"
+tests/deps.sh build guest
+say "build"
+make -j2 --no-print-directory >build/demo/make.log 2>&1 ||
+    { tail build/demo/make.log >&2 && exit 1; }
+ls -l "${run[0]}"
+say "guest"
+guests/fetch.sh "${kernel##*/}"
+guests/mkinitramfs.sh "${kernel##*/}" build/demo/initramfs
+echo "stock kernel $(cat $kernel/package)"
+
+if "${run[0]}" doctor --kvm; then
+    say "boot; the guest plays 440 Hz for 2 s"
+    "${run[@]}" </dev/null
+else
+    say "boot, in the rig: an emulated machine with a KVM of its own, as this one's can't boot it"
+    tests/rig/rig.sh --counting --out build/demo -- "${run[@]}"
+fi
+
+say "what linnet hears in $tone"
+"${run[0]}" listen --same-as build/guests/tone.wav "$tone"
