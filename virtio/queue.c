@@ -60,6 +60,26 @@ static void ring_store_release(uint8_t *at, uint16_t val)
     __atomic_store_n((uint16_t *)(void *)at, htole16(val), __ATOMIC_RELEASE);
 }
 
+/* -- kicks -- */
+
+/* Asks for a kick at the next addition (§2.7.10). */
+static void kicks_enable(struct virtq *vq)
+{
+    if (vq->event_idx)
+        ring_store(vq->used + RING_SLOTS + 8 * (size_t)vq->size, vq->last_avail);
+    else
+        ring_store(vq->used + RING_FLAGS, 0);
+    vq->kicks_on = true;
+}
+
+/* Additions need no kick while we are at work. With the event index an old avail_event says so. */
+static void kicks_disable(struct virtq *vq)
+{
+    if (!vq->event_idx)
+        ring_store(vq->used + RING_FLAGS, VRING_USED_F_NO_NOTIFY);
+    vq->kicks_on = false;
+}
+
 /* -- start and stop -- */
 
 static size_t pool_bytes(uint16_t size)
@@ -110,8 +130,9 @@ int virtq_start(struct virtq *vq, bool event_idx, bool indirect)
     vq->event_idx = event_idx;
     vq->indirect = indirect;
     vq->last_avail = vq->avail_seen = vq->last_used = vq->signalled_used = 0;
-    vq->kicks_on = vq->dead = false;
+    vq->dead = false;
     vq->running = true;
+    kicks_disable(vq); /* the first look needs none */
     virtq_round(vq);
     return 0;
 }
@@ -251,24 +272,6 @@ static int avail_look(struct virtq *vq)
         return -EPROTO;
     vq->avail_seen = idx;
     return count > 0;
-}
-
-/* Asks for a kick at the next addition (§2.7.10). */
-static void kicks_enable(struct virtq *vq)
-{
-    if (vq->event_idx)
-        ring_store(vq->used + RING_SLOTS + 8 * (size_t)vq->size, vq->last_avail);
-    else
-        ring_store(vq->used + RING_FLAGS, 0);
-    vq->kicks_on = true;
-}
-
-/* Additions need no kick while we are at work. With the event index an old avail_event says so. */
-static void kicks_disable(struct virtq *vq)
-{
-    if (!vq->event_idx)
-        ring_store(vq->used + RING_FLAGS, VRING_USED_F_NO_NOTIFY);
-    vq->kicks_on = false;
 }
 
 /* Like avail_look(), and kicks are enabled when it returns 0. */

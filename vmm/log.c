@@ -35,6 +35,7 @@ int log_level_by_name(const char *name, enum log_level *ret_level)
 }
 
 /* Appends to line[0..*len) and keeps one byte free for the newline. */
+static void line_append(char *line, size_t *len, const char *fmt, va_list args) PRINTF_LIKE(3, 0);
 static void line_append(char *line, size_t *len, const char *fmt, va_list args)
 {
     size_t room = LINE_BYTES_MAX - 1 - *len;
@@ -54,6 +55,7 @@ static void line_append_str(char *line, size_t *len, const char *fmt, ...)
     va_end(args);
 }
 
+static void log_line(enum log_level level, int r, const char *fmt, va_list args) PRINTF_LIKE(3, 0);
 static void log_line(enum log_level level, int r, const char *fmt, va_list args)
 {
     char line[LINE_BYTES_MAX];

@@ -1,0 +1,501 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The split ring: good chains, malformed ones, and that nothing is read twice (virtio 1.2 §2.7). */
+#include "virtio/queue.h"
+
+#include "tests/alloc_fail.h"
+#include "tests/fake_driver.h"
+#include "tests/wrap.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+/* RAM: 1 GiB from 0, a hole, 1 MiB from 4 GiB. Only what is touched costs memory. */
+#define RAM_LOW  0x40000000ull
+#define RAM_HIGH 0x100000000ull
+#define RAM_SIZE (RAM_LOW + 0x100000)
+
+#define RING  0x10000
+#define TABLE 0x40000
+#define DATA  0x80000
+
+static struct memory mem;
+static struct virtq vq;
+static struct fake_ring ring;
+static struct chain chain;
+
+static void setup(void)
+{
+    ck_assert_int_eq(memory_create(&mem, RAM_SIZE, 0, RAM_LOW, RAM_HIGH), 0);
+    vq = (struct virtq){.mem = &mem, .size_max = 1024};
+    vq.kick_fd = eventfd(0, EFD_NONBLOCK);
+    ck_assert_int_ge(vq.kick_fd, 0);
+}
+
+static void teardown(void)
+{
+    virtq_stop(&vq);
+    fd_close(&vq.kick_fd);
+    memory_destroy(&mem);
+}
+
+static void configure(uint16_t size)
+{
+    fake_ring_init(&ring, &mem, size, RING);
+    vq.config = (struct virtq_config){
+        .size = size, .ready = true, .desc = ring.desc, .driver = ring.avail, .device = ring.used};
+}
+
+/* A running queue with indirect descriptors. */
+static void start(uint16_t size)
+{
+    configure(size);
+    ck_assert_int_eq(virtq_start(&vq, false, true), 0);
+}
+
+static void put(gpa_t addr, const void *bytes, size_t len)
+{
+    ck_assert_int_eq(memory_write(&mem, addr, bytes, len), 0);
+}
+
+static void expect(gpa_t addr, const void *bytes, size_t len)
+{
+    ck_assert_mem_eq(memory_at(&mem, addr, len), bytes, len);
+}
+
+static void offer(const struct fake_piece *pieces, unsigned count)
+{
+    fake_offer(&ring, fake_chain(&ring, pieces, count));
+}
+
+static void offer_indirect(const struct fake_piece *pieces, unsigned count)
+{
+    fake_offer(&ring, fake_chain_indirect(&ring, TABLE, pieces, count));
+}
+
+#define PIECES(...)                                                                                \
+    (const struct fake_piece[]){__VA_ARGS__}, ARRAY_SIZE(((struct fake_piece[]){__VA_ARGS__}))
+
+/* -- start -- */
+
+static const struct {
+    uint16_t size;
+    int result;
+} sizes[] = {
+    {0, -EINVAL}, {1, 0},         {2, 0},         {3, -EINVAL},     {24, -EINVAL},
+    {256, 0},     {257, -EINVAL}, {512, -EINVAL}, {32768, -EINVAL}, {65535, -EINVAL},
+};
+
+/* proves: VQ-S-01 */
+START_TEST(size_must_be_power_of_two_up_to_max)
+{
+    configure(256);
+    vq.size_max = 256;
+    vq.config.size = sizes[_i].size;
+    ck_assert_int_eq(virtq_start(&vq, false, false), sizes[_i].result);
+    ck_assert_int_eq(vq.running, sizes[_i].result == 0);
+}
+END_TEST
+
+static const struct {
+    gpa_t desc, driver, device;
+    int result;
+} areas[] = {
+    {0x1000, 0x2000, 0x3000, 0},
+    {0x1000, 0x2002, 0x3004, 0},
+    /* misaligned */
+    {0x1008, 0x2000, 0x3000, -EINVAL},
+    {0x1000, 0x2001, 0x3000, -EINVAL},
+    {0x1000, 0x2000, 0x3002, -EINVAL},
+    /* the last byte of 128, 22 and 70 is the last byte of low RAM, or one further */
+    {RAM_LOW - 128, 0x2000, 0x3000, 0},
+    {RAM_LOW - 112, 0x2000, 0x3000, -EINVAL},
+    {0x1000, RAM_LOW - 22, 0x3000, 0},
+    {0x1000, RAM_LOW - 20, 0x3000, -EINVAL},
+    {0x1000, 0x2000, RAM_LOW - 72, 0},
+    {0x1000, 0x2000, RAM_LOW - 68, -EINVAL},
+    /* in the hole, beyond everything, wrapping */
+    {RAM_LOW, 0x2000, 0x3000, -EINVAL},
+    {0x1000, RAM_HIGH + 0x100000, 0x3000, -EINVAL},
+    {0x1000, 0x2000, UINT64_MAX - 3, -EINVAL},
+    {UINT64_MAX - 15, 0x2000, 0x3000, -EINVAL},
+    /* all the same place: silly, but memory-safe */
+    {0x1000, 0x1000, 0x1000, 0},
+};
+
+/* proves: VQ-S-02, VQ-S-03 */
+START_TEST(areas_must_be_aligned_and_in_ram)
+{
+    vq.config = (struct virtq_config){.size = 8,
+                                      .ready = true,
+                                      .desc = areas[_i].desc,
+                                      .driver = areas[_i].driver,
+                                      .device = areas[_i].device};
+    ck_assert_int_eq(virtq_start(&vq, false, false), areas[_i].result);
+}
+END_TEST
+
+START_TEST(start_without_memory_fails_and_can_be_repeated)
+{
+    configure(8);
+    alloc_fail_after(0);
+    int without_heap = virtq_start(&vq, false, false);
+    alloc_fail_stop();
+    wrap_fail_after(WRAP_MMAP, 0, ENOMEM);
+    int without_map = virtq_start(&vq, false, false);
+    wrap_stop(WRAP_MMAP);
+    ck_assert_int_eq(without_heap, -ENOMEM);
+    ck_assert_int_eq(without_map, -ENOMEM);
+    ck_assert_int_eq(virtq_start(&vq, false, false), 0);
+}
+END_TEST
+
+START_TEST(stopped_queue_is_empty)
+{
+    start(8);
+    offer(PIECES({DATA, 4, 0}));
+    virtq_stop(&vq);
+    virtq_stop(&vq);
+    ck_assert_int_eq(virtq_pop(&vq, &chain), 0);
+    ck_assert(!virtq_should_signal(&vq));
+}
+END_TEST
+
+/* -- good chains -- */
+
+/* proves: VQ-G-01, VQ-S-12 */
+START_TEST(wire_is_little_endian)
+{
+    static const uint8_t desc[] = {0x00, 0x00, 0x08, 0, 0, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0};
+    static const uint8_t avail[] = {0, 0, 1, 0, 5, 0};
+    static const uint8_t used[] = {1, 0, 1, 0, 5, 0, 0, 0, 3, 0, 0, 0};
+
+    start(8);
+    put(ring.desc + 5 * 16, desc, sizeof(desc));
+    put(ring.avail, avail, sizeof(avail));
+    ck_assert_int_eq(virtq_pop(&vq, &chain), 1);
+    ck_assert_int_eq(chain_write(&chain, "abc", 3), 0);
+    virtq_push(&vq, &chain);
+    expect(DATA, "abc", 3);
+    expect(ring.used, used, sizeof(used));
+}
+END_TEST
+
+/* proves: VQ-G-03 */
+START_TEST(header_split_anywhere_reads_the_same)
+{
+    static const char text[] = "0123456789abcdef";
+    uint32_t cut = (uint32_t)_i;
+    char got[16];
+
+    start(8);
+    put(DATA, text, cut);
+    put(DATA + 0x1000, text + cut, 16 - cut);
+    offer(PIECES({DATA, cut, 0}, {DATA + 0x1000, 16 - cut, 0}, {DATA + 0x2000, cut, 2},
+                 {DATA + 0x3000, 16 - cut, 2}));
+    ck_assert_int_eq(virtq_pop(&vq, &chain), 1);
+    ck_assert_uint_eq(chain_readable(&chain), 16);
+    ck_assert_uint_eq(chain_writable(&chain), 16);
+    ck_assert_int_eq(chain_read(&chain, got, 5), 0);
+    ck_assert_int_eq(chain_read(&chain, got + 5, 11), 0);
+    ck_assert_mem_eq(got, text, 16);
+    ck_assert_int_eq(chain_write(&chain, text, 11), 0);
+    ck_assert_int_eq(chain_write(&chain, text + 11, 5), 0);
+    expect(DATA + 0x2000, text, cut);
+    expect(DATA + 0x3000, text + cut, 16 - cut);
+}
+END_TEST
+
+START_TEST(skip_and_zero_move_like_read_and_write)
+{
+    char got[3];
+
+    start(8);
+    put(DATA, "abcdef", 6);
+    put(DATA + 0x100, "xxxxxx", 6);
+    offer(PIECES({DATA, 2, 0}, {DATA + 3, 3, 0}, {DATA + 0x100, 2, 2}, {DATA + 0x104, 2, 2}));
+    ck_assert_int_eq(virtq_pop(&vq, &chain), 1);
+    ck_assert_int_eq(chain_skip(&chain, 1), 0);
+    ck_assert_int_eq(chain_read(&chain, got, 3), 0);
+    ck_assert_mem_eq(got, "bde", 3);
+    ck_assert_int_eq(chain_skip(&chain, 2), -EPROTO);
+    ck_assert_int_eq(chain_skip(&chain, 1), 0);
+    ck_assert_int_eq(chain_read(&chain, got, 1), -EPROTO);
+    ck_assert_int_eq(chain_zero(&chain, 3), 0);
+    ck_assert_int_eq(chain_zero(&chain, 2), -EPROTO);
+    ck_assert_int_eq(chain_write(&chain, "z", 1), 0);
+    ck_assert_int_eq(chain_write(&chain, "z", 1), -EPROTO);
+    expect(DATA + 0x100, "\0\0xx\0z", 6);
+}
+END_TEST
+
+/* proves: VQ-G-08, VQ-S-13 */
+START_TEST(used_length_is_what_was_written)
+{
+    uint32_t id, len;
+
+    start(8);
+    offer(PIECES({DATA, 3, 2}, {DATA + 16, 3, 2}));
+    offer(PIECES({DATA, 3, 2}));
+    offer(PIECES({DATA, 3, 0}));
+    ck_assert_int_eq(virtq_pop(&vq, &chain), 1);
+    ck_assert_int_eq(chain_write(&chain, "12345", 5), 0);
+    virtq_push(&vq, &chain);
+    ck_assert_int_eq(virtq_pop(&vq, &chain), 1);
+    virtq_push(&vq, &chain);
+    ck_assert_int_eq(virtq_pop(&vq, &chain), 1);
+    virtq_push(&vq, &chain);
+    ck_assert(fake_used(&ring, &id, &len) && id == 0 && len == 5);
+    ck_assert(fake_used(&ring, &id, &len) && id == 2 && len == 0);
+    ck_assert(fake_used(&ring, &id, &len) && id == 3 && len == 0);
+    ck_assert(!fake_used(&ring, &id, &len));
+    expect(DATA + 16, "45\0", 3);
+}
+END_TEST
+
+/* proves: VQ-G-12, VQ-S-12 */
+START_TEST(chains_return_once_in_any_order)
+{
+    struct chain a, b, c;
+    uint32_t id, len;
+
+    start(8);
+    offer(PIECES({DATA, 1, 0}, {DATA, 1, 0}));
+    offer(PIECES({DATA, 1, 0}));
+    offer(PIECES({DATA, 1, 0}, {DATA, 1, 0}));
+    ck_assert_int_eq(virtq_pop(&vq, &a), 1);
+    ck_assert_int_eq(virtq_pop(&vq, &b), 1);
+    ck_assert_int_eq(virtq_pop(&vq, &c), 1);
+    ck_assert_int_eq(virtq_pop(&vq, &chain), 0);
+    virtq_push(&vq, &c);
+    virtq_push(&vq, &a);
+    virtq_push(&vq, &b);
+    ck_assert(fake_used(&ring, &id, &len) && id == 3);
+    ck_assert(fake_used(&ring, &id, &len) && id == 0);
+    ck_assert(fake_used(&ring, &id, &len) && id == 2);
+    ck_assert(!fake_used(&ring, &id, &len));
+}
+END_TEST
+
+/* proves: VQ-S-16 */
+START_TEST(same_head_twice_gives_two_requests)
+{
+    struct chain again;
+    char got[2];
+    uint32_t id, len;
+
+    start(2);
+    put(DATA, "ab", 2);
+    fake_offer(&ring, fake_chain(&ring, PIECES({DATA, 2, 0})));
+    fake_offer(&ring, 0);
+    ck_assert_int_eq(virtq_pop(&vq, &chain), 1);
+    ck_assert_int_eq(virtq_pop(&vq, &again), 1);
+    ck_assert_ptr_ne(chain.iov, again.iov);
+    ck_assert_int_eq(chain_read(&chain, got, 2), 0);
+    ck_assert_int_eq(chain_read(&again, got, 2), 0);
+    virtq_push(&vq, &again);
+    virtq_push(&vq, &chain);
+    ck_assert(fake_used(&ring, &id, &len) && id == 0);
+    ck_assert(fake_used(&ring, &id, &len) && id == 0);
+}
+END_TEST
+
+/* proves: VQ-S-16 */
+START_TEST(more_requests_than_descriptors_break_the_ring)
+{
+    struct chain held[2];
+
+    start(2);
+    offer(PIECES({DATA, 2, 0}));
+    fake_offer(&ring, 0);
+    ck_assert_int_eq(virtq_pop(&vq, &held[0]), 1);
+    ck_assert_int_eq(virtq_pop(&vq, &held[1]), 1);
+    fake_offer(&ring, 0);
+    ck_assert_int_eq(virtq_pop(&vq, &chain), -EPROTO);
+}
+END_TEST
+
+/* proves: VQ-G-11 */
+START_TEST(zero_length_descriptors_add_no_bytes)
+{
+    char got[2];
+
+    start(8);
+    put(DATA, "ab", 2);
+    offer(PIECES({DATA, 0, 0}, {DATA, 1, 0}, {UINT64_MAX, 0, 0}, {DATA + 1, 1, 0}, {RAM_LOW, 0, 2},
+                 {DATA, 1, 2}, {0, 0, 2}));
+    ck_assert_int_eq(virtq_pop(&vq, &chain), 1);
+    ck_assert_uint_eq(chain_readable(&chain), 2);
+    ck_assert_uint_eq(chain_writable(&chain), 1);
+    ck_assert_int_eq(chain_read(&chain, got, 2), 0);
+    ck_assert_mem_eq(got, "ab", 2);
+    ck_assert_int_eq(chain_write(&chain, "c", 1), 0);
+    expect(DATA, "cb", 2);
+}
+END_TEST
+
+START_TEST(neighbours_in_ram_share_an_iovec)
+{
+    start(8);
+    offer(
+        PIECES({DATA, 8, 0}, {DATA + 8, 8, 0}, {DATA + 16, 4, 2}, {DATA + 20, 4, 2}, {DATA, 1, 2}));
+    ck_assert_int_eq(virtq_pop(&vq, &chain), 1);
+    ck_assert_uint_eq(chain.iov_count, 3);
+    ck_assert_uint_eq(chain.iov[0].iov_len, 16);
+    ck_assert_uint_eq(chain.write_iov, 1);
+    ck_assert_uint_eq(chain.iov[1].iov_len, 8);
+}
+END_TEST
+
+/* proves: VQ-G-06, VQ-G-07, VQ-S-04, VQ-S-05 */
+START_TEST(only_writable_bytes_and_used_ring_change)
+{
+    uint8_t ring_before[256], table_before[64];
+
+    start(8);
+    put(DATA, "read", 4);
+    offer_indirect(PIECES({DATA, 4, 0}, {DATA + 4, 4, 2}, {DATA + 8, 4, 2}));
+    memcpy(ring_before, memory_at(&mem, ring.desc, ring.used - ring.desc), ring.used - ring.desc);
+    memcpy(table_before, memory_at(&mem, TABLE, 48), 48);
+    ck_assert_int_eq(virtq_pop(&vq, &chain), 1);
+    ck_assert_int_eq(chain_write(&chain, "123456789", 9), -EPROTO);
+    ck_assert_int_eq(chain_write(&chain, "12345678", 8), 0);
+    virtq_push(&vq, &chain);
+    ck_assert_int_eq(virtq_pop(&vq, &chain), 0);
+    expect(ring.desc, ring_before, ring.used - ring.desc);
+    expect(TABLE, table_before, 48);
+    expect(DATA, "read12345678", 12);
+}
+END_TEST
+
+/* proves: VQ-S-06 */
+START_TEST(indices_run_freely_over_65536)
+{
+    uint32_t id, len;
+
+    start(4);
+    for (unsigned i = 0; i < 70000; i++) {
+        offer(PIECES({DATA, 1, 2}));
+        virtq_round(&vq);
+        ck_assert_int_eq(virtq_pop(&vq, &chain), 1);
+        virtq_push(&vq, &chain);
+        ck_assert(fake_used(&ring, &id, &len));
+        ck_assert_uint_eq(id, i % 4);
+    }
+    ck_assert_uint_eq(fake_used_idx(&ring), 70000 - 65536);
+}
+END_TEST
+
+/* proves: VQ-G-13 */
+START_TEST(round_is_bounded_and_kicks_itself)
+{
+    eventfd_t kicks;
+
+    start(256);
+    for (unsigned i = 0; i < 200; i++)
+        offer(PIECES({DATA, 1, 0}));
+    for (unsigned i = 0; i < 128; i++)
+        ck_assert_int_eq(virtq_pop(&vq, &chain), 1);
+    ck_assert_int_eq(eventfd_read(vq.kick_fd, &kicks), -1);
+    ck_assert_int_eq(virtq_pop(&vq, &chain), 0);
+    ck_assert_int_eq(eventfd_read(vq.kick_fd, &kicks), 0);
+    virtq_round(&vq);
+    for (unsigned i = 128; i < 200; i++)
+        ck_assert_int_eq(virtq_pop(&vq, &chain), 1);
+    ck_assert_int_eq(virtq_pop(&vq, &chain), 0);
+    ck_assert_int_eq(eventfd_read(vq.kick_fd, &kicks), -1);
+}
+END_TEST
+
+/* -- read once -- */
+
+/* Overwrites all that the driver wrote: descriptors, table, available ring. */
+static void scribble(void *ctx)
+{
+    (void)ctx;
+    wrap_memory_at(NULL, NULL);
+    memset(memory_at(&mem, ring.desc, 16ull * ring.size), 0xff, 16ull * ring.size);
+    memset(memory_at(&mem, ring.avail, 6 + 2ull * ring.size), 0xff, 6 + 2ull * ring.size);
+    wrap_memory_at(NULL, NULL);
+}
+
+/* proves: VQ-G-09 */
+START_TEST(descriptor_changed_after_copy_has_no_effect)
+{
+    char got[4];
+
+    start(8);
+    put(DATA, "good", 4);
+    offer(PIECES({DATA, 4, 0}));
+    wrap_memory_at(scribble, NULL); /* when the walk has the copy and looks up the address */
+    int r = virtq_pop(&vq, &chain);
+    wrap_memory_at(NULL, NULL);
+    ck_assert_int_eq(r, 1);
+    ck_assert_uint_eq(chain.head, 0);
+    ck_assert_uint_eq(chain_readable(&chain), 4);
+    ck_assert_uint_eq(chain_writable(&chain), 0);
+    ck_assert_int_eq(chain_read(&chain, got, 4), 0);
+    ck_assert_mem_eq(got, "good", 4);
+}
+END_TEST
+
+/* proves: VQ-G-09 */
+START_TEST(indirect_pointer_changed_after_copy_has_no_effect)
+{
+    start(8);
+    offer_indirect(PIECES({DATA, 4, 0}, {DATA, 5, 2}));
+    wrap_memory_at(scribble, NULL); /* when the table's address is looked up */
+    int r = virtq_pop(&vq, &chain);
+    wrap_memory_at(NULL, NULL);
+    ck_assert_int_eq(r, 1);
+    ck_assert_uint_eq(chain_readable(&chain), 4);
+    ck_assert_uint_eq(chain_writable(&chain), 5);
+}
+END_TEST
+
+/* proves: VQ-G-09 */
+START_TEST(chain_changed_after_pop_has_no_effect)
+{
+    uint32_t id, len;
+
+    start(8);
+    offer(PIECES({DATA, 4, 2}));
+    ck_assert_int_eq(virtq_pop(&vq, &chain), 1);
+    scribble(NULL);
+    ck_assert_int_eq(chain_write(&chain, "1234", 4), 0);
+    virtq_push(&vq, &chain);
+    expect(DATA, "1234", 4);
+    ck_assert(fake_used(&ring, &id, &len) && id == 0 && len == 4);
+}
+END_TEST
+
+Suite *queue_suite(void);
+Suite *queue_suite(void)
+{
+    Suite *suite = suite_create("queue");
+    TCase *tcase = tcase_create("ring");
+
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_loop_test(tcase, size_must_be_power_of_two_up_to_max, 0, (int)ARRAY_SIZE(sizes));
+    tcase_add_loop_test(tcase, areas_must_be_aligned_and_in_ram, 0, (int)ARRAY_SIZE(areas));
+    tcase_add_test(tcase, start_without_memory_fails_and_can_be_repeated);
+    tcase_add_test(tcase, stopped_queue_is_empty);
+    tcase_add_test(tcase, wire_is_little_endian);
+    tcase_add_loop_test(tcase, header_split_anywhere_reads_the_same, 0, 17);
+    tcase_add_test(tcase, skip_and_zero_move_like_read_and_write);
+    tcase_add_test(tcase, used_length_is_what_was_written);
+    tcase_add_test(tcase, chains_return_once_in_any_order);
+    tcase_add_test(tcase, same_head_twice_gives_two_requests);
+    tcase_add_test(tcase, more_requests_than_descriptors_break_the_ring);
+    tcase_add_test(tcase, zero_length_descriptors_add_no_bytes);
+    tcase_add_test(tcase, neighbours_in_ram_share_an_iovec);
+    tcase_add_test(tcase, only_writable_bytes_and_used_ring_change);
+    tcase_add_test(tcase, indices_run_freely_over_65536);
+    tcase_add_test(tcase, round_is_bounded_and_kicks_itself);
+    tcase_add_test(tcase, descriptor_changed_after_copy_has_no_effect);
+    tcase_add_test(tcase, indirect_pointer_changed_after_copy_has_no_effect);
+    tcase_add_test(tcase, chain_changed_after_pop_has_no_effect);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}

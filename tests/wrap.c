@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* See wrap.h. The state is file-scope because the calls have no argument to carry it. */
+#include "tests/wrap.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/timerfd.h>
+
+/* The linker's names. Weak, so that a program linked without --wrap still links. */
+#define WRAPPED(ret, name, params)                                                                 \
+    ret __real_##name params __attribute__((weak));                                                \
+    ret __wrap_##name params;
+
+WRAPPED(int, eventfd, (unsigned value, int flags))
+WRAPPED(int, epoll_create1, (int flags))
+WRAPPED(int, epoll_ctl, (int epoll_fd, int op, int fd, struct epoll_event *event))
+WRAPPED(int, timerfd_create, (int clock, int flags))
+WRAPPED(int, pthread_create,
+        (pthread_t * thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg))
+WRAPPED(void *, mmap, (void *addr, size_t len, int prot, int flags, int fd, off_t offset))
+WRAPPED(ssize_t, getrandom, (void *buf, size_t len, unsigned flags))
+WRAPPED(void *, memory_at, (const struct memory *mem, gpa_t addr, uint64_t len))
+
+static struct {
+    atomic_bool armed;
+    atomic_uint left, failed;
+    int error;
+} calls[WRAP_CALLS];
+
+static void (*memory_at_hook)(void *ctx);
+static void *memory_at_ctx;
+
+void wrap_fail_after(enum wrap_call call, unsigned count, int error)
+{
+    calls[call].left = count;
+    calls[call].failed = 0;
+    calls[call].error = error;
+    calls[call].armed = true;
+}
+
+unsigned wrap_stop(enum wrap_call call)
+{
+    calls[call].armed = false;
+    return calls[call].failed;
+}
+
+void wrap_memory_at(void (*hook)(void *ctx), void *ctx)
+{
+    memory_at_hook = hook;
+    memory_at_ctx = ctx;
+}
+
+/* The errno to fail with, or 0. */
+static int failure(enum wrap_call call)
+{
+    if (!calls[call].armed)
+        return 0;
+    if (calls[call].left > 0) {
+        calls[call].left--;
+        return 0;
+    }
+    calls[call].failed++;
+    return calls[call].error;
+}
+
+static bool fails(enum wrap_call call)
+{
+    int error = failure(call);
+
+    if (error != 0)
+        errno = error;
+    return error != 0;
+}
+
+int __wrap_eventfd(unsigned value, int flags)
+{
+    return fails(WRAP_EVENTFD) ? -1 : __real_eventfd(value, flags);
+}
+
+int __wrap_epoll_create1(int flags)
+{
+    return fails(WRAP_EPOLL_CREATE1) ? -1 : __real_epoll_create1(flags);
+}
+
+int __wrap_epoll_ctl(int epoll_fd, int op, int fd, struct epoll_event *event)
+{
+    if (op == EPOLL_CTL_ADD && fails(WRAP_EPOLL_CTL))
+        return -1;
+    return __real_epoll_ctl(epoll_fd, op, fd, event);
+}
+
+int __wrap_timerfd_create(int clock, int flags)
+{
+    return fails(WRAP_TIMERFD_CREATE) ? -1 : __real_timerfd_create(clock, flags);
+}
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *),
+                          void *arg)
+{
+    int error = failure(WRAP_PTHREAD_CREATE); /* returned, not left in errno */
+
+    return error != 0 ? error : __real_pthread_create(thread, attr, start, arg);
+}
+
+void *__wrap_mmap(void *addr, size_t len, int prot, int flags, int fd, off_t offset)
+{
+    return fails(WRAP_MMAP) ? MAP_FAILED : __real_mmap(addr, len, prot, flags, fd, offset);
+}
+
+ssize_t __wrap_getrandom(void *buf, size_t len, unsigned flags)
+{
+    return fails(WRAP_GETRANDOM) ? -1 : __real_getrandom(buf, len, flags);
+}
+
+void *__wrap_memory_at(const struct memory *mem, gpa_t addr, uint64_t len)
+{
+    if (memory_at_hook != NULL)
+        memory_at_hook(memory_at_ctx);
+    return __real_memory_at(mem, addr, len);
+}

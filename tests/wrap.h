@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * System calls that fail on purpose, and a look over the shoulder of memory_at(). The test program
+ * is linked with --wrap for each call below, so calls from our own files pass through here. (For
+ * malloc and its like see alloc_fail.h.) Arm and stop on one thread while no other makes the call,
+ * except getrandom, which a worker may be calling.
+ */
+#pragma once
+
+#include "vmm/base.h"
+#include "vmm/memory.h"
+
+enum wrap_call {
+    WRAP_EVENTFD,
+    WRAP_EPOLL_CREATE1,
+    WRAP_EPOLL_CTL,
+    WRAP_TIMERFD_CREATE,
+    WRAP_PTHREAD_CREATE,
+    WRAP_MMAP,
+    WRAP_GETRANDOM,
+    WRAP_CALLS,
+};
+
+/* Lets `count` calls succeed, then fails every one with the errno `error`. */
+void wrap_fail_after(enum wrap_call call, unsigned count, int error);
+/* Back to normal. How many calls failed. */
+unsigned wrap_stop(enum wrap_call call);
+
+/* Calls hook(ctx) before each memory_at() that another of our files makes. NULL: no more. */
+void wrap_memory_at(void (*hook)(void *ctx), void *ctx);
