@@ -29,8 +29,8 @@
  * byte a sample and no frames, so it is not offered: its row stays empty.
  */
 static const struct pcm_format formats[PCM_FORMAT_COUNT] = {
-    ROW(MU_LAW, MU_LAW, SF_FORMAT_ULAW, 1, 8, OPAQUE, 0xff),
-    ROW(A_LAW, A_LAW, SF_FORMAT_ALAW, 1, 8, OPAQUE, 0xd5),
+    ROW(MU_LAW, MU_LAW, SF_FORMAT_ULAW, 1, 8, OPAQUE, 0x7f),
+    ROW(A_LAW, A_LAW, SF_FORMAT_ALAW, 1, 8, OPAQUE, 0x55),
     ROW(S8, S8, SF_FORMAT_PCM_S8, 1, 8, SIGNED),
     ROW(U8, U8, SF_FORMAT_PCM_U8, 1, 8, UNSIGNED, 0x80),
     ROW(S16, S16_LE, SF_FORMAT_PCM_16, 2, 16, SIGNED),
