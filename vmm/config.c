@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define MS_NS   UINT64_C(1000000)
-#define HOUR_NS (3600 * 1000 * MS_NS)
+#define HOUR_NS (UINT64_C(3600000) * MS_NS)
 #define MIB     (UINT64_C(1) << 20)
 
 /* What the command line of the kernel may hold on x86 and arm64, without its NUL. */
@@ -23,6 +23,11 @@ static const char *const serial_choices[] = {
 static const char *const kvm_choices[] = {
     [CONFIG_KVM_HARDWARE] = "hardware",
     [CONFIG_KVM_ANY] = "any",
+    NULL,
+};
+static const char *const unpack_choices[] = {
+    [CONFIG_UNPACK_HOST] = "host",
+    [CONFIG_UNPACK_GUEST] = "guest",
     NULL,
 };
 static const char *const log_choices[] = {"error", "warn", "info", "debug", NULL};
@@ -40,6 +45,12 @@ static const struct opt run_options[] = {
      .value = "",
      .help = "command line of the kernel; linnet adds console= and no more",
      .max = APPEND_BYTES_MAX},
+    {.name = "unpack",
+     .value = "host",
+     .help = "who unpacks a compressed kernel: the host is sooner; the guest also moves the kernel "
+             "to a random address (KASLR)",
+     .type = OPT_CHOICE,
+     .choices = unpack_choices},
     {.name = "mem",
      .value = "512M",
      .help = "memory of the guest, in whole MiB; a plain number counts MiB",
@@ -65,7 +76,7 @@ static const struct opt run_options[] = {
      .value = "0",
      .help = "stop after this long, with exit status 37; 0: never",
      .type = OPT_DURATION,
-     .max = 365 * 24 * HOUR_NS},
+     .max = 8760 * HOUR_NS},
     {.name = "kvm",
      .value = "hardware",
      .help = "whether a KVM that only emulates will do",
@@ -130,15 +141,21 @@ int config_create(const struct config_device_kind *kinds, struct config **ret_co
     return 0;
 }
 
+static void devices_fini(struct config_devices *devices)
+{
+    if (devices->items == NULL)
+        return;
+    for (unsigned i = 0; i < devices->count; i++)
+        opts_destroy(devices->items[i]);
+    free(devices->items);
+}
+
 void config_destroy(struct config *config)
 {
     if (config == NULL)
         return;
-    for (size_t i = 0; i < config->kinds_count; i++) {
-        for (unsigned k = 0; k < config->devices[i].count; k++)
-            opts_destroy(config->devices[i].items[k]);
-        free(config->devices[i].items);
-    }
+    for (size_t i = 0; i < config->kinds_count; i++)
+        devices_fini(&config->devices[i]);
     opts_destroy(config->options);
     free(config);
 }

@@ -42,9 +42,10 @@ struct config {
     struct config_devices devices[]; /* one for each kind, in its order */
 };
 
-/* What --serial and --kvm mean: opts_choice() of them. */
+/* What --serial, --kvm and --unpack mean: opts_choice() of them. */
 enum config_serial { CONFIG_SERIAL_STDIO, CONFIG_SERIAL_NONE, CONFIG_SERIAL_FILE };
 enum config_kvm { CONFIG_KVM_HARDWARE, CONFIG_KVM_ANY };
+enum config_unpack { CONFIG_UNPACK_HOST, CONFIG_UNPACK_GUEST };
 
 /* All defaults, no devices. */
 int config_create(const struct config_device_kind *kinds, struct config **ret_config);
@@ -68,8 +69,8 @@ int config_add_device(struct config *config, size_t kind, const char *where,
 unsigned config_count(const struct config *config, const char *kind);
 const struct opts *config_device(const struct config *config, const char *kind, unsigned index);
 
-/* Writes everything as JSON, defaults too (null: none), in the order of the tables; it reads back
- * to the same configuration, and the same configuration gives the same bytes. -EIO if out fails. */
+/* Writes everything as JSON, defaults too (null: none), in the order of the tables. It reads back
+ * to the same configuration; the same configuration gives the same bytes. -errno if out fails. */
 int config_print(const struct config *config, FILE *out);
 
 /* --help, and the option reference of the manual in Markdown (--help=markdown). */

@@ -393,6 +393,7 @@ int machine_create(const struct config *config, struct machine **ret_machine)
     machine->serial_fd = machine->signals.fd = machine->time_limit.fd = -1;
     machine->platform.cpu_count = (unsigned)opts_u64(config->options, "cpus");
     machine->platform.mem = &machine->mem;
+    machine->platform.direct = opts_choice(config->options, "unpack") == CONFIG_UNPACK_HOST;
     machine->env = (struct vcpu_env){
         .kvm = &machine->kvm,
         .mem = &machine->mem,
