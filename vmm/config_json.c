@@ -11,7 +11,7 @@
 #include <jansson.h>
 #include <string.h>
 
-#define FILE_BYTES_MAX (1024 * 1024)
+#define FILE_BYTES_MAX ((size_t)1 << 20)
 #define NAME_BYTES_MAX 160 /* of a file's name, as messages show it */
 #define PREFIX_SIZE    256 /* "name: kind[index]." */
 
@@ -165,13 +165,14 @@ static int config_read(struct config *config, const char *prefix, json_t *root)
     return 0;
 }
 
-/* Says why jansson refused the text. Its own words name a flag of its API for a NUL. */
+/* Says why jansson refused the text. Its words for a NUL name a flag of its API. When memory runs
+ * out it may blame the text instead; malloc() tells by errno, which the caller cleared. */
 static int parse_error(const char *name, const json_error_t *error)
 {
     enum json_error_code code = json_error_code(error);
     bool nul = code == json_error_null_character || code == json_error_null_byte_in_key;
 
-    if (code == json_error_out_of_memory)
+    if (errno == ENOMEM)
         return log_error(-ENOMEM, "%s", name);
     return opts_error("%s:%d:%d: not JSON: %s; mend it there", name, MAX(error->line, 1),
                       MAX(error->column, 1), nul ? "a NUL character in a string" : error->text);
@@ -190,7 +191,8 @@ int config_load_json(struct config *config, const char *name, const char *json, 
     (void)snprintf(shown, sizeof(shown), "%s%s", skip > 0 ? "..." : "", name + skip);
     (void)snprintf(prefix, sizeof(prefix), "%s: ", shown);
     if (len > FILE_BYTES_MAX)
-        return opts_error("%stoo long; at most %d bytes are taken", prefix, FILE_BYTES_MAX);
+        return opts_error("%stoo long; at most %zu bytes are taken", prefix, FILE_BYTES_MAX);
+    errno = 0;
     root = json_loadb(json, len, JSON_REJECT_DUPLICATES, &error);
     if (root == NULL)
         return parse_error(shown, &error);
@@ -293,9 +295,10 @@ int config_print(const struct config *config, FILE *out)
     json_t *root = json_object();
     int r = root == NULL ? -ENOMEM : config_write(config, root);
 
+    errno = 0;
     if (r == 0 && (json_dumpf(root, out, JSON_INDENT(2)) < 0 || fputc('\n', out) == EOF ||
                    fflush(out) == EOF))
-        r = -EIO;
+        r = errno != 0 ? -errno : -EIO;
     json_decref(root);
     return r < 0 ? log_error(r, "--print-config") : 0;
 }

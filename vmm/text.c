@@ -3,7 +3,6 @@
 #include "vmm/text.h"
 
 #include <ctype.h>
-#include <stdio.h>
 #include <string.h>
 
 /* Longest word for which a nearest one is searched: bounds the work, and what is longer is no typo.
@@ -61,12 +60,21 @@ bool text_is_clean(const char *text, size_t len)
 
 const char *text_quote(char buf[TEXT_QUOTE_SIZE], const char *text)
 {
-    size_t len = strlen(text);
-    size_t kept = MIN(len, (size_t)TEXT_QUOTE_BYTES_MAX);
+    const unsigned char *at = (const unsigned char *)text;
+    size_t left = strlen(text), len = 0, step;
+    char *out = buf;
 
-    while (kept < len && kept > 0 && ((unsigned char)text[kept] & 0xc0) == 0x80)
-        kept--;
-    (void)snprintf(buf, TEXT_QUOTE_SIZE, "\"%.*s%s\"", (int)kept, text, kept < len ? "..." : "");
+    *out++ = '"';
+    for (; left > 0; at += step, left -= step) {
+        size_t whole = utf8_len(at, left);
+        bool clean = whole > 0 && !is_control(at, whole);
+        step = MAX(whole, (size_t)1);
+        if (len + step > TEXT_QUOTE_BYTES_MAX)
+            break;
+        memcpy(out + len, clean ? (const char *)at : "????", step);
+        len += step;
+    }
+    (void)strcpy(out + len, left > 0 ? "...\"" : "\"");
     return buf;
 }
 

@@ -15,8 +15,8 @@
  * (C0, DEL, C1): it can go on one line of a log, on a terminal and into JSON unchanged. */
 bool text_is_clean(const char *text, size_t len);
 
-/* Puts text in double quotes into buf, shortened with "..." at a character's edge, and returns buf.
- */
+/* Puts text in double quotes into buf and returns buf. It is shortened with "..." at a character's
+ * edge; what is not clean becomes '?'. */
 const char *text_quote(char buf[TEXT_QUOTE_SIZE], const char *text);
 
 /*

@@ -90,6 +90,16 @@ START_TEST(quote_is_cut_between_characters)
 }
 END_TEST
 
+START_TEST(quote_shows_what_is_not_clean_as_question_marks)
+{
+    char buf[TEXT_QUOTE_SIZE];
+
+    ck_assert_str_eq(text_quote(buf, "a\nb\x7f"), "\"a?b?\"");
+    ck_assert_str_eq(text_quote(buf, "\xc2\x85\xff\xc3"), "\"????\"");
+    ck_assert_str_eq(text_quote(buf, "\xc3\xa9"), "\"\xc3\xa9\"");
+}
+END_TEST
+
 static const struct {
     const char *word, *nearest;
 } nearest_rows[] = {
@@ -160,6 +170,7 @@ Suite *text_suite(void)
     tcase_add_test(tcase, quote_keeps_what_is_short);
     tcase_add_test(tcase, quote_of_64_bytes_is_whole_and_of_65_is_cut);
     tcase_add_test(tcase, quote_is_cut_between_characters);
+    tcase_add_test(tcase, quote_shows_what_is_not_clean_as_question_marks);
     tcase_add_loop_test(tcase, nearest_word_is_found_when_one_is_near, 0, ARRAY_SIZE(nearest_rows));
     tcase_add_test(tcase, nearest_prefers_the_smaller_distance_then_the_first);
     tcase_add_test(tcase, nearest_passes_over_a_known_word_that_is_too_long);
