@@ -281,9 +281,15 @@ int fake_wait_irq(struct fake_driver *drv, int timeout_ms)
 
 bool fake_wait_used(struct fake_driver *drv, uint16_t index, uint32_t *ret_id, uint32_t *ret_len)
 {
-    while (!fake_used(&drv->ring[index], ret_id, ret_len))
-        if (fake_wait_irq(drv, TIMEOUT_MS) < 0)
+    int isr;
+
+    while (!fake_used(&drv->ring[index], ret_id, ret_len)) {
+        do
+            isr = fake_wait_irq(drv, TIMEOUT_MS);
+        while (isr >= 0 && (isr & 1) == 0); /* a driver looks at rings for bit 0 only */
+        if (isr < 0)
             return false;
+    }
     return true;
 }
 
