@@ -168,6 +168,16 @@ START_TEST(nul_byte_in_json_text_is_refused)
 }
 END_TEST
 
+START_TEST(errno_of_earlier_is_not_taken_for_lack_of_memory)
+{
+    capture_start(&capture);
+    errno = ENOMEM;
+    int r = config_load_json(config, "vm.json", "{", 1);
+    (void)capture_end(&capture);
+    ck_assert_int_eq(r, -EINVAL);
+}
+END_TEST
+
 START_TEST(json_nested_without_end_is_refused)
 {
     static char json[100000];
@@ -195,6 +205,21 @@ START_TEST(long_file_name_leaves_room_for_what_is_wrong)
 }
 END_TEST
 
+START_TEST(long_file_name_is_cut_between_characters)
+{
+    char name[241];
+
+    for (size_t i = 0; i < 240; i += 3)
+        memcpy(name + i, "\xe2\x82\xac", 3); /* 160 bytes from the end is inside one */
+    name[240] = '\0';
+    capture_start(&capture);
+    int r = config_load_json(config, name, "[]", 2);
+    (void)capture_end(&capture);
+    ck_assert_int_eq(r, -EINVAL);
+    ck_assert_ptr_nonnull(strstr(capture.text, "error: ...\xe2\x82\xac"));
+}
+END_TEST
+
 /* -- printing -- */
 
 static void print(const struct config *from, char *buf, size_t size)
@@ -211,7 +236,7 @@ START_TEST(print_says_everything_in_the_order_of_the_tables)
     char text[4096] = "";
 
     ck_assert_int_eq(load("{\"plain\": [{}], \"mem\": 1024, \"time-limit\": 90, \"kernel\": \"k\","
-                          " \"snd\": [{\"loop\": true, \"expect\": \"freq=440,tol=1\"}]}"),
+                          " \"snd\": [{\"loop\": true, \"expect\": \"freq=440,tol=1\"}, {}]}"),
                      0);
     print(config, text, sizeof(text));
     ck_assert_str_eq(text, "{\n"
@@ -236,6 +261,15 @@ START_TEST(print_says_everything_in_the_order_of_the_tables)
                            "      \"wait\": \"20ms\",\n"
                            "      \"loop\": true,\n"
                            "      \"expect\": \"freq=440,tol=1\"\n"
+                           "    },\n"
+                           "    {\n"
+                           "      \"host\": \"null\",\n"
+                           "      \"path\": null,\n"
+                           "      \"streams\": 1,\n"
+                           "      \"ring\": \"64K\",\n"
+                           "      \"wait\": \"20ms\",\n"
+                           "      \"loop\": false,\n"
+                           "      \"expect\": null\n"
                            "    }\n"
                            "  ],\n"
                            "  \"disk\": [],\n"
@@ -339,6 +373,19 @@ START_TEST(every_failed_allocation_is_told_and_nothing_leaks)
 }
 END_TEST
 
+START_TEST(no_memory_to_read_a_file_is_told)
+{
+    capture_start(&capture);
+    alloc_fail_after(0);
+    int r = config_load_file(config, "/dev/null");
+    bool failed = alloc_fail_stop();
+    (void)capture_end(&capture);
+    ck_assert(failed);
+    ck_assert_int_eq(r, -ENOMEM);
+    ck_assert_str_eq(capture.text, "linnet: error: --config: Cannot allocate memory\n");
+}
+END_TEST
+
 Suite *config_json_suite(void)
 {
     Suite *suite = suite_create("config_json");
@@ -350,8 +397,11 @@ Suite *config_json_suite(void)
     tcase_add_test(tcase, json_null_takes_a_value_back);
     tcase_add_loop_test(tcase, wrong_json_is_refused_in_one_line, 0, ARRAY_SIZE(error_rows));
     tcase_add_test(tcase, nul_byte_in_json_text_is_refused);
+    tcase_add_test(tcase, errno_of_earlier_is_not_taken_for_lack_of_memory);
     tcase_add_test(tcase, json_nested_without_end_is_refused);
     tcase_add_test(tcase, long_file_name_leaves_room_for_what_is_wrong);
+    tcase_add_test(tcase, long_file_name_is_cut_between_characters);
+    tcase_add_test(tcase, no_memory_to_read_a_file_is_told);
     tcase_add_test(tcase, print_says_everything_in_the_order_of_the_tables);
     tcase_add_loop_test(tcase, print_reads_back_to_the_same, 0, ARRAY_SIZE(round_trip_rows));
     tcase_add_test(tcase, print_to_a_full_disk_is_told);

@@ -123,6 +123,7 @@ static const struct {
     {"--snd|k", "k", NULL},
     {"--snd=|path", "path", NULL}, /* a kernel with a key's name */
     {"--snd|./path", "./path", NULL},
+    {"--snd|path/a", "path/a", NULL},
     {"--snd|./a=b", "./a=b", NULL},
     {"--snd|paths", "paths", NULL},
     {"--snd|-", "-", NULL},

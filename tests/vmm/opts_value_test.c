@@ -46,6 +46,7 @@ static const struct {
     {"rate", "-", "will not do"},
     {"big", "9223372036854775808", "\"9223372036854775808\" is out of range; give a whole number"},
     {"big", "18446744073709551616", "is out of range"},
+    {"big", "184467440737095516165", "is out of range"}, /* 10 * 2^64 + 5 */
     {"big", "99999999999999999999999999999999", "is out of range"},
     {"size", "1B", "--dev size: \"1B\" will not do; give a whole number with K, M, G or T"},
     {"size", "1KB", "will not do"},
