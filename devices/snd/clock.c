@@ -99,6 +99,18 @@ uint64_t clock_when(const struct clock *clock, uint64_t now_ns, uint64_t frame)
     return left_ns == CLOCK_NEVER ? CLOCK_NEVER : now_ns + MAX(left_ns, 1ull);
 }
 
+void clock_switch(struct clock *clock, uint64_t now_ns, uint64_t limit, enum clock_kind kind,
+                  struct host *host)
+{
+    uint64_t frames = clock_consumed(clock, now_ns, limit);
+    bool running = clock->running;
+
+    clock_init(clock, kind, clock->rate_hz, host);
+    clock->anchor_ns = now_ns;
+    clock->anchor_frames = clock->host_base = frames;
+    clock->running = running;
+}
+
 void clock_shift(struct clock *clock, uint64_t now_ns, uint64_t frame)
 {
     if (clock->kind != CLOCK_KIND_TIMER)

@@ -66,6 +66,10 @@ uint64_t clock_consumed(const struct clock *clock, uint64_t now_ns, uint64_t lim
  * been. CLOCK_NEVER: the clock stands still, or the host will call. */
 uint64_t clock_when(const struct clock *clock, uint64_t now_ns, uint64_t frame);
 
+/* Goes on with another clock from where it stands: the host came or went. */
+void clock_switch(struct clock *clock, uint64_t now_ns, uint64_t limit, enum clock_kind kind,
+                  struct host *host);
+
 /* Timer: says that frame `frame` is being reached now, whatever was planned: after a gap in the
  * guest's data, or to take up a stall without a burst. */
 void clock_shift(struct clock *clock, uint64_t now_ns, uint64_t frame);

@@ -8,6 +8,8 @@
 /* Largest item structure that a driver may claim to have; ours have up to 92 bytes. */
 #define ITEM_BYTES_MAX 4096
 
+#define REPLIED 0u
+
 union request {
     struct wire_hdr hdr;
     struct wire_query query;
@@ -15,7 +17,8 @@ union request {
     struct wire_pcm_params params;
 };
 
-/* Serves a request that was copied whole. Returns the status to reply, or 0 if it wrote one. */
+/* Serves a request that was copied whole. Returns the status to reply, REPLIED if it wrote one, or
+ * STREAM_PARKED if the stream keeps the request. */
 typedef uint32_t serve_fn(struct snd *snd, struct chain *req, const union request *request);
 
 /* -- information -- */
@@ -49,7 +52,7 @@ static uint32_t info_serve(const struct snd *snd, struct chain *req, const struc
         r |= chain_zero(req, size - own);
     }
     assert(r == 0); /* it all fits, see above */
-    return 0;
+    return REPLIED;
 }
 
 static const void *pcm_item(const struct snd *snd, uint32_t id)
@@ -100,36 +103,32 @@ static uint32_t serve_set_params(struct snd *snd, struct chain *req, const union
     return stream != NULL ? stream_set_params(stream, &request->params) : VIRTIO_SND_S_BAD_MSG;
 }
 
-static uint32_t serve_command(struct snd *snd, const union request *request,
-                              enum stream_command command)
+static uint32_t serve_command(struct snd *snd, const struct chain *req,
+                              const union request *request, enum stream_command command)
 {
     struct stream *stream = stream_of(snd, &request->pcm);
 
-    return stream != NULL ? stream_command(stream, command) : VIRTIO_SND_S_BAD_MSG;
+    return stream != NULL ? stream_command(stream, command, req) : VIRTIO_SND_S_BAD_MSG;
 }
 
 static uint32_t serve_prepare(struct snd *snd, struct chain *req, const union request *request)
 {
-    (void)req;
-    return serve_command(snd, request, STREAM_PREPARE);
+    return serve_command(snd, req, request, STREAM_PREPARE);
 }
 
 static uint32_t serve_release(struct snd *snd, struct chain *req, const union request *request)
 {
-    (void)req;
-    return serve_command(snd, request, STREAM_RELEASE);
+    return serve_command(snd, req, request, STREAM_RELEASE);
 }
 
 static uint32_t serve_start(struct snd *snd, struct chain *req, const union request *request)
 {
-    (void)req;
-    return serve_command(snd, request, STREAM_START);
+    return serve_command(snd, req, request, STREAM_START);
 }
 
 static uint32_t serve_stop(struct snd *snd, struct chain *req, const union request *request)
 {
-    (void)req;
-    return serve_command(snd, request, STREAM_STOP);
+    return serve_command(snd, req, request, STREAM_STOP);
 }
 
 /* -- dispatch -- */
@@ -166,14 +165,21 @@ static uint32_t request_serve(struct snd *snd, struct chain *req)
     return VIRTIO_SND_S_NOT_SUPP;
 }
 
-void control_serve(struct snd *snd, struct chain *req)
+bool control_serve(struct snd *snd, struct chain *req)
 {
-    if (chain_writable(req) < sizeof(struct wire_hdr))
-        return; /* no room for any answer (SND-07) */
-    uint32_t status = request_serve(snd, req);
-    if (status == 0)
-        return;
+    uint32_t status = REPLIED;
+
+    if (chain_writable(req) >= sizeof(struct wire_hdr)) /* else no answer has room (SND-07) */
+        status = request_serve(snd, req);
+    if (status != REPLIED && status != STREAM_PARKED)
+        control_reply(req, status);
+    return status != STREAM_PARKED;
+}
+
+void control_reply(struct chain *req, uint32_t status)
+{
     const struct wire_hdr reply = {to_le32(status)};
     int r = chain_write(req, &reply, sizeof(reply));
-    assert(r == 0); /* nothing was written before */
+
+    assert(r == 0); /* there was room, and nothing was written before */
 }

@@ -4,5 +4,8 @@
 
 #include "devices/snd/snd.h"
 
-/* Serves one request. The chain is complete afterwards, to be pushed. */
-void control_serve(struct snd *snd, struct chain *req);
+/* Serves one request. True: the chain is complete, to be pushed. False: it was parked. */
+bool control_serve(struct snd *snd, struct chain *req);
+
+/* Writes the status of a reply that has nothing else. */
+void control_reply(struct chain *req, uint32_t status);

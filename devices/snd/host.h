@@ -98,9 +98,8 @@ struct host_class {
     /* Takes up to `frames` frames; returns how many, 0 if there is no room now. Without a clock:
      * all of them. NULL for a host that only records. */
     ssize_t (*write)(struct host *host, const void *buf, size_t frames);
-    /* Gives up to `frames` frames; returns how many. Without a clock: all of them, what is missing
-     * is silence, unless the source has ended for good: then what is left, at last 0. NULL for a
-     * host that only plays. */
+    /* Gives up to `frames` frames; returns how many, 0 if there are none yet. Without a clock: all
+     * of them, and silence where the source has none. NULL for a host that only plays. */
     ssize_t (*read)(struct host *host, void *ret_buf, size_t frames);
 
     /* Where the clock is now. Cheap: called at least twice a period. */

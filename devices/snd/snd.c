@@ -110,7 +110,7 @@ static int clock_choose(const struct opts *opts, const struct host_class *host,
 /* Fills in what the guest is told: what the user asked for, as far as the host can do it. */
 static int info_fill(struct stream *stream, const struct offer *offer)
 {
-    const struct host_caps *caps = &stream->host->caps;
+    const struct host_caps *caps = &stream->attach.host->caps;
     uint64_t formats = offer->formats & caps->formats;
     uint64_t rates = offer->rates & caps->rates;
     uint32_t channels_min = MAX(offer->channels_min, caps->channels_min);
@@ -122,7 +122,7 @@ static int info_fill(struct stream *stream, const struct offer *offer)
 
     if (missing != NULL)
         return opts_error("--snd %s: host=%s can do none of these", missing,
-                          stream->host->class->name);
+                          stream->attach.host->class->name);
     stream->info = (struct wire_pcm_info){
         .formats = to_le64(formats),
         .rates = to_le64(rates),
@@ -151,7 +151,7 @@ static int stream_create(struct snd *snd, unsigned index, const struct opts *opt
     };
     int r = clock_choose(opts, class, &stream->clock_kind);
     if (r == 0)
-        r = class->create(&setup, &stream->host);
+        r = class->create(&setup, &stream->attach.host);
     if (r < 0)
         return r;
     stream->id = index;
@@ -185,7 +185,7 @@ static int snd_create(struct virtio_device *dev, const struct opts *opts)
         return log_error(-ENOMEM, "%s", dev->name);
     messages_forget(snd);
     for (unsigned i = 0; i < stream_count; i++)
-        snd->streams[i].timer.fd = -1;
+        snd->streams[i].timer.fd = snd->streams[i].attach.done.fd = -1;
     while (snd->stream_count < stream_count) {
         r = stream_create(snd, snd->stream_count++, opts, &offer);
         if (r < 0)
@@ -298,14 +298,23 @@ void snd_serve(struct snd *snd, struct virtq *vq)
     serve_dirty(snd);
 }
 
+void snd_reply(struct snd *snd, struct chain *req, uint32_t status)
+{
+    struct virtq *vq = &snd->dev.queue[VIRTIO_SND_VQ_CONTROL];
+
+    control_reply(req, status);
+    virtq_push(vq, req);
+    virtio_signal(&snd->dev, vq);
+}
+
 static void control_notify(struct snd *snd, struct virtq *vq)
 {
     struct chain req;
     int r;
 
     while ((r = virtq_pop(vq, &req)) > 0) {
-        control_serve(snd, &req);
-        virtq_push(vq, &req);
+        if (control_serve(snd, &req))
+            virtq_push(vq, &req);
         virtio_signal(&snd->dev, vq);
     }
     if (r < 0)
@@ -329,7 +338,7 @@ static int snd_finish(struct virtio_device *dev)
     int r = 0;
 
     for (unsigned i = 0; i < snd->stream_count; i++) {
-        struct host *host = snd->streams[i].host;
+        struct host *host = snd->streams[i].attach.host;
         int failed = host->class->finish != NULL ? host->class->finish(host) : 0;
         if (r == 0)
             r = failed;

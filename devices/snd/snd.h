@@ -38,4 +38,7 @@ void snd_serve(struct snd *snd, struct virtq *vq);
  * bytes, and returns the chain. The used length is what was recorded into it, and 8. */
 void snd_complete(struct virtq *vq, struct chain *chain, uint32_t status, uint32_t latency_bytes);
 
+/* Answers a control request that was parked. */
+void snd_reply(struct snd *snd, struct chain *req, uint32_t status);
+
 extern const struct virtio_class virtio_snd;

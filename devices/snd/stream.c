@@ -9,6 +9,9 @@
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 
+/* How often an absent host is tried again. */
+#define STREAM_RETRY_NS 1000000000ull
+
 #define NO -1
 
 /* Rows: states; columns: SET_PARAMS, PREPARE, START, STOP, RELEASE (§5.14.6.6.1). */
@@ -48,36 +51,35 @@ static void host_wake(struct host *host)
     snd_serve(stream->snd, stream->vq);
 }
 
+static void host_opened(struct attach *attach, int r);
+
 int stream_init(struct stream *stream, struct snd *snd)
 {
     stream->snd = snd;
     stream->newest_next = &stream->oldest;
-    stream->host->wake = host_wake;
-    stream->host->wake_ctx = stream;
-    stream->host->loop = &snd->dev.worker.loop;
+    stream->retry_ns = CLOCK_NEVER;
+    stream->attach.opened = host_opened;
+    stream->attach.host->wake = host_wake;
+    stream->attach.host->wake_ctx = stream;
     stream->timer.ready = timer_ready;
     stream->timer.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    return stream->timer.fd < 0 ? -errno : 0;
+    if (stream->timer.fd < 0)
+        return -errno;
+    return attach_init(&stream->attach);
 }
 
 void stream_fini(struct stream *stream)
 {
+    attach_fini(&stream->attach);
     fd_close(&stream->timer.fd);
-    if (stream->host != NULL)
-        stream->host->class->destroy(stream->host);
-    stream->host = NULL;
 }
 
 int stream_activate(struct stream *stream)
 {
-    return loop_add(&stream->snd->dev.worker.loop, &stream->timer, EPOLLIN);
-}
+    struct loop *loop = &stream->snd->dev.worker.loop;
+    int r = loop_add(loop, &stream->timer, EPOLLIN);
 
-static void host_close(struct stream *stream)
-{
-    if (stream->host_open)
-        stream->host->class->close(stream->host);
-    stream->host_open = false;
+    return r < 0 ? r : attach_activate(&stream->attach, loop);
 }
 
 void stream_reset(struct stream *stream)
@@ -86,12 +88,95 @@ void stream_reset(struct stream *stream)
 
     timebase->arm(timebase, stream->timer.fd, CLOCK_NEVER);
     loop_remove(&stream->timer);
-    host_close(stream);
+    attach_reset(&stream->attach);
     stream->oldest = NULL; /* the device puts all messages back */
     stream->newest_next = &stream->oldest;
     stream->clock.running = false;
+    stream->is_parked = false;
+    stream->dirty = false;
     stream->state = STREAM_INIT;
 }
+
+static uint64_t now_ns(const struct stream *stream)
+{
+    return stream->snd->timebase->now_ns(stream->snd->timebase);
+}
+
+/* -- the host comes and goes -- */
+
+/* The clock that the stream has with, or without, its host. */
+static enum clock_kind kind_now(const struct stream *stream)
+{
+    bool without = stream->clock_kind == CLOCK_KIND_HOST && !attach_is_open(&stream->attach);
+
+    return without ? CLOCK_KIND_TIMER : stream->clock_kind;
+}
+
+static struct host *clock_host(const struct stream *stream)
+{
+    return kind_now(stream) == CLOCK_KIND_HOST ? stream->attach.host : NULL;
+}
+
+/* Goes on by the clock that there is now, from the frame that is reached. */
+static void switch_clock(struct stream *stream)
+{
+    clock_switch(&stream->clock, now_ns(stream), stream->submitted_frames, kind_now(stream),
+                 clock_host(stream));
+    stream_seek(stream, stream->clock.anchor_frames);
+}
+
+void stream_lose_host(struct stream *stream)
+{
+    if (!attach_is_open(&stream->attach))
+        return;
+    attach_close(&stream->attach);
+    switch_clock(stream);
+    if (stream->attach.host->class->reopens)
+        stream->retry_ns = now_ns(stream) + STREAM_RETRY_NS;
+}
+
+/* The host is there in the middle of a stream. */
+static void host_return(struct stream *stream)
+{
+    const struct host_class *class = stream->attach.host->class;
+
+    switch_clock(stream);
+    if (stream->state != STREAM_RUNNING)
+        return;
+    stream_move_ahead(stream);
+    if (class->start != NULL && class->start(stream->attach.host) < 0)
+        stream_lose_host(stream);
+}
+
+static void prepare_end(struct stream *stream, int r);
+
+static void host_opened(struct attach *attach, int r)
+{
+    struct stream *stream = container_of(attach, struct stream, attach);
+
+    if (stream->is_parked)
+        prepare_end(stream, r);
+    else if (r == 0)
+        host_return(stream);
+    else if (attach->host->class->reopens)
+        stream->retry_ns = now_ns(stream) + STREAM_RETRY_NS;
+    stream->dirty = true;
+    snd_serve(stream->snd, stream->vq);
+}
+
+void stream_retry_host(struct stream *stream, uint64_t now)
+{
+    if (now < stream->retry_ns)
+        return;
+    stream->retry_ns = CLOCK_NEVER;
+    int r = attach_open(&stream->attach, &stream->params);
+    if (r == 0)
+        host_return(stream);
+    else if (r != -EINPROGRESS)
+        stream->retry_ns = now + STREAM_RETRY_NS;
+}
+
+static void unpark(struct stream *stream);
 
 /* -- SET_PARAMS -- */
 
@@ -134,8 +219,9 @@ static uint32_t params_check(const struct stream *stream, const struct wire_pcm_
 uint32_t stream_set_params(struct stream *stream, const struct wire_pcm_params *wire)
 {
     struct pcm_params params;
-    int next = stream_next_state(stream->state, STREAM_SET_PARAMS);
 
+    unpark(stream);
+    int next = stream_next_state(stream->state, STREAM_SET_PARAMS);
     if (next < 0)
         return VIRTIO_SND_S_NOT_SUPP;
     uint32_t status = params_check(stream, wire, &params);
@@ -143,58 +229,110 @@ uint32_t stream_set_params(struct stream *stream, const struct wire_pcm_params *
         return status;
     snd_take_messages(stream->snd, stream->vq);
     stream_flush(stream, VIRTIO_SND_S_IO_ERR); /* SND-40 */
-    host_close(stream);
+    attach_close(&stream->attach);
     stream->params = params;
     stream->features = from_le32(wire->features);
     stream->state = (enum stream_state)next;
     return VIRTIO_SND_S_OK;
 }
 
-/* -- the other commands: each returns 0 or why the host failed -- */
+/* -- PREPARE -- */
 
-static int stream_prepare(struct stream *stream)
+/* The host is open, or has failed to open (r), or is late: then the stream begins without it. */
+static uint32_t prepare_status(struct stream *stream, int r)
 {
-    bool own_clock = stream->clock_kind == CLOCK_KIND_HOST;
+    if (r < 0 && r != -EINPROGRESS)
+        return VIRTIO_SND_S_IO_ERR;
+    clock_init(&stream->clock, kind_now(stream), stream->params.rate_hz, clock_host(stream));
+    stream->submitted_frames = stream->moved_frames = stream->tapped_frames = 0;
+    stream->completed_ns = 0;
+    stream->retry_ns = CLOCK_NEVER;
+    stream->state = STREAM_PREPARED;
+    return VIRTIO_SND_S_OK;
+}
 
+/* Answers a parked PREPARE. */
+static void prepare_end(struct stream *stream, int r)
+{
+    stream->is_parked = false;
+    snd_reply(stream->snd, &stream->parked, prepare_status(stream, r));
+}
+
+/* Another command, or the time that is up, ends the wait for the host. */
+static void unpark(struct stream *stream)
+{
+    if (!stream->is_parked)
+        return;
+    log_guest(&stream->snd->dev.log_limit,
+              "%s: host=%s is slow to open; the guest goes on, to be heard when it is there",
+              stream->name, stream->attach.host->class->name);
+    prepare_end(stream, -EINPROGRESS);
+}
+
+void stream_idle(struct stream *stream, uint64_t now)
+{
+    struct timebase *timebase = stream->snd->timebase;
+
+    if (stream->is_parked && now >= stream->park_end_ns)
+        unpark(stream);
+    else if (stream->is_parked)
+        timebase->arm(timebase, stream->timer.fd, stream->park_end_ns);
+}
+
+static uint32_t stream_prepare(struct stream *stream, const struct chain *req)
+{
     snd_take_messages(stream->snd, stream->vq); /* those were meant to be discarded too */
     stream_flush(stream, VIRTIO_SND_S_IO_ERR);  /* SND-44 */
-    if (!stream->host_open) {
-        int r = stream->host->class->open(stream->host, &stream->params);
-        if (r < 0)
-            return r;
-        stream->host_open = true;
-    }
-    clock_init(&stream->clock, stream->clock_kind, stream->params.rate_hz,
-               own_clock ? stream->host : NULL);
-    stream->submitted_frames = stream->moved_frames = stream->tapped_frames = 0;
-    return 0;
+    if (attach_is_open(&stream->attach))
+        return prepare_status(stream, 0);
+    int r = attach_open(&stream->attach, &stream->params);
+    if (r != -EINPROGRESS)
+        return prepare_status(stream, r);
+    stream->parked = *req;
+    stream->is_parked = true;
+    stream->park_end_ns = now_ns(stream) + STREAM_PARK_NS;
+    stream->dirty = true; /* has stream_idle() arm the timer */
+    return STREAM_PARKED;
 }
+
+/* -- START, STOP, RELEASE: 0 or why the host failed -- */
 
 static int stream_start(struct stream *stream)
 {
-    const struct host_class *class = stream->host->class;
+    const struct host_class *class = stream->attach.host->class;
+    int r = 0;
 
     snd_take_messages(stream->snd, stream->vq);
     stream_move_ahead(stream);
-    int r = class->start != NULL ? class->start(stream->host) : 0;
-    if (r < 0)
+    if (attach_is_open(&stream->attach) && class->start != NULL)
+        r = class->start(stream->attach.host);
+    if (r < 0) {
+        stream_lose_host(stream);
         return r;
-    clock_start(&stream->clock, stream->snd->timebase->now_ns(stream->snd->timebase));
+    }
+    clock_start(&stream->clock, now_ns(stream));
     stream->gap_is_start = stream->oldest == NULL;
     return 0;
 }
 
 static int stream_stop(struct stream *stream)
 {
-    const struct host_class *class = stream->host->class;
+    const struct host_class *class = stream->attach.host->class;
     struct timebase *timebase = stream->snd->timebase;
+    int r = 0;
 
     snd_take_messages(stream->snd, stream->vq);
     stream_serve(stream); /* what is due was heard before the stop */
-    int r = class->stop != NULL ? class->stop(stream->host) : 0;
-    if (r < 0)
+    if (attach_is_open(&stream->attach) && class->stop != NULL)
+        r = class->stop(stream->attach.host);
+    if (r == 0)
+        r = clock_look(&stream->clock);
+    if (r < 0) {
+        stream_lose_host(stream);
         return r;
-    clock_stop(&stream->clock, timebase->now_ns(timebase), stream->submitted_frames);
+    }
+    clock_stop(&stream->clock, now_ns(stream), stream->submitted_frames);
+    stream_seek_back(stream);
     timebase->arm(timebase, stream->timer.fd, CLOCK_NEVER);
     return 0;
 }
@@ -203,25 +341,27 @@ static int stream_release(struct stream *stream)
 {
     snd_take_messages(stream->snd, stream->vq); /* SND-48: the two rings are not ordered */
     stream_flush(stream, VIRTIO_SND_S_OK);
-    host_close(stream);
+    attach_close(&stream->attach);
     return 0;
 }
 
-uint32_t stream_command(struct stream *stream, enum stream_command command)
+uint32_t stream_command(struct stream *stream, enum stream_command command, const struct chain *req)
 {
     static int (*const act[STREAM_COMMAND_COUNT])(struct stream *) = {
-        [STREAM_PREPARE] = stream_prepare,
         [STREAM_START] = stream_start,
         [STREAM_STOP] = stream_stop,
         [STREAM_RELEASE] = stream_release,
     };
-    int next = stream_next_state(stream->state, command);
 
+    unpark(stream);
     /* A guest that unwinds a stream which a device reset has closed already (SND-52). */
     if (stream->state == STREAM_INIT && (command == STREAM_STOP || command == STREAM_RELEASE))
         return VIRTIO_SND_S_OK;
+    int next = stream_next_state(stream->state, command);
     if (next < 0)
         return VIRTIO_SND_S_NOT_SUPP;
+    if (command == STREAM_PREPARE)
+        return stream_prepare(stream, req);
     if (act[command](stream) < 0)
         return VIRTIO_SND_S_IO_ERR;
     stream->state = (enum stream_state)next;

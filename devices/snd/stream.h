@@ -25,6 +25,7 @@
  */
 #pragma once
 
+#include "devices/snd/attach.h"
 #include "devices/snd/clock.h"
 #include "devices/snd/wire.h"
 #include "virtio/queue.h"
@@ -82,17 +83,21 @@ struct stream {
     unsigned id;
     char name[32]; /* "snd0 out1" */
     struct wire_pcm_info info;
-    struct virtq *vq; /* tx or rx */
-    struct host *host;
-    enum clock_kind clock_kind;
+    struct virtq *vq;           /* tx or rx */
+    struct attach attach;       /* the host */
+    enum clock_kind clock_kind; /* while the host is there */
+    bool fail_when_absent;      /* messages get IO_ERR while it is not; else they play to nobody */
 
     enum stream_state state;
     struct pcm_params params; /* valid from PARAMS on */
     uint32_t features;        /* selected by SET_PARAMS */
 
     struct clock clock;
-    struct watch timer; /* timerfd */
-    bool host_open;
+    struct watch timer;  /* timerfd */
+    uint64_t retry_ns;   /* absent host: when to try again; CLOCK_NEVER: not */
+    struct chain parked; /* a PREPARE that waits for the host, if is_parked */
+    bool is_parked;
+    uint64_t park_end_ns;
     bool gap_is_start; /* no message came since START: being without one is no xrun */
     bool dirty;        /* to be served by snd_serve() */
 
@@ -105,7 +110,7 @@ struct stream {
     struct stream_counts counts;
 };
 
-/* Main. `stream` is zeroed; vq, name, info, host and clock_kind are set. */
+/* Main. `stream` is zeroed; vq, name, info, attach.host and clock_kind are set. */
 int stream_init(struct stream *stream, struct snd *snd);
 /* Main. Accepts what a failed init left. Destroys the host. */
 void stream_fini(struct stream *stream);
@@ -115,12 +120,24 @@ int stream_activate(struct stream *stream);
 /* Worker joined: state INIT, host closed, messages forgotten. */
 void stream_reset(struct stream *stream);
 
-/* Control requests: VIRTIO_SND_S_*. */
+/* Control requests: VIRTIO_SND_S_*. stream_command() may also keep *req, to be answered by
+ * snd_reply() within STREAM_PARK_NS, and then returns STREAM_PARKED. */
+#define STREAM_PARKED  1u
+#define STREAM_PARK_NS 500000000ull /* Linux waits for 1 s */
 uint32_t stream_set_params(struct stream *stream, const struct wire_pcm_params *params);
-uint32_t stream_command(struct stream *stream, enum stream_command command);
+uint32_t stream_command(struct stream *stream, enum stream_command command,
+                        const struct chain *req);
+
+/* The host failed while it was in use: goes on in real time without it. */
+void stream_lose_host(struct stream *stream);
 
 /* Takes a message; the chain's readable cursor is behind the header. Served later. */
 void stream_submit(struct stream *stream, struct chain *chain);
 
 /* Moves what can move, completes what is due, arms the timer. */
 void stream_serve(struct stream *stream);
+
+/* What runs out while a stream stands still: a parked request. */
+void stream_idle(struct stream *stream, uint64_t now_ns);
+/* Tries again to open an absent host, if it is time. */
+void stream_retry_host(struct stream *stream, uint64_t now_ns);

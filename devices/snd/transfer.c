@@ -24,15 +24,19 @@ static uint64_t now_ns(const struct stream *stream)
     return stream->snd->timebase->now_ns(stream->snd->timebase);
 }
 
+static bool is_output(const struct stream *stream)
+{
+    return stream->info.direction == VIRTIO_SND_D_OUTPUT;
+}
+
 /* -- taking messages in -- */
 
 /* Bytes of frames in a message that has just come; 0 if it has no whole number of them. */
 static uint32_t message_bytes(const struct stream *stream, const struct chain *chain)
 {
     uint32_t status_bytes = sizeof(struct wire_pcm_status);
-    uint32_t bytes = stream->info.direction == VIRTIO_SND_D_OUTPUT
-                         ? chain_readable(chain)
-                         : chain_writable(chain) - status_bytes;
+    uint32_t bytes =
+        is_output(stream) ? chain_readable(chain) : chain_writable(chain) - status_bytes;
     uint32_t limit = stream->params.buffer_frames * stream->params.frame_bytes;
 
     return bytes > limit || bytes % stream->params.frame_bytes != 0 ? 0 : bytes;
@@ -94,51 +98,115 @@ static void tap(struct stream *stream, uint64_t first_frame, uint32_t frames)
     stream->tapped_frames = end;
 }
 
-/* Moves up to `frames` frames of a playback message: how many the host took, or -errno. */
-static int64_t move_out(struct stream *stream, struct message *message, uint32_t frames)
+/* Gives the host up to `count` frames that are in the scratch buffer: how many it took, or
+ * -errno. Without a host they vanish. */
+static ssize_t host_write(struct stream *stream, uint32_t count)
 {
-    const uint32_t frame_bytes = stream->params.frame_bytes;
-    struct host *host = stream->host;
-    uint32_t moved = 0;
+    struct host *host = stream->attach.host;
 
-    while (moved < frames) {
-        uint32_t count = MIN(frames - moved, SND_SCRATCH_BYTES / frame_bytes);
-        struct chain before = message->chain;
-        int r = chain_read(&message->chain, stream->snd->scratch, (size_t)count * frame_bytes);
-        assert(r == 0); /* counted when the message came */
-        ssize_t taken = host->class->write(host, stream->snd->scratch, count);
-        if (taken < 0)
-            return taken;
-        tap(stream, message->start_frame + message->moved_frames, (uint32_t)taken);
-        message->moved_frames += (uint32_t)taken;
-        moved += (uint32_t)taken;
-        if (taken < count) {
-            message->chain = before;
-            (void)chain_skip(&message->chain, (size_t)taken * frame_bytes); /* fits: was read */
-            break;
-        }
-    }
-    return moved;
+    if (!attach_is_open(&stream->attach))
+        return count;
+    return host->class->write(host, stream->snd->scratch, count);
 }
 
-/* Moves all of a message up to the stream's frame `end`. */
-static void move_until(struct stream *stream, struct message *message, uint64_t end)
+/* The same the other way; without a host there is silence. */
+static ssize_t host_read(struct stream *stream, uint32_t count)
 {
-    uint64_t have = message->start_frame + message->moved_frames;
+    struct host *host = stream->attach.host;
 
-    if (end > have)
-        (void)move_out(stream, message, (uint32_t)(end - have));
+    if (attach_is_open(&stream->attach))
+        return host->class->read(host, stream->snd->scratch, count);
+    pcm_silence(stream->params.format, stream->snd->scratch,
+                (size_t)count * stream->params.channels);
+    return count;
+}
+
+/* One piece of a playback message, from guest memory to the host. */
+static ssize_t piece_out(struct stream *stream, struct message *message, uint32_t count)
+{
+    const uint32_t frame_bytes = stream->params.frame_bytes;
+    struct chain before = message->chain;
+    int r = chain_read(&message->chain, stream->snd->scratch, (size_t)count * frame_bytes);
+
+    assert(r == 0); /* counted when the message came */
+    ssize_t taken = host_write(stream, count);
+    if (taken < (ssize_t)count) {
+        message->chain = before;
+        (void)chain_skip(&message->chain, (size_t)MAX(taken, 0) * frame_bytes); /* was read */
+    }
+    return taken;
+}
+
+/* One piece of a capture message, from the host to guest memory. */
+static ssize_t piece_in(struct stream *stream, struct message *message, uint32_t count)
+{
+    const uint32_t frame_bytes = stream->params.frame_bytes;
+    ssize_t given = host_read(stream, count);
+    int r = given > 0
+                ? chain_write(&message->chain, stream->snd->scratch, (size_t)given * frame_bytes)
+                : 0;
+
+    assert(r == 0); /* counted when the message came */
+    return given;
+}
+
+/* Moves up to `frames` frames between a message and the host. False: the host takes, or has, no
+ * more now, or has failed; then it is lost. */
+static bool move(struct stream *stream, struct message *message, uint32_t frames)
+{
+    while (frames > 0) {
+        uint32_t count = MIN(frames, SND_SCRATCH_BYTES / stream->params.frame_bytes);
+        ssize_t moved = is_output(stream) ? piece_out(stream, message, count)
+                                          : piece_in(stream, message, count);
+        if (moved < 0) {
+            stream_lose_host(stream);
+            return false;
+        }
+        tap(stream, stream->moved_frames, (uint32_t)moved);
+        message->moved_frames += (uint32_t)moved;
+        stream->moved_frames += (uint32_t)moved;
+        frames -= (uint32_t)moved;
+        if (moved < (ssize_t)count)
+            return false;
+    }
+    return true;
+}
+
+/* Moves all of the oldest message up to the stream's frame `end`; a second try is without the host
+ * that has failed in the first. */
+static void move_until(struct stream *stream, uint64_t end)
+{
+    for (int tries = 0; tries < 2 && end > stream->moved_frames; tries++)
+        (void)move(stream, stream->oldest, (uint32_t)(end - stream->moved_frames));
 }
 
 void stream_move_ahead(struct stream *stream)
 {
-    if (stream->clock_kind != CLOCK_KIND_HOST)
+    if (stream->clock.kind != CLOCK_KIND_HOST)
+        return;
+    for (struct message *m = stream->oldest; m != NULL; m = m->next)
+        if (!move(stream, m, m->frames - m->moved_frames))
+            return;
+}
+
+void stream_seek(struct stream *stream, uint64_t frame)
+{
+    if (!is_output(stream) || frame >= stream->moved_frames)
         return;
     for (struct message *m = stream->oldest; m != NULL; m = m->next) {
-        uint32_t left = m->frames - m->moved_frames;
-        if (left > 0 && move_out(stream, m, left) < left)
-            return;
+        uint64_t before = frame > m->start_frame ? frame - m->start_frame : 0;
+        uint32_t moved = (uint32_t)MIN(before, m->moved_frames);
+        m->chain = m->begin;
+        m->moved_frames = moved;
+        (void)chain_skip(&m->chain, (size_t)moved * stream->params.frame_bytes); /* was read */
     }
+    stream->moved_frames = frame;
+}
+
+void stream_seek_back(struct stream *stream)
+{
+    if (stream->clock.kind == CLOCK_KIND_HOST)
+        stream_seek(stream, stream->clock.host_base + stream->clock.host_position.accepted_frames);
 }
 
 /* -- completing them -- */
@@ -182,9 +250,23 @@ static uint64_t stall_ns(const struct stream *stream)
     return MAX(period_ns(stream), MIN(10 * MS_NS, half));
 }
 
+/* What Linux adds to the frames in its own buffer to tell a program how far away the sound is:
+ * those that were completed and not heard, or heard and not delivered (SND-56). */
+static uint32_t latency_bytes(const struct stream *stream, uint64_t end_frame)
+{
+    const struct clock *clock = &stream->clock;
+    uint64_t frames = clock->host_position.latency_frames;
+
+    if (clock->kind != CLOCK_KIND_HOST)
+        return 0;
+    if (!is_output(stream))
+        frames += clock->host_base + clock->host_position.consumed_frames - end_frame;
+    return (uint32_t)MIN(frames * stream->params.frame_bytes, UINT32_MAX);
+}
+
 static void note_lateness(struct stream *stream, uint64_t now, uint64_t end_frame)
 {
-    if (stream->clock_kind != CLOCK_KIND_TIMER)
+    if (stream->clock.kind != CLOCK_KIND_TIMER)
         return;
     uint64_t late = now - clock_when(&stream->clock, now, end_frame);
     stream->counts.late_max_ns = MAX(stream->counts.late_max_ns, late);
@@ -204,17 +286,32 @@ static bool complete_if_due(struct stream *stream, uint64_t now, uint64_t *ret_n
 
     if (message->next == NULL && stream->completed_ns != 0 && due <= now)
         due = MAX(due, stream->completed_ns + hold_ns(stream));
+    if (due <= now && stream->clock.kind == CLOCK_KIND_HOST &&
+        message->moved_frames < message->frames)
+        due = now + 1 * MS_NS; /* captured, but not to be had yet */
     if (due > now) {
         *ret_next = due;
         return false;
     }
     note_lateness(stream, now, end_frame);
-    move_until(stream, message, end_frame);
+    move_until(stream, end_frame);
     stream->counts.messages++;
     stream->completed_ns = now;
-    complete_oldest(stream, VIRTIO_SND_S_OK,
-                    stream->clock.host_position.latency_frames * stream->params.frame_bytes);
+    bool failed = stream->fail_when_absent && !attach_is_open(&stream->attach);
+    complete_oldest(stream, failed ? VIRTIO_SND_S_IO_ERR : VIRTIO_SND_S_OK,
+                    latency_bytes(stream, end_frame));
     return true;
+}
+
+/* Lets the host's clock be known, and the host have or give what it can now. */
+static void look_and_move(struct stream *stream)
+{
+    if (clock_look(&stream->clock) < 0) {
+        stream_lose_host(stream);
+        return;
+    }
+    stream_seek_back(stream);
+    stream_move_ahead(stream);
 }
 
 void stream_serve(struct stream *stream)
@@ -223,13 +320,15 @@ void stream_serve(struct stream *stream)
     uint64_t now = now_ns(stream);
     uint64_t next = CLOCK_NEVER;
 
-    if (stream->state != STREAM_RUNNING)
+    if (stream->state != STREAM_RUNNING) {
+        stream_idle(stream, now);
         return;
-    if (clock_look(&stream->clock) == 0)
-        stream_move_ahead(stream);
+    }
+    stream_retry_host(stream, now);
+    look_and_move(stream);
     while (stream->oldest != NULL && complete_if_due(stream, now, &next))
         continue;
-    timebase->arm(timebase, stream->timer.fd, next);
+    timebase->arm(timebase, stream->timer.fd, MIN(next, stream->retry_ns));
     virtio_signal(&stream->snd->dev, stream->vq);
 }
 
@@ -240,8 +339,8 @@ void stream_flush(struct stream *stream, uint32_t status)
     while (stream->oldest != NULL) {
         struct message *message = stream->oldest;
         uint64_t end = message->start_frame + message->frames;
-        if (status == VIRTIO_SND_S_OK && stream->host_open)
-            move_until(stream, message, MIN(end, consumed));
+        if (status == VIRTIO_SND_S_OK)
+            move_until(stream, MIN(end, consumed));
         complete_oldest(stream, status, 0);
     }
     virtio_signal(&stream->snd->dev, stream->vq);

@@ -7,6 +7,10 @@
 /* Gives the host as many frames as it takes now; only hosts with a clock take any ahead of time. */
 void stream_move_ahead(struct stream *stream);
 
+/* Has messages moved again from frame `frame` on, or from what the host has accepted. Playback. */
+void stream_seek(struct stream *stream, uint64_t frame);
+void stream_seek_back(struct stream *stream);
+
 /* Completes every message held, unplayed: with S_OK for RELEASE (what the clock consumed of them is
  * moved to the host first), with S_IO_ERR when the driver threw them away. */
 void stream_flush(struct stream *stream, uint32_t status);
