@@ -49,10 +49,11 @@ static uint64_t all_formats(void)
     return set;
 }
 
-/* Words joined by '+', or "all". */
-static int set_parse(const char *text, int (*code_of)(const char *, size_t), uint64_t all,
-                     uint64_t *ret_set)
+/* Reads option `key`: words joined by '+', or "all". `wants` says what the words are. */
+static int set_parse(const struct opts *opts, const char *key, const char *wants,
+                     int (*code_of)(const char *, size_t), uint64_t all, uint64_t *ret_set)
 {
+    const char *text = opts_str(opts, key);
     uint64_t set = 0;
 
     if (strcmp(text, "all") == 0) {
@@ -63,7 +64,8 @@ static int set_parse(const char *text, int (*code_of)(const char *, size_t), uin
         size_t len = strcspn(text, "+");
         int code = code_of(text, len);
         if (code < 0)
-            return opts_error("--snd: '%.*s' is not known here", (int)MIN(len, 40u), text);
+            return opts_error("--snd %s: '%.*s' is not known; give 'all', or %s joined by '+'", key,
+                              (int)MIN(len, 40u), text, wants);
         set |= 1ull << code;
         if (text[len] == '\0')
             break;
@@ -93,13 +95,14 @@ int offer_parse(const struct opts *opts, struct offer *ret_offer)
 {
     struct offer offer;
 
-    if (set_parse(opts_str(opts, "formats"), format_code, all_formats(), &offer.formats) < 0)
-        return opts_error("--snd formats: give 'all', or names joined by '+': U8 S16 S24 S32 FLOAT "
-                          "(and the other virtio-snd formats)");
-    if (set_parse(opts_str(opts, "rates"), rate_code, (1u << PCM_RATE_COUNT) - 1, &offer.rates) < 0)
-        return opts_error("--snd rates: give 'all', or numbers joined by '+': 44100+48000 (the "
-                          "rates of virtio-snd: 5512 to 384000)");
-    int r = range_parse(opts_str(opts, "channels"), &offer.channels_min, &offer.channels_max);
+    int r = set_parse(opts, "formats", "U8 S16 S24 S32 FLOAT and other formats of virtio-snd",
+                      format_code, all_formats(), &offer.formats);
+
+    if (r == 0)
+        r = set_parse(opts, "rates", "rates of virtio-snd, 5512 to 384000", rate_code,
+                      (1u << PCM_RATE_COUNT) - 1, &offer.rates);
+    if (r == 0)
+        r = range_parse(opts_str(opts, "channels"), &offer.channels_min, &offer.channels_max);
     if (r == 0)
         *ret_offer = offer;
     return r;
