@@ -20,11 +20,12 @@ FLAGS_fuzz    := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-r
 FLAGS_clang   := -O1
 SANITIZE := $(filter -fsanitize=% --coverage,$(FLAGS_$(VARIANT)))
 
-PACKAGES := alsa sndfile jansson fftw3 cairo libzstd liblzma liblz4 zlib
+PACKAGES := alsa sndfile jansson fftw3 libzstd liblzma liblz4 zlib
+LOADED   := cairo # headers only: vmm/cairo_api.c loads it when it is needed
 CFLAGS_ALL  = -std=gnu17 -D_GNU_SOURCE -DLINNET_VERSION='"$(VERSION)"' -I. -I$(BUILD) -g -pthread -MMD -MP \
 	$(WARNINGS) $(FLAGS_$(VARIANT)) $(PACKAGE_CFLAGS) $(CFLAGS)
 LDFLAGS_ALL = -pthread $(SANITIZE) $(LDFLAGS)
-PACKAGE_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
+PACKAGE_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) $(LOADED))
 LIBS        = $(shell pkg-config --libs $(PACKAGES)) -lm
 # Unit tests make these fail in turn: tests/alloc_fail.h.
 WRAPPED := malloc calloc strdup eventfd epoll_create1 epoll_ctl timerfd_create pthread_create mmap getrandom \

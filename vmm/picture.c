@@ -5,11 +5,11 @@
  */
 #include "vmm/picture.h"
 
+#include "vmm/cairo_api.h"
 #include "vmm/log.h"
 #include "vmm/picture_data.h"
 #include "vmm/sound_file.h"
 
-#include <cairo.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -51,6 +51,7 @@ static const struct colour heat[] = {
 };
 
 struct picture {
+    struct cairo_api api;
     cairo_t *cairo; /* owned */
     const char *name;
     const struct listener_report *report;
@@ -67,7 +68,7 @@ static const struct {
 
 static void set_colour(const struct picture *picture, const struct colour *colour)
 {
-    cairo_set_source_rgb(picture->cairo, colour->red, colour->green, colour->blue);
+    picture->api.set_source_rgb(picture->cairo, colour->red, colour->green, colour->blue);
 }
 
 /* Text with its left (0), middle (0.5) or right (1) end at x, on the base line y. */
@@ -76,24 +77,24 @@ static void put_text(const struct picture *picture, double x, double y, double a
 {
     cairo_text_extents_t extents;
 
-    cairo_text_extents(picture->cairo, text, &extents);
-    cairo_move_to(picture->cairo, x - anchor * extents.x_advance, y);
-    cairo_show_text(picture->cairo, text);
+    picture->api.text_extents(picture->cairo, text, &extents);
+    picture->api.move_to(picture->cairo, x - anchor * extents.x_advance, y);
+    picture->api.show_text(picture->cairo, text);
 }
 
 static void set_font(const struct picture *picture, double size, cairo_font_weight_t weight)
 {
-    cairo_select_font_face(picture->cairo, "sans-serif", CAIRO_FONT_SLANT_NORMAL, weight);
-    cairo_set_font_size(picture->cairo, size);
+    picture->api.select_font_face(picture->cairo, "sans-serif", CAIRO_FONT_SLANT_NORMAL, weight);
+    picture->api.set_font_size(picture->cairo, size);
 }
 
 /* A line of one pixel. */
 static void put_line(const struct picture *picture, double x1, double y1, double x2, double y2)
 {
-    cairo_set_line_width(picture->cairo, 1);
-    cairo_move_to(picture->cairo, floor(x1) + 0.5, floor(y1) + 0.5);
-    cairo_line_to(picture->cairo, floor(x2) + 0.5, floor(y2) + 0.5);
-    cairo_stroke(picture->cairo);
+    picture->api.set_line_width(picture->cairo, 1);
+    picture->api.move_to(picture->cairo, floor(x1) + 0.5, floor(y1) + 0.5);
+    picture->api.line_to(picture->cairo, floor(x2) + 0.5, floor(y2) + 0.5);
+    picture->api.stroke(picture->cairo);
 }
 
 /* The least of 1, 2, 5, 10, ... times a power of ten that is not below `least`. */
@@ -201,41 +202,41 @@ static void draw_samples(const struct picture *picture, unsigned channel, double
         double y1 = top + half * (1 - MIN(high, 1.0)), y2 = top + half * (1 - MAX(low, -1.0));
 
         if (low <= high)
-            cairo_rectangle(picture->cairo, LEFT + (double)x, y1, 1, MAX(y2 - y1, 1.0));
+            picture->api.rectangle(picture->cairo, LEFT + (double)x, y1, 1, MAX(y2 - y1, 1.0));
     }
-    cairo_fill(picture->cairo);
+    picture->api.fill(picture->cairo);
     set_colour(picture, &wave_core); /* what the ear calls loud: the RMS */
     for (size_t x = 0; x < PICTURE_COLUMNS && with_rms; x++) {
         double rms = MIN(sqrt(lane->square_sum[x] / MAX(lane->count[x], 1u)) / scale, 1.0);
 
-        cairo_rectangle(picture->cairo, LEFT + (double)x, top + half * (1 - rms), 1,
-                        2 * half * rms);
+        picture->api.rectangle(picture->cairo, LEFT + (double)x, top + half * (1 - rms), 1,
+                               2 * half * rms);
     }
-    cairo_fill(picture->cairo);
+    picture->api.fill(picture->cairo);
 }
 
 static void draw_marks(const struct picture *picture, unsigned channel, double top)
 {
     const struct listener_channel *heard = &picture->report->channel[channel];
-    cairo_t *cairo = picture->cairo;
 
     for (uint64_t i = 0; i < MIN(heard->gap_count, (uint64_t)LISTENER_MARKS_MAX); i++) {
         double x = column_of(picture, heard->gaps[i].at_frame);
         double end = column_of(picture, heard->gaps[i].at_frame + heard->gaps[i].frames);
 
-        cairo_set_source_rgba(cairo, alarm_red.red, alarm_red.green, alarm_red.blue, 0.25);
-        cairo_rectangle(cairo, x, top, MAX(end - x, 2.0), picture->wave_height);
-        cairo_fill(cairo);
+        picture->api.set_source_rgba(picture->cairo, alarm_red.red, alarm_red.green, alarm_red.blue,
+                                     0.25);
+        picture->api.rectangle(picture->cairo, x, top, MAX(end - x, 2.0), picture->wave_height);
+        picture->api.fill(picture->cairo);
     }
     set_colour(picture, &alarm_red);
     for (uint64_t i = 0; i < MIN(heard->click_count, (uint64_t)LISTENER_MARKS_MAX); i++) {
         double x = column_of(picture, heard->clicks[i].at_frame);
 
         put_line(picture, x, top, x, top + picture->wave_height);
-        cairo_move_to(cairo, x - 4, top);
-        cairo_line_to(cairo, x + 5, top);
-        cairo_line_to(cairo, x + 0.5, top + 7);
-        cairo_fill(cairo);
+        picture->api.move_to(picture->cairo, x - 4, top);
+        picture->api.line_to(picture->cairo, x + 5, top);
+        picture->api.line_to(picture->cairo, x + 0.5, top + 7);
+        picture->api.fill(picture->cairo);
     }
 }
 
@@ -245,8 +246,8 @@ static void draw_wave(const struct picture *picture, unsigned channel, double to
     char text[TEXT_SIZE];
 
     set_colour(picture, &panel);
-    cairo_rectangle(picture->cairo, LEFT, top, PICTURE_COLUMNS, height);
-    cairo_fill(picture->cairo);
+    picture->api.rectangle(picture->cairo, LEFT, top, PICTURE_COLUMNS, height);
+    picture->api.fill(picture->cairo);
     draw_time_grid(picture, top, top + height);
     put_line(picture, LEFT, top + height / 2, LEFT + PICTURE_COLUMNS, top + height / 2);
     draw_samples(picture, channel, top, scale);
@@ -279,9 +280,9 @@ static void paint_heat(const struct picture *picture, double x, double y, unsign
                        unsigned height, const float *db)
 {
     cairo_surface_t *image =
-        cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)width, (int)height);
-    unsigned char *pixels = cairo_image_surface_get_data(image);
-    size_t stride = (size_t)cairo_image_surface_get_stride(image);
+        picture->api.image_surface_create(CAIRO_FORMAT_RGB24, (int)width, (int)height);
+    unsigned char *pixels = picture->api.image_surface_get_data(image);
+    size_t stride = (size_t)picture->api.image_surface_get_stride(image);
 
     for (size_t row = 0; row < height && pixels; row++) {
         for (size_t i = 0; i < width; i++) {
@@ -290,10 +291,10 @@ static void paint_heat(const struct picture *picture, double x, double y, unsign
             memcpy(pixels + row * stride + i * sizeof(pixel), &pixel, sizeof(pixel));
         }
     }
-    cairo_surface_mark_dirty(image);
-    cairo_set_source_surface(picture->cairo, image, x, y);
-    cairo_paint(picture->cairo);
-    cairo_surface_destroy(image);
+    picture->api.surface_mark_dirty(image);
+    picture->api.set_source_surface(picture->cairo, image, x, y);
+    picture->api.paint(picture->cairo);
+    picture->api.surface_destroy(image);
 }
 
 static void draw_frequencies(const struct picture *picture, double top)
@@ -363,8 +364,8 @@ static void draw_all(const struct picture *picture)
     double y = TOP;
     char text[TEXT_SIZE];
 
-    cairo_set_source_rgb(picture->cairo, 1, 1, 1);
-    cairo_paint(picture->cairo);
+    picture->api.set_source_rgb(picture->cairo, 1, 1, 1);
+    picture->api.paint(picture->cairo);
     set_colour(picture, &ink);
     set_font(picture, FONT_TITLE, CAIRO_FONT_WEIGHT_BOLD);
     put_text(picture, LEFT, 28, 0, picture->name);
@@ -405,7 +406,7 @@ static cairo_status_t write_bytes(void *to, const unsigned char *bytes, unsigned
     return fwrite(bytes, 1, len, to) == len ? CAIRO_STATUS_SUCCESS : CAIRO_STATUS_WRITE_ERROR;
 }
 
-static int write_png(cairo_surface_t *surface, const char *png)
+static int write_png(const struct picture *picture, cairo_surface_t *surface, const char *png)
 {
     FILE *file = fopen(png, "we");
 
@@ -413,7 +414,7 @@ static int write_png(cairo_surface_t *surface, const char *png)
         return log_error(-errno, "--png: %s cannot be written", png);
     errno = 0;
 
-    cairo_status_t status = cairo_surface_write_to_png_stream(surface, write_bytes, file);
+    cairo_status_t status = picture->api.surface_write_to_png_stream(surface, write_bytes, file);
     int r = status == CAIRO_STATUS_SUCCESS ? 0 : errno > 0 ? -errno : -EIO;
 
     if (fclose(file) != 0 && r == 0)
@@ -424,20 +425,20 @@ static int write_png(cairo_surface_t *surface, const char *png)
 static int draw_to(struct picture *picture, const char *png)
 {
     unsigned lane_height = CAPTION + picture->wave_height + BETWEEN + picture->data.rows + BELOW;
-    cairo_surface_t *surface =
-        cairo_image_surface_create(CAIRO_FORMAT_RGB24, LEFT + PICTURE_COLUMNS + RIGHT,
-                                   (int)(TOP + lane_height * picture->data.lanes - BELOW + BOTTOM));
+    cairo_surface_t *surface = picture->api.image_surface_create(
+        CAIRO_FORMAT_RGB24, LEFT + PICTURE_COLUMNS + RIGHT,
+        (int)(TOP + lane_height * picture->data.lanes - BELOW + BOTTOM));
     int r;
 
-    picture->cairo = cairo_create(surface);
+    picture->cairo = picture->api.create(surface);
     draw_all(picture);
-    if (cairo_status(picture->cairo) != CAIRO_STATUS_SUCCESS)
+    if (picture->api.status(picture->cairo) != CAIRO_STATUS_SUCCESS)
         r = log_error(-ENOMEM, "--png: drawing failed: %s",
-                      cairo_status_to_string(cairo_status(picture->cairo)));
+                      picture->api.status_to_string(picture->api.status(picture->cairo)));
     else
-        r = write_png(surface, png);
-    cairo_destroy(picture->cairo);
-    cairo_surface_destroy(surface);
+        r = write_png(picture, surface, png);
+    picture->api.destroy(picture->cairo);
+    picture->api.surface_destroy(surface);
     return r;
 }
 
@@ -452,6 +453,9 @@ int picture_draw(const char *path, const struct listener_report *report, const c
         (void)log_error(0, "--png: %s has no frames, there is nothing to draw", path);
         return -ENODATA;
     }
+    r = cairo_api_load(&picture.api);
+    if (r < 0)
+        return r;
     while (heights[size].lanes_max < MIN(report->channels, (unsigned)PICTURE_CHANNELS_MAX))
         size++;
     picture.wave_height = heights[size].wave_height;
