@@ -20,10 +20,6 @@ die() {
     exit 1
 }
 
-as_root() {
-    if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
-}
-
 # The meta package names the newest kernel of its kind.
 meta_package() {
     case $1 in
@@ -33,16 +29,30 @@ meta_package() {
     esac
 }
 
+# Debian's package tools; the options choose package lists.
+apt_options=(-o APT::Sandbox::User=root)
+apt_get() { apt-get -qq "${apt_options[@]}" "$@" >&2; }
+apt_cache() { apt-cache "${apt_options[@]}" "$@"; }
+
+# Lists of our own, for when the system's are absent or too old: this way nobody needs to be root.
+own_lists() {
+    local lists=$top/build/guests/.apt/lists cache=$top/build/guests/.apt/cache
+
+    mkdir -p "$lists/partial" "$cache/archives/partial"
+    apt_options+=(-o Dir::State::lists="$lists" -o Dir::Cache="$cache")
+    apt_get update || true # one bad source of several is no reason to stop
+}
+
 # resolve KERNEL: the package that holds the newest such kernel, or nothing.
 resolve() {
     local meta package series flavour
 
     meta=$(meta_package "$1")
-    package=$(apt-cache show --no-all-versions "$meta" 2>/dev/null |
+    package=$(apt_cache show --no-all-versions "$meta" 2>/dev/null |
         sed -n 's/^Depends: *\(linux-image-[^ ,]*\).*/\1/p' | head -n 1)
     if [ -z "$package" ]; then # no meta package: the newest of that name, signed before unsigned
         series=${1%%-*} flavour=${1#*-}
-        package=$(apt-cache pkgnames "linux-image-$series" |
+        package=$(apt_cache pkgnames "linux-image-$series" |
             grep -E "^linux-image-${series//./\\.}[.0-9][^-]*(-[0-9]+)?-$flavour(-unsigned)?\$" |
             sort -V | tail -n 1) || true
     fi
@@ -55,7 +65,7 @@ download() {
 
     package=$(resolve "$1")
     [ -n "$package" ] || return 1
-    apt-get -qq -o APT::Sandbox::User=root download "$package" >&2 || return 1
+    apt_get download "$package" || return 1
     echo "$package"
 }
 
@@ -86,7 +96,7 @@ dest=$top/build/guests/$kernel
 [ ! -e "$dest/version" ] || exit 0
 
 mkdir -p "$top/build/guests"
-exec 9>"$top/build/guests/.$kernel.lock"
+exec 9>"$top/build/guests/.lock"
 flock 9 # a second run waits for the first and then finds the work done
 [ ! -e "$dest/version" ] || exit 0
 
@@ -97,7 +107,7 @@ cd "$work"
 
 echo "fetch.sh: getting Debian's kernel $kernel" >&2
 if ! package=$(download "$kernel" 2>"$work/log"); then # lists absent or out of date
-    as_root apt-get -qq update >&2 || die "apt-get update failed: run it as root, then try again"
+    own_lists 2>>"$work/log"
     package=$(download "$kernel" 2>"$work/log") ||
         die "no package for $kernel: $(tail -n 1 "$work/log")"
 fi
