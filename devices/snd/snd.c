@@ -18,6 +18,8 @@ const struct host_class *const host_classes[] = {&host_null, &host_file, NULL};
 static const char *const host_names[] = {"null", "file", NULL};
 static const char *const clock_names[] = {"auto", "timer", "free", NULL};
 
+static const char *const unplugged_names[] = {"silence", "error", NULL};
+
 /*
  * The stock driver derives its bounds from the offer: the shortest period is 10 ms of the smallest
  * frame at the lowest rate, in bytes, whatever is chosen later; the longest buffer is 160 ms of the
@@ -38,6 +40,11 @@ static const struct opt snd_opts[] = {
      .type = OPT_CHOICE,
      .choices = clock_names,
      .help = "pace: auto is the host's own clock or else real time; free is as fast as possible"},
+    {.name = "unplugged",
+     .value = "silence",
+     .type = OPT_CHOICE,
+     .choices = unplugged_names,
+     .help = "while a card is gone: silence plays to nobody, error fails the guest's messages"},
     {.name = "streams",
      .value = "1",
      .type = OPT_INT,
@@ -155,6 +162,7 @@ static int stream_create(struct snd *snd, unsigned index, const struct opts *opt
     if (r < 0)
         return r;
     stream->id = index;
+    stream->fail_when_absent = opts_choice(opts, "unplugged") == 1;
     stream->vq = &snd->dev.queue[VIRTIO_SND_VQ_TX];
     r = info_fill(stream, offer);
     return r < 0 ? r : stream_init(stream, snd);

@@ -191,22 +191,25 @@ void stream_move_ahead(struct stream *stream)
 
 void stream_seek(struct stream *stream, uint64_t frame)
 {
-    if (!is_output(stream) || frame >= stream->moved_frames)
+    if (!is_output(stream) || frame == stream->moved_frames)
         return;
     for (struct message *m = stream->oldest; m != NULL; m = m->next) {
         uint64_t before = frame > m->start_frame ? frame - m->start_frame : 0;
-        uint32_t moved = (uint32_t)MIN(before, m->moved_frames);
+        uint32_t moved = (uint32_t)MIN(before, m->frames);
         m->chain = m->begin;
         m->moved_frames = moved;
-        (void)chain_skip(&m->chain, (size_t)moved * stream->params.frame_bytes); /* was read */
+        (void)chain_skip(&m->chain, (size_t)moved * stream->params.frame_bytes); /* all in it */
     }
     stream->moved_frames = frame;
 }
 
 void stream_seek_back(struct stream *stream)
 {
-    if (stream->clock.kind == CLOCK_KIND_HOST)
-        stream_seek(stream, stream->clock.host_base + stream->clock.host_position.accepted_frames);
+    const struct clock *clock = &stream->clock;
+
+    if (clock->kind == CLOCK_KIND_HOST)
+        stream_seek(stream, MIN(clock->host_base + clock->host_position.accepted_frames,
+                                stream->moved_frames));
 }
 
 /* -- completing them -- */

@@ -7,7 +7,7 @@
 /* Gives the host as many frames as it takes now; only hosts with a clock take any ahead of time. */
 void stream_move_ahead(struct stream *stream);
 
-/* Has messages moved again from frame `frame` on, or from what the host has accepted. Playback. */
+/* Goes on moving at frame `frame`; or again from where the host has lost some. Playback. */
 void stream_seek(struct stream *stream, uint64_t frame);
 void stream_seek_back(struct stream *stream);
 
