@@ -37,7 +37,7 @@ PURE_x86_64 := $(filter-out %/irqchip.c %/vcpu.c %/cpuid.c %/probe.c,$(wildcard 
 CORE := $(wildcard vmm/*.c virtio/*.c devices/*.c devices/snd/*.c)
 SRCS := $(CORE) $(wildcard arch/$(ARCH)/*.c)
 OBJS := $(SRCS:%.c=$(BUILD)/%.o)
-TEST_SRCS := $(sort $(shell find tests -name '*_test.c')) $(wildcard tests/*.c)
+TEST_SRCS := $(sort $(shell find tests -name '*.c' -not -path 'tests/fuzz/*' -not -path 'tests/bench/*' -not -path 'tests/boot/*'))
 TEST_OBJS := $(TEST_SRCS:%.c=$(BUILD)/%.o)
 LIB_OBJS  := $(filter-out %/vmm/main.o,$(OBJS))
 FUZZERS   := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
@@ -58,7 +58,7 @@ $(BUILD)/%.o: %.c | $(BUILD)/suites.h
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -c -o $@ $<
 
-# Every tests/**/x_test.c exports `Suite *x_suite(void)`; tests/main.c runs what is listed here.
+# What a suite needs besides lies next to it. Every tests/**/x_test.c exports `Suite *x_suite(void)`; tests/main.c runs what is listed here.
 SUITES := $(notdir $(patsubst %_test.c,%,$(filter %_test.c,$(TEST_SRCS))))
 $(BUILD)/suites.h: $(TEST_SRCS) Makefile
 	@mkdir -p $(@D)
