@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* See alsa_pcm.h. */
+#include "devices/snd/alsa_pcm.h"
+
+#include "devices/snd/clock.h"
+#include "vmm/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Most channels of a frame, in SET_PARAMS. */
+#define CHANNELS_MAX 255
+
+/* How to reach the samples, the best first. */
+static const snd_pcm_access_t accesses[] = {
+    SND_PCM_ACCESS_MMAP_INTERLEAVED,
+    SND_PCM_ACCESS_RW_INTERLEAVED,
+    SND_PCM_ACCESS_MMAP_NONINTERLEAVED,
+    SND_PCM_ACCESS_MMAP_COMPLEX,
+};
+
+int alsa_result(long result)
+{
+    /* alsa-lib has a few codes of its own, far above any errno. */
+    return result < -4095 ? -EIO : (int)result;
+}
+
+static void log_alsa(const char *file, int line, const char *function, int error, const char *fmt,
+                     ...) PRINTF_LIKE(5, 6);
+
+static void log_alsa(const char *file, int line, const char *function, int error, const char *fmt,
+                     ...)
+{
+    char text[256];
+    va_list args;
+
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    log_debug("alsa-lib: %s:%d: %s: %s%s%s", file, line, function, text, error != 0 ? ": " : "",
+              error != 0 ? snd_strerror(error) : "");
+}
+
+void alsa_pcm_quiet(void)
+{
+    (void)snd_lib_error_set_handler(log_alsa); /* only stores it */
+}
+
+const char *alsa_pcm_explain(int error, enum pcm_direction direction)
+{
+    bool plays = direction == PCM_OUTPUT;
+
+    switch (-error) {
+    case EBUSY:
+    case EAGAIN:
+        return "another program has it; stop that, or take a PCM that can be shared "
+               "(device=default)";
+    case EACCES:
+    case EPERM:
+        return "not permitted; be in the group 'audio', or take device=default";
+    case ECONNREFUSED:
+    case EHOSTDOWN:
+        return "its sound server does not answer";
+    case EOPNOTSUPP:
+        return plays ? "it does not take such sound; device=plughw:... converts"
+                     : "it does not give such sound; device=plughw:... converts";
+    default:
+        return plays ? "'aplay -L' lists the names there are"
+                     : "'arecord -L' lists the names there are";
+    }
+}
+
+/* -- opening -- */
+
+int alsa_pcm_open(struct alsa_pcm *pcm, const char *name, enum pcm_direction direction)
+{
+    snd_pcm_stream_t stream =
+        direction == PCM_OUTPUT ? SND_PCM_STREAM_PLAYBACK : SND_PCM_STREAM_CAPTURE;
+
+    *pcm = (struct alsa_pcm){.direction = direction};
+    int r = snd_pcm_status_malloc(&pcm->status);
+    if (r == 0)
+        r = snd_pcm_open(&pcm->handle, name, stream, SND_PCM_NONBLOCK);
+    if (r < 0) {
+        pcm->handle = NULL;
+        alsa_pcm_close(pcm);
+    }
+    return alsa_result(r);
+}
+
+void alsa_pcm_close(struct alsa_pcm *pcm)
+{
+    if (pcm->handle != NULL) {
+        (void)snd_pcm_drop(pcm->handle); /* fails if it was not set up */
+        (void)snd_pcm_close(pcm->handle);
+    }
+    if (pcm->status != NULL)
+        snd_pcm_status_free(pcm->status);
+    pcm->handle = NULL;
+    pcm->status = NULL;
+}
+
+/* All configurations of the PCM that move frames in a way we know. */
+static int params_any(const struct alsa_pcm *pcm, snd_pcm_hw_params_t *hw,
+                      snd_pcm_access_t *ret_access)
+{
+    int r = snd_pcm_hw_params_any(pcm->handle, hw);
+
+    if (r < 0)
+        return alsa_result(r);
+    for (size_t i = 0; i < ARRAY_SIZE(accesses); i++) {
+        if (snd_pcm_hw_params_set_access(pcm->handle, hw, accesses[i]) == 0) {
+            *ret_access = accesses[i];
+            return 0;
+        }
+    }
+    return -EOPNOTSUPP;
+}
+
+int alsa_pcm_caps(const struct alsa_pcm *pcm, struct host_caps *ret_caps)
+{
+    struct host_caps caps = {0};
+    snd_pcm_access_t access;
+    snd_pcm_hw_params_t *hw;
+    unsigned min, max;
+
+    snd_pcm_hw_params_alloca(&hw);
+    int r = params_any(pcm, hw, &access);
+    if (r < 0)
+        return r;
+    for (unsigned code = 0; code < PCM_FORMAT_COUNT; code++) {
+        const struct pcm_format *format = pcm_format_by_code(code);
+        if (format != NULL && format->alsa >= 0 &&
+            snd_pcm_hw_params_test_format(pcm->handle, hw, (snd_pcm_format_t)format->alsa) == 0)
+            caps.formats |= 1ull << code;
+    }
+    for (unsigned code = 0; code < PCM_RATE_COUNT; code++)
+        if (snd_pcm_hw_params_test_rate(pcm->handle, hw, pcm_rate_hz(code), 0) == 0)
+            caps.rates |= 1ull << code;
+    r = snd_pcm_hw_params_get_channels_min(hw, &min);
+    if (r == 0)
+        r = snd_pcm_hw_params_get_channels_max(hw, &max);
+    if (r < 0)
+        return alsa_result(r);
+    caps.channels_min = MAX(min, 1u);
+    caps.channels_max = MIN(max, (unsigned)CHANNELS_MAX);
+    *ret_caps = caps;
+    return 0;
+}
+
+/* -- setting up -- */
+
+/* The ring: the guest's period and buffer, or what comes nearest. */
+static int ring_setup(struct alsa_pcm *pcm, snd_pcm_hw_params_t *hw,
+                      const struct pcm_params *params)
+{
+    snd_pcm_uframes_t period = params->period_frames;
+    /* One period alone would have the card wait for us between any two. */
+    snd_pcm_uframes_t buffer = MAX(params->buffer_frames, 2 * params->period_frames);
+    int dir = 0;
+
+    int r = snd_pcm_hw_params_set_period_size_near(pcm->handle, hw, &period, &dir);
+    if (r == 0)
+        r = snd_pcm_hw_params_set_buffer_size_near(pcm->handle, hw, &buffer);
+    if (r == 0)
+        r = snd_pcm_hw_params(pcm->handle, hw);
+    if (r == 0)
+        r = snd_pcm_hw_params_get_period_size(hw, &period, &dir);
+    if (r == 0)
+        r = snd_pcm_hw_params_get_buffer_size(hw, &buffer);
+    if (r < 0)
+        return alsa_result(r);
+    if (period == 0 || buffer < period || buffer > UINT32_MAX / 2)
+        return -EINVAL; /* a plugin out of its mind */
+    pcm->period_frames = (uint32_t)period;
+    pcm->buffer_frames = (uint32_t)buffer;
+    return 0;
+}
+
+/* It starts when told, stops when it has run dry or over, and wakes us once a period. */
+static int wake_setup(struct alsa_pcm *pcm)
+{
+    snd_pcm_sw_params_t *sw;
+    snd_pcm_uframes_t never;
+
+    snd_pcm_sw_params_alloca(&sw);
+    int r = snd_pcm_sw_params_current(pcm->handle, sw);
+    if (r == 0)
+        r = snd_pcm_sw_params_get_boundary(sw, &never);
+    if (r == 0)
+        r = snd_pcm_sw_params_set_start_threshold(pcm->handle, sw, never);
+    if (r == 0)
+        r = snd_pcm_sw_params_set_stop_threshold(pcm->handle, sw, pcm->buffer_frames);
+    if (r == 0)
+        r = snd_pcm_sw_params_set_avail_min(pcm->handle, sw, pcm->period_frames);
+    /* Not every plugin knows time stamps; alsa_pcm_look() takes the time itself then. */
+    if (r == 0)
+        (void)snd_pcm_sw_params_set_tstamp_mode(pcm->handle, sw, SND_PCM_TSTAMP_ENABLE);
+    if (r == 0)
+        (void)snd_pcm_sw_params_set_tstamp_type(pcm->handle, sw, SND_PCM_TSTAMP_TYPE_MONOTONIC);
+    if (r == 0)
+        r = snd_pcm_sw_params(pcm->handle, sw);
+    return alsa_result(r);
+}
+
+int alsa_pcm_setup(struct alsa_pcm *pcm, const struct pcm_params *params)
+{
+    snd_pcm_format_t format = (snd_pcm_format_t)params->format->alsa;
+    snd_pcm_hw_params_t *hw;
+
+    snd_pcm_hw_params_alloca(&hw);
+    int r = params_any(pcm, hw, &pcm->access);
+    if (r == 0)
+        r = snd_pcm_hw_params_set_format(pcm->handle, hw, format);
+    if (r == 0)
+        r = snd_pcm_hw_params_set_channels(pcm->handle, hw, params->channels);
+    if (r == 0)
+        r = snd_pcm_hw_params_set_rate(pcm->handle, hw, params->rate_hz, 0);
+    if (r < 0)
+        return r == -EINVAL ? -EOPNOTSUPP : alsa_result(r);
+    r = ring_setup(pcm, hw, params);
+    if (r == 0)
+        r = wake_setup(pcm);
+    if (r < 0)
+        return r;
+    pcm->can_pause = snd_pcm_hw_params_can_pause(hw) != 0;
+    pcm->is_card = snd_pcm_type(pcm->handle) == SND_PCM_TYPE_HW;
+    pcm->format = format;
+    pcm->rate_hz = params->rate_hz;
+    pcm->channels = params->channels;
+    pcm->frame_bytes = params->frame_bytes;
+    return 0;
+}
+
+/* -- moving frames -- */
+
+/* Between buf, at frame `at`, and the mapped ring, at frame `offset`. */
+static void areas_copy(const struct alsa_pcm *pcm, const snd_pcm_channel_area_t *ring,
+                       snd_pcm_uframes_t offset, void *buf, size_t at, size_t frames)
+{
+    unsigned sample_bits = pcm->frame_bytes / pcm->channels * 8;
+    snd_pcm_channel_area_t user[CHANNELS_MAX];
+
+    for (unsigned i = 0; i < pcm->channels; i++)
+        user[i] = (snd_pcm_channel_area_t){
+            .addr = buf, .first = i * sample_bits, .step = pcm->frame_bytes * 8};
+    /* Fails only for a format without a width; setup would have. */
+    if (pcm->direction == PCM_OUTPUT)
+        (void)snd_pcm_areas_copy(ring, offset, user, at, pcm->channels, frames, pcm->format);
+    else
+        (void)snd_pcm_areas_copy(user, at, ring, offset, pcm->channels, frames, pcm->format);
+}
+
+/* Moves frames that the ring is known to have, or to have room for. */
+static ssize_t move_mapped(const struct alsa_pcm *pcm, void *buf, size_t frames)
+{
+    snd_pcm_sframes_t r = 0;
+    size_t moved = 0;
+
+    while (moved < frames) {
+        const snd_pcm_channel_area_t *ring;
+        snd_pcm_uframes_t offset, count = frames - moved;
+        r = snd_pcm_mmap_begin(pcm->handle, &ring, &offset, &count);
+        if (r < 0 || count == 0)
+            break;
+        areas_copy(pcm, ring, offset, buf, moved, count);
+        r = snd_pcm_mmap_commit(pcm->handle, offset, count);
+        if (r <= 0)
+            break;
+        moved += (size_t)r;
+    }
+    return moved > 0 ? (ssize_t)moved : r;
+}
+
+/* How many of `frames` can be moved now. (Asked for more, some plugins move nothing.) */
+static ssize_t movable(const struct alsa_pcm *pcm, size_t frames)
+{
+    snd_pcm_sframes_t avail = snd_pcm_avail_update(pcm->handle);
+
+    return avail < 0 ? avail : (ssize_t)MIN((size_t)avail, frames);
+}
+
+ssize_t alsa_pcm_write(struct alsa_pcm *pcm, const void *buf, size_t frames)
+{
+    ssize_t r = movable(pcm, frames);
+
+    if (r > 0 && pcm->access == SND_PCM_ACCESS_RW_INTERLEAVED)
+        r = snd_pcm_writei(pcm->handle, buf, (snd_pcm_uframes_t)r);
+    else if (r > 0) /* only read from; ALSA's areas have no const */
+        r = move_mapped(pcm, (void *)(uintptr_t)buf, (size_t)r);
+    return r == -EAGAIN ? 0 : alsa_result(r);
+}
+
+ssize_t alsa_pcm_read(struct alsa_pcm *pcm, void *ret_buf, size_t frames)
+{
+    ssize_t r = movable(pcm, frames);
+
+    if (r > 0 && pcm->access == SND_PCM_ACCESS_RW_INTERLEAVED)
+        r = snd_pcm_readi(pcm->handle, ret_buf, (snd_pcm_uframes_t)r);
+    else if (r > 0)
+        r = move_mapped(pcm, ret_buf, (size_t)r);
+    return r == -EAGAIN ? 0 : alsa_result(r);
+}
+
+/* -- looking -- */
+
+/* When the status was taken: its own time stamp if that can be true. */
+static uint64_t status_ns(const snd_pcm_status_t *status)
+{
+    uint64_t now = timebase_monotonic.now_ns(&timebase_monotonic);
+    snd_htimestamp_t stamp;
+
+    snd_pcm_status_get_htstamp(status, &stamp);
+    uint64_t at = (uint64_t)stamp.tv_sec * 1000000000 + (uint64_t)stamp.tv_nsec;
+    return at <= now && now - at < 1000000000 ? at : now;
+}
+
+int alsa_pcm_look(struct alsa_pcm *pcm, struct alsa_look *ret_look)
+{
+    int r = snd_pcm_status(pcm->handle, pcm->status);
+
+    if (r < 0)
+        return alsa_result(r);
+    snd_pcm_uframes_t avail = snd_pcm_status_get_avail(pcm->status);
+    snd_pcm_sframes_t delay = snd_pcm_status_get_delay(pcm->status);
+    *ret_look = (struct alsa_look){
+        .state = snd_pcm_status_get_state(pcm->status),
+        .avail_frames = (uint32_t)MIN(avail, (snd_pcm_uframes_t)pcm->buffer_frames),
+        .delay_frames = (uint32_t)MIN(MAX(delay, 0l), (long)INT32_MAX),
+        .at_ns = status_ns(pcm->status),
+    };
+    return 0;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * An ALSA PCM, as much of alsa-lib as the sound card host needs: open, ask what it can do, set up,
+ * move frames, look where it is. alsa-lib's results become -errno here and nowhere else, and what
+ * alsa-lib would print goes to the debug log. Always non-blocking, but opening and closing may take
+ * as long as a sound server likes. One thread at a time uses one PCM. Recovers from nothing: that
+ * is host_alsa.c.
+ */
+#pragma once
+
+#include "devices/snd/host.h"
+
+#include <alsa/asoundlib.h>
+
+struct alsa_pcm {
+    snd_pcm_t *handle;        /* owned; NULL: closed */
+    snd_pcm_status_t *status; /* owned; for alsa_pcm_look() */
+    enum pcm_direction direction;
+    bool can_pause;
+    bool is_card; /* the kernel's own PCM with nothing between: dropping silences it at once */
+    snd_pcm_access_t access;
+    snd_pcm_format_t format;
+    uint32_t rate_hz, channels, frame_bytes;
+    uint32_t period_frames, buffer_frames; /* of the PCM's ring: near what was asked for */
+};
+
+struct alsa_look {
+    snd_pcm_state_t state;
+    uint32_t avail_frames; /* room (playback), readable (capture); at most buffer_frames */
+    uint32_t delay_frames; /* until a frame written now is heard; age of the next one to read */
+    uint64_t at_ns;        /* when that was so; CLOCK_MONOTONIC */
+};
+
+/* Sends alsa-lib's messages, which are for its developers, to log_debug(). Main, before threads. */
+void alsa_pcm_quiet(void);
+
+/* What to tell a user of an open or setup that failed with `error`: what is the matter, and what to
+ * do about it. */
+const char *alsa_pcm_explain(int error, enum pcm_direction direction);
+
+/* Opens the PCM of that name; may block. */
+int alsa_pcm_open(struct alsa_pcm *pcm, const char *name, enum pcm_direction direction);
+/* What is still in the ring is not heard. May block. Does nothing if closed. */
+void alsa_pcm_close(struct alsa_pcm *pcm);
+
+/* What an open PCM that is not set up can do. Not every combination need be possible. */
+int alsa_pcm_caps(const struct alsa_pcm *pcm, struct host_caps *ret_caps);
+/* Format, rate and channels exactly; ring and period as near as it can. Leaves it prepared. */
+int alsa_pcm_setup(struct alsa_pcm *pcm, const struct pcm_params *params);
+
+/* Moves up to `frames` frames between buf and the ring; returns how many, 0 if there is no room, or
+ * nothing to read. -EPIPE: it has run dry or over; -ESTRPIPE: suspended. */
+ssize_t alsa_pcm_write(struct alsa_pcm *pcm, const void *buf, size_t frames);
+ssize_t alsa_pcm_read(struct alsa_pcm *pcm, void *ret_buf, size_t frames);
+
+/* 0, or what alsa-lib said. Note that a PCM which has run dry is looked at without an error. */
+int alsa_pcm_look(struct alsa_pcm *pcm, struct alsa_look *ret_look);
+
+/* -errno of a result of alsa-lib; 0 and above stay. */
+int alsa_result(long result);

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* See alsa_wait.h. */
+#include "devices/snd/alsa_wait.h"
+
+#include <poll.h>
+#include <sys/epoll.h>
+
+/* More wake-ups than this without any frame moved, and the fds are not worth listening to. */
+#define FUTILE_MAX 64
+
+/* poll() and epoll have the same numbers for the same events. */
+_Static_assert(POLLIN == EPOLLIN && POLLOUT == EPOLLOUT && POLLERR == EPOLLERR, "poll and epoll");
+
+/* What the PCM's fds mean by being ready: POLLIN, POLLOUT, POLLERR, or nothing for us. */
+static unsigned short meaning(struct alsa_wait *wait)
+{
+    unsigned short events = 0;
+
+    if (poll(wait->fds, (nfds_t)wait->fd_count, 0) < 0)
+        return 0;
+    int r = snd_pcm_poll_descriptors_revents(wait->handle, wait->fds, (unsigned)wait->fd_count,
+                                             &events);
+    return r < 0 ? POLLERR : events;
+}
+
+static void fd_ready(struct watch *watch, uint32_t epoll_events)
+{
+    struct alsa_wait *wait = container_of(watch, struct alsa_watch, watch)->wait;
+
+    (void)epoll_events; /* of one fd; alsa-lib wants them all */
+    wait->futile++;
+    wait->armed = false;
+    if (meaning(wait) == 0)
+        alsa_wait_arm(wait);
+    if (!wait->armed)
+        wait->woken(wait);
+}
+
+void alsa_wait_begin(struct alsa_wait *wait, snd_pcm_t *handle, struct loop *loop,
+                     void (*woken)(struct alsa_wait *wait))
+{
+    alsa_wait_end(wait);
+    *wait = (struct alsa_wait){.handle = handle, .loop = loop, .woken = woken};
+    int count = snd_pcm_poll_descriptors_count(handle);
+    if (count < 1 || count > ALSA_WAIT_FDS_MAX)
+        return;
+    wait->fd_count = snd_pcm_poll_descriptors(handle, wait->fds, (unsigned)count);
+    wait->fd_count = MAX(wait->fd_count, 0);
+    for (int i = 0; i < wait->fd_count; i++)
+        wait->watches[i] = (struct alsa_watch){
+            .watch = {.fd = wait->fds[i].fd, .ready = fd_ready},
+            .wait = wait,
+        };
+}
+
+void alsa_wait_end(struct alsa_wait *wait)
+{
+    for (int i = 0; i < wait->fd_count; i++)
+        loop_remove(&wait->watches[i].watch);
+    wait->fd_count = 0;
+    wait->armed = false;
+}
+
+void alsa_wait_arm(struct alsa_wait *wait)
+{
+    if (wait->armed || wait->fd_count == 0 || wait->futile > FUTILE_MAX)
+        return;
+    for (int i = 0; i < wait->fd_count; i++) {
+        struct watch *watch = &wait->watches[i].watch;
+        uint32_t events = (uint32_t)(uint16_t)wait->fds[i].events | EPOLLONESHOT;
+        int r =
+            watch->loop == NULL ? loop_add(wait->loop, watch, events) : loop_change(watch, events);
+        if (r < 0) { /* what epoll can't watch (a file, say) is always ready */
+            alsa_wait_end(wait);
+            return;
+        }
+    }
+    wait->armed = true;
+}
+
+void alsa_wait_worked(struct alsa_wait *wait)
+{
+    wait->futile = 0;
+}
