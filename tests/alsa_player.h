@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A stream as host=alsa sees one: writes frames 1, 2, 3, ... (S16 stereo, the number's low half
+ * left), completes by position, writes again what the host lost; or reads them. Its loop is run by
+ * hand, or in real time with a timer, as the device's worker does it.
+ */
+#pragma once
+
+#include "devices/snd/host.h"
+
+struct player {
+    struct host *host;
+    struct loop loop;
+    struct watch timer; /* timerfd, armed by player_serve() */
+    enum pcm_direction direction;
+    bool is_open;
+    unsigned wakes;
+    uint64_t next;                 /* playback: frames written and not lost; capture: fetched */
+    uint64_t limit;                /* what the guest has queued so far */
+    struct host_position position; /* at the last look */
+    int error;                     /* of the last player_serve() */
+
+    /* The first frames captured. */
+    uint32_t *captured; /* owned by the test; NULL: not kept */
+    size_t captured_max;
+};
+
+struct opts;
+
+/* Options of host=alsa; to be destroyed. `rt`: "on" or "off". */
+struct opts *player_opts(const char *device, const char *rt);
+/* host_alsa.create. */
+int player_create(const struct opts *opts, enum pcm_direction direction, struct host **ret_host);
+
+/* Asserts that there is such a PCM. */
+void player_init_opts(struct player *player, struct opts *opts, enum pcm_direction direction);
+void player_init(struct player *player, const char *device, enum pcm_direction direction);
+/* Closes what is open. Accepts one that is all zero, or was ended already. */
+void player_fini(struct player *player);
+
+/* The host's calls. */
+int player_open(struct player *player, uint32_t rate_hz, uint32_t period_frames,
+                uint32_t buffer_frames);
+void player_close(struct player *player);
+int player_start(struct player *player);
+int player_stop(struct player *player);
+ssize_t player_write(struct player *player, size_t frames);
+ssize_t player_read(struct player *player, uint32_t *ret_frames, size_t frames);
+int player_look(struct player *player, struct host_position *ret_position);
+uint64_t player_remaining(struct player *player, uint64_t frame);
+
+/* Looks, and asserts that this is found. */
+void player_check(struct player *player, uint64_t consumed_frames, uint64_t accepted_frames);
+/* Asserts that the fake card was heard to play frames 1, 2, ... `count`, each of them once. */
+void fake_card_check_heard(uint64_t count);
+
+/* Looks, then moves what can be moved, up to `limit`. */
+void player_serve(struct player *player);
+/* Serves whatever is ready in the loop, without waiting: how many wake-ups the host had. */
+unsigned player_step(struct player *player);
+/* Serves in real time until all up to `limit` is consumed (playback) or fetched (capture), or
+ * `limit_ms` have passed. True if that was it. Looks again whenever a period should be over. */
+bool player_run(struct player *player, uint32_t period_frames, unsigned limit_ms);

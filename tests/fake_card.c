@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* See fake_card.h. */
+#include "tests/fake_card.h"
+
+#include <dlfcn.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+
+struct fake_card fake_card;
+
+/* alsa-lib's function of that name, behind ours. */
+#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+
+static uint64_t queued_frames(void)
+{
+    return fake_card.io.appl_ptr - fake_card.hw_frames;
+}
+
+static void fd_set_ready(bool is_ready)
+{
+    uint64_t count = 1;
+
+    if (is_ready)
+        (void)!write(fake_card.fd, &count, sizeof(count));
+    else
+        (void)!read(fake_card.fd, &count, sizeof(count));
+}
+
+/* -- what alsa-lib calls -- */
+
+static int on_start(snd_pcm_ioplug_t *io)
+{
+    (void)io;
+    if (fake_card.start_error != 0)
+        return fake_card.start_error;
+    fake_card.starts++;
+    fake_card.running = true;
+    return 0;
+}
+
+static int on_stop(snd_pcm_ioplug_t *io)
+{
+    struct timespec now;
+
+    (void)io;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    fake_card.stop_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+    fake_card.stops++;
+    fake_card.running = false;
+    return 0;
+}
+
+static snd_pcm_sframes_t on_pointer(snd_pcm_ioplug_t *io)
+{
+    (void)io;
+    return (snd_pcm_sframes_t)fake_card.hw_frames;
+}
+
+static int on_prepare(snd_pcm_ioplug_t *io)
+{
+    (void)io;
+    fake_card.prepares++;
+    fake_card.hw_frames = 0;
+    fake_card.running = false;
+    return 0;
+}
+
+/* One frame of the areas, 16 bits of each of two channels. */
+static char *sample_at(const snd_pcm_channel_area_t *area, snd_pcm_uframes_t frame)
+{
+    return (char *)area->addr + (area->first + frame * area->step) / 8;
+}
+
+static snd_pcm_sframes_t on_transfer(snd_pcm_ioplug_t *io, const snd_pcm_channel_area_t *areas,
+                                     snd_pcm_uframes_t offset, snd_pcm_uframes_t size)
+{
+    for (snd_pcm_uframes_t i = 0; i < size; i++) {
+        uint32_t *frame = &fake_card.ring[(io->appl_ptr + i) % FAKE_CARD_RING_FRAMES];
+        for (unsigned channel = 0; channel < 2; channel++) {
+            char *theirs = sample_at(&areas[channel], offset + i);
+            char *ours = (char *)frame + (size_t)channel * 2;
+            if (io->stream == SND_PCM_STREAM_PLAYBACK)
+                memcpy(ours, theirs, 2);
+            else
+                memcpy(theirs, ours, 2);
+        }
+    }
+    return (snd_pcm_sframes_t)size;
+}
+
+static int on_close(snd_pcm_ioplug_t *io)
+{
+    (void)io;
+    fake_card.closes++;
+    fake_card.is_open = false;
+    return 0;
+}
+
+static int on_hw_params(snd_pcm_ioplug_t *io, snd_pcm_hw_params_t *params)
+{
+    (void)io;
+    (void)params;
+    return fake_card.setup_error;
+}
+
+static int on_pause(snd_pcm_ioplug_t *io, int enable)
+{
+    (void)io;
+    if (fake_card.pause_error != 0)
+        return fake_card.pause_error;
+    fake_card.running = !enable;
+    return 0;
+}
+
+static int on_delay(snd_pcm_ioplug_t *io, snd_pcm_sframes_t *delay)
+{
+    uint64_t in_ring = io->stream == SND_PCM_STREAM_PLAYBACK ? queued_frames()
+                                                             : fake_card.hw_frames - io->appl_ptr;
+
+    *delay = (snd_pcm_sframes_t)(in_ring + fake_card.fifo_frames);
+    return 0;
+}
+
+static int on_poll_revents(snd_pcm_ioplug_t *io, struct pollfd *fds, unsigned count,
+                           unsigned short *ret_events)
+{
+    bool plays = io->stream == SND_PCM_STREAM_PLAYBACK;
+    uint64_t avail = plays ? io->buffer_size - queued_frames() : fake_card.hw_frames - io->appl_ptr;
+
+    (void)fds;
+    (void)count;
+    *ret_events = 0;
+    if (fake_card.fds_lie)
+        return 0;
+    fd_set_ready(false);
+    if (io->state != SND_PCM_STATE_RUNNING && io->state != SND_PCM_STATE_PREPARED)
+        *ret_events = POLLERR;
+    else if (avail >= io->period_size)
+        *ret_events = plays ? POLLOUT : POLLIN;
+    return 0;
+}
+
+static int no_fd_count(snd_pcm_ioplug_t *io)
+{
+    (void)io;
+    return 0;
+}
+
+static snd_pcm_ioplug_callback_t callbacks;
+
+static int restrict_params(snd_pcm_ioplug_t *io)
+{
+    static const unsigned formats[] = {SND_PCM_FORMAT_S16_LE, SND_PCM_FORMAT_FLOAT_LE};
+    const unsigned access = fake_card.access;
+    int r = snd_pcm_ioplug_set_param_list(io, SND_PCM_IOPLUG_HW_ACCESS, 1, &access);
+
+    r |= snd_pcm_ioplug_set_param_list(io, SND_PCM_IOPLUG_HW_FORMAT, ARRAY_SIZE(formats), formats);
+    r |= snd_pcm_ioplug_set_param_minmax(io, SND_PCM_IOPLUG_HW_CHANNELS, 2, 6);
+    r |= snd_pcm_ioplug_set_param_minmax(io, SND_PCM_IOPLUG_HW_RATE, 32000, 48000);
+    r |= snd_pcm_ioplug_set_param_minmax(io, SND_PCM_IOPLUG_HW_PERIOD_BYTES, 64,
+                                         fake_card.period_frames_max * 4);
+    r |= snd_pcm_ioplug_set_param_minmax(io, SND_PCM_IOPLUG_HW_BUFFER_BYTES, 128,
+                                         FAKE_CARD_RING_FRAMES * 4);
+    return r;
+}
+
+/* -- alsa-lib's functions -- */
+
+int snd_pcm_open(snd_pcm_t **pcm, const char *name, snd_pcm_stream_t stream, int mode)
+{
+    snd_pcm_ioplug_t *io = &fake_card.io;
+
+    if (strcmp(name, "fake") != 0)
+        return REAL(snd_pcm_open)(pcm, name, stream, mode);
+    fake_card.opens++;
+    if (fake_card.open_error != 0)
+        return fake_card.open_error;
+    if (fake_card.is_open)
+        return -EBUSY;
+    callbacks = (snd_pcm_ioplug_callback_t){
+        .start = on_start,
+        .stop = on_stop,
+        .pointer = on_pointer,
+        .transfer = on_transfer,
+        .close = on_close,
+        .hw_params = on_hw_params,
+        .prepare = on_prepare,
+        .pause = fake_card.can_pause ? on_pause : NULL,
+        .poll_descriptors_count = fake_card.no_fds ? no_fd_count : NULL,
+        .poll_revents = on_poll_revents,
+        .delay = on_delay,
+    };
+    *io = (snd_pcm_ioplug_t){
+        .version = SND_PCM_IOPLUG_VERSION,
+        .name = "fake",
+        .flags = SND_PCM_IOPLUG_FLAG_MONOTONIC | SND_PCM_IOPLUG_FLAG_BOUNDARY_WA,
+        .poll_fd = fake_card.fd,
+        .poll_events = POLLIN,
+        .callback = &callbacks,
+    };
+    int r = snd_pcm_ioplug_create(io, name, stream, mode);
+    if (r == 0)
+        r = restrict_params(io);
+    fake_card.is_open = r == 0;
+    *pcm = io->pcm;
+    return r;
+}
+
+int snd_pcm_resume(snd_pcm_t *pcm)
+{
+    if (fake_card.resume_error != 0)
+        return fake_card.resume_error;
+    fake_card.running = true;
+    (void)snd_pcm_ioplug_set_state(&fake_card.io, SND_PCM_STATE_RUNNING);
+    return REAL(snd_pcm_resume)(pcm);
+}
+
+int snd_pcm_status(snd_pcm_t *pcm, snd_pcm_status_t *status)
+{
+    return fake_card.status_error != 0 ? fake_card.status_error : REAL(snd_pcm_status)(pcm, status);
+}
+
+snd_pcm_type_t snd_pcm_type(snd_pcm_t *pcm)
+{
+    return fake_card.is_card ? SND_PCM_TYPE_HW : REAL(snd_pcm_type)(pcm);
+}
+
+/* -- what tests call -- */
+
+void fake_card_init(void)
+{
+    memset(&fake_card, 0, sizeof(fake_card));
+    fake_card.access = SND_PCM_ACCESS_RW_INTERLEAVED;
+    fake_card.period_frames_max = FAKE_CARD_RING_FRAMES / 2;
+    fake_card.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    assert(fake_card.fd >= 0);
+}
+
+void fake_card_fini(void)
+{
+    int fd = fake_card.fd;
+
+    fd_close(&fd);
+    memset(&fake_card, 0, sizeof(fake_card));
+}
+
+static void play_one(void)
+{
+    uint32_t frame = fake_card.ring[fake_card.hw_frames % FAKE_CARD_RING_FRAMES];
+
+    assert(fake_card.heard_frames < FAKE_CARD_HEARD_FRAMES);
+    fake_card.heard[fake_card.heard_frames++] = frame;
+    fake_card.hw_frames++;
+}
+
+static void record_one(void)
+{
+    fake_card.ring[fake_card.hw_frames % FAKE_CARD_RING_FRAMES] = ++fake_card.recorded;
+    fake_card.hw_frames++;
+}
+
+void fake_card_run(unsigned frames)
+{
+    bool plays = fake_card.io.stream == SND_PCM_STREAM_PLAYBACK;
+
+    for (unsigned i = 0; i < frames && fake_card.running; i++) {
+        if (plays && queued_frames() > 0)
+            play_one();
+        else if (!plays)
+            record_one();
+        if (plays ? queued_frames() == 0
+                  : fake_card.hw_frames - fake_card.io.appl_ptr >= fake_card.io.buffer_size)
+            fake_card_trip();
+    }
+    fd_set_ready(true);
+}
+
+void fake_card_suspend(void)
+{
+    fake_card.running = false;
+    (void)snd_pcm_ioplug_set_state(&fake_card.io, SND_PCM_STATE_SUSPENDED);
+    fd_set_ready(true);
+}
+
+void fake_card_trip(void)
+{
+    fake_card.running = false;
+    (void)snd_pcm_ioplug_set_state(&fake_card.io, SND_PCM_STATE_XRUN);
+    fd_set_ready(true);
+}
+
+void fake_card_unplug(void)
+{
+    fake_card.running = false;
+    fake_card.open_error = -ENODEV;
+    (void)snd_pcm_ioplug_set_state(&fake_card.io, SND_PCM_STATE_DISCONNECTED);
+    fd_set_ready(true);
+}
