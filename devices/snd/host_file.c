@@ -223,12 +223,13 @@ static void take_fail(struct file_host *file)
     take_close(file);
 }
 
-/* Hands `samples` samples to libsndfile as the type that keeps every bit of them: how many it took.
- */
+/* Hands `samples` samples to libsndfile as the type that keeps every bit of them, in whole
+ * frames: how many it took. */
 static sf_count_t samples_write(struct file_host *file, const uint8_t *buf, size_t samples)
 {
     const struct pcm_format *format = file->params.format;
     int32_t chunk[2048];
+    size_t chunk_max = ARRAY_SIZE(chunk) - ARRAY_SIZE(chunk) % file->params.channels;
     sf_count_t done = 0;
 
     if (format->kind == PCM_KIND_OPAQUE)
@@ -240,7 +241,7 @@ static sf_count_t samples_write(struct file_host *file, const uint8_t *buf, size
     if (format->sample_bits == 16 && format->kind == PCM_KIND_SIGNED)
         return sf_write_short(file->file, (const short *)(const void *)buf, (sf_count_t)samples);
     while (samples > 0) {
-        size_t count = MIN(samples, ARRAY_SIZE(chunk));
+        size_t count = MIN(samples, chunk_max);
         pcm_to_s32(format, buf, chunk, count);
         sf_count_t wrote = sf_write_int(file->file, chunk, (sf_count_t)count);
         done += wrote;

@@ -157,6 +157,29 @@ START_TEST(integer_samples_arrive_bit_for_bit)
 }
 END_TEST
 
+/* More samples than are converted at a time, and that number is no multiple of the channels. */
+START_TEST(long_period_of_three_channels_arrives_whole)
+{
+    int32_t in[3 * 1024], out[3 * 1024];
+    struct rig rig;
+    SF_INFO info;
+
+    pattern((uint8_t *)in, sizeof(in), 11);
+    rig_start(&rig, options("f.wav", ",formats=all,channels=1-8"));
+    ck_assert_uint_eq(rig_set_params(&rig, 0, 2 * sizeof(in), sizeof(in), 3, 17, 6), RIG_OK);
+    ck_assert_uint_eq(rig_command(&rig, RIG_PREPARE, 0), RIG_OK);
+    ck_assert_uint_eq(rig_command(&rig, RIG_START, 0), RIG_OK);
+    play_period(&rig, in, sizeof(in));
+    rig_end(&rig);
+
+    SNDFILE *file = reopen("f.wav", &info);
+    ck_assert_int_eq(info.frames, 1024);
+    ck_assert_int_eq(sf_read_int(file, out, 3 * 1024), 3 * 1024);
+    (void)sf_close(file);
+    ck_assert_mem_eq(in, out, sizeof(in));
+}
+END_TEST
+
 START_TEST(floating_point_samples_arrive_bit_for_bit)
 {
     float in[960], out[960];
@@ -529,6 +552,7 @@ Suite *host_file_suite(void)
 
     tcase_add_checked_fixture(content, folder_make, folder_remove);
     tcase_add_loop_test(content, integer_samples_arrive_bit_for_bit, 0, ARRAY_SIZE(formats));
+    tcase_add_test(content, long_period_of_three_channels_arrives_whole);
     tcase_add_test(content, floating_point_samples_arrive_bit_for_bit);
     tcase_add_loop_test(content, container_follows_the_ending, 0, ARRAY_SIZE(endings));
     tcase_add_test(content, plays_with_equal_parameters_make_one_recording);
