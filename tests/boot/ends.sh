@@ -23,6 +23,7 @@ time_limit() { ends 37 sleep --time-limit 30s; }
 # On a terminal: Ctrl-C is the guest's, Ctrl-A x ends linnet, and the terminal is as before.
 escape() {
     local command
+    : >console
     mkfifo keys
     command=$(printf '%q ' "$linnet" run --initrd "$made/$stock.boot" --append "$(job sleep)" \
         "$guests/$stock/vmlinuz")

@@ -25,9 +25,14 @@ grid_rows() {
     done
 }
 
+# bytes FILE OFFSET COUNT
+bytes() {
+    dd if="$1" iflag=skip_bytes,count_bytes bs=64K skip="$2" count="$3" status=none
+}
+
 # noise BYTES SEED: bytes that look random, the same ones each time.
 noise() {
-    tail -c "+$((2000000 + $2 * 10007))" "$guests/$stock/vmlinuz" | head -c "$1"
+    bytes "$guests/$stock/vmlinuz" $((2000000 + $2 * 10007)) "$1"
 }
 
 # grid_sound FORMAT SAMPLES SEED: the sound for the guest on fd 3, and as a WAV file has it on fd 4.
@@ -81,7 +86,7 @@ wav_field() {
 # wav_chunk FILE NAME: offset and length of what is in the chunk.
 wav_chunk() {
     local at=12 size name
-    while name=$(tail -c "+$((at + 1))" "$1" | head -c 4 | tr -d '\0') && [ -n "$name" ]; do
+    while name=$(bytes "$1" "$at" 4 | tr -d '\0') && [ -n "$name" ]; do
         size=$(wav_field "$1" $((at + 4)) 4)
         [ "$name" != "$2" ] || { echo $((at + 8)) "$size" && return; }
         at=$((at + 8 + size + size % 2))
@@ -93,7 +98,7 @@ wav_chunk() {
 wav_data() {
     local at size
     read -r at size < <(wav_chunk "$1" data)
-    tail -c "+$((at + 1))" "$1" | head -c "$size"
+    bytes "$1" "$at" "$size"
 }
 
 # grid_compare ROW FORMAT RATE CHANNELS PERIOD FRAMES DIR
