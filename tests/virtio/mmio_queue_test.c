@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Queue set-up, notifications, interrupts and config space over virtio-mmio (virtio 1.2 §4.2). */
+#include "virtio/mmio.h"
+
+#include "tests/capture.h"
+#include "tests/fake_device.h"
+#include "tests/fake_driver.h"
+
+#include <check.h>
+#include <string.h>
+
+#define RINGS 0x10000
+#define DATA  0x80000
+
+static struct memory mem;
+static struct virtio_device *dev;
+static struct echo *echo;
+static struct fake_driver drv;
+static struct capture capture;
+
+static void setup(void)
+{
+    capture_start(&capture); /* devices say why they need a reset */
+    ck_assert_int_eq(memory_create(&mem, 0x100000, 0, 0, 0), 0);
+    ck_assert_int_eq(virtio_create(&echo_class, 0, &mem, NULL, &dev), 0);
+    echo = echo_of(dev);
+    fake_driver_init(&drv, dev, RINGS);
+}
+
+static void teardown(void)
+{
+    fake_driver_fini(&drv);
+    virtio_destroy(dev);
+    memory_destroy(&mem);
+    (void)capture_end(&capture);
+}
+
+static uint32_t rd(uint64_t off)
+{
+    return fake_read(&drv, off);
+}
+
+static void wr(uint64_t off, uint32_t val)
+{
+    fake_write(&drv, off, val);
+}
+
+static void offer(uint16_t queue)
+{
+    const struct fake_piece pieces[] = {{DATA, 4, 0}, {DATA + 4, 4, FAKE_WRITE}};
+
+    fake_offer(&drv.ring[queue], fake_chain(&drv.ring[queue], pieces, 2));
+}
+
+/* One request, from kick to interrupt. */
+static void ping(uint16_t queue)
+{
+    uint32_t id, len;
+
+    offer(queue);
+    wr(FAKE_QUEUE_NOTIFY, queue);
+    ck_assert(fake_wait_used(&drv, queue, &id, &len));
+    ck_assert_uint_eq(len, 4);
+}
+
+/* -- queue registers -- */
+
+/* proves: MMIO-20, VQ-G-02, DEV-23 */
+START_TEST(queue_beyond_the_last_does_not_exist)
+{
+    static const uint32_t sels[] = {2, 3, 16, 255, 256, 65535, 65536, 0x80000000, 0xffffffff};
+
+    wr(FAKE_QUEUE_SEL, sels[_i]);
+    ck_assert_uint_eq(rd(FAKE_QUEUE_SIZE_MAX), 0);
+    wr(FAKE_QUEUE_SIZE, 8);
+    for (uint64_t off = 0x080; off <= 0x0a4; off += 4)
+        wr(off, 0x1000);
+    wr(FAKE_QUEUE_READY, 1);
+    ck_assert_uint_eq(rd(FAKE_QUEUE_READY), 0);
+    ck_assert_uint_eq(fake_start(&drv, FAKE_VERSION_1), 15);
+    ping(0);
+    ping(1);
+}
+END_TEST
+
+/* proves: MMIO-20 */
+START_TEST(existing_queues_tell_their_largest_size)
+{
+    wr(FAKE_QUEUE_SEL, (uint32_t)_i);
+    ck_assert_uint_eq(rd(FAKE_QUEUE_SIZE_MAX), 256);
+}
+END_TEST
+
+/* proves: MMIO-22 */
+START_TEST(size_over_the_largest_is_not_stored)
+{
+    (void)fake_negotiate(&drv, FAKE_VERSION_1);
+    fake_queue_setup(&drv, 0, 8);
+    wr(FAKE_QUEUE_READY, 0);
+    wr(FAKE_QUEUE_SIZE, 257);
+    ck_assert_uint_eq(dev->queue[0].config.size, 0);
+    wr(FAKE_QUEUE_READY, 1);
+    wr(FAKE_STATUS, 15);
+    ck_assert_uint_eq(rd(FAKE_STATUS), 15 | 64);
+}
+END_TEST
+
+/* proves: MMIO-23 */
+START_TEST(set_up_of_a_ready_queue_is_frozen)
+{
+    static const uint64_t offs[] = {0x038, 0x080, 0x084, 0x090, 0x094, 0x0a0, 0x0a4};
+
+    (void)fake_negotiate(&drv, FAKE_VERSION_1);
+    fake_queue_setup(&drv, 0, 8);
+    for (size_t i = 0; i < ARRAY_SIZE(offs); i++)
+        wr(offs[i], 1);
+    wr(FAKE_STATUS, 15);
+    ping(0);
+    for (size_t i = 0; i < ARRAY_SIZE(offs); i++)
+        wr(offs[i], 1);
+    ping(0);
+}
+END_TEST
+
+/* proves: MMIO-24 */
+START_TEST(address_halves_come_in_any_order)
+{
+    static const uint64_t orders[][6] = {
+        {0x080, 0x084, 0x090, 0x094, 0x0a0, 0x0a4},
+        {0x0a4, 0x0a0, 0x094, 0x090, 0x084, 0x080},
+        {0x084, 0x0a0, 0x090, 0x080, 0x0a4, 0x094},
+    };
+
+    for (size_t i = 0; i < 6; i++)
+        wr(orders[_i][i], 0x11111111u * (uint32_t)(orders[_i][i] / 4 % 8 + 1));
+    ck_assert_uint_eq(dev->queue[0].config.desc, 0x2222222211111111);
+    ck_assert_uint_eq(dev->queue[0].config.driver, 0x6666666655555555);
+    ck_assert_uint_eq(dev->queue[0].config.device, 0x2222222211111111);
+}
+END_TEST
+
+/* proves: MMIO-24 */
+START_TEST(set_up_is_latched_when_ready)
+{
+    (void)fake_negotiate(&drv, FAKE_VERSION_1);
+    fake_queue_setup(&drv, 0, 8);
+    ck_assert_uint_eq(rd(FAKE_QUEUE_READY), 1);
+    wr(FAKE_QUEUE_READY, 0); /* and can be done again */
+    ck_assert_uint_eq(rd(FAKE_QUEUE_READY), 0);
+    fake_queue_setup(&drv, 0, 16);
+    wr(FAKE_STATUS, 15);
+    ck_assert_uint_eq(dev->queue[0].size, 16);
+    ping(0);
+}
+END_TEST
+
+START_TEST(queue_cannot_be_added_to_a_running_device)
+{
+    (void)fake_negotiate(&drv, FAKE_VERSION_1);
+    fake_queue_setup(&drv, 0, 8);
+    wr(FAKE_STATUS, 15);
+    fake_queue_setup(&drv, 1, 8);
+    ck_assert_uint_eq(rd(FAKE_QUEUE_READY), 0);
+    offer(1);
+    wr(FAKE_QUEUE_NOTIFY, 1);
+    ping(0);
+    ck_assert_uint_eq(fake_used_idx(&drv.ring[1]), 0);
+}
+END_TEST
+
+/* proves: MMIO-12, MMIO-13 */
+START_TEST(queue_disabled_while_running_is_never_touched_again)
+{
+    uint8_t before[256];
+
+    echo->hold = true;
+    (void)fake_negotiate(&drv, FAKE_VERSION_1);
+    fake_queue_setup(&drv, 0, 8);
+    fake_queue_setup(&drv, 1, 8);
+    wr(FAKE_STATUS, 15);
+    offer(0);
+    wr(FAKE_QUEUE_NOTIFY, 0);
+    while (echo->taken == 0)
+        usleep(1000);
+    wr(FAKE_QUEUE_SEL, 0);
+    wr(FAKE_QUEUE_READY, 0);
+    ck_assert_uint_eq(rd(FAKE_QUEUE_READY), 0);
+    memcpy(before, memory_at(&mem, RINGS, sizeof(before)), sizeof(before));
+    ck_assert(!dev->active); /* no worker, so nobody to touch it */
+    ck_assert_uint_eq(echo->reset, 1);
+    ck_assert_uint_eq(rd(FAKE_STATUS), 15 | 64);
+    wr(FAKE_QUEUE_NOTIFY, 0);
+    usleep(20000);
+    ck_assert_mem_eq(memory_at(&mem, RINGS, sizeof(before)), before, sizeof(before));
+    echo->hold = false;
+    ck_assert_uint_eq(fake_start(&drv, FAKE_VERSION_1), 15);
+    ping(0);
+}
+END_TEST
+
+/* -- notifications of the driver -- */
+
+/* proves: MMIO-28, MMIO-29, VQ-G-02, VQ-E-12 */
+START_TEST(odd_notifications_are_harmless)
+{
+    static const uint32_t vals[] = {2, 15, 16, 255, 0xffff, 0x10000, 0x10001, 0xffffffff};
+
+    (void)fake_negotiate(&drv, FAKE_VERSION_1);
+    for (size_t i = 0; i < ARRAY_SIZE(vals); i++)
+        wr(FAKE_QUEUE_NOTIFY, vals[i]);
+    fake_queue_setup(&drv, 0, 8);
+    wr(FAKE_STATUS, 15);
+    for (size_t i = 0; i < ARRAY_SIZE(vals); i++)
+        wr(FAKE_QUEUE_NOTIFY, vals[i]);
+    wr(FAKE_QUEUE_NOTIFY, 1); /* exists, not ready */
+    ping(0);
+    unsigned notified = echo->notified;
+    for (int i = 0; i < 100; i++)
+        wr(FAKE_QUEUE_NOTIFY, 0); /* nothing new */
+    ping(0);
+    ck_assert_uint_gt(echo->notified, notified);
+    ck_assert_uint_eq(echo->taken, 2);
+    ck_assert_uint_eq(rd(FAKE_STATUS), 15);
+}
+END_TEST
+
+/* proves: MMIO-28 */
+START_TEST(notification_names_its_queue)
+{
+    uint32_t id, len;
+
+    (void)fake_start(&drv, FAKE_VERSION_1 | FAKE_EVENT_IDX);
+    ping(0);
+    ping(1);
+    offer(1);
+    fake_used_event_set(&drv.ring[1], drv.ring[1].used_seen);
+    wr(FAKE_QUEUE_NOTIFY, 1);
+    ck_assert(fake_wait_used(&drv, 1, &id, &len));
+}
+END_TEST
+
+/* -- interrupts -- */
+
+/* proves: MMIO-04, MMIO-05, MMIO-07 */
+START_TEST(status_bits_stay_until_each_is_acknowledged)
+{
+    ck_assert_uint_eq(rd(FAKE_INTERRUPT_STATUS), 0);
+    (void)fake_start(&drv, FAKE_VERSION_1);
+    offer(0);
+    wr(FAKE_QUEUE_NOTIFY, 0);
+    while (rd(FAKE_INTERRUPT_STATUS) == 0)
+        usleep(1000);
+    virtio_config_set(dev, 0, "z", 1);
+    ck_assert_uint_eq(rd(FAKE_INTERRUPT_STATUS), 3);
+    wr(FAKE_INTERRUPT_ACK, 0xfffffffc); /* bits without meaning */
+    ck_assert_uint_eq(rd(FAKE_INTERRUPT_STATUS), 3);
+    wr(FAKE_INTERRUPT_ACK, 1);
+    ck_assert_uint_eq(rd(FAKE_INTERRUPT_STATUS), 2);
+    wr(FAKE_INTERRUPT_ACK, 1);
+    ck_assert_uint_eq(rd(FAKE_INTERRUPT_STATUS), 2);
+    wr(FAKE_INTERRUPT_ACK, 2);
+    ck_assert_uint_eq(rd(FAKE_INTERRUPT_STATUS), 0);
+}
+END_TEST
+
+/* proves: MMIO-06 */
+START_TEST(every_event_is_an_edge_even_if_its_bit_is_set)
+{
+    (void)fake_start(&drv, FAKE_VERSION_1);
+    (void)fake_edges(&drv);
+    virtio_config_set(dev, 0, "a", 1);
+    virtio_config_set(dev, 0, "b", 1);
+    ck_assert_uint_eq(fake_edges(&drv), 2);
+    wr(FAKE_INTERRUPT_ACK, 2);
+    ck_assert_uint_eq(fake_edges(&drv), 0);
+}
+END_TEST
+
+#define CHANGES 20000
+
+static void *change_config(void *arg)
+{
+    for (uint32_t i = 1; i <= CHANGES; i++) {
+        le32 val = to_le32(i);
+        virtio_config_set(dev, 0, &val, 4);
+    }
+    return arg;
+}
+
+/* The worker raises bit 0, another thread bit 1, this one acknowledges: nothing is missed by a
+ * driver that looks only at what InterruptStatus said, and only after an edge. */
+/* proves: MMIO-06, MMIO-07, MMIO-08 */
+START_TEST(no_event_is_lost_between_read_and_acknowledge)
+{
+    const int requests = 5000;
+    uint32_t id, len, config = 0;
+    pthread_t thread;
+    int answered = 0, isr = 1;
+
+    (void)fake_start(&drv, FAKE_VERSION_1);
+    ck_assert_int_eq(pthread_create(&thread, NULL, change_config, NULL), 0);
+    while (answered < requests || config < CHANGES) {
+        if ((isr & 1) != 0) {
+            while (fake_used(&drv.ring[0], &id, &len))
+                answered++;
+            if (answered < requests) {
+                offer(0);
+                wr(FAKE_QUEUE_NOTIFY, 0);
+            }
+        }
+        if ((isr & 2) != 0)
+            config = rd(FAKE_CONFIG);
+        if (answered >= requests && config >= CHANGES)
+            break;
+        isr = fake_wait_irq(&drv, 5000);
+        if (isr < 0)
+            break;
+    }
+    pthread_join(thread, NULL);
+    ck_assert_int_ge(isr, 0);
+    ck_assert_int_ge(answered, requests);
+    ck_assert_uint_eq(config, CHANGES);
+}
+END_TEST
+
+/* -- config space -- */
+
+/* proves: DEV-24, DEV-25, DEV-27, DEV-30, MMIO-26 */
+START_TEST(config_reads_any_shape)
+{
+    static const struct {
+        uint16_t off, len;
+        uint8_t bytes[8];
+    } shapes[] = {
+        {0, 4, {0xa0, 0xa1, 0xa2, 0xa3}},
+        {0, 8, {0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7}},
+        {3, 1, {0xa3}},
+        {1, 2, {0xa1, 0xa2}},
+        {5, 3, {0xa5, 0xa6, 0xa7}},
+        {11, 1, {0xab}},
+        {11, 2, {0xab, 0}}, /* over the end */
+        {10, 8, {0xaa, 0xab}},
+        {12, 4, {0}},
+        {0xff, 1, {0}},
+        {0xf8, 8, {0}},
+    };
+    uint8_t got[8] = {0xee, 0xee, 0xee, 0xee, 0xee, 0xee, 0xee, 0xee};
+
+    fake_read_bytes(&drv, 0x100 + shapes[_i].off, got, shapes[_i].len);
+    ck_assert_mem_eq(got, shapes[_i].bytes, shapes[_i].len);
+}
+END_TEST
+
+/* proves: DEV-30, MMIO-26 */
+START_TEST(config_writes_stop_at_the_end)
+{
+    static const uint8_t ones[8] = {1, 1, 1, 1, 1, 1, 1, 1};
+
+    (void)fake_negotiate(&drv, FAKE_VERSION_1);
+    fake_write_bytes(&drv, 0x100 + 3, ones, 1);
+    ck_assert_uint_eq(echo->config[2], 0xa2);
+    ck_assert_uint_eq(echo->config[3], 1);
+    ck_assert_uint_eq(echo->config[4], 0xa4);
+    fake_write_bytes(&drv, 0x100 + 10, ones, 8);
+    ck_assert_uint_eq(echo->config[9], 0xa9);
+    ck_assert_uint_eq(echo->config[10], 1);
+    ck_assert_uint_eq(echo->config[11], 1);
+    ck_assert_uint_eq(echo->config_written, 2);
+    fake_write_bytes(&drv, 0x100 + 12, ones, 4);
+    fake_write_bytes(&drv, 0x1ff, ones, 1);
+    ck_assert_uint_eq(echo->config_written, 2);
+}
+END_TEST
+
+/* proves: DEV-28 */
+START_TEST(config_writes_before_features_ok_are_ignored)
+{
+    wr(FAKE_CONFIG, 0);
+    wr(FAKE_STATUS, 3);
+    wr(FAKE_CONFIG, 0);
+    ck_assert_uint_eq(rd(FAKE_CONFIG), 0xa3a2a1a0);
+    ck_assert_uint_eq(echo->config_written, 0);
+}
+END_TEST
+
+/* proves: DEV-30 */
+START_TEST(read_only_config_ignores_writes)
+{
+    struct virtio_class class = echo_class;
+    struct virtio_device *other;
+    struct fake_driver other_drv;
+
+    class.config_write = NULL;
+    ck_assert_int_eq(virtio_create(&class, 1, &mem, NULL, &other), 0);
+    fake_driver_init(&other_drv, other, RINGS);
+    (void)fake_start(&other_drv, FAKE_VERSION_1);
+    fake_write(&other_drv, FAKE_CONFIG, 0);
+    ck_assert_uint_eq(fake_read(&other_drv, FAKE_CONFIG), 0xa3a2a1a0);
+    fake_driver_fini(&other_drv);
+    virtio_destroy(other);
+}
+END_TEST
+
+/* A 64-bit value whose halves are equal, as a driver reads it: halves, between two generations. */
+static uint32_t read_untorn(void)
+{
+    uint32_t low, high, before;
+
+    do {
+        before = rd(FAKE_CONFIG_GENERATION);
+        low = rd(FAKE_CONFIG);
+        high = rd(FAKE_CONFIG + 4);
+    } while (rd(FAKE_CONFIG_GENERATION) != before);
+    ck_assert_uint_eq(low, high);
+    return low;
+}
+
+static void *change_both_halves(void *arg)
+{
+    for (uint32_t i = 1; i <= CHANGES; i++) {
+        const le32 val[2] = {to_le32(i), to_le32(i)};
+        virtio_config_set(dev, 0, val, 8);
+    }
+    return arg;
+}
+
+/* proves: DEV-26, DEV-27, MMIO-11 */
+START_TEST(generation_shows_a_torn_read)
+{
+    const le32 start[2] = {to_le32(0), to_le32(0)};
+    pthread_t thread;
+
+    virtio_config_set(dev, 0, start, 8);
+    ck_assert_int_eq(pthread_create(&thread, NULL, change_both_halves, NULL), 0);
+    for (uint32_t seen = 0; seen < CHANGES;) {
+        uint32_t now = read_untorn();
+        ck_assert_uint_ge(now, seen);
+        seen = now;
+    }
+    pthread_join(thread, NULL);
+}
+END_TEST
+
+#define LOOP(test, count) tcase_add_loop_test(tcase, test, 0, (int)(count))
+
+Suite *mmio_queue_suite(void);
+Suite *mmio_queue_suite(void)
+{
+    Suite *suite = suite_create("mmio_queue");
+    TCase *tcase = tcase_create("queues, interrupts, config");
+
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_set_timeout(tcase, 60);
+    LOOP(queue_beyond_the_last_does_not_exist, 9);
+    LOOP(existing_queues_tell_their_largest_size, 2);
+    tcase_add_test(tcase, size_over_the_largest_is_not_stored);
+    tcase_add_test(tcase, set_up_of_a_ready_queue_is_frozen);
+    LOOP(address_halves_come_in_any_order, 3);
+    tcase_add_test(tcase, set_up_is_latched_when_ready);
+    tcase_add_test(tcase, queue_cannot_be_added_to_a_running_device);
+    tcase_add_test(tcase, queue_disabled_while_running_is_never_touched_again);
+    tcase_add_test(tcase, odd_notifications_are_harmless);
+    tcase_add_test(tcase, notification_names_its_queue);
+    tcase_add_test(tcase, status_bits_stay_until_each_is_acknowledged);
+    tcase_add_test(tcase, every_event_is_an_edge_even_if_its_bit_is_set);
+    tcase_add_test(tcase, no_event_is_lost_between_read_and_acknowledge);
+    LOOP(config_reads_any_shape, 11);
+    tcase_add_test(tcase, config_writes_stop_at_the_end);
+    tcase_add_test(tcase, config_writes_before_features_ok_are_ignored);
+    tcase_add_test(tcase, read_only_config_ignores_writes);
+    tcase_add_test(tcase, generation_shows_a_torn_read);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
