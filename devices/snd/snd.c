@@ -13,9 +13,9 @@
 
 #include <stdio.h>
 
-const struct host_class *const host_classes[] = {&host_null, &host_file, NULL};
+const struct host_class *const host_classes[] = {&host_null, &host_file, &host_alsa, NULL};
 
-static const char *const host_names[] = {"null", "file", NULL};
+static const char *const host_names[] = {"null", "file", "alsa", NULL};
 static const char *const clock_names[] = {"auto", "timer", "free", NULL};
 
 static const char *const unplugged_names[] = {"silence", "error", NULL};
@@ -31,10 +31,22 @@ static const struct opt snd_opts[] = {
      .value = "null",
      .type = OPT_CHOICE,
      .choices = host_names,
-     .help = "where sound goes: null nowhere, in real time; file a recording"},
+     .help = "where sound goes: null nowhere, in real time; file a recording; alsa a sound card"},
     {.name = "path",
      .type = OPT_PATH,
      .help = "host=file: the recording; its ending says what kind"},
+    {.name = "device",
+     .value = "default",
+     .arg = "PCM",
+     .help = "host=alsa: name of the ALSA PCM, such as hw:0,0"},
+    {.name = "rt",
+     .value = "on",
+     .type = OPT_BOOL,
+     .help = "host=alsa: real-time priority for the device's thread, where that is allowed"},
+    {.name = "expect",
+     .arg = "WHAT",
+     .help = "what the guest must play, else exit status 38: 'freq=440,tol=1,seconds=2,gaps=0' "
+             "(in quotes; `linnet listen --help` has the keys)"},
     {.name = "clock",
      .value = "auto",
      .type = OPT_CHOICE,
@@ -164,7 +176,9 @@ static int stream_create(struct snd *snd, unsigned index, const struct opts *opt
     stream->id = index;
     stream->fail_when_absent = opts_choice(opts, "unplugged") == 1;
     stream->vq = &snd->dev.queue[VIRTIO_SND_VQ_TX];
-    r = info_fill(stream, offer);
+    r = ear_init(&stream->ear, stream->name, opts_str(opts, "expect"));
+    if (r == 0)
+        r = info_fill(stream, offer);
     return r < 0 ? r : stream_init(stream, snd);
 }
 
@@ -340,18 +354,25 @@ static void snd_notify(struct virtio_device *dev, struct virtq *vq)
         snd_serve(snd, vq);
 }
 
+/* A lost recording outweighs a sound that was not as expected. */
 static int snd_finish(struct virtio_device *dev)
 {
     struct snd *snd = container_of(dev, struct snd, dev);
-    int r = 0;
+    int verdict = 0, lost = 0;
+    bool heard = false;
 
     for (unsigned i = 0; i < snd->stream_count; i++) {
-        struct host *host = snd->streams[i].attach.host;
-        int failed = host->class->finish != NULL ? host->class->finish(host) : 0;
-        if (r == 0)
-            r = failed;
+        struct stream *stream = &snd->streams[i];
+        const struct host_class *class = stream->attach.host->class;
+        int r = ear_judge(&stream->ear);
+        heard |= stream->ear.judged > 0;
+        verdict = r < 0 ? r : verdict;
+        r = class->finish != NULL ? class->finish(stream->attach.host) : 0;
+        lost = r < 0 ? r : lost;
     }
-    return r;
+    if (!heard && snd->stream_count > 0)
+        verdict = ear_judge_nothing(&snd->streams[0].ear);
+    return lost < 0 ? lost : verdict;
 }
 
 const struct virtio_class virtio_snd = {

@@ -71,6 +71,7 @@ int stream_init(struct stream *stream, struct snd *snd)
 void stream_fini(struct stream *stream)
 {
     attach_fini(&stream->attach);
+    ear_fini(&stream->ear);
     fd_close(&stream->timer.fd);
 }
 
@@ -244,6 +245,7 @@ static uint32_t prepare_status(struct stream *stream, int r)
     if (r < 0 && r != -EINPROGRESS)
         return VIRTIO_SND_S_IO_ERR;
     clock_init(&stream->clock, kind_now(stream), stream->params.rate_hz, clock_host(stream));
+    ear_tune(&stream->ear, &stream->params);
     stream->submitted_frames = stream->moved_frames = stream->tapped_frames = 0;
     stream->completed_ns = 0;
     stream->retry_ns = CLOCK_NEVER;

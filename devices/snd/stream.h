@@ -27,6 +27,7 @@
 
 #include "devices/snd/attach.h"
 #include "devices/snd/clock.h"
+#include "devices/snd/ear.h"
 #include "devices/snd/wire.h"
 #include "virtio/queue.h"
 
@@ -108,6 +109,7 @@ struct stream {
     uint64_t completed_ns;  /* when the last message was completed */
 
     struct stream_counts counts;
+    struct ear ear;
 };
 
 /* Main. `stream` is zeroed; vq, name, info, attach.host and clock_kind are set. */

@@ -87,15 +87,20 @@ void stream_submit(struct stream *stream, struct chain *chain)
 
 /* -- moving frames -- */
 
-/* Counts and shows frames that went to or came from the host, each of them once. */
+/* Counts and hears `frames` frames that were moved, which are in the scratch buffer. Each once: the
+ * host may have lost them and had them again. */
 static void tap(struct stream *stream, uint64_t first_frame, uint32_t frames)
 {
     uint64_t end = first_frame + frames;
+    uint64_t begin = MAX(first_frame, stream->tapped_frames);
 
-    if (end <= stream->tapped_frames)
-        return; /* the host lost them and they were moved again */
-    stream->counts.frames += end - stream->tapped_frames;
+    if (end <= begin)
+        return;
+    stream->counts.frames += end - begin;
     stream->tapped_frames = end;
+    ear_hear(&stream->ear,
+             stream->snd->scratch + (begin - first_frame) * stream->params.frame_bytes,
+             (size_t)(end - begin));
 }
 
 /* Gives the host up to `count` frames that are in the scratch buffer: how many it took, or

@@ -111,6 +111,8 @@ static const struct {
     {17, 4, 0xffffffff, SF_FORMAT_PCM_32}, {18, 4, 0xffffffff, SF_FORMAT_PCM_32},
 };
 
+#define S24_ROW 8
+
 /* The number that a sample's bytes stand for at full scale of 32 bits, written out anew. */
 static int32_t number(const uint8_t *bytes, size_t at)
 {
@@ -177,6 +179,37 @@ START_TEST(long_period_of_three_channels_arrives_whole)
     ck_assert_int_eq(sf_read_int(file, out, 3 * 1024), 3 * 1024);
     (void)sf_close(file);
     ck_assert_mem_eq(in, out, sizeof(in));
+}
+END_TEST
+
+/* T19 for all layouts: blocks inside the recorder must not cut frames. */
+START_TEST(any_number_of_channels_arrives_whole)
+{
+    const uint32_t channels = (uint32_t)_i + 1, frames = 1200, len = frames * channels * 4;
+    uint8_t *bytes = malloc(len);
+    int32_t *samples = malloc(len);
+    struct rig rig;
+    SF_INFO info;
+
+    ck_assert(bytes != NULL && samples != NULL);
+    pattern(bytes, len, channels);
+    rig_start(&rig, options("n.wav", ",channels=1-8"));
+    ck_assert_uint_eq(rig_set_params(&rig, 0, len, len, (uint8_t)channels, RIG_S24, 7), RIG_OK);
+    ck_assert_uint_eq(rig_command(&rig, RIG_PREPARE, 0), RIG_OK);
+    ck_assert_uint_eq(rig_command(&rig, RIG_START, 0), RIG_OK);
+    play_period(&rig, bytes, len);
+    ck_assert_int_eq(virtio_finish(rig.dev), 0);
+    rig_end(&rig);
+
+    SNDFILE *file = reopen("n.wav", &info);
+    ck_assert_int_eq(info.channels, (int)channels);
+    ck_assert_int_eq(info.frames, frames);
+    ck_assert_int_eq(sf_read_int(file, samples, frames * channels), frames * channels);
+    (void)sf_close(file);
+    for (size_t i = 0; i < frames * channels; i++)
+        ck_assert_int_eq(samples[i], number(bytes + i * 4, S24_ROW));
+    free(samples);
+    free(bytes);
 }
 END_TEST
 
@@ -553,6 +586,7 @@ Suite *host_file_suite(void)
     tcase_add_checked_fixture(content, folder_make, folder_remove);
     tcase_add_loop_test(content, integer_samples_arrive_bit_for_bit, 0, ARRAY_SIZE(formats));
     tcase_add_test(content, long_period_of_three_channels_arrives_whole);
+    tcase_add_loop_test(content, any_number_of_channels_arrives_whole, 0, 8);
     tcase_add_test(content, floating_point_samples_arrive_bit_for_bit);
     tcase_add_loop_test(content, container_follows_the_ending, 0, ARRAY_SIZE(endings));
     tcase_add_test(content, plays_with_equal_parameters_make_one_recording);
