@@ -33,13 +33,13 @@ WRAPPED := malloc calloc strdup eventfd epoll_create1 epoll_ctl timerfd_create p
 WRAP := $(WRAPPED:%=-Wl,--wrap=%)
 
 # The half of an architecture that makes no ioctls is built, and tested, on every host.
-PURE_x86_64 := $(filter-out %/irqchip.c %/vcpu.c %/cpuid.c %/probe.c,$(wildcard arch/x86_64/*.c))
-CORE := $(wildcard vmm/*.c virtio/*.c devices/*.c devices/snd/*.c)
+CORE := $(wildcard vmm/*.c virtio/*.c devices/*.c devices/snd/*.c arch/*.c)
+PURE := $(filter-out %/arch.c %/irqchip.c %/vcpu.c %/cpuid.c %/probe.c,$(wildcard arch/*/*.c))
 SRCS := $(CORE) $(wildcard arch/$(ARCH)/*.c)
 OBJS := $(SRCS:%.c=$(BUILD)/%.o)
 TEST_SRCS := $(sort $(shell find tests -name '*.c' -not -path 'tests/fuzz/*' -not -path 'tests/bench/*' -not -path 'tests/boot/*'))
 TEST_OBJS := $(TEST_SRCS:%.c=$(BUILD)/%.o)
-LIB_OBJS  := $(filter-out %/vmm/main.o,$(OBJS))
+LIB_OBJS  := $(sort $(filter-out %/vmm/main.o,$(OBJS)) $(PURE:%.c=$(BUILD)/%.o))
 FUZZERS   := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 
 .PHONY: all help deps demo check unit replay e2e bench lint headers format install clean cov fuzz matrix compile_commands.json

@@ -54,7 +54,7 @@ struct arch_layout {
     const struct platform_device *fixed; /* devices that every machine has */
     unsigned fixed_count;
 };
-extern const struct arch_layout arch_layout;
+extern const struct arch_layout *const arch_layout;
 
 /* Where vCPU 0 starts. */
 struct arch_entry {

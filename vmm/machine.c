@@ -182,8 +182,8 @@ static int make_kvm(struct machine *machine)
 static int make_memory(struct machine *machine)
 {
     uint64_t size = opts_bytes(machine->config->options, "mem");
-    int r = memory_create(&machine->mem, size, arch_layout.ram_base, arch_layout.hole_start,
-                          arch_layout.hole_end);
+    int r = memory_create(&machine->mem, size, arch_layout->ram_base, arch_layout->hole_start,
+                          arch_layout->hole_end);
 
     if (r < 0)
         return log_error(r, "--mem: %llu MiB of guest RAM", (unsigned long long)(size >> 20));
@@ -243,14 +243,14 @@ static int add_virtio(struct machine *machine, struct virtio_device *dev, struct
     unsigned slot = dev->class->slot_first + dev->index;
     struct platform_device *row = &machine->platform.device[machine->platform.device_count++];
 
-    assert(slot < arch_layout.virtio_slots);
+    assert(slot < arch_layout->virtio_slots);
     assert(machine->platform.device_count <= PLATFORM_DEVICES_MAX);
     *row = (struct platform_device){
         .kind = PLATFORM_VIRTIO,
         .index = slot,
-        .base = arch_layout.virtio_base + slot * arch_layout.virtio_stride,
+        .base = arch_layout->virtio_base + slot * arch_layout->virtio_stride,
         .size = MMIO_SIZE,
-        .irq = arch_layout.virtio_irqs[slot],
+        .irq = arch_layout->virtio_irqs[slot],
     };
     mmio_init(transport, dev);
     int r = bus_add(&machine->mmio, row->base, row->size, &mmio_ops, transport);
@@ -286,8 +286,8 @@ static int make_devices(struct machine *machine)
     int r = make_serial(machine);
 
     machine->power.event = power_event;
-    for (unsigned i = 0; i < arch_layout.fixed_count && r == 0; i++)
-        r = add_fixed(machine, &arch_layout.fixed[i]);
+    for (unsigned i = 0; i < arch_layout->fixed_count && r == 0; i++)
+        r = add_fixed(machine, &arch_layout->fixed[i]);
     for (size_t i = 0; virtio_classes[i] != NULL && r == 0; i++)
         r = make_virtio(machine, virtio_classes[i]);
     return r;
@@ -299,13 +299,13 @@ static int make_cmdline(struct machine *machine)
     const char *append = opts_str(machine->config->options, "append");
     const char *space = append[0] != '\0' ? " " : "";
 
-    if (asprintf(&machine->cmdline, "%s%s%s", arch_layout.console_arg, space, append) < 0) {
+    if (asprintf(&machine->cmdline, "%s%s%s", arch_layout->console_arg, space, append) < 0) {
         machine->cmdline = NULL;
         return log_error(-ENOMEM, "command line");
     }
-    if (strlen(machine->cmdline) >= arch_layout.cmdline_bytes_max)
+    if (strlen(machine->cmdline) >= arch_layout->cmdline_bytes_max)
         return log_error(-EINVAL, "--append: the command line may have %zu bytes",
-                         arch_layout.cmdline_bytes_max - 1);
+                         arch_layout->cmdline_bytes_max - 1);
     machine->platform.cmdline = machine->cmdline;
     return 0;
 }

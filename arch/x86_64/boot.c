@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * arch_load(): a Linux kernel, its initrd and command line into guest RAM, and around them what a
+ * x86_64_load(): a Linux kernel, its initrd and command line into guest RAM, and around them what a
  * boot loader owes it (Documentation/arch/x86/boot.rst, zero-page.rst): boot_params, e820, page
  * tables, GDT, ACPI. Also the stub that turns a real-mode reboot into a reset.
  *
@@ -10,12 +10,13 @@
 #include "arch/x86_64/boot.h"
 #include "arch/x86_64/layout.h"
 #include "arch/x86_64/table.h"
+#include "arch/x86_64/x86_64.h"
 #include "vmm/log.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-#define MIB  (1024 * 1024ULL)
+#define MIB  ((uint64_t)1 << 20)
 #define PAGE 4096ULL
 
 /* Page table entries: present and writable; of a page directory also "maps 2 MiB". */
@@ -80,7 +81,7 @@ int load_check_room(const struct load *load, gpa_t addr, uint64_t len)
     }
     if (need > load->low_ram_bytes) {
         (void)log_error(0, "%s: needs --mem of at least %" PRIu64 " MiB, it is %" PRIu64, name,
-                        to_mib(need), to_mib(load->mem->size));
+                        to_mib(need), load->mem->size / MIB);
         return -ENOMEM;
     }
     return 0;
@@ -133,7 +134,7 @@ static int load_initrd(struct load *load)
     if (ceiling < floor || initrd->size > ceiling - floor) {
         (void)log_error(
             0, "%s: needs --mem of at least %" PRIu64 " MiB beside the kernel, it is %" PRIu64,
-            initrd->name, to_mib(floor + initrd->size), to_mib(load->mem->size));
+            initrd->name, to_mib(floor + initrd->size), load->mem->size / MIB);
         return -ENOMEM;
     }
     load->initrd_addr = (ceiling - initrd->size) / PAGE * PAGE;
@@ -145,7 +146,7 @@ static int load_cmdline(struct load *load)
 {
     const char *cmdline = load->platform->cmdline;
     size_t len = strlen(cmdline);
-    uint64_t most = MIN(load->cmdline_bytes_max, arch_layout.cmdline_bytes_max - 1);
+    uint64_t most = MIN(load->cmdline_bytes_max, x86_64_layout.cmdline_bytes_max - 1);
 
     if (len > most) {
         (void)log_error(
@@ -259,8 +260,8 @@ static int fill_acpi(const struct load *load)
     return 0;
 }
 
-int arch_load(const struct platform *platform, const struct image *kernel,
-              const struct image *initrd, struct arch_entry *ret_entry)
+int x86_64_load(const struct platform *platform, const struct image *kernel,
+                const struct image *initrd, struct arch_entry *ret_entry)
 {
     struct load load = {
         .platform = platform,

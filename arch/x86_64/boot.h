@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One arch_load() under way, shared by the files that take part: boot.c, bzimage.c, elf.c, pvh.c.
+ * One x86_64_load() under way, shared by the files that take part: boot.c, bzimage.c, elf.c, pvh.c.
  * Layouts: Documentation/arch/x86/{boot,zero-page}.rst of Linux.
  */
 #pragma once

@@ -19,7 +19,7 @@
 #include "arch/x86_64/boot.h"
 #include "arch/x86_64/elf.h"
 #include "arch/x86_64/layout.h"
-#include "arch/x86_64/payload.h"
+#include "arch/payload.h"
 #include "vmm/log.h"
 
 #include <string.h>

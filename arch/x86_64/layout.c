@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* See layout.h. Constants only; any thread. */
 #include "arch/x86_64/layout.h"
+#include "arch/x86_64/x86_64.h"
 #include "devices/power.h"
 
 /* KVM's IOAPIC has 24 pins: 4 is COM1, 9 is kept for a power button, 0 to 2 belong to legacy. */
@@ -15,7 +16,7 @@ static const struct platform_device fixed[] = {
     {.kind = PLATFORM_PANIC, .port_io = true, .base = LAYOUT_PANIC_PORT, .size = 1},
 };
 
-const struct arch_layout arch_layout = {
+const struct arch_layout x86_64_layout = {
     .ram_base = 0,
     .hole_start = LAYOUT_HOLE_START,
     .hole_end = LAYOUT_HOLE_END,

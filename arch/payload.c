@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* See payload.h. The formats are the libraries' business; here are their frames and bounds. */
-#include "arch/x86_64/payload.h"
+#include "arch/payload.h"
 
 #include <lz4.h>
 #include <lzma.h>
