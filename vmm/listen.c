@@ -199,7 +199,7 @@ static bool same_frames(const struct sound_file *file, const struct sound_file *
         same->channel = (unsigned)(i % file->channels);
         same->frame_differs = true;
         (void)snprintf(same->line, sizeof(same->line),
-                       "no: from frame %llu (%.4f s), where channel %u has %.10g instead of %.10g",
+                       "no: from frame %llu (%.4f s), where channel %u has %.12g instead of %.12g",
                        (unsigned long long)same->frame, (double)same->frame / file->rate_hz,
                        same->channel + 1, file->block[i], other->block[i]);
         return false;
@@ -266,10 +266,10 @@ static int compare(const char *path, const char *other_path, struct heard_same *
     if (r < 0)
         goto out;
     if (file.channels != other.channels)
-        (void)snprintf(same->line, sizeof(same->line), "no: %u channels instead of %u",
+        (void)snprintf(same->line, sizeof(same->line), "no: channels: %u instead of %u",
                        file.channels, other.channels);
     else if (file.rate_hz != other.rate_hz)
-        (void)snprintf(same->line, sizeof(same->line), "no: a rate of %u Hz instead of %u Hz",
+        (void)snprintf(same->line, sizeof(same->line), "no: rate: %u Hz instead of %u Hz",
                        file.rate_hz, other.rate_hz);
     else
         r = compare_frames(&file, &other, same);
@@ -311,7 +311,7 @@ static int listen_to(const struct listen *listen, const char *path, struct heard
     if (!heard->as_expected)
         (void)log_error(0, "%s: %s", path, heard->verdict);
     if (same_as && !heard->same.identical)
-        (void)log_error(0, "%s: identical to %s: %s", path, same_as, heard->same.line);
+        (void)log_error(0, "%s: identical to %s? %s", path, same_as, heard->same.line);
     return heard->as_expected && (!same_as || heard->same.identical) ? STATUS_FINE
                                                                      : STATUS_NOT_AS_EXPECTED;
 }

@@ -21,9 +21,10 @@ static int open_regular(const char *path)
     if (fstat(fd, &status) < 0)
         return log_error(-errno, "%s: cannot be looked at", path);
     if (S_ISDIR(status.st_mode))
-        return log_error(-EISDIR, "%s: name a sound file in it", path);
+        return (void)log_error(0, "%s: is a directory; name a sound file in it", path), -EISDIR;
     if (!S_ISREG(status.st_mode))
-        return log_error(-ESPIPE, "%s: not a regular file; save the sound to a file first", path);
+        return (void)log_error(0, "%s: not a regular file; save the sound to a file first", path),
+               -ESPIPE;
     if (status.st_size == 0)
         return (void)log_error(0, "%s: empty, not even a header: nothing was recorded", path),
                -ENODATA;
@@ -54,8 +55,9 @@ int sound_open(struct sound_file *file, const char *path)
         return fd;
     file->handle = sf_open_fd(fd, SFM_READ, &info, SF_TRUE); /* closes fd, also when it fails */
     if (!file->handle) {
-        (void)log_error(0, "%s: not a sound file that libsndfile reads (%s); give WAV, FLAC, ...",
-                        path, sf_strerror(NULL));
+        (void)log_error(
+            0, "%s: not a sound file, or cut off in its header (%s); WAV, FLAC, ... are read", path,
+            sf_strerror(NULL));
         return -EILSEQ;
     }
 

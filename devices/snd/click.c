@@ -19,7 +19,6 @@
 #define PEAK_SHARE_MIN  4e-3
 #define ERROR_MIN       3e-5 /* one step of a 16-bit file */
 #define STEPS_MIN       4
-#define STEP_MAX        (1.0 / 128)
 #define EDGE_SECONDS    0.001
 #define EDGE_FRAMES_MIN 8
 
@@ -206,12 +205,24 @@ static bool predict_window(struct click_finder *finder, const double *samples, s
     return true;
 }
 
-/* The step of a coarse format: the smallest change, if all changes are multiples of it or most
- * samples change nothing; else 0. (A square wave has a step too; hence the limit.) */
-static double format_step(const double *samples, size_t frames)
+/* True if all samples are multiples of 1/steps, as those of a format of so many steps are. */
+static bool is_of_format(const double *samples, size_t frames, double steps)
 {
-    double step = INFINITY;
-    size_t still = 0, multiples = 0;
+    for (size_t i = 0; i < frames; i++) {
+        double value = samples[i] * steps;
+
+        if (value != rint(value))
+            return false;
+    }
+    return true;
+}
+
+/* The smallest change of a signal that stands still most of the time, as a coarse format made
+ * larger or smaller does, else 0. (A square wave does so too, hence the limit.) */
+static double staircase_step(const double *samples, size_t frames)
+{
+    double step = 1.0 / 128;
+    size_t still = 0;
 
     for (size_t i = 1; i < frames; i++) {
         double change = fabs(samples[i] - samples[i - 1]);
@@ -221,12 +232,17 @@ static double format_step(const double *samples, size_t frames)
         else
             still++;
     }
-    for (size_t i = 1; i < frames; i++) {
-        double steps = (samples[i] - samples[i - 1]) / step;
+    return still > frames / 2 ? step : 0;
+}
 
-        multiples += fabs(steps - rint(steps)) < 1e-3;
-    }
-    return still > frames / 2 || multiples == frames - 1 ? MIN(step, STEP_MAX) : 0;
+/* The step by which rounding moves samples: 8 bits, 16 bits, or as seen. */
+static double rounding_step(const double *samples, size_t frames)
+{
+    if (is_of_format(samples, frames, 128))
+        return 1.0 / 128;
+    if (is_of_format(samples, frames, 32768))
+        return 1.0 / 32768;
+    return staircase_step(samples, frames);
 }
 
 static double error_limit(struct click_finder *finder, const double *samples, size_t frames)
@@ -237,7 +253,7 @@ static double error_limit(struct click_finder *finder, const double *samples, si
     for (size_t i = 0; i < frames; i++)
         peak = MAX(peak, fabs(samples[i]));
     limit = MAX(limit, peak * PEAK_SHARE_MIN);
-    limit = MAX(limit, format_step(samples, frames) * STEPS_MIN);
+    limit = MAX(limit, rounding_step(samples, frames) * STEPS_MIN);
     return MAX(limit, ERROR_MIN);
 }
 

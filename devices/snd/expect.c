@@ -250,11 +250,11 @@ static bool take_number(const char **text, const char *ends, double *ret_number)
 
 static int refuse_value(const struct key *key, const char *value, char why[EXPECT_LINE_SIZE])
 {
-    char quoted[TEXT_QUOTE_SIZE], range[2 * NUMBER_SIZE] = "";
+    char quoted[TEXT_QUOTE_SIZE], range[2 * NUMBER_SIZE] = "from 0 up";
 
     if (key->max < COUNT_MAX)
-        (void)snprintf(range, sizeof(range), ", %.10g to %.10g", key->min, key->max);
-    return REFUSE(why, "%s: %s is not a %s%s", key->name, text_quote(quoted, value),
+        (void)snprintf(range, sizeof(range), "%.10g to %.10g", key->min, key->max);
+    return REFUSE(why, "%s: %s is not a %s, %s", key->name, text_quote(quoted, value),
                   key->whole ? "whole number" : "number", range);
 }
 

@@ -16,6 +16,10 @@
 /* Half a wave of 10 Hz, the lowest pitch whose zero crossings are allowed for. */
 #define HALF_WAVE_SECONDS_MAX 0.05
 
+/* So many zero crossings long is a gap: the first half wave of a sound may be known only in part.
+ */
+#define CROSSINGS_MIN 3
+
 #define GAP_SECONDS_MIN 0.001
 #define GAP_FRAMES_MIN  8
 
@@ -56,7 +60,7 @@ static void end_quiet_run(struct silence *silence, bool negative)
         return;
     }
     if (quiet < silence->gap_frames_min ||
-        (double)quiet < 2 * crossing_frames(silence, negative == silence->negative))
+        (double)quiet < CROSSINGS_MIN * crossing_frames(silence, negative == silence->negative))
         return;
     if (silence->gap_count < LISTENER_MARKS_MAX)
         silence->gaps[silence->gap_count] =

@@ -4,10 +4,10 @@
  *
  * A sample is silent at -80 dBFS or below (that covers the dither of 16-bit files). A *gap* is a
  * run of silent samples with sound before and after it, of at least 1 ms and 8 samples, and at
- * least twice as long as the run that a sine of the same height and pitch leaves while it crosses
- * zero: for anything loud that is far below 1 ms, for a tone of a few steps of an 8-bit file it is
- * not. Sound that stays below -80 dBFS is silence here. Runs of a constant other than zero are no
- * gaps.
+ * least three times as long as the run that a sine of the same height and pitch leaves while it
+ * crosses zero: for anything loud that is far below 1 ms, for a tone of a few steps of an 8-bit
+ * file it is not. Sound that stays below -80 dBFS is silence here, and a waveform that itself rests
+ * at zero for a millisecond (pulses) has gaps. Runs of a constant other than zero are no gaps.
  *
  * No allocation, constant work for each sample. One thread at a time uses one finder.
  */
