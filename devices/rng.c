@@ -22,8 +22,8 @@
 #define RNG_TICK_COST_MAX 65536
 #define RNG_REQUEST_COST  256 /* in bytes, for taking and returning a request */
 
-/* Ticks in a row without an answer from the host until we give up: 10 s. */
-#define RNG_FAILURES_MAX 1000
+/* Ticks in a row without an answer from the host until we give up: 2 s. */
+#define RNG_FAILURES_MAX 200
 
 struct rng {
     struct virtio_device dev;
