@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * For tests of x86_64_load(): a machine with RAM, an x86_64 platform table and what the last load
+ * said. One machine at a time; addresses in here are the tests' own.
+ */
+#pragma once
+
+#include "arch/x86_64/x86_64.h"
+#include "tests/capture.h"
+#include "tests/fake_kernel.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LOAD_MIB (1024 * 1024ULL)
+
+struct loading {
+    struct memory mem;
+    struct platform platform;
+    struct file kernel;
+    struct file initrd;
+    struct arch_entry entry;
+    struct capture capture; /* what x86_64_load() wrote */
+};
+
+static inline void loading_begin(struct loading *l, uint64_t ram_bytes)
+{
+    memset(l, 0, sizeof(*l));
+    ck_assert_int_eq(memory_create(&l->mem, ram_bytes, 0, 0xc0000000, 0x100000000), 0);
+    l->platform =
+        (struct platform){.cpu_count = 1, .mem = &l->mem, .cmdline = "console=ttyS0 quiet"};
+    for (unsigned i = 0; i < x86_64_layout.fixed_count; i++)
+        l->platform.device[l->platform.device_count++] = x86_64_layout.fixed[i];
+}
+
+static inline void loading_end(struct loading *l)
+{
+    file_free(&l->kernel);
+    file_free(&l->initrd);
+    memory_destroy(&l->mem);
+}
+
+/* Loads l->kernel and l->initrd; the result of x86_64_load(). */
+static inline int loading_run(struct loading *l)
+{
+    struct image kernel = {"vmlinuz", l->kernel.bytes, l->kernel.size};
+    struct image initrd = {"initrd.img", l->initrd.bytes, l->initrd.size};
+
+    capture_start(&l->capture);
+    int r = x86_64_load(&l->platform, &kernel, &initrd, &l->entry);
+    (void)capture_end(&l->capture);
+    return r;
+}
+
+/* Loads, and wants it refused with one line that has `text` in it. */
+static inline void loading_refused(struct loading *l, int r, const char *text)
+{
+    ck_assert_int_eq(loading_run(l), r);
+    ck_assert_msg(capture_is_one_error(l->capture.text), "not one line: %s", l->capture.text);
+    ck_assert_msg(strstr(l->capture.text, text) != NULL, "no \"%s\" in: %s", text, l->capture.text);
+}
+
+/* Loads, and wants neither trouble nor words. */
+static inline void loading_accepted(struct loading *l)
+{
+    ck_assert_int_eq(loading_run(l), 0);
+    ck_assert_str_eq(l->capture.text, "");
+}
+
+static inline const uint8_t *ram(const struct loading *l, gpa_t addr, uint64_t len)
+{
+    const uint8_t *host = memory_at(&l->mem, addr, len);
+
+    ck_assert_ptr_nonnull(host);
+    return host;
+}
+
+static inline bool ram_is_zero(const struct loading *l, gpa_t addr, uint64_t len)
+{
+    const uint8_t *host = ram(l, addr, len);
+
+    for (uint64_t i = 0; i < len; i++)
+        if (host[i] != 0)
+            return false;
+    return true;
+}
+
+static inline struct file file_of_size(size_t size, uint8_t fill)
+{
+    struct file file = {malloc(size), size};
+
+    ck_assert_ptr_nonnull(file.bytes);
+    memset(file.bytes, fill, size);
+    return file;
+}
