@@ -34,6 +34,7 @@ struct key {
     double tolerance; /* when the user gives none */
     bool whole;
     bool needs_sound; /* in pure silence there is nothing to judge */
+    /* NAN: none, which is as expected if 0 is. */
     double (*heard)(const struct listener_report *report, unsigned channel);
     /* Adds where and how to a failure's line; NULL: nothing to add. */
     void (*detail)(const struct listener_report *report, unsigned channel, char ret[DETAIL_SIZE]);
@@ -76,7 +77,9 @@ static double heard_frames(const struct listener_report *report, unsigned channe
 
 static double heard_freq(const struct listener_report *report, unsigned channel)
 {
-    return report->channel[channel].freq_hz;
+    double freq = report->channel[channel].freq_hz;
+
+    return freq > 0 ? freq : NAN;
 }
 
 static double heard_level(const struct listener_report *report, unsigned channel)
@@ -397,9 +400,11 @@ int expect_parse(const char *text, struct expect *ret_expect, char ret_why[EXPEC
 
 /* -- judging -- */
 
-static const char *number_text(double number, bool exact, char buf[NUMBER_SIZE])
+static const char *number_text(double number, bool exact, const char *unit, char buf[NUMBER_SIZE])
 {
-    (void)snprintf(buf, NUMBER_SIZE, exact ? "%.10g" : "%.3f", number);
+    if (isnan(number))
+        return "none";
+    (void)snprintf(buf, NUMBER_SIZE, exact ? "%.10g%s" : "%.3f%s", number, unit ? unit : "");
     return buf;
 }
 
@@ -412,19 +417,18 @@ static bool judge_number(const struct key *key, const struct expect_value *value
     char texts[3][NUMBER_SIZE], tolerance[NUMBER_SIZE + 4] = "", where[NUMBER_SIZE] = "";
     char detail[DETAIL_SIZE] = "";
 
-    if (fabs(heard - want) <= value->tolerance)
+    if (isnan(heard) ? want == 0 : fabs(heard - want) <= value->tolerance)
         return true;
     if (value->tolerance > 0)
         (void)snprintf(tolerance, sizeof(tolerance), " " PLUS_MINUS "%s",
-                       number_text(value->tolerance, true, texts[2]));
+                       number_text(value->tolerance, true, NULL, texts[2]));
     if (key->scope == OF_CHANNEL && report->channels > 1)
         (void)snprintf(where, sizeof(where), " in channel %u", channel + 1);
     if (key->detail)
         key->detail(report, channel, detail);
-    (void)snprintf(line, EXPECT_LINE_SIZE, "expected %s %s%s%s, heard %s%s%s%s", key->name,
-                   number_text(want, true, texts[0]), tolerance, key->unit ? key->unit : "",
-                   number_text(heard, key->whole, texts[1]), key->unit ? key->unit : "", where,
-                   detail);
+    (void)snprintf(line, EXPECT_LINE_SIZE, "expected %s %s%s%s, heard %s%s%s", key->name,
+                   number_text(want, true, NULL, texts[0]), tolerance, key->unit ? key->unit : "",
+                   number_text(heard, key->whole, key->unit, texts[1]), where, detail);
     return false;
 }
 
