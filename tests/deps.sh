@@ -24,12 +24,14 @@ test=(check libsubunit-dev               # unit tests
     acpica-tools device-tree-compiler    # machine tables, read by others
     clang libclang-rt-14-dev clang-format clang-tidy cppcheck shellcheck)
 
-# missing PACKAGE...: those of them that are not installed.
+# missing PACKAGE...: those of them that are not installed for this machine's architecture (the
+# same package may be there for another one too).
 missing() {
-    local package
+    local package arch
+    arch=$(dpkg --print-architecture)
     for package; do
-        [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
-            echo "$package"
+        dpkg-query -W -f '${db:Status-Status} ${Architecture}\n' "$package" 2>/dev/null |
+            grep -qxE "installed ($arch|all)" || echo "$package"
     done
 }
 
