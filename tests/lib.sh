@@ -24,6 +24,10 @@ failed() {
     failures=$((failures + 1))
 }
 
+skipped() {
+    echo "SKIP $1: $2"
+}
+
 # For use in a case (see run_case): each ends it.
 fail() {
     echo "$*" >&2
@@ -52,7 +56,7 @@ run_case() {
     case_status=$?
     case $case_status in
     0) ok "$name" ;;
-    77) echo "SKIP $name: $(last_line "$log")" ;;
+    77) skipped "$name" "$(last_line "$log")" ;;
     *) failed "$name" "$(last_line "$log"), see ${log#"$top"/}" ;;
     esac
 }
@@ -69,4 +73,14 @@ last_line() {
 finish() {
     [ "$failures" = 0 ] || exit 1
     exit 0
+}
+
+# wait_for SECONDS COMMAND...: until it succeeds.
+wait_for() {
+    local deadline=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        [ "$SECONDS" -lt "$deadline" ] || fail "waited in vain for: $*"
+        sleep 0.1
+    done
 }

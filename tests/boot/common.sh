@@ -50,13 +50,3 @@ boot() {
 done_job() {
     grep -q "^linnet-job: $1 ok" console || fail "the guest did not do its job \"$1\""
 }
-
-# wait_for SECONDS COMMAND...: until it succeeds.
-wait_for() {
-    local deadline=$((SECONDS + $1))
-    shift
-    until "$@"; do
-        [ "$SECONDS" -lt "$deadline" ] || fail "waited in vain for: $*"
-        sleep 0.1
-    done
-}

@@ -1,0 +1,133 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# What a user may get wrong: each gets one line on standard error that names the thing, nothing on
+# standard output, and exit status 35 (say it otherwise) or 1 (this host can't).
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+chmod 755 "$work"
+cd "$work" || exit 1
+install -m 755 "$linnet" linnet # where any user can run it
+kernel=$top/build/guests/6.12-amd64/vmlinuz
+
+# refused STATUS PATTERN COMMAND...: the line must match the extended regular expression.
+refused() {
+    local want=$1 pattern=$2 status=0
+    shift 2
+    echo "+ $*"
+    timeout --kill-after 5 20 "$@" </dev/null >out 2>errors || status=$?
+    cat errors
+    [ "$status" = "$want" ] || fail "exit status $status, not $want"
+    [ "$(wc -l <errors)" = 1 ] || fail "not one line"
+    [ ! -s out ] || fail "there is something on standard output"
+    grep -q '^linnet: error: ' errors || fail "the line does not say that it is linnet's error"
+    grep -qE -- "$pattern" errors || fail "the line does not match: $pattern"
+}
+
+# bad NAME STATUS PATTERN OPTION...: such a `linnet run` is refused.
+bad() {
+    run_case "cli/$1" refused "$2" "$3" ./linnet run "${@:4}"
+}
+
+# with_kvm NAME ...: the same, found out when there is a VM; any KVM will do.
+with_kvm() {
+    if [ -w /dev/kvm ]; then
+        bad "$1" "$2" "$3" --kvm any "${@:4}"
+    else
+        skipped "cli/$1" "no /dev/kvm to write to"
+    fi
+}
+
+files() {
+    "$top/guests/fetch.sh" 6.12-amd64
+    mkdir folder folder.wav
+    echo "this is no kernel" >text
+    : >empty
+    head -c 2000000 "$kernel" >truncated
+    head -c 300 "$kernel" >stub
+    head -c 3000000 "${kernel%vmlinuz}vmlinux" >truncated-elf
+    printf '{"kernel": "bzImage",\n "mem": 512M}\n' >syntax.json
+    printf '{"kernel": "bzImage",\n "cups": 2}\n' >key.json
+    printf '{"kernel": "bzImage", "cpus": "many"}\n' >value.json
+}
+
+no_kvm() {
+    local mine=(unshare -m)
+    [ "$(id -u)" = 0 ] || mine=(unshare -rm)
+    "${mine[@]}" mount -t tmpfs none /dev || skip "no mount namespace to hide /dev/kvm in"
+    refused 1 '/dev/kvm.*' "${mine[@]}" sh -c \
+        'mount -t tmpfs none /dev && exec "$@"' sh ./linnet run "$kernel"
+}
+
+no_permission() {
+    [ -e /dev/kvm ] || skip "no /dev/kvm"
+    [ "$(id -u)" = 0 ] || skip "not root, so it can't become a user who may not open /dev/kvm"
+    [ "$(stat -c %A /dev/kvm | cut -c 8-9)" != rw ] || skip "everybody may open /dev/kvm"
+    refused 1 '/dev/kvm.*([Pp]ermission|group)' \
+        setpriv --reuid 65534 --regid 65534 --clear-groups ./linnet run "$kernel"
+}
+
+emulating() {
+    [ -w /dev/kvm ] || skip "no /dev/kvm to write to"
+    ! ./linnet doctor --kvm || skip "this machine's KVM does not emulate"
+    refused 1 '/dev/kvm only emulates' ./linnet run "$kernel"
+}
+
+# The second of two linnets that record into one file.
+two_recordings() {
+    local first
+    [ -w /dev/kvm ] || skip "no /dev/kvm to write to"
+    ./linnet run --kvm any --snd host=file,path=shared.wav "$kernel" </dev/null >/dev/null &
+    first=$!
+    wait_for 10 test -s shared.wav
+    refused 1 '--snd path.*shared\.wav' ./linnet run --kvm any \
+        --snd host=file,path=shared.wav "$kernel"
+    kill "$first"
+    wait "$first" || true # of the signal
+}
+
+run_case cli/files files
+[ "$case_status" = 0 ] || finish
+
+run_case cli/no-command refused 35 'linnet run' ./linnet
+run_case cli/unknown-command refused 35 'rum.*run' ./linnet rum
+bad unknown-option 35 '--men.*--mem' --men 1G "$kernel"
+bad unknown-key 35 'hots.*host' --snd hots=file "$kernel"
+bad unknown-choice 35 'host.*fiel.*file' --snd host=fiel "$kernel"
+bad option-without-value 35 '--mem' "$kernel" --mem
+bad two-kernels 35 'text' "$kernel" text
+bad mem-zero 35 '--mem' --mem 0 "$kernel"
+bad mem-word 35 '--mem' --mem lots "$kernel"
+bad mem-too-large 35 '--mem' --mem 100000T "$kernel"
+bad cpus-zero 35 '--cpus' --cpus 0 "$kernel"
+bad cpus-too-many 35 '--cpus.*64' --cpus 65 "$kernel"
+bad kernel-not-given 35 'KERNEL|kernel'
+bad append-too-long 35 '--append' --append "$(printf '%02100d' 0)" "$kernel"
+bad json-missing 35 'absent\.json' --config absent.json
+bad json-syntax 35 'syntax\.json:2:' --config syntax.json
+bad json-unknown-key 35 'key\.json.*cups.*cpus' --config key.json
+bad json-wrong-value 35 'value\.json.*cpus' --config value.json
+with_kvm kernel-missing 1 'absent' absent
+with_kvm kernel-directory 1 'folder.*' folder
+with_kvm kernel-empty 1 'empty' empty
+with_kvm kernel-not-one 1 'text.*not a kernel' text
+with_kvm kernel-stub 1 'stub' stub
+with_kvm kernel-truncated 1 'truncated' truncated
+with_kvm kernel-elf-truncated 1 'truncated-elf' truncated-elf
+with_kvm kernel-too-large 1 '--mem' --mem 32M "$kernel"
+with_kvm initrd-missing 1 '--initrd.*absent' --initrd absent "$kernel"
+with_kvm initrd-too-large 1 'vmlinux.*--mem' --mem 100M \
+    --initrd "${kernel%vmlinuz}vmlinux" "$kernel"
+with_kvm sound-without-path 35 '--snd path' --snd host=file "$kernel"
+with_kvm sound-not-writable 1 '--snd path.*/nowhere/x\.wav' --snd host=file,path=/nowhere/x.wav "$kernel"
+with_kvm sound-is-directory 1 '--snd path.*folder\.wav' --snd host=file,path=folder.wav "$kernel"
+with_kvm sound-of-no-kind 35 '--snd path.*x\.foo' --snd host=file,path=x.foo "$kernel"
+with_kvm alsa-device-missing 1 '--snd device.*hw:Nonesuch' --snd host=alsa,device=hw:Nonesuch "$kernel"
+run_case cli/two-recordings two_recordings
+run_case cli/kvm-missing no_kvm
+run_case cli/kvm-no-permission no_permission
+run_case cli/kvm-emulating emulating
+finish
