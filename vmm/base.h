@@ -17,7 +17,8 @@
 /* A guest physical address. Becomes a host pointer in vmm/memory.c only. */
 typedef uint64_t gpa_t;
 
-/* Little-endian wire integers. A struct, so that arithmetic without a conversion does not compile. */
+/* Little-endian wire integers. A struct, so that arithmetic without a conversion does not compile.
+ */
 typedef struct {
     uint16_t raw;
 } le16;
@@ -73,8 +74,7 @@ static inline uint64_t from_le64(le64 v)
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* The struct of `type` whose member `member` is at `ptr`. */
-#define container_of(ptr, type, member)                                                            \
-    ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 #define PRINTF_LIKE(fmt, first) __attribute__((format(printf, fmt, first)))
 

@@ -19,5 +19,6 @@ void irq_raise(const struct irq *irq)
 {
     const uint64_t one = 1;
 
-    (void)!write(irq->fd, &one, sizeof(one)); /* EAGAIN: 2^64-2 edges are pending, one more is none */
+    (void)!write(irq->fd, &one,
+                 sizeof(one)); /* EAGAIN: 2^64-2 edges are pending, one more is none */
 }

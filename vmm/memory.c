@@ -41,7 +41,7 @@ void memory_destroy(struct memory *mem)
 {
     if (mem->host != NULL)
         (void)munmap(mem->host, mem->size); /* fails on our own bugs only */
-    if (mem->size > 0) /* else all zero, and fd 0 is not ours */
+    if (mem->size > 0)                      /* else all zero, and fd 0 is not ours */
         fd_close(&mem->fd);
     *mem = (struct memory){.fd = -1};
 }
