@@ -77,8 +77,8 @@ struct file fake_bzimage(const struct file *payload)
     put32(b, 0x1f4, (uint32_t)(part_size / 16));
     put16(b, 0x1fe, 0xaa55);
     b[0x200] = 0xeb;
-    b[0x201] = 0x6a; /* the header ends at 0x26c */
-    memcpy(b + 0x202, "HdrS", 4);
+    b[0x201] = 0x6a;             /* the header ends at 0x26c */
+    put32(b, 0x202, 0x53726448); /* "HdrS" */
     put16(b, 0x206, 0x020f);
     b[0x211] = 0x01;             /* loadflags: LOADED_HIGH */
     put32(b, 0x22c, 0x7fffffff); /* initrd_addr_max */
@@ -125,12 +125,9 @@ struct file fake_elf(const struct fake_elf *elf)
         size = MAX(size, (size_t)(elf->segment[i].offset + elf->segment[i].file_size));
     struct file file = file_new(size);
     uint8_t *b = file.bytes;
-    memcpy(b,
-           "\x7f"
-           "ELF\x02\x01\x01",
-           7);        /* 64 bits, little endian */
-    put16(b, 16, 2);  /* ET_EXEC */
-    put16(b, 18, 62); /* EM_X86_64 */
+    put64(b, 0, 0x00010102464c457f); /* magic, 64 bits, little endian, version 1 */
+    put16(b, 16, 2);                 /* ET_EXEC */
+    put16(b, 18, 62);                /* EM_X86_64 */
     put32(b, 20, 1);
     put64(b, 24, elf->entry);
     put64(b, 32, FAKE_PHDR_AT(0));

@@ -16,10 +16,10 @@
  *   (2 MiB is where the kernel's linker script and x86's maximum page size put the text in the
  *   file; another offset costs a longer move, no more.)
  */
+#include "arch/payload.h"
 #include "arch/x86_64/boot.h"
 #include "arch/x86_64/elf.h"
 #include "arch/x86_64/layout.h"
-#include "arch/payload.h"
 #include "vmm/log.h"
 
 #include <string.h>

@@ -118,7 +118,7 @@ START_TEST(pvh_memory_map_is_the_machines)
     ck_assert_uint_eq(get32(info, 12), 0); /* no initrd, no module */
     ck_assert_uint_eq(get32(info, 48), 5);
     for (unsigned i = 0; i < 5; i++) {
-        const uint8_t *entry = ram(&l, get64(info, 40) + 24 * i, 24);
+        const uint8_t *entry = ram(&l, get64(info, 40) + (uint64_t)24 * i, 24);
         ck_assert_uint_eq(get64(entry, 0), want[i][0]);
         ck_assert_uint_eq(get64(entry, 8), want[i][1]);
         ck_assert_uint_eq(get32(entry, 16), want[i][2]);
@@ -179,7 +179,7 @@ START_TEST(pvh_note_is_found_behind_another)
     put32(b, 512 + 512, 3); /* a 3-byte name and 5 bytes of contents, both padded */
     put32(b, 512 + 516, 5);
     put32(b, 512 + 520, 1);
-    memcpy(b + 512 + 524, "ab\0\0contents", 12);
+    put64(b, 512 + 524, 0x6e6f63006261); /* "ab", padding, "con..." */
     memcpy(b + 512 + 536, b + 512, 24);
     put64(b, FAKE_PHDR_AT(2) + 8, 1024);
     put64(b, FAKE_PHDR_AT(2) + 32, 48);

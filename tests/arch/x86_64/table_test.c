@@ -188,10 +188,10 @@ START_TEST(madt_has_each_cpu_and_the_ioapic)
     ck_assert_uint_eq(get32(madt, 40), 0); /* no 8259 */
     for (unsigned i = 0; i < cpu_counts[_i]; i++) {
         const uint8_t want[] = {0, 8, (uint8_t)i, (uint8_t)i, 1, 0, 0, 0};
-        ck_assert_mem_eq(madt + 44 + 8 * i, want, 8);
+        ck_assert_mem_eq(madt + 44 + (size_t)8 * i, want, 8);
     }
     static const uint8_t ioapic[] = {1, 12, 0, 0, 0x00, 0x00, 0xc0, 0xfe, 0, 0, 0, 0};
-    ck_assert_mem_eq(madt + 44 + 8 * cpu_counts[_i], ioapic, 12);
+    ck_assert_mem_eq(madt + 44 + (size_t)8 * cpu_counts[_i], ioapic, 12);
 }
 END_TEST
 
