@@ -22,6 +22,9 @@
 #define EDGE_SECONDS    0.001
 #define EDGE_FRAMES_MIN 8
 
+/* Beside an event, what is so much smaller is quiet. */
+#define QUIET_SHARE 0.05
+
 /* An edge of the waveform: its like, up to 4 times larger or smaller, comes 1 to 3 periods of the
  * strongest pitch (which may be the second or third harmonic) before or after it. */
 #define SIMILAR_SIZE_MAX 4.0
@@ -281,27 +284,29 @@ static bool gather_events(struct click_finder *finder, size_t frames, double lim
     return true;
 }
 
-/* True if samples[from..from + run_frames) are silent, but for ORDER of them; outside the window
- * there is silence. */
-static bool is_silent(const struct click_finder *finder, const double *samples, size_t frames,
-                      ptrdiff_t from)
+/* True if samples[from..from + run_frames) are below `level`, but for ORDER of them; outside the
+ * window there is silence. */
+static bool is_quiet(const struct click_finder *finder, const double *samples, size_t frames,
+                     ptrdiff_t from, double level)
 {
     ptrdiff_t end = MIN(from + (ptrdiff_t)finder->run_frames + ORDER, (ptrdiff_t)frames);
     size_t loud = 0;
 
     for (ptrdiff_t i = MAX(from, 0); i < end; i++)
-        loud += !silence_is_quiet(samples[i]);
+        loud += !silence_is_quiet(samples[i]) && fabs(samples[i]) > level;
     return loud <= ORDER;
 }
 
-/* True where sound begins or ends, unless both within a millisecond. */
+/* True where sound begins or ends, unless both within a millisecond. Quiet is what vanishes beside
+ * the event: resampled sound rings a little before it begins. */
 static bool is_edge_of_sound(const struct click_finder *finder, const double *samples,
                              size_t frames, const struct click_event *event)
 {
     ptrdiff_t run = (ptrdiff_t)finder->run_frames, at = (ptrdiff_t)event->at;
-    bool before = is_silent(finder, samples, frames, at - run - ORDER);
-    bool after = is_silent(finder, samples, frames, at);
-    bool soon_after = is_silent(finder, samples, frames, at + run);
+    double level = fabs(event->size) * QUIET_SHARE;
+    bool before = is_quiet(finder, samples, frames, at - run - ORDER, level);
+    bool after = is_quiet(finder, samples, frames, at, level);
+    bool soon_after = is_quiet(finder, samples, frames, at + run, level);
 
     return before ? !soon_after : after;
 }
