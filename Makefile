@@ -2,13 +2,20 @@
 # linnet's one Makefile. `make help` lists what it makes.
 
 VARIANT ?= release
-ARCH    ?= $(shell uname -m)
+HOST    := $(patsubst aarch64,arm64,$(shell uname -m))
+ARCH    ?= $(HOST)
 BUILD   := build/$(ARCH)-$(VARIANT)
 PREFIX  ?= /usr/local
-VERSION := 0.1
 
 CC := $(if $(filter fuzz clang,$(VARIANT)),clang,$(if $(filter default,$(origin CC)),gcc,$(CC)))
-CC := $(CROSS_COMPILE)$(CC)
+# make ARCH=arm64 on another host: Debian's cross compiler and multiarch libraries; tests by QEMU.
+ifneq ($(ARCH),$(HOST))
+TRIPLET       := $(patsubst arm64,aarch64,$(ARCH))-linux-gnu
+CROSS_COMPILE ?= $(TRIPLET)-
+RUN           ?= qemu-$(patsubst arm64,aarch64,$(ARCH))
+endif
+CC := $(if $(filter clang,$(CC)),clang $(if $(TRIPLET),--target=$(TRIPLET)),$(CROSS_COMPILE)$(CC))
+PKG_CONFIG := $(CROSS_COMPILE)pkg-config
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-prototypes -Wvla \
 	-Wundef -Wcast-qual -Wformat=2 -Wno-missing-field-initializers $(WERROR)
@@ -22,11 +29,11 @@ SANITIZE := $(filter -fsanitize=% --coverage,$(FLAGS_$(VARIANT)))
 
 PACKAGES := alsa sndfile jansson fftw3 libzstd liblzma liblz4 zlib
 LOADED   := cairo # headers only: vmm/cairo_api.c loads it when it is needed
-CFLAGS_ALL  = -std=gnu17 -D_GNU_SOURCE -DLINNET_VERSION='"$(VERSION)"' -I. -I$(BUILD) -g -pthread -MMD -MP \
+CFLAGS_ALL  = -std=gnu17 -D_GNU_SOURCE -I. -I$(BUILD) -g -pthread -MMD -MP \
 	$(WARNINGS) $(FLAGS_$(VARIANT)) $(PACKAGE_CFLAGS) $(CFLAGS)
 LDFLAGS_ALL = -pthread $(SANITIZE) $(LDFLAGS)
-PACKAGE_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) $(LOADED))
-LIBS        = $(shell pkg-config --libs $(PACKAGES)) -lm
+PACKAGE_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PACKAGES) $(LOADED))
+LIBS        = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -l:libfdt.so.1 -lm # libfdt has no .pc file, and -dev for one architecture at a time
 # Unit tests make these fail in turn: tests/alloc_fail.h.
 WRAPPED := malloc calloc strdup eventfd epoll_create1 epoll_ctl timerfd_create pthread_create mmap getrandom \
 	memory_at
@@ -65,7 +72,7 @@ $(BUILD)/suites.h: $(TEST_SRCS) Makefile
 	@printf 'SUITE(%s)\n' $(SUITES) > $@
 
 $(BUILD)/unit: $(TEST_OBJS) $(LIB_OBJS)
-	$(CC) $(LDFLAGS_ALL) $(WRAP) -o $@ $^ $(LIBS) $(shell pkg-config --libs check)
+	$(CC) $(LDFLAGS_ALL) $(WRAP) -o $@ $^ $(LIBS) $(shell $(PKG_CONFIG) --libs check)
 
 demo: ## do everything: set-up, boot a stock kernel, play a tone, say what was heard
 	@tests/demo.sh
@@ -74,14 +81,14 @@ check: ## do everything: set-up, unit tests (also under sanitizers), guests; cou
 	@tests/check.sh
 
 unit: $(BUILD)/unit ## unit tests of this VARIANT
-	CK_FORK=$(if $(SANITIZE),no,yes) $(BUILD)/unit $(SUITE)
+	CK_FORK=$(if $(SANITIZE),no,yes) $(RUN) $(BUILD)/unit $(SUITE)
 
 # A fuzz harness is a libFuzzer program with VARIANT=fuzz, else a program that replays files.
 $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/%_fuzz.o $(LIB_OBJS) $(if $(filter fuzz,$(VARIANT)),,$(BUILD)/tests/fuzz/replay.o) $(BUILD)/tests/fake_driver.o $(BUILD)/tests/devices/snd/sound_rig.o
 	$(CC) $(LDFLAGS_ALL) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
 
 replay: $(FUZZERS:%=$(BUILD)/fuzz_%) ## run each fuzz harness over its corpus
-	@set -e; for f in $(FUZZERS); do $(BUILD)/fuzz_$$f tests/fuzz/corpus/$$f; done
+	@set -e; for f in $(FUZZERS); do $(RUN) $(BUILD)/fuzz_$$f tests/fuzz/corpus/$$f; done
 
 fuzz: ## run each fuzzer for FUZZ_SECONDS (60)
 	@tests/fuzz/run.sh $(or $(FUZZ_SECONDS),60) $(FUZZERS)
@@ -111,9 +118,8 @@ cov: ## line coverage of the unit tests
 	@$(MAKE) VARIANT=cov unit && gcov -r -n $$(find build/$(ARCH)-cov -name '*.gcda') 2>/dev/null | tests/cov.sh
 
 compile_commands.json: ## for clangd and clang-tidy
-	@{ echo '['; sep=; for f in $(SRCS) $(TEST_SRCS); do \
-	  printf '%s{"directory":"%s","file":"%s","command":"%s"}' "$$sep" "$(CURDIR)" "$$f" \
-	    'cc $(subst ",\\\",$(filter-out -MMD -MP,$(CFLAGS_ALL))) -c '"$$f"; sep=','; done; echo ']'; } > $@
+	@for f in $(SRCS) $(TEST_SRCS); do printf '%s{"directory":"%s","file":"%s","command":"cc %s -c %s"}' \
+	  "$${sep-[}" "$(CURDIR)" "$$f" '$(filter-out -MMD -MP,$(CFLAGS_ALL))' "$$f"; sep=,; done > $@; echo ']' >> $@
 
 install: all ## install the program under PREFIX (/usr/local)
 	install -D -m 755 $(BUILD)/linnet $(DESTDIR)$(PREFIX)/bin/linnet

@@ -11,7 +11,7 @@
 struct fake_card fake_card;
 
 /* alsa-lib's function of that name, behind ours. */
-#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+#define REAL(name) ((__typeof__(&(name)))dlsym(RTLD_NEXT, #name))
 
 static uint64_t queued_frames(void)
 {

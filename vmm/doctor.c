@@ -5,6 +5,7 @@
 #include "arch/arch.h"
 #include "vmm/kvm.h"
 #include "vmm/log.h"
+#include "vmm/version.h"
 
 #include <alsa/asoundlib.h>
 #include <stdio.h>

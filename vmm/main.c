@@ -4,6 +4,7 @@
 #include "vmm/listen.h"
 #include "vmm/log.h"
 #include "vmm/machine.h"
+#include "vmm/version.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -104,8 +104,8 @@ static double power_between(const double *power, double from, double to)
     double share = from - floor(from);
     double strongest = power[below] * (1 - share) + power[below + 1] * share;
 
-    for (double k = ceil(from); k <= to; k++)
-        strongest = MAX(strongest, power[(size_t)k]);
+    for (size_t k = (size_t)ceil(from); (double)k <= to; k++)
+        strongest = MAX(strongest, power[k]);
     return strongest;
 }
 

@@ -12,7 +12,7 @@
 /* How often an absent host is tried again. */
 #define STREAM_RETRY_NS 1000000000ull
 
-#define NO -1
+#define NO (-1)
 
 /* Rows: states; columns: SET_PARAMS, PREPARE, START, STOP, RELEASE (§5.14.6.6.1). */
 static const int8_t next_state[STREAM_STATE_COUNT][STREAM_COMMAND_COUNT] = {
@@ -51,6 +51,11 @@ static void host_wake(struct host *host)
     snd_serve(stream->snd, stream->vq);
 }
 
+static void host_catch_up(struct host *host)
+{
+    stream_catch_up(host->wake_ctx);
+}
+
 static void host_opened(struct attach *attach, int r);
 
 int stream_init(struct stream *stream, struct snd *snd)
@@ -60,6 +65,7 @@ int stream_init(struct stream *stream, struct snd *snd)
     stream->retry_ns = CLOCK_NEVER;
     stream->attach.opened = host_opened;
     stream->attach.host->wake = host_wake;
+    stream->attach.host->catch_up = host_catch_up;
     stream->attach.host->wake_ctx = stream;
     stream->timer.ready = timer_ready;
     stream->timer.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
