@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Fuzzes a split queue with a program of a driver and a device. Byte 0: bit 0 event index, bit 1
+ * indirect descriptors, bits 4 to 6 the logarithm of the size. Then instructions, one letter and
+ * its operands (n: one byte):
+ *
+ *   D i a a l l f n   descriptor i: address, length (16 bits each), flags, next
+ *   T i a a l l f n   the same in the indirect table
+ *   H i               descriptor i's address gets its upper half set: far outside RAM
+ *   A n               offers head n          I n n   sets avail.idx
+ *   M a a n ...       writes n bytes to RAM  E n n   sets used_event
+ *   p  pops           u n  pushes the chain held n-th            s  asks whether to notify
+ *   r n k n z n w n   reads, skips, zeroes, writes n bytes of the chain popped last
+ *   o  a new round    x  stops and starts the queue
+ *
+ * Beyond memory safety: a chain lies in RAM and adds up, a broken queue stays dead, and popping and
+ * pushing change no byte of RAM outside the used ring.
+ */
+#include "virtio/queue.h"
+
+#include "tests/fake_driver.h"
+
+#include <string.h>
+#include <sys/eventfd.h>
+
+#define RAM_BYTES 0x10000
+#define RAM_LOW   0x8000 /* the rest is at RAM_HIGH */
+#define RAM_HIGH  0xc000
+#define RING      0x1000
+#define TABLE     0x4000
+#define HELD_MAX  128
+#define POPS_MAX  20000
+#define CHUNK_MAX 256
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct program {
+    const uint8_t *at, *end;
+    struct memory mem;
+    struct virtq vq;
+    struct fake_ring ring;
+    bool broken;
+    unsigned held_count;
+    struct chain held[HELD_MAX];
+    uint8_t before[RAM_BYTES];
+};
+
+static uint8_t byte(struct program *p)
+{
+    return p->at < p->end ? *p->at++ : 0;
+}
+
+static uint16_t word(struct program *p)
+{
+    uint16_t low = byte(p);
+
+    return (uint16_t)(low | byte(p) << 8);
+}
+
+static void must(bool truth)
+{
+    if (!truth)
+        abort();
+}
+
+/* -- what has to hold -- */
+
+static void ram_note(struct program *p)
+{
+    memcpy(p->before, p->mem.host, RAM_BYTES);
+}
+
+/* Only the used ring differs. It lies in the low region, where offset and address are the same. */
+static void ram_check(const struct program *p)
+{
+    size_t start = p->ring.used, end = start + 6 + 8u * p->ring.size;
+
+    must(memcmp(p->before, p->mem.host, start) == 0);
+    must(memcmp(p->before + end, p->mem.host + end, RAM_BYTES - end) == 0);
+}
+
+static void chain_check(const struct program *p, const struct chain *chain)
+{
+    uint64_t part[2] = {0, 0};
+
+    must(chain->iov_count <= CHAIN_DESCS_MAX && chain->write_iov <= chain->iov_count);
+    must(chain->slot < p->ring.size);
+    for (unsigned i = 0; i < chain->iov_count; i++) {
+        const uint8_t *base = chain->iov[i].iov_base;
+        must(base >= p->mem.host && base < p->mem.host + RAM_BYTES);
+        must(chain->iov[i].iov_len > 0);
+        must(chain->iov[i].iov_len <= (size_t)(p->mem.host + RAM_BYTES - base));
+        part[i >= chain->write_iov] += chain->iov[i].iov_len;
+    }
+    must(part[0] == chain_readable(chain) && part[1] == chain_writable(chain));
+}
+
+/* -- instructions -- */
+
+static void set_desc(struct program *p, gpa_t table)
+{
+    uint32_t index = byte(p) % (table == TABLE ? 64u : p->ring.size);
+    struct fake_piece piece = {.addr = word(p)};
+
+    piece.len = word(p);
+    piece.flags = byte(p);
+    fake_desc(&p->mem, table, index, piece, byte(p));
+}
+
+static void set_high(struct program *p)
+{
+    gpa_t at = p->ring.desc + 16ull * (byte(p) % p->ring.size) + 4;
+
+    (void)memory_write(&p->mem, at, "\xff\xff\xff\xff", 4);
+}
+
+static void set_bytes(struct program *p)
+{
+    gpa_t addr = word(p);
+
+    for (unsigned left = byte(p); left > 0; left--) {
+        uint8_t val = byte(p);
+        (void)memory_write(&p->mem, addr++, &val, 1); /* may miss RAM */
+    }
+}
+
+static void pop(struct program *p)
+{
+    struct chain chain;
+
+    ram_note(p);
+    int r = virtq_pop(&p->vq, &chain);
+    ram_check(p);
+    must(r == 1 || r == 0 || r == -EPROTO);
+    must(!p->broken || r == 0);
+    p->broken |= r < 0;
+    if (r != 1)
+        return;
+    chain_check(p, &chain);
+    must(p->held_count < HELD_MAX); /* a size is 128 at most */
+    p->held[p->held_count++] = chain;
+}
+
+static void push(struct program *p)
+{
+    if (p->held_count == 0)
+        return;
+    unsigned which = byte(p) % p->held_count;
+    ram_note(p);
+    virtq_push(&p->vq, &p->held[which]);
+    ram_check(p);
+    p->held[which] = p->held[--p->held_count];
+}
+
+static void stream(struct program *p, uint8_t op)
+{
+    uint8_t buf[CHUNK_MAX] = {0}, len = byte(p);
+    int r;
+
+    if (p->held_count == 0)
+        return;
+    struct chain *chain = &p->held[p->held_count - 1];
+    bool writes = op == 'z' || op == 'w';
+    uint32_t left = writes ? chain_writable(chain) : chain_readable(chain);
+    if (op == 'r')
+        r = chain_read(chain, buf, len);
+    else if (op == 'k')
+        r = chain_skip(chain, len);
+    else if (op == 'z')
+        r = chain_zero(chain, len);
+    else
+        r = chain_write(chain, buf, len);
+    must(r == (len <= left ? 0 : -EPROTO));
+}
+
+static void queue_start(struct program *p, uint8_t flags)
+{
+    uint16_t size = (uint16_t)(1u << (flags >> 4 & 7));
+
+    p->held_count = 0;
+    p->broken = false;
+    fake_ring_init(&p->ring, &p->mem, size, RING);
+    p->vq.config = (struct virtq_config){.size = size,
+                                         .ready = true,
+                                         .desc = p->ring.desc,
+                                         .driver = p->ring.avail,
+                                         .device = p->ring.used};
+    must(virtq_start(&p->vq, (flags & 1) != 0, (flags & 2) != 0) == 0);
+}
+
+static void step(struct program *p, uint8_t flags)
+{
+    uint8_t op = byte(p);
+
+    switch (op) {
+    case 'D':
+        set_desc(p, p->ring.desc);
+        break;
+    case 'T':
+        set_desc(p, TABLE);
+        break;
+    case 'H':
+        set_high(p);
+        break;
+    case 'M':
+        set_bytes(p);
+        break;
+    case 'A':
+        fake_offer(&p->ring, byte(p));
+        break;
+    case 'I':
+        fake_avail_idx_set(&p->ring, word(p));
+        break;
+    case 'E':
+        fake_used_event_set(&p->ring, word(p));
+        break;
+    case 'p':
+        pop(p);
+        break;
+    case 'u':
+        push(p);
+        break;
+    case 's':
+        (void)virtq_should_signal(&p->vq);
+        break;
+    case 'o':
+        virtq_round(&p->vq);
+        break;
+    case 'x':
+        virtq_stop(&p->vq);
+        queue_start(p, flags);
+        break;
+    case 'r':
+    case 'k':
+    case 'z':
+    case 'w':
+        stream(p, op);
+        break;
+    default:
+        break;
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct program program;
+    struct program *p = &program;
+
+    p->at = data;
+    p->end = data + size;
+    must(memory_create(&p->mem, RAM_BYTES, 0, RAM_LOW, RAM_HIGH) == 0);
+    p->vq = (struct virtq){
+        .mem = &p->mem, .size_max = 128, .kick_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
+    uint8_t flags = byte(p);
+    queue_start(p, flags);
+    for (unsigned i = 0; p->at < p->end && i < POPS_MAX; i++)
+        step(p, flags);
+    virtq_stop(&p->vq);
+    fd_close(&p->vq.kick_fd);
+    memory_destroy(&p->mem);
+    return 0;
+}
