@@ -10,6 +10,13 @@
 
 Suite *picture_suite(void);
 
+/* Asked by the leak sanitizer: fontconfig, which cairo finds fonts with, keeps three patterns. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libfontconfig.so\n";
+}
+
 /* A PNG's pixels, read by cairo. */
 struct image {
     void *library;
