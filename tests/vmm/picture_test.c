@@ -25,33 +25,38 @@ struct image {
     int width, height, stride;
 };
 
+/* The functions of cairo's that read it. */
+typedef cairo_surface_t *surface_maker(const char *path);
+typedef unsigned char *surface_bytes(cairo_surface_t *surface);
+typedef int surface_number(cairo_surface_t *surface);
+typedef void surface_end(cairo_surface_t *surface);
+
 static struct image read_png(const char *path)
 {
     struct image image = {.library = dlopen("libcairo.so.2", RTLD_NOW)};
 
     ck_assert_ptr_nonnull(image.library);
-    __typeof__(cairo_image_surface_create_from_png) *create =
-        (__typeof__(create))dlsym(image.library, "cairo_image_surface_create_from_png");
-    __typeof__(cairo_image_surface_get_data) *data =
-        (__typeof__(data))dlsym(image.library, "cairo_image_surface_get_data");
-    __typeof__(cairo_image_surface_get_width) *size[] = {
-        (__typeof__(size[0]))dlsym(image.library, "cairo_image_surface_get_width"),
-        (__typeof__(size[0]))dlsym(image.library, "cairo_image_surface_get_height"),
-        (__typeof__(size[0]))dlsym(image.library, "cairo_image_surface_get_stride")};
+    surface_maker *create =
+        (surface_maker *)dlsym(image.library, "cairo_image_surface_create_from_png");
+    surface_bytes *data = (surface_bytes *)dlsym(image.library, "cairo_image_surface_get_data");
+    surface_number *width = (surface_number *)dlsym(image.library, "cairo_image_surface_get_width");
+    surface_number *height =
+        (surface_number *)dlsym(image.library, "cairo_image_surface_get_height");
+    surface_number *stride =
+        (surface_number *)dlsym(image.library, "cairo_image_surface_get_stride");
 
     image.surface = create(path);
     image.pixels = data(image.surface);
     ck_assert_ptr_nonnull(image.pixels);
-    image.width = size[0](image.surface);
-    image.height = size[1](image.surface);
-    image.stride = size[2](image.surface);
+    image.width = width(image.surface);
+    image.height = height(image.surface);
+    image.stride = stride(image.surface);
     return image;
 }
 
 static void free_png(struct image *image)
 {
-    __typeof__(cairo_surface_destroy) *destroy =
-        (__typeof__(destroy))dlsym(image->library, "cairo_surface_destroy");
+    surface_end *destroy = (surface_end *)dlsym(image->library, "cairo_surface_destroy");
 
     destroy(image->surface);
 }
