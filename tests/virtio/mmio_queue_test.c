@@ -200,7 +200,7 @@ END_TEST
 
 /* -- notifications of the driver -- */
 
-/* proves: MMIO-28, MMIO-29, VQ-G-02, VQ-E-12 */
+/* proves: MMIO-28, MMIO-29, VQ-G-02, VQ-E-12, VQ-N-01 */
 START_TEST(odd_notifications_are_harmless)
 {
     static const uint32_t vals[] = {2, 15, 16, 255, 0xffff, 0x10000, 0x10001, 0xffffffff};
