@@ -340,12 +340,12 @@ static int listen_to_all(const struct listen *listen)
 int listen_main(int argc, char **argv)
 {
     struct listen listen = {.paths = calloc((size_t)argc + 1, sizeof(char *))};
-    int r = listen.paths ? opts_create(listen_options, &listen.opts) : -ENOMEM;
+    int r = listen.paths ? 0 : log_error(-ENOMEM, "cannot listen");
     int status;
 
-    if (r < 0)
-        (void)log_error(r, "cannot listen");
-    else
+    if (r == 0)
+        r = opts_create(listen_options, &listen.opts);
+    if (r == 0)
         r = take_words(&listen, argv);
     if (r == 0)
         r = check_arguments(&listen);

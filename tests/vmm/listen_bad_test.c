@@ -114,6 +114,24 @@ START_TEST(standard_output_that_is_full_ends_with_1)
 }
 END_TEST
 
+START_TEST(memory_that_runs_out_ends_with_1_and_a_line)
+{
+    bool failed = true;
+    unsigned failures = 0;
+
+    write_tone("a.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16, 48000, 2, 4800);
+    for (unsigned n = 0; n < 200 && failed; n++) {
+        int status = run_short("--same-as a.wav --png a.png --expect gaps=0 a.wav", n, &failed);
+
+        ck_assert_msg(status == (failed ? 1 : 0), "%u: %d %s", n, status, err.text);
+        ck_assert_msg(capture_is_one_error(err.text) == failed, "%u: %s", n, err.text);
+        failures += failed;
+    }
+    ck_assert(!failed);
+    ck_assert_uint_gt(failures, 20);
+}
+END_TEST
+
 /* -- bad arguments -- */
 
 static const struct {
@@ -176,6 +194,7 @@ Suite *listen_bad_suite(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, files_that_cannot_be_read_end_with_1_and_a_line);
     tcase_add_test(tcase, a_file_cut_off_anywhere_is_heard_as_far_as_it_goes);
+    tcase_add_test(tcase, memory_that_runs_out_ends_with_1_and_a_line);
     tcase_add_test(tcase, standard_output_that_is_full_ends_with_1);
     tcase_add_loop_test(tcase, bad_arguments_end_with_35_and_a_line, 0, ARRAY_SIZE(wrong));
     tcase_add_test(tcase, files_may_begin_with_a_dash_behind_two);

@@ -3,10 +3,12 @@
  */
 #pragma once
 
+#include "tests/alloc_fail.h"
 #include "tests/capture.h"
 #include "vmm/listen.h"
 
 #include <check.h>
+#include <limits.h>
 #include <math.h>
 #include <sndfile.h>
 #include <stdio.h>
@@ -40,9 +42,9 @@ static inline void remove_folder(void)
     shell(command);
 }
 
-/* Runs the command with the words of a line (split at spaces; "" is an empty word) and returns its
- * status; what it wrote is in `out` and `err.text`. */
-static inline int run(const char *line)
+/* Runs the command with the words of a line (split at spaces; "" is an empty word), with memory for
+ * so many allocations, and returns its status. What it wrote is in `out` and `err.text`. */
+static inline int run_short(const char *line, unsigned allocations, bool *ret_failed)
 {
     char words[1024], *argv[WORDS_MAX + 1] = {(char[]){"listen"}}, *save = NULL;
     int argc = 1, saved_fd, fd, status;
@@ -59,7 +61,9 @@ static inline int run(const char *line)
     ck_assert_int_ge(saved_fd, 0);
     ck_assert_int_eq(dup2(fd, STDOUT_FILENO), STDOUT_FILENO);
     capture_start(&err);
+    alloc_fail_after(allocations);
     status = listen_main(argc, argv);
+    *ret_failed = alloc_fail_stop();
     (void)capture_end(&err);
     (void)fflush(stdout);
     ck_assert_int_eq(dup2(saved_fd, STDOUT_FILENO), STDOUT_FILENO);
@@ -69,6 +73,14 @@ static inline int run(const char *line)
     (void)close(saved_fd);
     (void)close(fd);
     return status;
+}
+
+/* The same with memory enough. */
+static inline int run(const char *line)
+{
+    bool failed;
+
+    return run_short(line, UINT_MAX, &failed);
 }
 
 static inline SNDFILE *create_file(const char *path, int format, int rate, int channels)
