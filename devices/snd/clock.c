@@ -76,7 +76,8 @@ uint64_t clock_consumed(const struct clock *clock, uint64_t now_ns, uint64_t lim
     uint64_t frames = clock->anchor_frames;
 
     if (clock->running && clock->kind == CLOCK_KIND_TIMER)
-        frames += ns_to_frames(now_ns - clock->anchor_ns, clock->rate_hz);
+        frames +=
+            now_ns > clock->anchor_ns ? ns_to_frames(now_ns - clock->anchor_ns, clock->rate_hz) : 0;
     else if (clock->running && clock->kind == CLOCK_KIND_FREE)
         frames = limit;
     else if (clock->running)

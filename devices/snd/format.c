@@ -126,3 +126,33 @@ void pcm_to_s32(const struct pcm_format *format, const void *buf, int32_t *ret_s
     else
         to_s32(buf, 4, format, ret_samples, samples);
 }
+
+static inline __attribute__((always_inline)) void from_s32(const int32_t *in, size_t sample_bytes,
+                                                           const struct pcm_format *format,
+                                                           uint8_t *out, size_t samples)
+{
+    const unsigned shift = 32u - format->sample_bits;
+    const bool is_signed = format->kind == PCM_KIND_SIGNED;
+
+    for (size_t i = 0; i < samples; i++, out += sample_bytes) {
+        /* Signed ones are sign-extended to the whole container, as ALSA wants it. */
+        uint32_t bits =
+            is_signed ? (uint32_t)(in[i] >> shift) : ((uint32_t)in[i] ^ 0x80000000u) >> shift;
+        for (size_t b = 0; b < sample_bytes; b++)
+            out[b] = (uint8_t)(bits >> 8 * b);
+    }
+}
+
+void pcm_from_s32(const struct pcm_format *format, const int32_t *samples, void *ret_buf,
+                  size_t count)
+{
+    assert(format->kind == PCM_KIND_SIGNED || format->kind == PCM_KIND_UNSIGNED);
+    if (format->sample_bytes == 1)
+        from_s32(samples, 1, format, ret_buf, count);
+    else if (format->sample_bytes == 2)
+        from_s32(samples, 2, format, ret_buf, count);
+    else if (format->sample_bytes == 3)
+        from_s32(samples, 3, format, ret_buf, count);
+    else
+        from_s32(samples, 4, format, ret_buf, count);
+}

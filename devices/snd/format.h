@@ -59,3 +59,6 @@ struct pcm_params {
  * whose full scale is 32 bits. */
 void pcm_to_s32(const struct pcm_format *format, const void *buf, int32_t *ret_samples,
                 size_t samples);
+/* The reverse: what does not fit the format's bits is cut off. */
+void pcm_from_s32(const struct pcm_format *format, const int32_t *samples, void *ret_buf,
+                  size_t count);

@@ -49,6 +49,7 @@ struct host_setup {
     enum pcm_direction direction;
     unsigned device_index;   /* which --snd */
     unsigned stream_index;   /* among the streams of this direction in this device */
+    struct host *peer;       /* capture: the playback host of the same stream_index, or NULL */
     uint64_t formats, rates; /* what the user asked for, as in pcm_info; a host may look, and must
                               * not mind more than it can do */
 };
@@ -126,6 +127,13 @@ struct host {
     /* To be called on the worker when position or room changed: the stream then looks. Never from
      * within a call of the stream's. */
     void (*wake)(struct host *host);
+    /* Writes what the stream's clock had consumed at `at_ns`, which it does at the end of a period
+     * only, left to itself. May be called from within a call of another stream's. Playback. */
+    void (*catch_up)(struct host *host, uint64_t at_ns);
+    /* Set before write() and read(), without a clock: when by the stream's clock the last of these
+     * frames was due, in ns of CLOCK_MONOTONIC. The call itself comes a little later. Before
+     * start(): now. */
+    uint64_t due_ns;
     void *wake_ctx; /* the stream */
 
     /* Told in reports; the host counts, on the worker. */
@@ -133,9 +141,9 @@ struct host {
     uint64_t lost_frames; /* that could not be written (disk full) or were overwritten (capture) */
 };
 
-/* Every host there is; ends with NULL. */
-extern const struct host_class *const host_classes[];
-
 extern const struct host_class host_null;
-extern const struct host_class host_file;
+extern const struct host_class host_file;   /* playback */
+extern const struct host_class host_source; /* capture from a file */
+extern const struct host_class host_tone;   /* capture */
+extern const struct host_class host_loopback;
 extern const struct host_class host_alsa;

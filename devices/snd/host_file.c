@@ -300,19 +300,11 @@ static struct pcm_params first_params(const struct host_setup *setup, uint64_t f
     return (struct pcm_params){.format = pcm_format_by_code(code), .rate_hz = 48000, .channels = 2};
 }
 
-static int file_create(const struct host_setup *setup, struct host **ret_host)
+/* Everything but memory. On failure file_destroy() undoes it. */
+static int file_init(struct file_host *file, const struct host_setup *setup)
 {
     const char *path = opts_str(setup->opts, "path");
-    struct file_host *file = calloc(1, sizeof(*file));
 
-    if (file == NULL)
-        return log_error(-ENOMEM, "%s", setup->name);
-    *ret_host = &file->host;
-    file->host.class = &host_file;
-    file->host.name = setup->name;
-    file->stream_index = setup->stream_index;
-    file->take = 1;
-    file->fd = -1;
     if (path == NULL)
         return opts_error("--snd path: host=file needs the name of a recording, path=FILE.wav");
     if (strlen(path) >= sizeof(file->path))
@@ -333,6 +325,25 @@ static int file_create(const struct host_setup *setup, struct host **ret_host)
         return opts_error("--snd path: %s: this kind of file can't hold what a guest plays", path);
     const struct pcm_params params = first_params(setup, file->host.caps.formats);
     return take_open(file, &params);
+}
+
+static int file_create(const struct host_setup *setup, struct host **ret_host)
+{
+    struct file_host *file = calloc(1, sizeof(*file));
+
+    if (file == NULL)
+        return log_error(-ENOMEM, "%s", setup->name);
+    file->host.class = &host_file;
+    file->host.name = setup->name;
+    file->stream_index = setup->stream_index;
+    file->take = 1;
+    file->fd = -1;
+    int r = file_init(file, setup);
+    if (r < 0)
+        file_destroy(&file->host);
+    else
+        *ret_host = &file->host;
+    return r;
 }
 
 const struct host_class host_file = {

@@ -51,9 +51,9 @@ static void host_wake(struct host *host)
     snd_serve(stream->snd, stream->vq);
 }
 
-static void host_catch_up(struct host *host)
+static void host_catch_up(struct host *host, uint64_t at_ns)
 {
-    stream_catch_up(host->wake_ctx);
+    stream_catch_up(host->wake_ctx, at_ns);
 }
 
 static void host_opened(struct attach *attach, int r);
@@ -308,17 +308,19 @@ static uint32_t stream_prepare(struct stream *stream, const struct chain *req)
 static int stream_start(struct stream *stream)
 {
     const struct host_class *class = stream->attach.host->class;
+    uint64_t now = now_ns(stream);
     int r = 0;
 
     snd_take_messages(stream->snd, stream->vq);
     stream_move_ahead(stream);
+    stream->attach.host->due_ns = now;
     if (attach_is_open(&stream->attach) && class->start != NULL)
         r = class->start(stream->attach.host);
     if (r < 0) {
         stream_lose_host(stream);
         return r;
     }
-    clock_start(&stream->clock, now_ns(stream));
+    clock_start(&stream->clock, now);
     stream->gap_is_start = stream->oldest == NULL;
     return 0;
 }
@@ -331,6 +333,8 @@ static int stream_stop(struct stream *stream)
 
     snd_take_messages(stream->snd, stream->vq);
     stream_serve(stream); /* what is due was heard before the stop */
+    if (stream->clock.kind != CLOCK_KIND_HOST)
+        stream_catch_up(stream, now_ns(stream));
     if (attach_is_open(&stream->attach) && class->stop != NULL)
         r = class->stop(stream->attach.host);
     if (r == 0)

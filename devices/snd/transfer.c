@@ -155,12 +155,23 @@ static ssize_t piece_in(struct stream *stream, struct message *message, uint32_t
     return given;
 }
 
+/* When the frames up to `frame` were due, at the latest now. */
+static uint64_t due_now(const struct stream *stream, uint64_t frame)
+{
+    uint64_t now = now_ns(stream);
+
+    if (stream->clock.kind != CLOCK_KIND_TIMER)
+        return now;
+    return MIN(now, clock_when(&stream->clock, now, frame));
+}
+
 /* Moves up to `frames` frames between a message and the host. False: the host takes, or has, no
  * more now, or has failed; then it is lost. */
 static bool move(struct stream *stream, struct message *message, uint32_t frames)
 {
     while (frames > 0) {
         uint32_t count = MIN(frames, SND_SCRATCH_BYTES / stream->params.frame_bytes);
+        stream->attach.host->due_ns = due_now(stream, stream->moved_frames + count);
         ssize_t moved = is_output(stream) ? piece_out(stream, message, count)
                                           : piece_in(stream, message, count);
         if (moved < 0) {
@@ -194,8 +205,42 @@ void stream_move_ahead(struct stream *stream)
             return;
 }
 
+void stream_catch_up(struct stream *stream, uint64_t at_ns)
+{
+    uint64_t consumed = clock_consumed(&stream->clock, at_ns, stream->submitted_frames);
+
+    for (struct message *m = stream->oldest; m != NULL && stream->moved_frames < consumed;
+         m = m->next) {
+        uint64_t left = MIN(m->frames - m->moved_frames, consumed - stream->moved_frames);
+        if (left > 0 && !move(stream, m, (uint32_t)left))
+            return;
+    }
+}
+
+/* Fills a capture message with silence for what was missed while the host was away. */
+static void skip_in(struct stream *stream, uint64_t frame)
+{
+    const uint32_t frame_bytes = stream->params.frame_bytes;
+    struct message *m = stream->oldest;
+
+    pcm_silence(stream->params.format, stream->snd->scratch,
+                (size_t)SND_SCRATCH_BYTES / frame_bytes * stream->params.channels);
+    while (m != NULL && stream->moved_frames < frame) {
+        uint64_t left = MIN(m->frames - m->moved_frames, frame - stream->moved_frames);
+        uint32_t count = (uint32_t)MIN(left, SND_SCRATCH_BYTES / frame_bytes);
+        int r = chain_write(&m->chain, stream->snd->scratch, (size_t)count * frame_bytes);
+        assert(r == 0); /* counted when the message came */
+        m->moved_frames += count;
+        stream->moved_frames += count;
+        if (m->moved_frames == m->frames)
+            m = m->next;
+    }
+}
+
 void stream_seek(struct stream *stream, uint64_t frame)
 {
+    if (!is_output(stream))
+        skip_in(stream, frame);
     if (!is_output(stream) || frame == stream->moved_frames)
         return;
     for (struct message *m = stream->oldest; m != NULL; m = m->next) {

@@ -271,6 +271,20 @@ uint16_t rig_play(struct rig *rig, uint32_t stream, gpa_t data, uint32_t len)
     return head;
 }
 
+uint16_t rig_record(struct rig *rig, uint32_t stream, gpa_t data, uint32_t len)
+{
+    const le32 header = to_le32(stream);
+    gpa_t status = rig_alloc(rig, 8);
+    const struct fake_piece pieces[] = {
+        {put(rig, &header, 4), 4, 0}, {data, len, FAKE_WRITE}, {status, 8, FAKE_WRITE}};
+
+    memset(memory_at(&rig->mem, data, len), 0xee, len);
+    memset(memory_at(&rig->mem, status, 8), 0xee, 8);
+    uint16_t head = rig_send(rig, RIG_RX, pieces, 3);
+    rig->status_of[RIG_RX][head] = status;
+    return head;
+}
+
 bool rig_done(struct rig *rig, unsigned queue, struct rig_done *ret_done)
 {
     uint32_t id;

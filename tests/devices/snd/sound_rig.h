@@ -88,6 +88,9 @@ uint16_t rig_send(struct rig *rig, unsigned queue, const struct fake_piece *piec
 /* Queues a playback message of `len` bytes of data at `data`: the head. */
 uint16_t rig_play(struct rig *rig, uint32_t stream, gpa_t data, uint32_t len);
 
+/* Queues a capture message with `len` bytes of room at `data` (0xee before): the head. */
+uint16_t rig_record(struct rig *rig, uint32_t stream, gpa_t data, uint32_t len);
+
 /* One completed I/O message. */
 struct rig_done {
     uint16_t head;

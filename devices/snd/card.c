@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* See card.h. */
+#include "devices/snd/card.h"
+
+#include "devices/snd/offer.h"
+
+#include <stdio.h>
+
+/* Where playback goes, and where capture comes from: the words of host= and source=. */
+static const struct host_class *const sinks[] = {&host_null, &host_file, &host_alsa,
+                                                 &host_loopback};
+static const char *const sink_names[] = {"null", "file", "alsa", "loopback", NULL};
+static const struct host_class *const sources[] = {&host_null, &host_source, &host_alsa,
+                                                   &host_loopback, &host_tone};
+static const char *const source_names[] = {"null", "file", "alsa", "loopback", "tone", NULL};
+enum { HOST_NULL, HOST_FILE, HOST_ALSA, HOST_LOOPBACK }; /* in both */
+
+static const char *const clock_names[] = {"auto", "timer", "free", NULL};
+static const char *const unplugged_names[] = {"silence", "error", NULL};
+
+/*
+ * The stock driver derives its bounds from the offer: the shortest period is 10 ms of the smallest
+ * frame at the lowest rate, in bytes, whatever is chosen later; the longest buffer is 160 ms of the
+ * largest. A wide offer lets a 48 kHz program ask for periods of 0.3 ms. So it is narrow by
+ * default.
+ */
+const struct opt card_opts[] = {
+    {.name = "host",
+     .value = "null",
+     .type = OPT_CHOICE,
+     .choices = sink_names,
+     .help =
+         "where playback goes: null nowhere, in real time; file a recording; alsa a sound card; "
+         "loopback to the capture stream of the same number"},
+    {.name = "path",
+     .type = OPT_PATH,
+     .help = "host=file: the recording; its ending says what kind"},
+    {.name = "source",
+     .type = OPT_CHOICE,
+     .choices = source_names,
+     .help = "where capture comes from: null is silence; file a sound file; alsa a sound card; "
+             "loopback what is played; tone a sine (default: as host, or silence)"},
+    {.name = "source-path", .type = OPT_PATH, .help = "source=file: the sound file to record from"},
+    {.name = "source-loop",
+     .value = "off",
+     .type = OPT_BOOL,
+     .help = "source=file: begin again at its end, else silence follows"},
+    {.name = "tone-freq",
+     .value = "440",
+     .type = OPT_INT,
+     .min = 1,
+     .max = 100000,
+     .arg = "HZ",
+     .help = "source=tone: frequency"},
+    {.name = "tone-level",
+     .value = "6",
+     .type = OPT_INT,
+     .max = 120,
+     .arg = "DB",
+     .help = "source=tone: level, in dB below full scale"},
+    {.name = "device",
+     .value = "default",
+     .arg = "PCM",
+     .help = "alsa: name of the PCM, such as hw:0,0"},
+    {.name = "rt",
+     .value = "on",
+     .type = OPT_BOOL,
+     .help = "alsa: real-time priority for the device's thread, where that is allowed"},
+    {.name = "expect",
+     .arg = "WHAT",
+     .help = "what the guest must play, else exit status 38: 'freq=440,tol=1,seconds=2,gaps=0' "
+             "(in quotes; `linnet listen --help` has the keys)"},
+    {.name = "clock",
+     .value = "auto",
+     .type = OPT_CHOICE,
+     .choices = clock_names,
+     .help = "pace: auto is the host's own clock or else real time; free is as fast as possible"},
+    {.name = "unplugged",
+     .value = "silence",
+     .type = OPT_CHOICE,
+     .choices = unplugged_names,
+     .help = "while a card is gone: silence plays to nobody, error fails the guest's messages"},
+    {.name = "streams",
+     .value = "1",
+     .type = OPT_INT,
+     .max = SND_STREAMS_MAX,
+     .help = "playback streams"},
+    {.name = "capture",
+     .type = OPT_INT,
+     .max = SND_STREAMS_MAX,
+     .help = "capture streams (default: 1 if there is a source, else 0)"},
+    {.name = "formats",
+     .value = "S16+S24+S32+FLOAT",
+     .help = "offered sample formats, joined by '+', or 'all' that the host can do"},
+    {.name = "rates",
+     .value = "44100+48000",
+     .help = "offered frame rates, joined by '+', or 'all' that the host can do"},
+    {.name = "channels", .value = "1-2", .help = "offered channels: a number or a range, 1-8"},
+    {0},
+};
+
+/* -- what the options mean -- */
+
+static size_t sink_index(const struct opts *opts)
+{
+    /* A recording's name says enough. */
+    return opts_given(opts, "path") && !opts_given(opts, "host") ? HOST_FILE
+                                                                 : opts_choice(opts, "host");
+}
+
+static size_t source_index(const struct opts *opts)
+{
+    size_t sink = sink_index(opts);
+
+    if (opts_given(opts, "source"))
+        return opts_choice(opts, "source");
+    if (opts_given(opts, "source-path"))
+        return HOST_FILE;
+    return sink == HOST_ALSA || sink == HOST_LOOPBACK ? sink : HOST_NULL;
+}
+
+static unsigned capture_count(const struct opts *opts)
+{
+    if (opts_given(opts, "capture"))
+        return (unsigned)opts_u64(opts, "capture");
+    return opts_given(opts, "source") || opts_given(opts, "source-path") ||
+           sink_index(opts) == HOST_LOOPBACK;
+}
+
+/* Which clock goes with a host. */
+static int clock_choose(const struct opts *opts, const struct host_class *host,
+                        enum clock_kind *ret_kind)
+{
+    static const enum clock_kind by_choice[] = {CLOCK_KIND_TIMER, CLOCK_KIND_TIMER,
+                                                CLOCK_KIND_FREE};
+    size_t choice = opts_choice(opts, "clock");
+
+    if (host->own_clock && choice != 0)
+        return opts_error("--snd clock: host=%s has a clock of its own, leave clock=%s out",
+                          host->name, clock_names[choice]);
+    if (host == &host_loopback && by_choice[choice] == CLOCK_KIND_FREE)
+        return opts_error("--snd clock: host=loopback needs real time, leave clock=free out");
+    *ret_kind = host->own_clock ? CLOCK_KIND_HOST : by_choice[choice];
+    return 0;
+}
+
+/* -- channel maps -- */
+
+/* What loudspeakers the channels of a frame belong to: ALSA's usual layouts, filled up. */
+static const uint8_t layouts[][8] = {
+    {VIRTIO_SND_CHMAP_MONO},
+    {VIRTIO_SND_CHMAP_FL, VIRTIO_SND_CHMAP_FR},
+    {VIRTIO_SND_CHMAP_FL, VIRTIO_SND_CHMAP_FR, VIRTIO_SND_CHMAP_LFE},
+    {VIRTIO_SND_CHMAP_FL, VIRTIO_SND_CHMAP_FR, VIRTIO_SND_CHMAP_RL, VIRTIO_SND_CHMAP_RR},
+    {VIRTIO_SND_CHMAP_FL, VIRTIO_SND_CHMAP_FR, VIRTIO_SND_CHMAP_RL, VIRTIO_SND_CHMAP_RR,
+     VIRTIO_SND_CHMAP_FC},
+    {VIRTIO_SND_CHMAP_FL, VIRTIO_SND_CHMAP_FR, VIRTIO_SND_CHMAP_RL, VIRTIO_SND_CHMAP_RR,
+     VIRTIO_SND_CHMAP_FC, VIRTIO_SND_CHMAP_LFE},
+    {VIRTIO_SND_CHMAP_FL, VIRTIO_SND_CHMAP_FR, VIRTIO_SND_CHMAP_RL, VIRTIO_SND_CHMAP_RR,
+     VIRTIO_SND_CHMAP_FC, VIRTIO_SND_CHMAP_LFE, VIRTIO_SND_CHMAP_RC},
+    {VIRTIO_SND_CHMAP_FL, VIRTIO_SND_CHMAP_FR, VIRTIO_SND_CHMAP_RL, VIRTIO_SND_CHMAP_RR,
+     VIRTIO_SND_CHMAP_FC, VIRTIO_SND_CHMAP_LFE, VIRTIO_SND_CHMAP_SL, VIRTIO_SND_CHMAP_SR},
+};
+
+/* A map for each number of channels that some stream of this direction has. All have the function
+ * group 0, as the streams do: a map without a stream makes Linux 6.12 oops. */
+static void chmaps_add(struct snd *snd, uint8_t direction)
+{
+    for (uint8_t channels = 1; channels <= ARRAY_SIZE(layouts); channels++) {
+        bool used = false;
+        for (unsigned i = 0; i < snd->stream_count; i++) {
+            const struct wire_pcm_info *info = &snd->streams[i].info;
+            used |= info->direction == direction && channels >= info->channels_min &&
+                    channels <= info->channels_max;
+        }
+        if (!used)
+            continue;
+        struct wire_chmap_info *map = &snd->chmaps[snd->chmap_count++];
+        *map = (struct wire_chmap_info){.direction = direction, .channels = channels};
+        for (unsigned i = 0; i < channels; i++)
+            map->positions[i] = layouts[channels - 1][i];
+    }
+}
+
+/* -- streams -- */
+
+/* What is offered of one thing: what the user asked for, as far as the host can do it; all that the
+ * host can do, if that is nothing and the user did not ask. */
+static uint64_t choose(const struct opts *opts, const char *key, uint64_t asked, uint64_t able)
+{
+    return (asked & able) != 0 || opts_given(opts, key) ? asked & able : able;
+}
+
+/* Channel counts as a set, bit n: n channels. */
+static uint64_t channel_set(uint32_t min, uint32_t max)
+{
+    max = MIN(max, (uint32_t)WIRE_CHANNELS_MAX);
+    return min > max ? 0 : ((2ull << max) - 1) & ~((1ull << min) - 1);
+}
+
+/* Fills in what the guest is told. */
+static int info_fill(struct stream *stream, const struct opts *opts, const struct offer *offer)
+{
+    const struct host *host = stream->attach.host;
+    uint64_t formats = choose(opts, "formats", offer->formats, host->caps.formats);
+    uint64_t rates = choose(opts, "rates", offer->rates, host->caps.rates);
+    uint64_t channels =
+        choose(opts, "channels", channel_set(offer->channels_min, offer->channels_max),
+               channel_set(host->caps.channels_min, host->caps.channels_max));
+    const char *missing = formats == 0    ? "formats"
+                          : rates == 0    ? "rates"
+                          : channels == 0 ? "channels"
+                                          : NULL;
+
+    if (missing != NULL)
+        return opts_error("--snd %s: %s (%s) can do none of these", missing, stream->name,
+                          host->class->name);
+    stream->info.formats = to_le64(formats);
+    stream->info.rates = to_le64(rates);
+    stream->info.channels_min = (uint8_t)__builtin_ctzll(channels);
+    stream->info.channels_max = (uint8_t)(63 - __builtin_clzll(channels));
+    return 0;
+}
+
+/* Makes the next stream, number `index` of its direction. */
+static int stream_make(struct snd *snd, enum pcm_direction direction, unsigned index,
+                       const struct opts *opts, const struct offer *offer)
+{
+    bool plays = direction == PCM_OUTPUT;
+    const struct host_class *class = plays ? sinks[sink_index(opts)] : sources[source_index(opts)];
+    unsigned output_count = (unsigned)opts_u64(opts, "streams");
+    unsigned id = snd->stream_count++;
+    struct stream *stream = &snd->streams[id];
+
+    (void)snprintf(stream->name, sizeof(stream->name), "%s %s%u", snd->dev.name,
+                   plays ? "out" : "in", index);
+    stream->id = id;
+    stream->vq = &snd->dev.queue[plays ? VIRTIO_SND_VQ_TX : VIRTIO_SND_VQ_RX];
+    stream->info.direction = plays ? VIRTIO_SND_D_OUTPUT : VIRTIO_SND_D_INPUT;
+    stream->fail_when_absent = opts_choice(opts, "unplugged") == 1;
+    const struct host_setup setup = {
+        .opts = opts,
+        .name = stream->name,
+        .direction = direction,
+        .device_index = snd->dev.index,
+        .stream_index = index,
+        .formats = offer->formats,
+        .rates = offer->rates,
+        .peer = !plays && index < output_count ? snd->streams[index].attach.host : NULL,
+    };
+    int r = clock_choose(opts, class, &stream->clock_kind);
+    if (r == 0)
+        r = class->create(&setup, &stream->attach.host);
+    if (r == 0)
+        r = ear_init(&stream->ear, stream->name, plays ? opts_str(opts, "expect") : NULL);
+    if (r == 0)
+        r = info_fill(stream, opts, offer);
+    return r < 0 ? r : stream_init(stream, snd);
+}
+
+static int streams_make(struct snd *snd, const struct opts *opts)
+{
+    const unsigned counts[] = {
+        [PCM_OUTPUT] = (unsigned)opts_u64(opts, "streams"), [PCM_INPUT] = capture_count(opts)};
+    unsigned total = counts[PCM_OUTPUT] + counts[PCM_INPUT];
+    struct offer offer;
+    int r = offer_parse(opts, &offer);
+
+    if (r < 0)
+        return r;
+    snd->streams = calloc(MAX(total, 1u), sizeof(snd->streams[0]));
+    if (snd->streams == NULL)
+        return log_error(-ENOMEM, "%s", snd->dev.name);
+    for (unsigned i = 0; i < total; i++)
+        snd->streams[i].timer.fd = snd->streams[i].attach.done.fd = -1;
+    for (unsigned d = PCM_OUTPUT; d <= PCM_INPUT; d++)
+        for (unsigned i = 0; i < counts[d] && r == 0; i++)
+            r = stream_make(snd, (enum pcm_direction)d, i, opts, &offer);
+    return r;
+}
+
+/* -- all of it -- */
+
+void card_messages_forget(struct snd *snd)
+{
+    snd->free_messages = NULL;
+    for (size_t i = 0; i < 2 * SND_QUEUE_SIZE; i++) {
+        snd->messages[i].next = snd->free_messages;
+        snd->free_messages = &snd->messages[i];
+    }
+}
+
+int card_init(struct snd *snd, const struct opts *opts)
+{
+    snd->timebase = &timebase_monotonic;
+    snd->messages = calloc((size_t)2 * SND_QUEUE_SIZE, sizeof(snd->messages[0]));
+    if (snd->messages == NULL)
+        return log_error(-ENOMEM, "%s", snd->dev.name);
+    card_messages_forget(snd);
+    int r = streams_make(snd, opts);
+    if (r < 0)
+        return r;
+    chmaps_add(snd, VIRTIO_SND_D_OUTPUT);
+    chmaps_add(snd, VIRTIO_SND_D_INPUT);
+    snd->config.streams = to_le32(snd->stream_count);
+    snd->config.chmaps = to_le32(snd->chmap_count);
+    snd->dev.config = (uint8_t *)&snd->config;
+    snd->dev.config_size = offsetof(struct wire_config, controls);
+    return 0;
+}
+
+void card_fini(struct snd *snd)
+{
+    for (unsigned i = 0; i < snd->stream_count; i++)
+        stream_fini(&snd->streams[i]);
+    free(snd->streams);
+    free(snd->messages);
+}
