@@ -149,7 +149,7 @@ bool fake_kick_wanted(const struct fake_ring *ring, uint16_t old, bool event_idx
 {
     uint16_t new = ring->avail_idx;
 
-    atomic_thread_fence(memory_order_seq_cst); /* partner: virtq_pop() enabling kicks */
+    __sync_synchronize(); /* partner: virtq_pop() enabling kicks */
     if (!event_idx)
         return (fake_used_flags(ring) & 1) == 0;
     return (uint16_t)(new - fake_avail_event(ring) - 1) < (uint16_t)(new - old);

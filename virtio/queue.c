@@ -284,7 +284,7 @@ static int avail_look_or_wait(struct virtq *vq)
     kicks_enable(vq);
     /* Full: avail_event or flags is out before avail.idx is read again. Partner: the driver's
      * barrier between moving avail.idx and deciding whether to kick. One of us sees the other. */
-    atomic_thread_fence(memory_order_seq_cst);
+    __sync_synchronize();
     return avail_look(vq);
 }
 
@@ -368,7 +368,7 @@ bool virtq_should_signal(struct virtq *vq)
     vq->signalled_used = new;
     /* Full: used.idx is out before the driver's wish is read. Partner: the driver's barrier between
      * asking for interrupts (used_event, avail.flags) and looking at used.idx again. */
-    atomic_thread_fence(memory_order_seq_cst);
+    __sync_synchronize();
     if (!vq->event_idx)
         return (ring_load(vq->avail + RING_FLAGS) & VRING_AVAIL_F_NO_INTERRUPT) == 0;
     uint16_t used_event = ring_load(vq->avail + RING_SLOTS + 2 * (size_t)vq->size);

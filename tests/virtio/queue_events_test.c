@@ -290,7 +290,7 @@ static bool driver_wait(int irq_fd, unsigned *seen)
 
     fake_avail_flags_set(&ring, 0);
     fake_used_event_set(&ring, ring.used_seen);
-    atomic_thread_fence(memory_order_seq_cst); /* partner: virtq_should_signal() */
+    __sync_synchronize(); /* partner: virtq_should_signal() */
     if (driver_reap(seen))
         return true;
     bool woken = poll(&pfd, 1, 10000) == 1;
