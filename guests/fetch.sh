@@ -3,10 +3,10 @@
 #
 # Gets a stock Debian kernel for use as a guest; nothing is installed.
 #
-#   guests/fetch.sh KERNEL      one of 6.12-amd64 6.12-cloud-amd64 6.1-cloud-amd64
+#   guests/fetch.sh KERNEL      one of 6.12-amd64 6.12-cloud-amd64 6.1-cloud-amd64 6.12-arm64
 #
 # Leaves build/guests/KERNEL/ with
-#   vmlinuz    the kernel as Debian ships it       vmlinux   the ELF file packed inside it
+#   vmlinuz    the kernel as Debian ships it       vmlinux   the ELF file in it (not of arm64)
 #   modules/   a root for `modprobe -d`            config    the kernel's build options
 #   version    what `uname -r` will say            package   name and version of the package
 # The folder appears in one rename, so a killed run leaves nothing half done. The network is
@@ -23,14 +23,14 @@ die() {
 # The meta package names the newest kernel of its kind.
 meta_package() {
     case $1 in
-    6.12-amd64 | 6.12-cloud-amd64) echo "linux-image-$1" ;;
+    6.12-amd64 | 6.12-cloud-amd64 | 6.12-arm64) echo "linux-image-$1" ;;
     6.1-cloud-amd64) echo "linux-image-cloud-amd64" ;;
-    *) die "unknown kernel '$1': one of 6.12-amd64 6.12-cloud-amd64 6.1-cloud-amd64" ;;
+    *) die "unknown kernel '$1': one of 6.12-amd64 6.12-cloud-amd64 6.1-cloud-amd64 6.12-arm64" ;;
     esac
 }
 
 # Debian's package tools; the options choose package lists.
-apt_options=(-o APT::Sandbox::User=root)
+apt_options=(-o APT::Sandbox::User=root -o APT::Architectures::=amd64 -o APT::Architectures::=arm64)
 apt_get() { apt-get -qq "${apt_options[@]}" "$@" >&2; }
 apt_cache() { apt-cache "${apt_options[@]}" "$@"; }
 
@@ -48,7 +48,7 @@ resolve() {
     local meta package series flavour
 
     meta=$(meta_package "$1")
-    package=$(apt_cache show --no-all-versions "$meta" 2>/dev/null |
+    package=$(apt_cache show --no-all-versions "$meta:${1##*-}" 2>/dev/null |
         sed -n 's/^Depends: *\(linux-image-[^ ,]*\).*/\1/p' | head -n 1)
     if [ -z "$package" ]; then # no meta package: the newest of that name, signed before unsigned
         series=${1%%-*} flavour=${1#*-}
@@ -56,7 +56,7 @@ resolve() {
             grep -E "^linux-image-${series//./\\.}[.0-9][^-]*(-[0-9]+)?-$flavour(-unsigned)?\$" |
             sort -V | tail -n 1) || true
     fi
-    echo "$package"
+    echo "${package:+$package:${1##*-}}"
 }
 
 # download KERNEL: puts the package into the current folder and says its name.
@@ -122,7 +122,7 @@ for lib in tree/lib/modules tree/usr/lib/modules; do
     if [ -d "$lib/$version" ]; then mv "$lib/$version" out/modules/lib/modules/; fi
 done
 /sbin/depmod -b "$work/out/modules" "$version" || die "depmod failed for $version"
-extract_vmlinux out/vmlinuz >out/vmlinux
+[ "${kernel##*-}" != amd64 ] || extract_vmlinux out/vmlinuz >out/vmlinux
 basename ./*.deb .deb >out/package
 echo "$version" >out/version
 chmod 755 out

@@ -47,12 +47,41 @@ add_modules() {
     done
 }
 
-# add_program ROOT PATH: a program of the host and the libraries it needs, under the same names.
+# program NAME: where it is below $programs.
+program() {
+    local folder
+    for folder in /usr/bin /usr/sbin /bin /sbin; do
+        [ ! -e "$programs$folder/$1" ] || { echo "$folder/$1" && return; }
+    done
+    die "$1 is missing: run tests/deps.sh"
+}
+
+# needed FILE: its interpreter and the libraries that it names, where they are below $programs. (ldd
+# can't look at programs of another architecture.)
+needed() {
+    local name folder
+    readelf -l "$programs$1" | sed -n 's/.*interpreter: \(.*\)\]/\1/p'
+    for name in $(readelf -d "$programs$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'); do
+        for folder in "/lib/$triplet" "/usr/lib/$triplet"; do
+            if [ -e "$programs$folder/$name" ]; then
+                echo "$folder/$name"
+                break
+            fi
+        done
+    done
+}
+
+# add_program ROOT PATH: a program and the libraries it needs, under the same names.
 add_program() {
-    local file
-    for file in "$2" $(ldd "$2" | grep -o '/[^ ]*'); do
-        mkdir -p "$1$(dirname "$file")"
-        cp -L "$file" "$1$file"
+    local root=$1 file more
+    local files=("$2")
+    while [ ${#files[@]} -gt 0 ]; do
+        file=${files[0]} files=("${files[@]:1}")
+        [ ! -e "$root$file" ] || continue
+        mkdir -p "$root$(dirname "$file")"
+        cp -L "$programs$file" "$root$file"
+        mapfile -t more < <(needed "$file")
+        files+=("${more[@]}")
     done
 }
 
@@ -65,9 +94,9 @@ add_sound() {
     local root=$1 tool
     add_modules "$root" "${sound_modules[@]}"
     for tool in "${sound_tools[@]}"; do
-        add_program "$root" "$(command -v "$tool" || die "$tool is missing: run tests/deps.sh")"
+        add_program "$root" "$(program "$tool")"
     done
-    ln -s aplay "$root$(dirname "$(command -v aplay)")/arecord"
+    ln -s aplay "$root$(dirname "$(program aplay)")/arecord"
     mkdir -p "$root/usr/share"
     cp -RL /usr/share/alsa "$root/usr/share/alsa"
     rm -rf "$root"/usr/share/alsa/{ucm,ucm2,topology,speaker-test,init}
@@ -93,6 +122,15 @@ PATH=$PATH:/usr/sbin:/sbin
 guest=$top/build/guests/$kernel
 [ -e "$guest/version" ] || die "no build/guests/$kernel: run guests/fetch.sh $kernel"
 version=$(cat "$guest/version")
+case ${kernel##*-} in
+arm64) triplet=aarch64-linux-gnu ;;
+*) triplet=x86_64-linux-gnu ;;
+esac
+programs= # root of the programs for the guest
+if [ "${kernel##*-}" != "$(dpkg --print-architecture)" ]; then
+    "$here/userland.sh" "${kernel##*-}"
+    programs=$top/build/guests/userland-${kernel##*-}
+fi
 
 work=$(mktemp -d "$top/build/guests/.initramfs.XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -101,7 +139,7 @@ umask 022
 root=$work/root
 
 mkdir -p "$root"/{bin,dev,proc,sys,tmp,jobs}
-cp "$(command -v busybox || die "busybox is missing: run tests/deps.sh")" "$root/bin/busybox"
+cp "$programs$(program busybox)" "$root/bin/busybox"
 ln -s busybox "$root/bin/sh"
 install -m 755 "$here/init" "$root/init"
 install -m 644 "$here"/jobs/*.sh "$root/jobs/"

@@ -13,7 +13,9 @@ if [ -e /proc/asound/cards ]; then
     for node in /dev/snd/pcm*p; do
         [ -e "$node" ] || continue
         node=${node##*/pcmC} card=${node%%D*} pcm=${node##*D}
-        aplay -D "hw:$card,${pcm%p}" --dump-hw-params -d 1 /dev/zero 2>&1 | grep -v '^aplay:'
+        # No device takes this format, so aplay stops after the dump, before it sets anything.
+        aplay -D "hw:$card,${pcm%p}" --dump-hw-params -t raw -f SPECIAL /dev/zero 2>&1 |
+            grep -v ^aplay:
     done
 fi
 ok

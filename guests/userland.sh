@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Gets Debian's programs for another architecture than this machine's, to put into guests and over
+# the root of an outer machine; nothing is installed.
+#
+#   guests/userland.sh ARCH      arm64 or amd64
+#
+# Leaves build/guests/userland-ARCH, a root with a shell, what test scripts call, alsa-utils, and
+# the libraries of all these. On a machine of that architecture it is not needed, and not made.
+# The folder appears in one rename; remove it to get newer packages.
+set -eu
+
+top=$(cd "$(dirname "$0")/.." && pwd)
+
+packages=(busybox-static
+    bash coreutils diffutils findutils grep gzip hostname mawk sed util-linux bsdutils
+    alsa-utils sox)
+libraries=(libacl1 libasound2 libatopology2 libattr1 libblkid1 libc6 libcrypt1 libfftw3-single3
+    libgcc-s1 libgmp10 libgomp1 libgsm1 libltdl7 libmagic1 libmount1 libncursesw6 libpcre2-8-0
+    libpng16-16 libreadline8 libsamplerate0 libselinux1 libsmartcols1 libsox-fmt-base libsox3
+    libssl3 libsystemd0 libtinfo6 libudev1 libbz2-1.0 liblzma5 zlib1g libcap2 libcap-ng0 libuuid1
+    libgcrypt20 libgpg-error0 liblz4-1 libzstd1 libsndfile1 libstdc++6 libflac12 libvorbis0a
+    libvorbisenc2 libvorbisfile3 libopus0 libogg0 libmpg123-0 libmp3lame0)
+
+die() {
+    echo "userland.sh: $*" >&2
+    exit 1
+}
+
+[ $# = 1 ] || die "usage: userland.sh ARCH"
+arch=$1
+case $arch in arm64 | amd64) ;; *) die "unknown architecture '$arch': arm64 or amd64" ;; esac
+[ "$arch" != "$(dpkg --print-architecture)" ] || exit 0
+dest=$top/build/guests/userland-$arch
+[ ! -e "$dest/packages" ] || exit 0
+
+mkdir -p "$top/build/guests"
+exec 9>"$top/build/guests/.userland-lock"
+flock 9
+[ ! -e "$dest/packages" ] || exit 0
+
+work=$(mktemp -d "$top/build/guests/.userland.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
+mkdir "$work/deb"
+cd "$work/deb"
+
+echo "userland.sh: getting Debian's programs for $arch" >&2
+apt_options=(-o APT::Sandbox::User=root -o APT::Architectures::=amd64 -o APT::Architectures::=arm64)
+wanted=("${packages[@]}" "${libraries[@]}")
+apt_get() { apt-get -qq "${apt_options[@]}" "$@" >"$work/log" 2>&1; }
+if ! apt_get download "${wanted[@]/%/:$arch}"; then # lists absent or out of date
+    lists=$top/build/guests/.apt/lists cache=$top/build/guests/.apt/cache
+    mkdir -p "$lists/partial" "$cache/archives/partial"
+    apt_options+=(-o Dir::State::lists="$lists" -o Dir::Cache="$cache")
+    apt_get update || true # one bad source of several is no reason to stop
+    apt_get download "${wanted[@]/%/:$arch}" || die "$(tail -n 1 "$work/log")"
+fi
+
+# As Debian's own roots are: /bin and the like lead to /usr.
+mkdir -p "$work/root/usr"/{bin,sbin,lib}
+for name in bin sbin lib; do ln -s "usr/$name" "$work/root/$name"; done
+for deb in *.deb; do
+    dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$work/root" --keep-directory-symlink --no-same-owner
+done
+rm -rf "$work/root"/usr/share/{doc,man,locale,info,lintian,bug} "$work/root"/{etc,var}
+ls >"$work/root/packages"
+rm -rf "$dest"
+chmod 755 "$work/root"
+mv "$work/root" "$dest"
