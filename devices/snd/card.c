@@ -166,7 +166,7 @@ static const uint8_t layouts[][8] = {
  * group 0, as the streams do: a map without a stream makes Linux 6.12 oops. */
 static void chmaps_add(struct snd *snd, uint8_t direction)
 {
-    for (uint8_t channels = 1; channels <= ARRAY_SIZE(layouts); channels++) {
+    for (unsigned channels = 1; channels <= ARRAY_SIZE(layouts); channels++) {
         bool used = false;
         for (unsigned i = 0; i < snd->stream_count; i++) {
             const struct wire_pcm_info *info = &snd->streams[i].info;
@@ -176,7 +176,7 @@ static void chmaps_add(struct snd *snd, uint8_t direction)
         if (!used)
             continue;
         struct wire_chmap_info *map = &snd->chmaps[snd->chmap_count++];
-        *map = (struct wire_chmap_info){.direction = direction, .channels = channels};
+        *map = (struct wire_chmap_info){.direction = direction, .channels = (uint8_t)channels};
         for (unsigned i = 0; i < channels; i++)
             map->positions[i] = layouts[channels - 1][i];
     }

@@ -8,7 +8,7 @@
 #include "devices/snd/stream.h"
 #include "virtio/device.h"
 
-#define SND_QUEUE_SIZE    256 /* 16 periods of 16 streams: one slot each with indirect descriptors */
+#define SND_QUEUE_SIZE    256 /* 16 periods of 16 streams, with indirect descriptors */
 #define SND_STREAMS_MAX   64  /* of each direction */
 #define SND_CHMAPS_MAX    (2 * 8)
 #define SND_SCRATCH_BYTES 16384
