@@ -59,11 +59,13 @@ deps: ## install what building and testing need (sudo if not root)
 	@tests/deps.sh all
 
 $(BUILD)/linnet: $(OBJS)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+	@echo 'LD $@'
+	@$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
 $(BUILD)/%.o: %.c | $(BUILD)/suites.h
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -c -o $@ $<
+	@echo 'CC $@'
+	@$(CC) $(CFLAGS_ALL) -c -o $@ $<
 
 # What a suite needs besides lies next to it. Every tests/**/x_test.c exports `Suite *x_suite(void)`; tests/main.c runs what is listed here.
 SUITES := $(notdir $(patsubst %_test.c,%,$(filter %_test.c,$(TEST_SRCS))))
@@ -72,7 +74,8 @@ $(BUILD)/suites.h: $(TEST_SRCS) Makefile
 	@printf 'SUITE(%s)\n' $(SUITES) > $@
 
 $(BUILD)/unit: $(TEST_OBJS) $(LIB_OBJS)
-	$(CC) $(LDFLAGS_ALL) $(WRAP) -o $@ $^ $(LIBS) $(shell $(PKG_CONFIG) --libs check)
+	@echo 'LD $@'
+	@$(CC) $(LDFLAGS_ALL) $(WRAP) -o $@ $^ $(LIBS) $(shell $(PKG_CONFIG) --libs check)
 
 demo: ## do everything: set-up, boot a stock kernel, play a tone, say what was heard
 	@tests/demo.sh
@@ -85,7 +88,8 @@ unit: $(BUILD)/unit ## unit tests of this VARIANT
 
 # A fuzz harness is a libFuzzer program with VARIANT=fuzz, else a program that replays files.
 $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/%_fuzz.o $(LIB_OBJS) $(if $(filter fuzz,$(VARIANT)),,$(BUILD)/tests/fuzz/replay.o) $(BUILD)/tests/fake_driver.o $(BUILD)/tests/fake_device.o $(BUILD)/tests/devices/snd/sound_rig.o
-	$(CC) $(LDFLAGS_ALL) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
+	@echo 'LD $@'
+	@$(CC) $(LDFLAGS_ALL) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
 
 replay: $(FUZZERS:%=$(BUILD)/fuzz_%) ## run each fuzz harness over its corpus
 	@set -e; for f in $(FUZZERS); do $(RUN) $(BUILD)/fuzz_$$f tests/fuzz/corpus/$$f; done

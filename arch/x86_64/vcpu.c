@@ -11,6 +11,7 @@
 #include "vmm/log.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define CR0_PE   (1u << 0)
 #define CR0_ET   (1u << 4)
@@ -90,10 +91,12 @@ static void vcpu_set_msrs(struct vcpu *vcpu)
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(entries); i++) {
-        struct {
+        /* A header, then the entries: a flexible array of one. */
+        union {
             struct kvm_msrs msrs;
-            struct kvm_msr_entry entry;
-        } set = {.msrs.nmsrs = 1, .entry = entries[i]};
+            uint8_t bytes[sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)];
+        } set = {.msrs.nmsrs = 1};
+        memcpy(set.bytes + sizeof(set.msrs), &entries[i], sizeof(entries[i]));
         if (kvm_ioctl(vcpu->fd, KVM_SET_MSRS, &set) != 1)
             log_debug("vCPU %u: MSR 0x%x not set", vcpu->index, entries[i].index);
     }
