@@ -109,7 +109,7 @@ static void set_desc(struct program *p, gpa_t table)
 
 static void set_high(struct program *p)
 {
-    gpa_t at = p->ring.desc + 16ull * (byte(p) % p->ring.size) + 4;
+    gpa_t at = p->ring.desc + 16 * (gpa_t)(byte(p) % p->ring.size) + 4;
 
     (void)memory_write(&p->mem, at, "\xff\xff\xff\xff", 4);
 }

@@ -77,7 +77,7 @@ static void run_ready(struct rig *rig)
         loop_stop(loop); /* one round */
         must(loop_run(loop) == 0);
     }
-    must(!"the worker comes to rest");
+    must(false); /* the worker never came to rest */
 }
 
 void rig_step(struct rig *rig)
