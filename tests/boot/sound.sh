@@ -30,6 +30,12 @@ tone_alsa() {
     "$linnet" listen --expect freq=440,tol=1,gaps=0 heard.wav
 }
 
+# The unit tests that want sound cards.
+alsa_cards() {
+    "$top/build/$arch-release/unit" alsa_card | tee results
+    ! grep '^SKIP ' results || skip "$(grep -c '^SKIP ' results) tests: no ALSA cards Loopback and Dummy"
+}
+
 # Killed in mid-tone: what the file holds is sound, and the beginning of what was played.
 killed() {
     local size at
@@ -57,3 +63,4 @@ boot_case counting tone-null tone_null
 boot_case counting tone-killed killed
 boot_case smp tone-file-smp tone_file
 boot_case smp tone-alsa tone_alsa
+boot_case smp alsa-cards alsa_cards
