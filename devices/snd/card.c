@@ -89,6 +89,16 @@ const struct opt card_opts[] = {
      .type = OPT_INT,
      .max = SND_STREAMS_MAX,
      .help = "capture streams (default: 1 if there is a source, else 0)"},
+    {.name = "pcms",
+     .value = "1",
+     .type = OPT_INT,
+     .min = 1,
+     .max = SND_STREAMS_MAX,
+     .help = "PCM devices that the guest sees; streams are dealt out to them in turn"},
+    {.name = "polling",
+     .value = "off",
+     .type = OPT_BOOL,
+     .help = "offer message polling, with which Linux's driver does not work"},
     {.name = "formats",
      .value = "S16+S24+S32+FLOAT",
      .help = "offered sample formats, joined by '+', or 'all' that the host can do"},
@@ -162,24 +172,44 @@ static const uint8_t layouts[][8] = {
      VIRTIO_SND_CHMAP_FC, VIRTIO_SND_CHMAP_LFE, VIRTIO_SND_CHMAP_SL, VIRTIO_SND_CHMAP_SR},
 };
 
-/* A map for each number of channels that some stream of this direction has. All have the function
- * group 0, as the streams do: a map without a stream makes Linux 6.12 oops. */
-static void chmaps_add(struct snd *snd, uint8_t direction)
+static bool used(const struct snd *snd, uint32_t nid, uint8_t direction, unsigned channels)
+{
+    for (unsigned i = 0; i < snd->stream_count; i++) {
+        const struct wire_pcm_info *info = &snd->streams[i].info;
+        if (from_le32(info->hda_fn_nid) == nid && info->direction == direction &&
+            channels >= info->channels_min && channels <= info->channels_max)
+            return true;
+    }
+    return false;
+}
+
+/* A map for each number of channels that some stream of this function group and direction has. A
+ * map of a group without a stream would make Linux 6.12 oops. */
+static void chmaps_add(struct snd *snd, uint32_t nid, uint8_t direction)
 {
     for (unsigned channels = 1; channels <= ARRAY_SIZE(layouts); channels++) {
-        bool used = false;
-        for (unsigned i = 0; i < snd->stream_count; i++) {
-            const struct wire_pcm_info *info = &snd->streams[i].info;
-            used |= info->direction == direction && channels >= info->channels_min &&
-                    channels <= info->channels_max;
-        }
-        if (!used)
+        if (!used(snd, nid, direction, channels))
             continue;
         struct wire_chmap_info *map = &snd->chmaps[snd->chmap_count++];
-        *map = (struct wire_chmap_info){.direction = direction, .channels = (uint8_t)channels};
+        *map = (struct wire_chmap_info){
+            .hda_fn_nid = to_le32(nid), .direction = direction, .channels = (uint8_t)channels};
         for (unsigned i = 0; i < channels; i++)
             map->positions[i] = layouts[channels - 1][i];
     }
+}
+
+static int chmaps_make(struct snd *snd, const struct opts *opts)
+{
+    uint32_t pcms = (uint32_t)opts_u64(opts, "pcms");
+
+    snd->chmaps = calloc((size_t)2 * pcms * ARRAY_SIZE(layouts), sizeof(snd->chmaps[0]));
+    if (snd->chmaps == NULL)
+        return log_error(-ENOMEM, "%s", snd->dev.name);
+    for (uint32_t nid = 0; nid < pcms; nid++) {
+        chmaps_add(snd, nid, VIRTIO_SND_D_OUTPUT);
+        chmaps_add(snd, nid, VIRTIO_SND_D_INPUT);
+    }
+    return 0;
 }
 
 /* -- streams -- */
@@ -215,6 +245,8 @@ static int info_fill(struct stream *stream, const struct opts *opts, const struc
     if (missing != NULL)
         return opts_error("--snd %s: %s (%s) can do none of these", missing, stream->name,
                           host->class->name);
+    stream->info.features =
+        to_le32((uint32_t)opts_bool(opts, "polling") << VIRTIO_SND_PCM_F_MSG_POLLING);
     stream->info.formats = to_le64(formats);
     stream->info.rates = to_le64(rates);
     stream->info.channels_min = (uint8_t)__builtin_ctzll(channels);
@@ -237,6 +269,7 @@ static int stream_make(struct snd *snd, enum pcm_direction direction, unsigned i
     stream->id = id;
     stream->vq = &snd->dev.queue[plays ? VIRTIO_SND_VQ_TX : VIRTIO_SND_VQ_RX];
     stream->info.direction = plays ? VIRTIO_SND_D_OUTPUT : VIRTIO_SND_D_INPUT;
+    stream->info.hda_fn_nid = to_le32(index % (uint32_t)opts_u64(opts, "pcms"));
     stream->fail_when_absent = opts_choice(opts, "unplugged") == 1;
     const struct host_setup setup = {
         .opts = opts,
@@ -298,10 +331,10 @@ int card_init(struct snd *snd, const struct opts *opts)
         return log_error(-ENOMEM, "%s", snd->dev.name);
     card_messages_forget(snd);
     int r = streams_make(snd, opts);
+    if (r == 0)
+        r = chmaps_make(snd, opts);
     if (r < 0)
         return r;
-    chmaps_add(snd, VIRTIO_SND_D_OUTPUT);
-    chmaps_add(snd, VIRTIO_SND_D_INPUT);
     snd->config.streams = to_le32(snd->stream_count);
     snd->config.chmaps = to_le32(snd->chmap_count);
     snd->dev.config = (uint8_t *)&snd->config;
@@ -313,6 +346,7 @@ void card_fini(struct snd *snd)
 {
     for (unsigned i = 0; i < snd->stream_count; i++)
         stream_fini(&snd->streams[i]);
+    free(snd->chmaps);
     free(snd->streams);
     free(snd->messages);
 }

@@ -10,7 +10,6 @@
 
 #define SND_QUEUE_SIZE    256 /* 16 periods of 16 streams, with indirect descriptors */
 #define SND_STREAMS_MAX   64  /* of each direction */
-#define SND_CHMAPS_MAX    (2 * 8)
 #define SND_SCRATCH_BYTES 16384
 
 struct snd {
@@ -21,7 +20,7 @@ struct snd {
     unsigned stream_count;
     struct stream *streams; /* outputs first; owned */
     unsigned chmap_count;
-    struct wire_chmap_info chmaps[SND_CHMAPS_MAX];
+    struct wire_chmap_info *chmaps; /* owned */
 
     struct message *messages;                       /* owned; as many as tx and rx can hold */
     struct message *free_messages;                  /* list */

@@ -294,6 +294,12 @@ static uint64_t hold_ns(const struct stream *stream)
     return MIN(period / 2, 1 * MS_NS);
 }
 
+/* How often tx or rx is looked into for a driver that need not kick (SND-41). */
+static uint64_t poll_ns(const struct stream *stream)
+{
+    return MAX(period_ns(stream) / 4, 1 * MS_NS);
+}
+
 /* From which lateness on the timeline is shifted: a period, or what takes short periods out of the
  * noise of scheduling, as long as half the buffer is left to the guest. */
 static uint64_t stall_ns(const struct stream *stream)
@@ -381,7 +387,10 @@ void stream_serve(struct stream *stream)
     look_and_move(stream);
     while (stream->oldest != NULL && complete_if_due(stream, now, &next))
         continue;
-    timebase->arm(timebase, stream->timer.fd, MIN(next, stream->retry_ns));
+    next = MIN(next, stream->retry_ns);
+    if ((stream->features & 1u << VIRTIO_SND_PCM_F_MSG_POLLING) != 0)
+        next = MIN(next, now + poll_ns(stream));
+    timebase->arm(timebase, stream->timer.fd, next);
     virtio_signal(&stream->snd->dev, stream->vq);
 }
 

@@ -128,6 +128,41 @@ START_TEST(channel_maps_cover_one_to_eight_channels)
 }
 END_TEST
 
+/* proves: SND-16 */
+START_TEST(streams_are_dealt_out_to_pcm_devices)
+{
+    static const uint32_t nids[] = {0, 1, 0, 0,
+                                    1}; /* three playback streams, two capture streams */
+    const struct query pcms = query(RIG_PCM_INFO, 0, 5, 32);
+    const struct query maps = query(RIG_CHMAP_INFO, 0, 4, 24);
+    uint8_t reply[4 + 5 * 32];
+    struct rig rig;
+
+    rig_start(&rig, "host=null,streams=3,capture=2,pcms=2,channels=2");
+    ck_assert_uint_eq(rig_control(&rig, &pcms, 16, reply, sizeof(reply), NULL), RIG_OK);
+    for (unsigned i = 0; i < 5; i++)
+        ck_assert_uint_eq(le32_at(reply + 4 + 32 * i), nids[i]);
+    ck_assert_uint_eq(fake_read(&rig.drv, FAKE_CONFIG + 8), 4); /* by device and direction */
+    ck_assert_uint_eq(rig_control(&rig, &maps, 16, reply, 4 + 4 * 24, NULL), RIG_OK);
+    for (unsigned i = 0; i < 4; i++) {
+        ck_assert_uint_eq(le32_at(reply + 4 + 24 * i), i / 2);
+        ck_assert_uint_eq(reply[4 + 24 * i + 4], i % 2);
+    }
+    rig_end(&rig);
+}
+END_TEST
+
+/* A map of a device without a stream would make Linux oops. */
+START_TEST(pcm_device_without_streams_has_no_channel_map)
+{
+    struct rig rig;
+
+    rig_start(&rig, "host=null,streams=1,pcms=3,channels=2");
+    ck_assert_uint_eq(fake_read(&rig.drv, FAKE_CONFIG + 8), 1);
+    rig_end(&rig);
+}
+END_TEST
+
 START_TEST(channel_maps_follow_the_offered_channels)
 {
     struct rig rig;
@@ -385,6 +420,8 @@ Suite *control_suite(void)
     tcase_add_test(info, pcm_info_tells_what_was_asked_for);
     tcase_add_test(info, pcm_info_is_constant);
     tcase_add_test(info, channel_maps_cover_one_to_eight_channels);
+    tcase_add_test(info, streams_are_dealt_out_to_pcm_devices);
+    tcase_add_test(info, pcm_device_without_streams_has_no_channel_map);
     tcase_add_test(info, channel_maps_follow_the_offered_channels);
     tcase_add_loop_test(info, query_is_bounded, 0, ARRAY_SIZE(queries));
     tcase_add_test(info, longer_items_are_filled_with_zeros);

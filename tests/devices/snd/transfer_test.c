@@ -427,6 +427,43 @@ START_TEST(stopped_stream_does_not_delay_another)
 }
 END_TEST
 
+/* proves: SND-41 */
+START_TEST(driver_that_polls_need_not_kick)
+{
+    const struct {
+        le32 code, stream, buffer_bytes, period_bytes, features;
+        uint8_t channels, format, rate, padding;
+    } request = {to_le32(RIG_SET_PARAMS),
+                 to_le32(0),
+                 to_le32(7680),
+                 to_le32(1920),
+                 to_le32(1 << 2),
+                 2,
+                 RIG_S16,
+                 RIG_48000,
+                 0};
+
+    set_up("host=null,polling=on");
+    ck_assert_uint_eq(rig_control(&rig, &request, sizeof(request), NULL, 4, NULL), RIG_OK);
+    command(RIG_PREPARE);
+    command(RIG_START);
+    for (unsigned i = 0; i < 20; i++) {
+        gpa_t header = rig_alloc(&rig, 4), data = rig_alloc(&rig, 1920),
+              status = rig_alloc(&rig, 8);
+        const struct fake_piece pieces[] = {
+            {header, 4, 0}, {data, 1920, 0}, {status, 8, FAKE_WRITE}};
+        uint16_t head = fake_chain(&rig.drv.ring[RIG_TX], pieces, 3);
+        rig.status_of[RIG_TX][head] = status;
+        fake_offer(&rig.drv.ring[RIG_TX], head); /* and no kick */
+        rig_advance(&rig, 13 * RIG_MS);          /* seen within 2.5 ms, played in 10 */
+        ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 1);
+    }
+    command(RIG_STOP);
+    ck_assert_uint_eq(rig_next_timer(&rig), UINT64_MAX);
+    tear_down();
+}
+END_TEST
+
 /* 64 streams, each with four periods in the ring. */
 START_TEST(many_streams_keep_their_deadlines)
 {
@@ -660,6 +697,7 @@ Suite *transfer_suite(void)
     tcase_add_test(free_clock, free_clock_minute_takes_no_time);
     tcase_add_test(free_clock, free_clock_plays_all_of_what_is_released);
     tcase_add_test(streams, stopped_stream_does_not_delay_another);
+    tcase_add_test(streams, driver_that_polls_need_not_kick);
     tcase_add_test(streams, many_streams_keep_their_deadlines);
     tcase_add_loop_test(bad, malformed_message_is_refused_at_once, 0, ARRAY_SIZE(malformed));
     tcase_add_test(bad, message_may_be_cut_into_single_bytes);
