@@ -56,7 +56,8 @@ static void host_plays(uint64_t frames)
 
 /* -- a host with a clock -- */
 
-/* T23. proves: SND-56 */
+/* T23. */
+/* proves: SND-56 */
 START_TEST(messages_complete_by_the_hosts_position_alone)
 {
     struct rig_done done;

@@ -213,7 +213,8 @@ static const struct {
     {RIG_PCM_INFO, 0, 2, 0x80000000, 1000, RIG_BAD_MSG, 4}, /* 2 * size is 0 in 32 bits */
 };
 
-/* T3. proves: SND-06, SND-12, SND-13, SND-14, SND-15 */
+/* T3. */
+/* proves: SND-06, SND-12, SND-13, SND-14, SND-15 */
 START_TEST(query_is_bounded)
 {
     const struct query request =
@@ -249,7 +250,8 @@ END_TEST
 
 /* -- malformed requests (H2) -- */
 
-/* T7. proves: SND-05, SND-08 */
+/* T7. */
+/* proves: SND-05, SND-08 */
 START_TEST(short_request_is_a_bad_message)
 {
     static const uint8_t sizes[][2] = {/* code's low byte, full size */
@@ -306,7 +308,8 @@ START_TEST(unknown_request_is_not_supported)
 }
 END_TEST
 
-/* T6. proves: SND-10 */
+/* T6. */
+/* proves: SND-10 */
 START_TEST(unknown_stream_is_a_bad_message)
 {
     static const uint32_t streams[] = {2, 3, 64, 255, 256, 0x7fffffff, 0x80000000, 0xffffffff};

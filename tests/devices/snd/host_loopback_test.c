@@ -125,6 +125,35 @@ START_TEST(end_of_the_sound_is_recorded_to_its_last_frame)
 }
 END_TEST
 
+/* proves: SND-29 */
+START_TEST(ring_holds_a_whole_buffer)
+{
+    gpa_t room[5];
+    uint32_t at = 0;
+
+    rig_start(&rig, "host=loopback");
+    rig_prepare(&rig, 0); /* a buffer of four periods */
+    rig_prepare(&rig, 1);
+    command(RIG_START, 1); /* records, and gives no room */
+    for (uint32_t i = 0; i < 4; i++)
+        play(480, 1 + 480 * i);
+    command(RIG_START, 0);
+    rig_advance(&rig, 60 * RIG_MS);
+    ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 4);
+    for (unsigned i = 0; i < 5; i++) {
+        room[i] = rig_alloc(&rig, PERIOD_BYTES);
+        (void)rig_record(&rig, 1, room[i], PERIOD_BYTES);
+    }
+    rig_advance(&rig, 60 * RIG_MS);
+    ck_assert_uint_eq(rig_done_count(&rig, RIG_RX), 5);
+    while (rig_load32(&rig, room[at / 480] + at % 480 * 4) == 0)
+        at++;
+    for (uint32_t i = 1; i <= 4 * 480; i++, at++)
+        ck_assert_uint_eq(rig_load32(&rig, room[at / 480] + at % 480 * 4), i);
+    rig_end(&rig);
+}
+END_TEST
+
 START_TEST(sound_before_the_recording_is_not_in_it)
 {
     rig_start(&rig, "host=loopback");
@@ -182,6 +211,7 @@ Suite *host_loopback_suite(void)
 
     tcase_add_loop_test(tcase, what_is_played_is_recorded_without_a_hole, 0, ARRAY_SIZE(runs));
     tcase_add_test(tcase, end_of_the_sound_is_recorded_to_its_last_frame);
+    tcase_add_test(tcase, ring_holds_a_whole_buffer);
     tcase_add_test(tcase, sound_before_the_recording_is_not_in_it);
     tcase_add_test(tcase, other_parameters_at_the_other_end_are_refused);
     tcase_add_test(tcase, free_clock_is_refused);

@@ -37,7 +37,8 @@ static void go_to(struct rig *rig, int state)
     ck_assert_int_eq((int)rig->snd->streams[0].state, state);
 }
 
-/* T9, H4. proves: SND-42, SND-43, SND-46, SND-52 */
+/* T9, H4. */
+/* proves: SND-42, SND-43, SND-46, SND-52 */
 START_TEST(command_is_honoured_exactly_in_its_states)
 {
     int state = _i / 5, next = table[_i / 5][_i % 5];
@@ -264,7 +265,8 @@ START_TEST(release_gives_every_message_back_before_its_answer)
 }
 END_TEST
 
-/* T10. proves: SND-93 */
+/* T10. */
+/* proves: SND-93 */
 START_TEST(device_reset_forgets_messages_and_states)
 {
     struct rig rig;

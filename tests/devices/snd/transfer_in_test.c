@@ -94,7 +94,8 @@ START_TEST(each_period_is_full_at_its_own_deadline)
 }
 END_TEST
 
-/* T1, T2. proves: SND-48, SND-50, SND-67 */
+/* T1, T2. */
+/* proves: SND-48, SND-50, SND-67 */
 START_TEST(release_returns_what_was_recorded)
 {
     struct rig_done done;

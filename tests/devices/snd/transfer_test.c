@@ -41,7 +41,8 @@ static uint16_t play(void)
 
 /* -- paced -- */
 
-/* T24. proves: SND-57, SND-58, SND-61, SND-62 */
+/* T24. */
+/* proves: SND-57, SND-58, SND-61, SND-62 */
 START_TEST(each_period_completes_at_its_own_deadline)
 {
     struct rig_done done;
@@ -529,7 +530,8 @@ static const struct {
     {9, 4, 1920, 7, 0, 0},
 };
 
-/* T6, T8. proves: SND-53, SND-55, SND-63 */
+/* T6, T8. */
+/* proves: SND-53, SND-55, SND-63 */
 START_TEST(malformed_message_is_refused_at_once)
 {
     const le32 id = to_le32(malformed[_i].stream);
@@ -590,7 +592,8 @@ START_TEST(message_may_be_cut_into_single_bytes)
 }
 END_TEST
 
-/* T13. proves: SND-54 */
+/* T13. */
+/* proves: SND-54 */
 START_TEST(status_is_the_last_eight_bytes)
 {
     const le32 id = to_le32(0);
@@ -619,7 +622,8 @@ START_TEST(status_is_the_last_eight_bytes)
 }
 END_TEST
 
-/* T14, H5. proves: SND-60 */
+/* T14, H5. */
+/* proves: SND-60 */
 START_TEST(one_buffer_may_be_queued_many_times)
 {
     set_up("host=null");
