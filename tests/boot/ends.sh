@@ -20,6 +20,17 @@ triple_fault() {
 panics() { ends 34 panic; }
 time_limit() { ends 37 sleep --time-limit 30s; }
 
+# Whoever sent the signal sees that linnet died of it.
+terminated() {
+    local status=0
+    "$linnet" run --initrd "$made/$stock.boot" --append "$(job sleep)" "$guests/$stock/vmlinuz" \
+        </dev/null >console &
+    wait_for "$boot_seconds_max" grep -q '^linnet-job: sleep ok' console
+    kill -TERM $!
+    wait $! || status=$?
+    [ "$status" = 143 ] || fail "exit status $status, not 128 + SIGTERM"
+}
+
 # On a terminal: Ctrl-C is the guest's, Ctrl-A x ends linnet, and the terminal is as before.
 escape() {
     local command
@@ -47,4 +58,5 @@ boot_case counting end-reboot reboots
 boot_case counting end-triple-fault triple_fault
 boot_case counting end-panic panics
 boot_case counting end-time-limit time_limit
+boot_case counting end-signal terminated
 boot_case counting end-escape escape

@@ -14,6 +14,12 @@ tone_file() {
     "$linnet" listen --same-as "$guests/tone.wav" tone.wav
 }
 
+tone_asan() {
+    linnet=$top/build/$arch-asan/linnet
+    [ -x "$linnet" ] || skip "no build/$arch-asan/linnet: make VARIANT=asan"
+    tone_file
+}
+
 tone_null() { tone host=null; }
 
 # Through the loopback card of the ALSA drivers: arecord sits at its other end.
@@ -23,11 +29,46 @@ tone_alsa() {
     arecord -q -D hw:Loopback,1,0 -f S16_LE -r 48000 -c 2 heard.wav &
     recorder=$!
     wait_for 5 test -s heard.wav
-    tone host=alsa,device=hw:Loopback\\,0\\,0
+    tone "host=alsa,device='hw:Loopback,0,0'"
     kill -INT "$recorder"
     wait "$recorder" || true # of the signal
     "$linnet" listen heard.wav
     "$linnet" listen --expect freq=440,tol=1,gaps=0 heard.wav
+    same_after_silence heard.wav "$guests/tone.wav"
+}
+
+# first_sound FILE: offset of its first byte that is not 0.
+first_sound() {
+    local byte
+    byte=$({ LC_ALL=C cmp "$1" /dev/zero || true; } | sed 's/.*: [a-z]* \([0-9]*\),.*/\1/')
+    echo $((byte - 1))
+}
+
+# same_after_silence HEARD PLAYED: equal from the first sound on.
+same_after_silence() {
+    local heard played
+    wav_data "$1" >heard.data
+    wav_data "$2" >played.data
+    heard=$(first_sound heard.data)
+    played=$(first_sound played.data)
+    cmp -n $(($(stat -c %s played.data) - played)) -i "$heard:$played" heard.data played.data
+}
+
+# Somebody else has the card.
+alsa_busy() {
+    local other status=0
+    [ -e /proc/asound/Loopback ] || skip "no ALSA card Loopback (module snd-aloop) on this machine"
+    aplay -q -D hw:Loopback,0,1 -f S16_LE -r 48000 -c 2 /dev/zero &
+    other=$!
+    wait_for 10 grep -q RUNNING /proc/asound/Loopback/pcm0p/sub1/status
+    "$linnet" run --snd "host=alsa,device='hw:Loopback,0,1'" "$guests/$stock/vmlinuz" \
+        >console 2>errors || status=$?
+    cat errors
+    kill "$other"
+    wait "$other" || true # of the signal
+    [ "$status" = 1 ] || fail "exit status $status, not 1"
+    [ "$(wc -l <errors)" = 1 ] || fail "not one line"
+    grep -qi 'busy' errors || fail "the line does not say that the card is busy"
 }
 
 # The unit tests that want sound cards.
@@ -48,10 +89,33 @@ killed() {
     echo "the header tells of $size bytes from $at"
     ((size >= 100000 && size < 384000)) || fail "$size bytes: not killed in mid-tone"
     [ $((at + size)) -le "$(stat -c %s tone.wav)" ] || fail "the header tells of more than there is"
-    wav_data tone.wav >got
+    prefix_of_tone tone.wav
+}
+
+# The disk is full in mid-tone: the guest plays on, the loss is told, the file is sound.
+disk_full() {
+    local at size
+    mkdir small
+    mount -t tmpfs -o size=200K tmpfs small || skip "not allowed to mount a small file system"
+    boot 1 --initrd "$made/$stock.sound" --append "$(job tone)" \
+        --snd host=file,path=small/tone.wav "$guests/$stock/vmlinuz"
+    done_job tone
+    grep -q 'small/tone.wav.*No space left' errors || fail "the loss was not told"
+    [ "$(wc -l <errors)" = 1 ] || fail "not one line"
+    read -r at size < <(wav_chunk small/tone.wav data)
+    ((size >= 150000 && size <= 204800)) || fail "$size bytes are recorded"
+    prefix_of_tone small/tone.wav
+    umount small
+}
+
+# What FILE holds is the beginning of the tone, and an independent reader takes it.
+prefix_of_tone() {
+    local size
+    wav_data "$1" >got
     wav_data "$guests/tone.wav" >played
+    size=$(stat -c %s got)
     cmp -n "$size" got played
-    sox tone.wav -n stat # an independent reader takes it
+    sox "$1" -n stat
 }
 
 larger_than() {
@@ -61,6 +125,9 @@ larger_than() {
 boot_case counting tone-file tone_file
 boot_case counting tone-null tone_null
 boot_case counting tone-killed killed
+boot_case counting tone-disk-full disk_full
+boot_case counting tone-asan tone_asan
 boot_case smp tone-file-smp tone_file
-boot_case smp tone-alsa tone_alsa
-boot_case smp alsa-cards alsa_cards
+boot_case counting tone-alsa tone_alsa
+boot_case counting alsa-busy alsa_busy
+boot_case counting alsa-cards alsa_cards
