@@ -54,6 +54,66 @@ static void report_ready(struct watch *watch, uint32_t epoll_events)
         dev->class->report(dev);
 }
 
+/* -- commands from outside the guest -- */
+
+static void command_serve(struct virtio_device *dev, struct virtio_command *command)
+{
+    if (dev->class->command != NULL) {
+        command->result = dev->class->command(dev, command->words, command->reply);
+    } else {
+        (void)fprintf(command->reply, "%s takes no commands", dev->name);
+        command->result = -ENOTSUP;
+    }
+    command->done(command);
+}
+
+static struct virtio_command *mail_take(struct virtio_device *dev)
+{
+    struct virtio_command *list = dev->mail;
+
+    dev->mail = NULL;
+    dev->mail_end = &dev->mail;
+    return list;
+}
+
+static void mail_serve(struct virtio_device *dev, struct virtio_command *list)
+{
+    while (list != NULL) {
+        struct virtio_command *command = list;
+        list = command->next; /* it is gone when it is done */
+        command_serve(dev, command);
+    }
+}
+
+static void mail_ready(struct watch *watch, uint32_t epoll_events)
+{
+    struct virtio_device *dev = container_of(watch, struct virtio_device, mail_watch);
+    eventfd_t count;
+
+    (void)epoll_events;
+    (void)eventfd_read(watch->fd, &count);
+    (void)pthread_mutex_lock(&dev->mail_lock);
+    struct virtio_command *list = mail_take(dev);
+    (void)pthread_mutex_unlock(&dev->mail_lock);
+    mail_serve(dev, list);
+}
+
+void virtio_command(struct virtio_device *dev, struct virtio_command *command)
+{
+    command->next = NULL;
+    (void)pthread_mutex_lock(&dev->mail_lock);
+    if (dev->mail_open) {
+        *dev->mail_end = command;
+        dev->mail_end = &command->next;
+        (void)eventfd_write(dev->mail_watch.fd, 1);
+    } else {
+        command_serve(dev, command); /* in the lock: nobody activates the device meanwhile */
+    }
+    (void)pthread_mutex_unlock(&dev->mail_lock);
+}
+
+/* -- signals to the driver -- */
+
 void virtio_signal(struct virtio_device *dev, struct virtq *vq)
 {
     if (virtq_should_signal(vq))
@@ -96,6 +156,8 @@ static int watches_add(struct virtio_device *dev)
     struct loop *loop = &dev->worker.loop;
     int r = loop_add(loop, &dev->report_watch, EPOLLIN);
 
+    if (r == 0)
+        r = loop_add(loop, &dev->mail_watch, EPOLLIN);
     for (unsigned i = 0; r == 0 && i < dev->class->queue_count; i++) {
         if (!dev->queue[i].running)
             continue;
@@ -112,7 +174,9 @@ void virtio_activate(struct virtio_device *dev)
 
     if (dev->active || (atomic_load(&dev->status) & hopeless) != 0)
         return;
+    (void)pthread_mutex_lock(&dev->mail_lock);
     dev->active = true;
+    dev->mail_open = true;
     int r = queues_start(dev);
     if (r == 0 && dev->class->activate != NULL) {
         what = "activation";
@@ -124,6 +188,7 @@ void virtio_activate(struct virtio_device *dev)
     }
     if (r == 0)
         r = worker_start(&dev->worker, dev->name);
+    (void)pthread_mutex_unlock(&dev->mail_lock);
     if (r < 0) {
         virtio_quiesce(dev);
         virtio_fail(dev, r, what);
@@ -135,14 +200,19 @@ void virtio_quiesce(struct virtio_device *dev)
     if (!dev->active)
         return;
     worker_stop(&dev->worker);
+    (void)pthread_mutex_lock(&dev->mail_lock);
     if (dev->class->reset != NULL)
         dev->class->reset(dev);
     loop_remove(&dev->report_watch);
+    loop_remove(&dev->mail_watch);
     for (unsigned i = 0; i < dev->class->queue_count; i++) {
         loop_remove(&dev->kick[i]);
         virtq_stop(&dev->queue[i]);
     }
     dev->active = false;
+    dev->mail_open = false;
+    mail_serve(dev, mail_take(dev)); /* the worker did not come to these */
+    (void)pthread_mutex_unlock(&dev->mail_lock);
 }
 
 void virtio_reset(struct virtio_device *dev)
@@ -220,6 +290,8 @@ static int core_init(struct virtio_device *dev)
         r = worker_init(&dev->worker);
     if (r == 0)
         r = eventfd_open(&dev->report_watch.fd);
+    if (r == 0)
+        r = eventfd_open(&dev->mail_watch.fd);
     for (unsigned i = 0; r == 0 && i < class->queue_count; i++) {
         r = eventfd_open(&dev->kick[i].fd);
         dev->queue[i].kick_fd = dev->kick[i].fd;
@@ -236,6 +308,9 @@ static void core_clear(struct virtio_device *dev)
     dev->irq.fd = -1;
     dev->worker.loop.epoll_fd = dev->worker.loop.stop.fd = -1;
     dev->report_watch = (struct watch){.fd = -1, .ready = report_ready};
+    (void)pthread_mutex_init(&dev->mail_lock, NULL); /* the same */
+    dev->mail_watch = (struct watch){.fd = -1, .ready = mail_ready};
+    dev->mail_end = &dev->mail;
     for (uint16_t i = 0; i < class->queue_count; i++) {
         dev->kick[i] = (struct watch){.fd = -1, .ready = kick_ready};
         dev->queue[i] = (struct virtq){
@@ -247,10 +322,12 @@ static void core_fini(struct virtio_device *dev)
 {
     worker_fini(&dev->worker);
     fd_close(&dev->report_watch.fd);
+    fd_close(&dev->mail_watch.fd);
     for (unsigned i = 0; i < dev->class->queue_count; i++)
         fd_close(&dev->kick[i].fd);
     irq_fini(&dev->irq);
     (void)pthread_mutex_destroy(&dev->config_lock);
+    (void)pthread_mutex_destroy(&dev->mail_lock);
     free((uint8_t *)dev - dev->class->instance_offset);
 }
 

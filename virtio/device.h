@@ -12,8 +12,8 @@
  * Threads. main: create, destroy. vCPU threads, one at a time under the device's bus lock:
  * registers, virtio_activate(), virtio_reset(). The worker: notify(), and every watch that the
  * device added to dev->worker.loop. virtio_reset() joins the worker before it returns, so a device
- * needs no lock. Three things are touched by both sides: `status` and `isr` (atomics), and the
- * config bytes (config_lock).
+ * needs no lock. Four things are touched by both sides: `status` and `isr` (atomics), the config
+ * bytes (config_lock) and the mail of commands (mail_lock).
  */
 #pragma once
 
@@ -26,6 +26,7 @@
 #include <linux/virtio_ids.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 
 #define VIRTIO_QUEUES_MAX 16
 
@@ -67,6 +68,20 @@ struct virtio_class {
     int (*finish)(struct virtio_device *dev);
     /* worker: on SIGUSR1, tell what there is to tell, one line a thing */
     void (*report)(struct virtio_device *dev);
+    /* worker, or whoever holds the inactive device: does what somebody outside the guest asks for,
+     * in words (at least one, then NULL), and writes what there is to tell into `reply`. On failure
+     * -errno, and in `reply` one line that says why */
+    int (*command)(struct virtio_device *dev, const char *const words[], FILE *reply);
+};
+
+/* Something asked of a device from outside the guest. */
+struct virtio_command {
+    struct virtio_command *next; /* the device's, until done */
+    const char *const *words;    /* ends with NULL */
+    FILE *reply;
+    int result; /* 0 or -errno: set when done */
+    /* Called once, on the thread that served it, perhaps within virtio_command(). */
+    void (*done)(struct virtio_command *command);
 };
 
 struct virtio_device {
@@ -90,8 +105,12 @@ struct virtio_device {
     bool active; /* vCPU thread: worker runs */
     struct virtq queue[VIRTIO_QUEUES_MAX];
     struct watch kick[VIRTIO_QUEUES_MAX];
-    struct watch report_watch;  /* eventfd: virtio_report() */
-    struct log_limit log_limit; /* worker: for messages that the guest provokes */
+    struct watch report_watch; /* eventfd: virtio_report() */
+    struct watch mail_watch;   /* eventfd: virtio_command() */
+    pthread_mutex_t mail_lock; /* also held by who serves commands while the device is inactive, */
+    bool mail_open;            /* under it: the worker serves them */
+    struct virtio_command *mail, **mail_end; /* under it: waiting for the worker, oldest first */
+    struct log_limit log_limit;              /* worker: for messages that the guest provokes */
 };
 
 /* -- main thread -- */
@@ -106,6 +125,10 @@ void virtio_destroy(struct virtio_device *dev);
 int virtio_finish(struct virtio_device *dev);
 /* Any thread: has the worker call class->report(), if it runs. */
 void virtio_report(struct virtio_device *dev);
+
+/* Any thread but the worker: has the device do it, at once or soon; see struct virtio_command.
+ * Borrowed until done. None is left when virtio_finish() or virtio_destroy() returns. */
+void virtio_command(struct virtio_device *dev, struct virtio_command *command);
 
 /* -- the transport, on a vCPU thread under the bus lock -- */
 
