@@ -16,6 +16,7 @@ static const char *const source_names[] = {"null", "file", "alsa", "loopback", "
 enum { HOST_NULL, HOST_FILE, HOST_ALSA, HOST_LOOPBACK }; /* in both */
 
 static const char *const clock_names[] = {"auto", "timer", "free", NULL};
+static const char *const control_names[] = {"off", "on", "all", NULL};
 static const char *const unplugged_names[] = {"silence", "error", NULL};
 
 /*
@@ -99,6 +100,20 @@ const struct opt card_opts[] = {
      .value = "off",
      .type = OPT_BOOL,
      .help = "offer message polling, with which Linux's driver does not work"},
+    {.name = "jacks",
+     .arg = "WHAT",
+     .help = "sockets of the card, joined by '+': line-out, speaker, headphone, spdif-out, hdmi, "
+             "line-in, mic, spdif-in; each as it is or with :unplugged"},
+    {.name = "jack-remap",
+     .value = "off",
+     .type = OPT_BOOL,
+     .help = "let the guest reorder the jacks"},
+    {.name = "controls",
+     .value = "off",
+     .type = OPT_CHOICE,
+     .choices = control_names,
+     .help = "mixer controls: on is volume and mute, which act on the samples; all is also one of "
+             "each type, for tests"},
     {.name = "formats",
      .value = "S16+S24+S32+FLOAT",
      .help = "offered sample formats, joined by '+', or 'all' that the host can do"},
@@ -246,7 +261,8 @@ static int info_fill(struct stream *stream, const struct opts *opts, const struc
         return opts_error("--snd %s: %s (%s) can do none of these", missing, stream->name,
                           host->class->name);
     stream->info.features =
-        to_le32((uint32_t)opts_bool(opts, "polling") << VIRTIO_SND_PCM_F_MSG_POLLING);
+        to_le32((uint32_t)opts_bool(opts, "polling") << VIRTIO_SND_PCM_F_MSG_POLLING |
+                1u << VIRTIO_SND_PCM_F_EVT_XRUNS);
     stream->info.formats = to_le64(formats);
     stream->info.rates = to_le64(rates);
     stream->info.channels_min = (uint8_t)__builtin_ctzll(channels);
@@ -333,19 +349,22 @@ int card_init(struct snd *snd, const struct opts *opts)
     int r = streams_make(snd, opts);
     if (r == 0)
         r = chmaps_make(snd, opts);
+    if (r == 0)
+        r = jacks_init(snd, opts);
     if (r < 0)
         return r;
     snd->config.streams = to_le32(snd->stream_count);
     snd->config.chmaps = to_le32(snd->chmap_count);
     snd->dev.config = (uint8_t *)&snd->config;
     snd->dev.config_size = offsetof(struct wire_config, controls);
-    return 0;
+    return ctls_init(snd, opts);
 }
 
 void card_fini(struct snd *snd)
 {
     for (unsigned i = 0; i < snd->stream_count; i++)
         stream_fini(&snd->streams[i]);
+    ctls_fini(snd);
     free(snd->chmaps);
     free(snd->streams);
     free(snd->messages);

@@ -5,34 +5,16 @@
  */
 #include "devices/snd/control.h"
 
-/* Largest item structure that a driver may claim to have; ours have up to 92 bytes. */
+#include "devices/snd/ctl_serve.h"
+
+/* Largest item structure that a driver may claim to have; ours have up to 96 bytes. */
 #define ITEM_BYTES_MAX 4096
-
-#define REPLIED 0u
-
-union request {
-    struct wire_hdr hdr;
-    struct wire_query query;
-    struct wire_pcm_hdr pcm;
-    struct wire_pcm_params params;
-};
-
-/* Serves a request that was copied whole. Returns the status to reply, REPLIED if it wrote one, or
- * STREAM_PARKED if the stream keeps the request. */
-typedef uint32_t serve_fn(struct snd *snd, struct chain *req, const union request *request);
 
 /* -- information -- */
 
-/* What an information query is about. */
-struct items {
-    uint32_t count;
-    size_t item_bytes;
-    const void *(*item)(const struct snd *snd, uint32_t id);
-};
-
 /* §5.14.6.1. The driver's structure may be shorter or longer than ours (SND-14). */
-static uint32_t info_serve(const struct snd *snd, struct chain *req, const struct wire_query *query,
-                           const struct items *items)
+uint32_t control_info(const struct snd *snd, struct chain *req, const struct wire_query *query,
+                      const struct control_items *items)
 {
     uint64_t start = from_le32(query->start_id);
     uint64_t count = from_le32(query->count);
@@ -52,7 +34,12 @@ static uint32_t info_serve(const struct snd *snd, struct chain *req, const struc
         r |= chain_zero(req, size - own);
     }
     assert(r == 0); /* it all fits, see above */
-    return REPLIED;
+    return CONTROL_REPLIED;
+}
+
+static const void *jack_item(const struct snd *snd, uint32_t id)
+{
+    return &snd->jacks.item[id].info;
 }
 
 static const void *pcm_item(const struct snd *snd, uint32_t id)
@@ -67,23 +54,30 @@ static const void *chmap_item(const struct snd *snd, uint32_t id)
 
 static uint32_t serve_jack_info(struct snd *snd, struct chain *req, const union request *request)
 {
-    const struct items none = {.item_bytes = sizeof(struct wire_jack_info)};
+    const struct control_items items = {snd->jacks.count, sizeof(struct wire_jack_info), jack_item};
 
-    return info_serve(snd, req, &request->query, &none);
+    return control_info(snd, req, &request->query, &items);
+}
+
+static uint32_t serve_jack_remap(struct snd *snd, struct chain *req, const union request *request)
+{
+    (void)req;
+    return jack_remap(snd, &request->remap);
 }
 
 static uint32_t serve_pcm_info(struct snd *snd, struct chain *req, const union request *request)
 {
-    const struct items items = {snd->stream_count, sizeof(struct wire_pcm_info), pcm_item};
+    const struct control_items items = {snd->stream_count, sizeof(struct wire_pcm_info), pcm_item};
 
-    return info_serve(snd, req, &request->query, &items);
+    return control_info(snd, req, &request->query, &items);
 }
 
 static uint32_t serve_chmap_info(struct snd *snd, struct chain *req, const union request *request)
 {
-    const struct items items = {snd->chmap_count, sizeof(struct wire_chmap_info), chmap_item};
+    const struct control_items items = {snd->chmap_count, sizeof(struct wire_chmap_info),
+                                        chmap_item};
 
-    return info_serve(snd, req, &request->query, &items);
+    return control_info(snd, req, &request->query, &items);
 }
 
 /* -- streams -- */
@@ -136,9 +130,10 @@ static uint32_t serve_stop(struct snd *snd, struct chain *req, const union reque
 static const struct {
     uint32_t code;
     size_t bytes; /* of the request's structure */
-    serve_fn *serve;
+    control_serve_fn *serve;
 } requests[] = {
     {VIRTIO_SND_R_JACK_INFO, sizeof(struct wire_query), serve_jack_info},
+    {VIRTIO_SND_R_JACK_REMAP, sizeof(struct wire_jack_remap), serve_jack_remap},
     {VIRTIO_SND_R_PCM_INFO, sizeof(struct wire_query), serve_pcm_info},
     {VIRTIO_SND_R_PCM_SET_PARAMS, sizeof(struct wire_pcm_params), serve_set_params},
     {VIRTIO_SND_R_PCM_PREPARE, sizeof(struct wire_pcm_hdr), serve_prepare},
@@ -146,6 +141,13 @@ static const struct {
     {VIRTIO_SND_R_PCM_START, sizeof(struct wire_pcm_hdr), serve_start},
     {VIRTIO_SND_R_PCM_STOP, sizeof(struct wire_pcm_hdr), serve_stop},
     {VIRTIO_SND_R_CHMAP_INFO, sizeof(struct wire_query), serve_chmap_info},
+    {WIRE_R_CTL_INFO, sizeof(struct wire_query), ctl_serve_info},
+    {WIRE_R_CTL_ENUM_ITEMS, sizeof(struct wire_ctl_hdr), ctl_serve_enum_items},
+    {WIRE_R_CTL_READ, sizeof(struct wire_ctl_hdr), ctl_serve_read},
+    {WIRE_R_CTL_WRITE, sizeof(struct wire_ctl_hdr), ctl_serve_write},
+    {WIRE_R_CTL_TLV_READ, sizeof(struct wire_ctl_hdr), ctl_serve_tlv_read},
+    {WIRE_R_CTL_TLV_WRITE, sizeof(struct wire_ctl_hdr), ctl_serve_tlv_write},
+    {WIRE_R_CTL_TLV_COMMAND, sizeof(struct wire_ctl_hdr), ctl_serve_tlv_command},
 };
 
 static uint32_t request_serve(struct snd *snd, struct chain *req)
@@ -157,6 +159,8 @@ static uint32_t request_serve(struct snd *snd, struct chain *req)
     for (size_t i = 0; i < ARRAY_SIZE(requests); i++) {
         if (requests[i].code != from_le32(request.hdr.code))
             continue;
+        if (requests[i].code >= WIRE_R_CTL_INFO && !virtio_has(&snd->dev, WIRE_F_CTLS))
+            break;
         size_t rest = requests[i].bytes - sizeof(request.hdr);
         if (chain_read(req, (uint8_t *)&request + sizeof(request.hdr), rest) < 0)
             return VIRTIO_SND_S_BAD_MSG;
@@ -167,11 +171,11 @@ static uint32_t request_serve(struct snd *snd, struct chain *req)
 
 bool control_serve(struct snd *snd, struct chain *req)
 {
-    uint32_t status = REPLIED;
+    uint32_t status = CONTROL_REPLIED;
 
     if (chain_writable(req) >= sizeof(struct wire_hdr)) /* else no answer has room (SND-07) */
         status = request_serve(snd, req);
-    if (status != REPLIED && status != STREAM_PARKED)
+    if (status != CONTROL_REPLIED && status != STREAM_PARKED)
         control_reply(req, status);
     return status != STREAM_PARKED;
 }

@@ -9,6 +9,7 @@
 #include "devices/snd/snd.h"
 
 #include "devices/snd/card.h"
+#include "devices/snd/command.h"
 #include "devices/snd/control.h"
 
 static int snd_create(struct virtio_device *dev, const struct opts *opts)
@@ -38,6 +39,7 @@ static void snd_reset(struct virtio_device *dev)
     for (unsigned i = 0; i < snd->stream_count; i++)
         stream_reset(&snd->streams[i]);
     card_messages_forget(snd);
+    events_forget(snd);
 }
 
 void snd_complete(struct virtq *vq, struct chain *chain, uint32_t status, uint32_t latency_bytes)
@@ -138,7 +140,9 @@ static void snd_notify(struct virtio_device *dev, struct virtq *vq)
 
     if (vq->index == VIRTIO_SND_VQ_CONTROL)
         control_notify(snd, vq);
-    else if (vq->index != VIRTIO_SND_VQ_EVENT)
+    else if (vq->index == VIRTIO_SND_VQ_EVENT)
+        events_deliver(snd);
+    else
         snd_serve(snd, vq);
 }
 
@@ -180,4 +184,5 @@ const struct virtio_class virtio_snd = {
     .reset = snd_reset,
     .notify = snd_notify,
     .finish = snd_finish,
+    .command = snd_command,
 };

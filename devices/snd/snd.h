@@ -5,6 +5,9 @@
  */
 #pragma once
 
+#include "devices/snd/ctl.h"
+#include "devices/snd/event.h"
+#include "devices/snd/jack.h"
 #include "devices/snd/stream.h"
 #include "virtio/device.h"
 
@@ -21,6 +24,10 @@ struct snd {
     struct stream *streams; /* outputs first; owned */
     unsigned chmap_count;
     struct wire_chmap_info *chmaps; /* owned */
+
+    struct jacks jacks;
+    struct ctls ctls;
+    struct events events;
 
     struct message *messages;                       /* owned; as many as tx and rx can hold */
     struct message *free_messages;                  /* list */

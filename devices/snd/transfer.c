@@ -51,8 +51,10 @@ static bool takes_messages(const struct stream *stream)
 /* The guest is back after all its frames were consumed. Silence was played meanwhile. */
 static void gap_end(struct stream *stream)
 {
-    if (!stream->gap_is_start && stream->clock_kind != CLOCK_KIND_FREE)
+    if (!stream->gap_is_start && stream->clock_kind != CLOCK_KIND_FREE) {
         stream->counts.xruns++;
+        events_xrun(stream);
+    }
     clock_shift(&stream->clock, now_ns(stream), stream->submitted_frames);
 }
 
@@ -134,6 +136,7 @@ static ssize_t piece_out(struct stream *stream, struct message *message, uint32_
     int r = chain_read(&message->chain, stream->snd->scratch, (size_t)count * frame_bytes);
 
     assert(r == 0); /* counted when the message came */
+    ctl_apply(stream, stream->snd->scratch, count);
     ssize_t taken = host_write(stream, count);
     if (taken < (ssize_t)count) {
         message->chain = before;
@@ -147,6 +150,8 @@ static ssize_t piece_in(struct stream *stream, struct message *message, uint32_t
 {
     const uint32_t frame_bytes = stream->params.frame_bytes;
     ssize_t given = host_read(stream, count);
+    if (given > 0)
+        ctl_apply(stream, stream->snd->scratch, (size_t)given);
     int r = given > 0
                 ? chain_write(&message->chain, stream->snd->scratch, (size_t)given * frame_bytes)
                 : 0;

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What people and programs on the host may ask of a sound card while it is in use:
+ *
+ *   jack                           which there are, and whether they are plugged
+ *   jack WHICH plug|unplug
+ *   ctl                            the control elements with their values
+ *   ctl WHICH                      one of them
+ *   ctl WHICH VALUE[,VALUE...]     the last counts for the values that are left
+ *
+ * WHICH is a number or a name. On the worker, or on whoever owns the device while it is inactive.
+ */
+#include "devices/snd/command.h"
+
+#include "devices/snd/snd.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+/* Puts why a command failed into the reply, and returns r. */
+static int refuse(FILE *reply, int r, const char *fmt, ...) PRINTF_LIKE(3, 4);
+static int refuse(FILE *reply, int r, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    (void)vfprintf(reply, fmt, args);
+    va_end(args);
+    return r;
+}
+
+static size_t count_words(const char *const words[])
+{
+    size_t count = 0;
+
+    while (words[count] != NULL)
+        count++;
+    return count;
+}
+
+/* -- jacks -- */
+
+static int serve_jack(struct snd *snd, const char *const words[], FILE *reply)
+{
+    if (count_words(words) == 1) {
+        for (unsigned i = 0; i < snd->jacks.count; i++)
+            (void)fprintf(reply, "%u %s %s\n", i, snd->jacks.item[i].name,
+                          snd->jacks.item[i].info.connected ? "plugged" : "unplugged");
+        return 0;
+    }
+    if (count_words(words) != 3 ||
+        (strcmp(words[2], "plug") != 0 && strcmp(words[2], "unplug") != 0))
+        return refuse(reply, -EINVAL, "say jack WHICH plug, or jack WHICH unplug");
+    int id = jack_find(snd, words[1]);
+    if (id < 0)
+        return refuse(reply, id, "there is no jack '%s'; there are %u (--snd jacks=)", words[1],
+                      snd->jacks.count);
+    jack_plug(snd, (unsigned)id, strcmp(words[2], "plug") == 0);
+    return 0;
+}
+
+/* -- values as text -- */
+
+static enum wire_ctl_type type_of(const struct ctl *ctl)
+{
+    return (enum wire_ctl_type)from_le32(ctl->info.head.type);
+}
+
+/* How many values text has: an IEC 958 structure is written as its 24 status bytes. */
+static uint32_t text_count(const struct ctl *ctl)
+{
+    return type_of(ctl) == WIRE_CTL_IEC958 ? sizeof(ctl->value.iec958.status)
+                                           : from_le32(ctl->info.head.count);
+}
+
+static void one_print(const struct ctl *ctl, uint32_t i, FILE *out)
+{
+    const union wire_ctl_value *value = &ctl->value;
+
+    switch (type_of(ctl)) {
+    case WIRE_CTL_BOOLEAN:
+        (void)fputs(from_le32(value->integer[i]) != 0 ? "on" : "off", out);
+        break;
+    case WIRE_CTL_INTEGER:
+        (void)fprintf(out, "%" PRId32, (int32_t)from_le32(value->integer[i]));
+        break;
+    case WIRE_CTL_INTEGER64:
+        (void)fprintf(out, "%" PRId64, (int64_t)from_le64(value->integer64[i]));
+        break;
+    case WIRE_CTL_ENUMERATED:
+        (void)fputs(ctl->items[from_le32(value->enumerated[i])], out);
+        break;
+    default: /* bytes, and the structure that begins with its status bytes */
+        (void)fprintf(out, "%u", value->bytes[i]);
+        break;
+    }
+}
+
+static void value_print(const struct snd *snd, struct ctl *ctl, FILE *out)
+{
+    if (ctl->refresh != NULL)
+        ctl->refresh(snd, ctl);
+    for (uint32_t i = 0; i < text_count(ctl); i++) {
+        if (i > 0)
+            (void)fputc(',', out);
+        one_print(ctl, i, out);
+    }
+}
+
+/* A whole number that is all of text: 0 or -EINVAL. */
+static int number_parse(const char *text, int64_t *ret_number)
+{
+    char *end;
+
+    if (strspn(text, "-0123456789xabcdefABCDEF") != strlen(text))
+        return -EINVAL;
+    errno = 0;
+    long long number = strtoll(text, &end, 0);
+    if (errno != 0 || end == text || *end != '\0')
+        return -EINVAL;
+    *ret_number = number;
+    return 0;
+}
+
+/* "50%": of the way from the least to the largest value, rounded to a step. */
+static int percent_parse(const struct ctl *ctl, const char *text, int64_t *ret_number)
+{
+    const union wire_ctl_limits *limits = &ctl->info.limits;
+    int64_t min = (int32_t)from_le32(limits->integer.min);
+    int64_t max = (int32_t)from_le32(limits->integer.max);
+    int64_t step = MAX(from_le32(limits->integer.step), 1u);
+    char digits[8] = "";
+    size_t len = strlen(text);
+    int64_t percent;
+
+    if (type_of(ctl) != WIRE_CTL_INTEGER || len < 2 || len > sizeof(digits) || text[len - 1] != '%')
+        return -EINVAL;
+    memcpy(digits, text, len - 1);
+    if (number_parse(digits, &percent) < 0 || percent < 0 || percent > 100)
+        return -EINVAL;
+    *ret_number = min + ((max - min) * percent + 50 * step) / (100 * step) * step;
+    return 0;
+}
+
+/* A word in the language of its element. */
+static int word_parse(const struct ctl *ctl, const char *word, int64_t *ret_number)
+{
+    if (type_of(ctl) == WIRE_CTL_BOOLEAN) {
+        if (strcasecmp(word, "on") == 0 || strcasecmp(word, "off") == 0) {
+            *ret_number = strcasecmp(word, "on") == 0;
+            return 0;
+        }
+    }
+    if (type_of(ctl) == WIRE_CTL_ENUMERATED) {
+        for (uint32_t i = 0; i < from_le32(ctl->info.limits.enumerated.items); i++) {
+            if (strcasecmp(word, ctl->items[i]) == 0) {
+                *ret_number = i;
+                return 0;
+            }
+        }
+    }
+    return percent_parse(ctl, word, ret_number) == 0 ? 0 : number_parse(word, ret_number);
+}
+
+/* Puts value `i` into its place; -ERANGE if it does not fit there. */
+static int one_set(const struct ctl *ctl, uint32_t i, int64_t number, union wire_ctl_value *value)
+{
+    bool fits = true;
+
+    switch (type_of(ctl)) {
+    case WIRE_CTL_INTEGER64:
+        value->integer64[i] = to_le64((uint64_t)number);
+        break;
+    case WIRE_CTL_BYTES:
+    case WIRE_CTL_IEC958:
+        fits = number >= 0 && number <= UINT8_MAX;
+        value->bytes[i] = (uint8_t)number;
+        break;
+    default:
+        fits = number >= INT32_MIN && number <= INT32_MAX;
+        value->integer[i] = to_le32((uint32_t)number);
+        break;
+    }
+    return fits ? 0 : -ERANGE;
+}
+
+/* "VALUE,VALUE,...": 0, -EINVAL for what is no value, -ERANGE for what the element can't have. */
+static int value_parse(const struct ctl *ctl, const char *text, union wire_ctl_value *ret_value)
+{
+    union wire_ctl_value value = ctl->value;
+    char word[WIRE_CTL_ITEM_BYTES];
+    int64_t number = 0;
+
+    for (uint32_t i = 0; i < text_count(ctl); i++) {
+        if (text != NULL) {
+            size_t len = strcspn(text, ",");
+            if (len >= sizeof(word))
+                return -EINVAL;
+            memcpy(word, text, len);
+            word[len] = '\0';
+            if (word_parse(ctl, word, &number) < 0)
+                return -EINVAL;
+            text = text[len] == ',' ? text + len + 1 : NULL;
+        }
+        if (one_set(ctl, i, number, &value) < 0)
+            return -ERANGE;
+    }
+    if (text != NULL)
+        return -E2BIG;
+    if (!ctl_value_is_valid(ctl, &value))
+        return -ERANGE;
+    *ret_value = value;
+    return 0;
+}
+
+/* -- control elements -- */
+
+static void ctl_print(const struct snd *snd, unsigned id, FILE *out)
+{
+    struct ctl *ctl = &snd->ctls.item[id];
+
+    (void)fprintf(out, "%u '%s' ", id, (const char *)ctl->info.head.name);
+    value_print(snd, ctl, out);
+    (void)fputc('\n', out);
+}
+
+static int serve_ctl(struct snd *snd, const char *const words[], FILE *reply)
+{
+    size_t count = count_words(words);
+    union wire_ctl_value value;
+
+    if (count > 3)
+        return refuse(reply, -EINVAL, "say ctl WHICH VALUE; a name with blanks goes in quotes");
+    if (count == 1) {
+        for (unsigned id = 0; id < snd->ctls.count; id++)
+            ctl_print(snd, id, reply);
+        return 0;
+    }
+    int id = ctl_find(snd, words[1]);
+    if (id < 0)
+        return refuse(reply, id, "there is no control '%s'; there are %u (--snd controls=)",
+                      words[1], snd->ctls.count);
+    struct ctl *ctl = &snd->ctls.item[id];
+    if (count == 2) {
+        ctl_print(snd, (unsigned)id, reply);
+        return 0;
+    }
+    if (ctl->refresh != NULL)
+        return refuse(reply, -EPERM, "'%s' can be read only", (const char *)ctl->info.head.name);
+    int r = value_parse(ctl, words[2], &value);
+    if (r == -E2BIG)
+        return refuse(reply, r, "'%s' has %u values", (const char *)ctl->info.head.name,
+                      text_count(ctl));
+    if (r < 0)
+        return refuse(reply, r, "'%s' can't be '%s'", (const char *)ctl->info.head.name, words[2]);
+    ctl_set(snd, (unsigned)id, &value);
+    return 0;
+}
+
+int snd_command(struct virtio_device *dev, const char *const words[], FILE *reply)
+{
+    struct snd *snd = container_of(dev, struct snd, dev);
+
+    if (words[0] != NULL && strcmp(words[0], "jack") == 0)
+        return serve_jack(snd, words, reply);
+    if (words[0] != NULL && strcmp(words[0], "ctl") == 0)
+        return serve_ctl(snd, words, reply);
+    return refuse(reply, -EINVAL, "a sound card takes jack and ctl%s%s", words[0] ? ", not " : "",
+                  words[0] ? words[0] : "");
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the driver is to be told unasked (virtio 1.4 §5.14.6.2, .4.3, .6.7, .10.5): a jack was
+ * plugged or unplugged, a stream ran dry, a control element changed.
+ *
+ * What is pending is state, not a list, so it has a bound: a flag per jack and per stream, a mask
+ * per control element. It is told as the driver gives buffers for it; a jack's event says how the
+ * jack is by then. Nothing waits for that. Worker; or whoever owns the device while it is inactive:
+ * then nothing becomes pending, for a driver asks for the state when it starts.
+ */
+#pragma once
+
+#include "vmm/base.h"
+
+#define EVENT_JACKS_MAX    16
+#define EVENT_STREAMS_MAX  128
+#define EVENT_CONTROLS_MAX (2 * EVENT_STREAMS_MAX + 16)
+
+struct snd;
+struct stream;
+
+struct events {
+    unsigned pending; /* how many of these are set */
+    bool jack[EVENT_JACKS_MAX];
+    bool xrun[EVENT_STREAMS_MAX];
+    uint8_t control[EVENT_CONTROLS_MAX]; /* WIRE_CTL_VALUE and so on */
+};
+
+/* Something happened: it is told at once if the driver has a buffer there, else later. */
+void events_jack(struct snd *snd, unsigned jack);
+/* Only if the driver wants to know (SND-70). */
+void events_xrun(const struct stream *stream);
+void events_control(struct snd *snd, unsigned control, unsigned mask);
+
+/* The driver kicked: there may be buffers for what is pending. */
+void events_deliver(struct snd *snd);
+
+/* Reset: nothing is pending (SND-93). */
+void events_forget(struct snd *snd);

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* See jack.h. */
+#include "devices/snd/jack.h"
+
+#include "devices/snd/snd.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Pin default configuration (HDA §7.3.3.31): a number of 4 bits names what is plugged in there;
+ * association and sequence order the pins. */
+#define DEFCONF_SEQUENCE_MAX      15u
+#define DEFCONF_ASSOCIATION_MAX   15u
+#define DEFCONF_ASSOCIATION_SHIFT 4
+#define DEFCONF_DEVICE_SHIFT      20
+#define DEFCONF_LOCATION_SHIFT    24
+#define DEFCONF_LOCATION_HDMI     0x18u
+
+/* Pin capabilities (HDA §7.3.4.9). */
+#define CAPS_PRESENCE  (1u << 2)
+#define CAPS_HEADPHONE (1u << 3)
+#define CAPS_OUTPUT    (1u << 4)
+#define CAPS_INPUT     (1u << 5)
+
+/* What jacks= may name. Linux makes its label from device and location: "Headphone Jack". */
+static const struct jack_kind {
+    const char *name;
+    uint8_t device;
+    uint8_t location;
+    uint8_t direction;
+    uint8_t caps;
+} kinds[] = {
+    {"line-out", 0x0, 0, VIRTIO_SND_D_OUTPUT, CAPS_OUTPUT},
+    {"speaker", 0x1, 0, VIRTIO_SND_D_OUTPUT, CAPS_OUTPUT},
+    {"headphone", 0x2, 0, VIRTIO_SND_D_OUTPUT, CAPS_OUTPUT | CAPS_HEADPHONE},
+    {"spdif-out", 0x4, 0, VIRTIO_SND_D_OUTPUT, CAPS_OUTPUT},
+    {"hdmi", 0x5, DEFCONF_LOCATION_HDMI, VIRTIO_SND_D_OUTPUT, CAPS_OUTPUT},
+    {"line-in", 0x8, 0, VIRTIO_SND_D_INPUT, CAPS_INPUT},
+    {"mic", 0xa, 0, VIRTIO_SND_D_INPUT, CAPS_INPUT},
+    {"spdif-in", 0xc, 0, VIRTIO_SND_D_INPUT, CAPS_INPUT},
+};
+#define KIND_NAMES "line-out, speaker, headphone, spdif-out, hdmi, line-in, mic or spdif-in"
+
+static const char unplugged[] = ":unplugged";
+
+static const struct jack_kind *kind_by_name(const char *name, size_t len)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+        if (strlen(kinds[i].name) == len && strncmp(kinds[i].name, name, len) == 0)
+            return &kinds[i];
+    return NULL;
+}
+
+/* The function group of the streams that this jack belongs to: the first of its direction. */
+static le32 function_of(const struct snd *snd, const struct jack_kind *kind)
+{
+    for (unsigned i = 0; i < snd->stream_count; i++)
+        if (snd->streams[i].info.direction == kind->direction)
+            return snd->streams[i].info.hda_fn_nid;
+    return to_le32(0);
+}
+
+static void defconf_order(struct wire_jack_info *info, uint32_t association, uint32_t sequence)
+{
+    uint32_t defconf = from_le32(info->hda_reg_defconf) & ~0xffu;
+
+    info->hda_reg_defconf = to_le32(defconf | association << DEFCONF_ASSOCIATION_SHIFT | sequence);
+}
+
+static void jack_add(struct snd *snd, const struct jack_kind *kind, bool connected, bool remap)
+{
+    unsigned id = snd->jacks.count++;
+    struct jack *jack = &snd->jacks.item[id];
+
+    jack->name = kind->name;
+    jack->info = (struct wire_jack_info){
+        .hda_fn_nid = function_of(snd, kind),
+        .features = to_le32(remap ? 1u << VIRTIO_SND_JACK_F_REMAP : 0),
+        .hda_reg_defconf = to_le32((uint32_t)kind->location << DEFCONF_LOCATION_SHIFT |
+                                   (uint32_t)kind->device << DEFCONF_DEVICE_SHIFT),
+        .hda_reg_caps = to_le32(kind->caps | CAPS_PRESENCE),
+        .connected = connected,
+    };
+    /* Association 0 is reserved; one for each direction, in the order in which they were given. */
+    defconf_order(&jack->info, kind->direction == VIRTIO_SND_D_OUTPUT ? 1 : 2, id);
+}
+
+/* Adds the jack of one word, "mic" or "mic:unplugged". */
+static int word_add(struct snd *snd, const char *word, size_t len, bool remap)
+{
+    size_t name_len = strcspn(word, ":+");
+    const struct jack_kind *kind = kind_by_name(word, MIN(name_len, len));
+    bool is_out = name_len < len;
+
+    if (is_out && (len - name_len != strlen(unplugged) ||
+                   strncmp(word + name_len, unplugged, len - name_len) != 0))
+        kind = NULL;
+    if (kind == NULL)
+        return opts_error("--snd jacks: '%.*s' is not known; give " KIND_NAMES
+                          " joined by '+', each as it is or with %s",
+                          (int)MIN(len, (size_t)40), word, unplugged);
+    if (snd->jacks.count == EVENT_JACKS_MAX)
+        return opts_error("--snd jacks: too many; at most %d are taken", EVENT_JACKS_MAX);
+    jack_add(snd, kind, !is_out, remap);
+    return 0;
+}
+
+int jacks_init(struct snd *snd, const struct opts *opts)
+{
+    const char *text = opts_str(opts, "jacks");
+    bool remap = opts_bool(opts, "jack-remap");
+    int r = 0;
+
+    while (text != NULL && r == 0) {
+        size_t len = strcspn(text, "+");
+        r = word_add(snd, text, len, remap);
+        text = text[len] == '+' ? text + len + 1 : NULL;
+    }
+    snd->config.jacks = to_le32(snd->jacks.count);
+    return r;
+}
+
+uint32_t jack_remap(struct snd *snd, const struct wire_jack_remap *request)
+{
+    uint32_t id = from_le32(request->jack_id);
+    uint32_t association = from_le32(request->association);
+    uint32_t sequence = from_le32(request->sequence);
+
+    if (id >= snd->jacks.count)
+        return VIRTIO_SND_S_BAD_MSG;
+    struct wire_jack_info *info = &snd->jacks.item[id].info;
+    if ((from_le32(info->features) & 1u << VIRTIO_SND_JACK_F_REMAP) == 0)
+        return VIRTIO_SND_S_NOT_SUPP;
+    if (association > DEFCONF_ASSOCIATION_MAX || sequence > DEFCONF_SEQUENCE_MAX)
+        return VIRTIO_SND_S_BAD_MSG;
+    defconf_order(info, association, sequence);
+    return VIRTIO_SND_S_OK;
+}
+
+void jack_plug(struct snd *snd, unsigned jack, bool connected)
+{
+    struct wire_jack_info *info = &snd->jacks.item[jack].info;
+
+    assert(jack < snd->jacks.count);
+    if (info->connected == connected)
+        return;
+    info->connected = connected;
+    events_jack(snd, jack);
+}
+
+int jack_find(const struct snd *snd, const char *word)
+{
+    char number[16];
+
+    for (unsigned i = 0; i < snd->jacks.count; i++) {
+        (void)snprintf(number, sizeof(number), "%u", i);
+        if (strcmp(word, number) == 0 || strcmp(word, snd->jacks.item[i].name) == 0)
+            return (int)i;
+    }
+    return -ENOENT;
+}

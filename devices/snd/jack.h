@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Jacks of the sound device (virtio 1.4 §5.14.6.4): what the card's sockets are, and whether
+ * something is plugged in. That is the host's state: a reset of the device does not change it.
+ * Main: init. Else the worker, or whoever owns the device while it is inactive.
+ */
+#pragma once
+
+#include "devices/snd/event.h"
+#include "devices/snd/wire_ctl.h"
+
+struct opts;
+struct snd;
+
+struct jack {
+    const char *name; /* "headphone" */
+    struct wire_jack_info info;
+};
+
+struct jacks {
+    unsigned count;
+    struct jack item[EVENT_JACKS_MAX];
+};
+
+/* Makes what jacks= asks for; the streams are there. -EINVAL after a line. */
+int jacks_init(struct snd *snd, const struct opts *opts);
+
+/* JACK_REMAP: a VIRTIO_SND_S_*. */
+uint32_t jack_remap(struct snd *snd, const struct wire_jack_remap *request);
+
+/* Plugs something in or out, and tells the driver if that is news. */
+void jack_plug(struct snd *snd, unsigned jack, bool connected);
+
+/* By its number or name: its number, or -ENOENT. */
+int jack_find(const struct snd *snd, const char *word);
