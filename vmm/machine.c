@@ -10,6 +10,7 @@
 #include "devices/registry.h"
 #include "devices/serial.h"
 #include "virtio/mmio.h"
+#include "vmm/control.h"
 #include "vmm/log.h"
 #include "vmm/terminal.h"
 
@@ -45,6 +46,8 @@ struct machine {
     struct vcpu *vcpu; /* array, owned */
 
     struct loop loop;
+    struct control_vm control_vm;
+    struct control *control; /* owned; NULL: nobody asked for it */
     struct terminal terminal;
     struct watch signals;    /* signalfd */
     struct watch time_limit; /* timerfd */
@@ -99,6 +102,11 @@ static void power_event(struct power *power, enum power_event event)
 static void terminal_quit(struct terminal *terminal)
 {
     machine_end(container_of(terminal, struct machine, terminal), VM_QUIT);
+}
+
+static void control_quit(struct control_vm *vm)
+{
+    machine_end(container_of(vm, struct machine, control_vm), VM_QUIT);
 }
 
 static void signal_ready(struct watch *watch, uint32_t epoll_events)
@@ -380,6 +388,24 @@ static int watch_time_limit(struct machine *machine)
     return r < 0 ? log_error(r, "--time-limit") : 0;
 }
 
+static int make_control(struct machine *machine)
+{
+    const struct opts *options = machine->config->options;
+
+    if (!opts_has(options, "control"))
+        return 0;
+    machine->control_vm = (struct control_vm){
+        .name = opts_str(options, "name"),
+        .cpus = machine->vcpu_count,
+        .memory_bytes = mem_bytes(machine),
+        .device_count = machine->virtio_count,
+        .devices = machine->virtio,
+        .quit = control_quit,
+    };
+    return control_create(opts_str(options, "control"), &machine->loop, &machine->control_vm,
+                          &machine->control);
+}
+
 int machine_create(const struct config *config, struct machine **ret_machine)
 {
     struct machine *machine = calloc(1, sizeof(*machine));
@@ -420,6 +446,8 @@ int machine_create(const struct config *config, struct machine **ret_machine)
         r = make_vcpus(machine, &entry);
     if (r == 0)
         r = watch_time_limit(machine);
+    if (r == 0)
+        r = make_control(machine);
     if (r < 0) {
         machine_destroy(machine);
         return r;
@@ -481,6 +509,7 @@ void machine_destroy(struct machine *machine)
     bus_fini(&machine->pio);
     while (machine->virtio_count > 0)
         virtio_destroy(machine->virtio[--machine->virtio_count]);
+    control_destroy(machine->control);
     if (machine->serial_made)
         serial_fini(&machine->serial);
     fd_close(&machine->serial_fd);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The program: which command, and what its end means as an exit status. */
+#include "vmm/control_client.h"
 #include "vmm/doctor.h"
 #include "vmm/listen.h"
 #include "vmm/log.h"
@@ -111,6 +112,7 @@ static void print_usage(FILE *out)
 {
     fputs("Usage: linnet COMMAND [options]\n\n"
           "  run KERNEL       boot a Linux kernel; serial console here, Ctrl-A x stops\n"
+          "  control SOCKET   ask a running machine for something\n"
           "  listen FILE...   say what is in sound files, or whether it is what it should be\n"
           "  doctor           say what this host can do for linnet\n\n"
           "`linnet COMMAND --help` tells the options. --version tells the version.\n",
@@ -125,6 +127,8 @@ int main(int argc, char **argv)
         return run_main(argv + 2);
     if (strcmp(command, "listen") == 0)
         return listen_main(argc - 1, argv + 1);
+    if (strcmp(command, "control") == 0)
+        return control_main(argc - 2, argv + 2);
     if (strcmp(command, "doctor") == 0)
         return doctor_main(argc - 2, argv + 2);
     if (strcmp(command, "--version") == 0)
@@ -136,6 +140,7 @@ int main(int argc, char **argv)
     if (argc < 2)
         (void)log_error(0, "no command: linnet run KERNEL, linnet listen FILE or linnet doctor");
     else
-        (void)log_error(0, "unknown command %s: there are run, listen and doctor", command);
+        (void)log_error(0, "unknown command %s: there are run, control, listen and doctor",
+                        command);
     return EXIT_BAD_ARGUMENTS;
 }
