@@ -76,6 +76,10 @@ const struct opt card_opts[] = {
      .type = OPT_CHOICE,
      .choices = clock_names,
      .help = "pace: auto is the host's own clock or else real time; free is as fast as possible"},
+    {.name = "fault",
+     .arg = "WHAT",
+     .help = "what is to go wrong: 'xrun@1s,stall=300ms@2s,drop=7,io-err@3s,latency=50ms' (in "
+             "quotes)"},
     {.name = "unplugged",
      .value = "silence",
      .type = OPT_CHOICE,
@@ -302,6 +306,8 @@ static int stream_make(struct snd *snd, enum pcm_direction direction, unsigned i
         r = class->create(&setup, &stream->attach.host);
     if (r == 0)
         r = ear_init(&stream->ear, stream->name, plays ? opts_str(opts, "expect") : NULL);
+    if (r == 0 && opts_has(opts, "fault"))
+        r = faults_parse(opts_str(opts, "fault"), &stream->faults);
     if (r == 0)
         r = info_fill(stream, opts, offer);
     return r < 0 ? r : stream_init(stream, snd);

@@ -3,7 +3,7 @@
 #include "devices/snd/ctl.h"
 
 #include "devices/snd/snd.h"
-#include "devices/snd/transfer.h"
+#include "devices/snd/move.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Sound device (virtio 1.4 §5.14): the class and its queues. It is made in card.c; what a stream
- * does is in stream.c and transfer.c, control requests are in control.c, hosts in host_*.c.
+ * does is in stream.c, transfer.c and move.c, control requests are in control.c, hosts in host_*.c.
  *
  * One worker owns everything: control, event, tx and rx queues, the streams' timers and the hosts'
  * fds. Does not do shared memory, and does not offer message polling.

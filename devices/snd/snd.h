@@ -34,6 +34,11 @@ struct snd {
     _Alignas(8) uint8_t scratch[SND_SCRATCH_BYTES]; /* frames on their way */
 };
 
+static inline uint64_t snd_now_ns(const struct snd *snd)
+{
+    return snd->timebase->now_ns(snd->timebase);
+}
+
 /* Takes what waits in tx or rx and gives it to its streams. */
 void snd_take_messages(struct snd *snd, struct virtq *vq);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The life of a stream, see stream.h: the state machine and its commands (virtio 1.4 §5.14.6.6.3
- * to .6). Moving frames and completing messages is in transfer.c.
+ * to .6). Messages are in transfer.c, their frames in move.c.
  */
+#include "devices/snd/move.h"
 #include "devices/snd/snd.h"
 #include "devices/snd/transfer.h"
 
@@ -104,11 +105,6 @@ void stream_reset(struct stream *stream)
     stream->state = STREAM_INIT;
 }
 
-static uint64_t now_ns(const struct stream *stream)
-{
-    return stream->snd->timebase->now_ns(stream->snd->timebase);
-}
-
 /* -- the host comes and goes -- */
 
 /* The clock that the stream has with, or without, its host. */
@@ -127,8 +123,8 @@ static struct host *clock_host(const struct stream *stream)
 /* Goes on by the clock that there is now, from the frame that is reached. */
 static void switch_clock(struct stream *stream)
 {
-    clock_switch(&stream->clock, now_ns(stream), stream->submitted_frames, kind_now(stream),
-                 clock_host(stream));
+    clock_switch(&stream->clock, snd_now_ns(stream->snd), stream->submitted_frames,
+                 kind_now(stream), clock_host(stream));
     stream_seek(stream, stream->clock.anchor_frames);
 }
 
@@ -139,7 +135,7 @@ void stream_lose_host(struct stream *stream)
     attach_close(&stream->attach);
     switch_clock(stream);
     if (stream->attach.host->class->reopens)
-        stream->retry_ns = now_ns(stream) + STREAM_RETRY_NS;
+        stream->retry_ns = snd_now_ns(stream->snd) + STREAM_RETRY_NS;
 }
 
 /* The host is there in the middle of a stream. */
@@ -166,7 +162,7 @@ static void host_opened(struct attach *attach, int r)
     else if (r == 0)
         host_return(stream);
     else if (attach->host->class->reopens)
-        stream->retry_ns = now_ns(stream) + STREAM_RETRY_NS;
+        stream->retry_ns = snd_now_ns(stream->snd) + STREAM_RETRY_NS;
     stream->dirty = true;
     snd_serve(stream->snd, stream->vq);
 }
@@ -253,7 +249,7 @@ static uint32_t prepare_status(struct stream *stream, int r)
     clock_init(&stream->clock, kind_now(stream), stream->params.rate_hz, clock_host(stream));
     ear_tune(&stream->ear, &stream->params);
     stream->submitted_frames = stream->moved_frames = stream->tapped_frames = 0;
-    stream->completed_ns = 0;
+    stream->completed_ns = stream->fault_end_frame = stream->fault_stall_end_ns = 0;
     stream->retry_ns = CLOCK_NEVER;
     stream->state = STREAM_PREPARED;
     return VIRTIO_SND_S_OK;
@@ -298,7 +294,7 @@ static uint32_t stream_prepare(struct stream *stream, const struct chain *req)
         return prepare_status(stream, r);
     stream->parked = *req;
     stream->is_parked = true;
-    stream->park_end_ns = now_ns(stream) + STREAM_PARK_NS;
+    stream->park_end_ns = snd_now_ns(stream->snd) + STREAM_PARK_NS;
     stream->dirty = true; /* has stream_idle() arm the timer */
     return STREAM_PARKED;
 }
@@ -308,7 +304,7 @@ static uint32_t stream_prepare(struct stream *stream, const struct chain *req)
 static int stream_start(struct stream *stream)
 {
     const struct host_class *class = stream->attach.host->class;
-    uint64_t now = now_ns(stream);
+    uint64_t now = snd_now_ns(stream->snd);
     int r = 0;
 
     snd_take_messages(stream->snd, stream->vq);
@@ -334,7 +330,7 @@ static int stream_stop(struct stream *stream)
     snd_take_messages(stream->snd, stream->vq);
     stream_serve(stream); /* what is due was heard before the stop */
     if (stream->clock.kind != CLOCK_KIND_HOST)
-        stream_catch_up(stream, now_ns(stream));
+        stream_catch_up(stream, snd_now_ns(stream->snd));
     if (attach_is_open(&stream->attach) && class->stop != NULL)
         r = class->stop(stream->attach.host);
     if (r == 0)
@@ -343,7 +339,7 @@ static int stream_stop(struct stream *stream)
         stream_lose_host(stream);
         return r;
     }
-    clock_stop(&stream->clock, now_ns(stream), stream->submitted_frames);
+    clock_stop(&stream->clock, snd_now_ns(stream->snd), stream->submitted_frames);
     stream_seek_back(stream);
     timebase->arm(timebase, stream->timer.fd, CLOCK_NEVER);
     return 0;

@@ -28,6 +28,7 @@
 #include "devices/snd/attach.h"
 #include "devices/snd/clock.h"
 #include "devices/snd/ear.h"
+#include "devices/snd/fault.h"
 #include "devices/snd/wire.h"
 #include "virtio/queue.h"
 
@@ -65,6 +66,8 @@ struct message {
     struct chain chain; /* cursors at the next frame to move; this copy is pushed */
     uint64_t start_frame;
     uint32_t frames;
+    const struct fault *fault; /* what is to go wrong with it, or NULL */
+    bool fault_begun;
     uint32_t moved_frames; /* playback: given to the host; capture: filled in */
 };
 
@@ -108,9 +111,19 @@ struct stream {
     uint64_t tapped_frames; /* counted and listened to up to here */
     uint64_t completed_ns;  /* when the last message was completed */
 
+    struct faults faults;
+    uint64_t fault_end_frame;    /* up to here everything is due at once */
+    uint64_t fault_stall_end_ns; /* nothing is completed before */
+    uint64_t fault_latency_ns;   /* more than there is */
+
     struct stream_counts counts;
     struct ear ear;
 };
+
+static inline bool stream_is_output(const struct stream *stream)
+{
+    return stream->info.direction == VIRTIO_SND_D_OUTPUT;
+}
 
 /* Main. `stream` is zeroed; vq, name, info, attach.host and clock_kind are set. */
 int stream_init(struct stream *stream, struct snd *snd);
