@@ -19,7 +19,7 @@ enum platform_kind {
     PLATFORM_POWER,  /* ACPI sleep registers: see devices/power.h */
     PLATFORM_RESET,  /* i8042 command port / reset register */
     PLATFORM_PANIC,  /* pvpanic */
-    PLATFORM_RTC,
+    PLATFORM_RTC,    /* PL031 */
 };
 
 struct platform_device {
@@ -31,15 +31,43 @@ struct platform_device {
     uint32_t irq; /* GSI; 0: none */
 };
 
-#define PLATFORM_DEVICES_MAX 64
+#define PLATFORM_DEVICES_MAX  64
+#define PLATFORM_OVERLAYS_MAX 16
+
+/* A file read or mapped whole; `bytes` is borrowed. `name` is for messages. */
+struct image {
+    const char *name;
+    const uint8_t *bytes;
+    size_t size;
+};
+
+/* Randomness for the kernel's first moments. */
+struct platform_seed {
+    uint8_t rng[64];
+    uint8_t kaslr[8];
+};
+
+/* What the user says about the device tree. */
+struct platform_tree {
+    bool wanted;       /* make one also where ACPI tables tell it all (x86_64) */
+    struct image base; /* in the place of the one made from the table; size 0: none */
+    unsigned overlay_count;
+    struct image overlay[PLATFORM_OVERLAYS_MAX];
+};
 
 struct platform {
     unsigned cpu_count;
     const struct memory *mem;
     unsigned device_count;
     struct platform_device device[PLATFORM_DEVICES_MAX];
-    const char *cmdline; /* whole, as the guest gets it; borrowed */
+    const char *cmdline;              /* whole, as the guest gets it; borrowed */
+    const struct platform_seed *seed; /* borrowed; NULL: none */
+    struct platform_tree tree;
     bool direct; /* unpack the kernel here where we can, not in the guest: sooner, no text KASLR */
+
+    /* What arch_vm_init() found out about the host, for the description: */
+    unsigned irqchip; /* which interrupt controller it gives; the architecture's own numbers */
+    bool pmu;         /* guests have performance counters */
 };
 
 /* Where things are; const, one per architecture. */
@@ -60,20 +88,16 @@ extern const struct arch_layout *const arch_layout;
 struct arch_entry {
     enum { ENTRY_LINUX64, ENTRY_PVH32, ENTRY_LINUX_ARM64 } kind;
     gpa_t pc;
-    gpa_t arg; /* boot_params (RSI), start_info (EBX), device tree (x0) */
-};
-
-/* A file read or mapped whole; `bytes` is borrowed. `name` is for messages. */
-struct image {
-    const char *name;
-    const uint8_t *bytes;
-    size_t size;
+    gpa_t arg;  /* boot_params (RSI), start_info (EBX), device tree (x0) */
+    gpa_t tree; /* the device tree; tree_size 0: none */
+    uint64_t tree_size;
 };
 
 /* Pure: checks the kernel, puts kernel, initrd (size 0: none), command line and the machine's
  * description into guest RAM. -errno after one line that names the file, what is wrong and the
  * remedy: -ENOEXEC not a kernel for this architecture, -EBADMSG truncated or damaged, -ENOMEM too
- * big for RAM, -E2BIG command line too long for the kernel. */
+ * big for RAM, -E2BIG command line too long for the kernel, -EINVAL a device tree that is none or
+ * an overlay that does not apply. */
 int arch_load(const struct platform *platform, const struct image *kernel,
               const struct image *initrd, struct arch_entry *ret_entry);
 
@@ -82,10 +106,15 @@ int arch_load(const struct platform *platform, const struct image *kernel,
 struct kvm;
 struct vcpu;
 
-/* Main: what the VM needs before its vCPUs exist (interrupt controller), and after them. Logged on
+/* Main: the type of VM (see kvm_create_vm()) whose guest can have RAM below ram_end. Logged on
  * failure. */
-int arch_vm_init(struct kvm *kvm, const struct platform *platform);
-int arch_vm_ready(struct kvm *kvm, const struct platform *platform);
+int arch_vm_type(const struct kvm *kvm, gpa_t ram_end, unsigned long *ret_type);
+
+/* Main: what the VM needs before its vCPUs exist (interrupt controller), and after them, when all
+ * `cpu_count` of them are initialised. Between the two no interrupt can be connected. Logged on
+ * failure. */
+int arch_vm_init(struct kvm *kvm, struct platform *platform);
+int arch_vm_ready(struct kvm *kvm, const struct platform *platform, struct vcpu *vcpu);
 
 /* Main: registers and identity of vCPU `vcpu->index` of `cpu_count`. The first starts at *entry. */
 int arch_vcpu_init(struct vcpu *vcpu, unsigned cpu_count, const struct arch_entry *entry);

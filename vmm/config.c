@@ -51,6 +51,22 @@ static const struct opt run_options[] = {
              "to a random address (KASLR)",
      .type = OPT_CHOICE,
      .choices = unpack_choices},
+    {.name = "seed",
+     .help =
+         "make what the kernel gets as randomness from this number, so that it is the same each "
+         "time; without: from this host's randomness",
+     .type = OPT_INT},
+    {.name = "device-tree",
+     .value = "off",
+     .help = "x86_64: hand the kernel a device tree, too, as all options of this group do",
+     .type = OPT_BOOL,
+     .group = "Device tree"},
+    {.name = "dtb",
+     .help = "device tree in the place of the one that linnet makes; linnet fills in /chosen",
+     .type = OPT_PATH},
+    {.name = "dump-dtb",
+     .help = "write the device tree that the kernel gets to FILE",
+     .type = OPT_PATH},
     {.name = "mem",
      .value = "512M",
      .help = "memory of the guest, in whole MiB; a plain number counts MiB",
@@ -228,6 +244,15 @@ static bool is_device_value(const struct config_device_kind *kind, const char *w
     return false;
 }
 
+/* The key whose value a device of that kind may have in the place of "key=value": `--dtbo FILE`. */
+static const struct opt *plain_key(const struct config_device_kind *kind)
+{
+    for (const struct opt *row = kind->opts; row != NULL && row->name != NULL; row++)
+        if ((row->flags & OPT_POSITIONAL) != 0)
+            return row;
+    return NULL;
+}
+
 /* Takes "--kind", "--kind=keys" or "--kind keys" at argv[*index]: 1, or 0 if it is none. */
 static int take_device(struct config *config, char *const argv[], int *index)
 {
@@ -235,6 +260,7 @@ static int take_device(struct config *config, char *const argv[], int *index)
     size_t len = strcspn(word, "="), kind = 0;
     const char *value = "";
     char where[64], prefix[64];
+    const struct opt *plain;
     struct opts *opts;
     int r, next = *index + 1;
 
@@ -243,14 +269,19 @@ static int take_device(struct config *config, char *const argv[], int *index)
         kind++;
     if (kind == config->kinds_count)
         return 0;
+    plain = plain_key(&config->kinds[kind]);
     if (word[len] == '=')
         value = word + len + 1;
-    else if (is_device_value(&config->kinds[kind], argv[next]))
+    else if (is_device_value(&config->kinds[kind], argv[next]) ||
+             (plain != NULL && argv[next] != NULL && argv[next][0] != '-'))
         value = argv[next++];
     (void)snprintf(where, sizeof(where), "--%s", config->kinds[kind].name);
     (void)snprintf(prefix, sizeof(prefix), "--%s ", config->kinds[kind].name);
     r = config_add_device(config, kind, where, &opts);
-    if (r == 0)
+    if (r == 0 && plain != NULL && value[0] != '\0' &&
+        !is_device_value(&config->kinds[kind], value))
+        r = opts_set(opts, prefix, plain->name, value);
+    else if (r == 0)
         r = opts_parse(opts, prefix, value);
     if (r == 0)
         r = opts_check(opts, prefix);

@@ -38,9 +38,9 @@ static int kvm_open_error(int r)
     }
 }
 
-int kvm_open(struct kvm *kvm, unsigned long vm_type)
+int kvm_open(struct kvm *kvm)
 {
-    *kvm = (struct kvm){.fd = -1, .vm_fd = -1};
+    *kvm = (struct kvm){.fd = -1, .vm_fd = -1, .irqchip_fd = -1};
     kvm->fd = open(KVM_DEVICE, O_RDWR | O_CLOEXEC);
     if (kvm->fd < 0)
         return kvm_open_error(-errno);
@@ -52,8 +52,13 @@ int kvm_open(struct kvm *kvm, unsigned long vm_type)
     if (run_bytes < (int)sizeof(struct kvm_run))
         return log_error(run_bytes < 0 ? run_bytes : -EINVAL, "KVM_GET_VCPU_MMAP_SIZE");
     kvm->run_bytes = (size_t)run_bytes;
+    return 0;
+}
+
+int kvm_create_vm(struct kvm *kvm, unsigned long type)
+{
     do /* EINTR: a signal came while KVM waited for other VMs' memory notifiers */
-        kvm->vm_fd = kvm_ioctl_number(kvm->fd, KVM_CREATE_VM, vm_type);
+        kvm->vm_fd = kvm_ioctl_number(kvm->fd, KVM_CREATE_VM, type);
     while (kvm->vm_fd == -EINTR);
     if (kvm->vm_fd < 0)
         return log_error(kvm->vm_fd, "KVM_CREATE_VM");
@@ -62,13 +67,15 @@ int kvm_open(struct kvm *kvm, unsigned long vm_type)
 
 void kvm_close(struct kvm *kvm)
 {
+    fd_close(&kvm->irqchip_fd);
     fd_close(&kvm->vm_fd);
     fd_close(&kvm->fd);
 }
 
 int kvm_cap(const struct kvm *kvm, long cap)
 {
-    int r = kvm_ioctl_number(kvm->vm_fd, KVM_CHECK_EXTENSION, (unsigned long)cap);
+    int fd = kvm->vm_fd >= 0 ? kvm->vm_fd : kvm->fd;
+    int r = kvm_ioctl_number(fd, KVM_CHECK_EXTENSION, (unsigned long)cap);
 
     return MAX(r, 0);
 }

@@ -15,15 +15,18 @@
 struct kvm {
     int fd; /* /dev/kvm */
     int vm_fd;
+    int irqchip_fd;   /* the interrupt controller where it is a KVM device (arm64), else -1 */
     size_t run_bytes; /* of a vCPU's shared struct kvm_run */
 };
 
-/* Opens /dev/kvm and makes a VM. On failure one line was logged. `vm_type` as KVM_CREATE_VM wants
- * it (0 on x86). Accepts being followed by kvm_close() in any case. */
-int kvm_open(struct kvm *kvm, unsigned long vm_type);
+/* Opens /dev/kvm; then makes a VM, with `type` as KVM_CREATE_VM wants it (arch_vm_type()). On
+ * failure one line was logged. Each accepts being followed by kvm_close() in any case. */
+int kvm_open(struct kvm *kvm);
+int kvm_create_vm(struct kvm *kvm, unsigned long type);
 void kvm_close(struct kvm *kvm);
 
-/* Value of a capability (KVM_CAP_...), 0 if the host lacks it. */
+/* Value of a capability (KVM_CAP_...) of the VM, or of the host while there is no VM; 0 if it is
+ * lacking. */
 int kvm_cap(const struct kvm *kvm, long cap);
 
 /* Gives all regions of mem to the guest. */

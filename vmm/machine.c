@@ -8,8 +8,10 @@
 #include "arch/arch.h"
 #include "devices/power.h"
 #include "devices/registry.h"
+#include "devices/rtc.h"
 #include "devices/serial.h"
 #include "virtio/mmio.h"
+#include "vmm/boot.h"
 #include "vmm/control.h"
 #include "vmm/log.h"
 #include "vmm/terminal.h"
@@ -20,9 +22,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <sys/timerfd.h>
 
 #define VIRTIO_DEVICES_MAX 32
@@ -33,11 +33,13 @@ struct machine {
     struct memory mem;
     struct bus mmio, pio;
     struct platform platform;
-    char *cmdline; /* owned */
+    const struct irq *irq[PLATFORM_DEVICES_MAX]; /* of each row of platform; NULL: none */
+    char *cmdline;                               /* owned */
     struct serial serial;
     int serial_fd; /* owned; -1: standard output or none */
     bool serial_made;
     struct power power;
+    struct rtc rtc;
     unsigned virtio_count;
     struct virtio_device *virtio[VIRTIO_DEVICES_MAX];
     struct mmio transport[VIRTIO_DEVICES_MAX];
@@ -59,16 +61,19 @@ struct machine {
 
 const struct config_device_kind *machine_device_kinds(void)
 {
-    static struct config_device_kind kinds[VIRTIO_DEVICES_MAX]; /* filled once, by main */
+    static struct config_device_kind kinds[VIRTIO_DEVICES_MAX + 2]; /* filled once, by main */
+    size_t i;
 
-    if (kinds[0].name == NULL)
-        for (size_t i = 0; virtio_classes[i] != NULL; i++)
-            kinds[i] = (struct config_device_kind){
-                .name = virtio_classes[i]->name,
-                .help = virtio_classes[i]->help,
-                .opts = virtio_classes[i]->opts,
-                .count_max = virtio_classes[i]->count_max,
-            };
+    if (kinds[0].name != NULL)
+        return kinds;
+    for (i = 0; virtio_classes[i] != NULL; i++)
+        kinds[i] = (struct config_device_kind){
+            .name = virtio_classes[i]->name,
+            .help = virtio_classes[i]->help,
+            .opts = virtio_classes[i]->opts,
+            .count_max = virtio_classes[i]->count_max,
+        };
+    kinds[i] = boot_overlay_kind;
     return kinds;
 }
 
@@ -136,37 +141,12 @@ static void time_limit_ready(struct watch *watch, uint32_t epoll_events)
     machine_end(machine, VM_TIME_LIMIT);
 }
 
-/* -- files -- */
-
-/* Maps a whole file for reading. */
-static int image_open(const char *what, const char *path, struct image *ret_image)
-{
-    auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-    struct stat st;
-
-    if (fd < 0 || fstat(fd, &st) < 0)
-        return log_error(-errno, "%s %s", what, path);
-    if (S_ISDIR(st.st_mode))
-        return log_error(-EISDIR, "%s %s: give a file", what, path);
-    if (!S_ISREG(st.st_mode))
-        return log_error(-EINVAL, "%s %s: not a regular file", what, path);
-    if (st.st_size == 0)
-        return log_error(-ENOEXEC, "%s %s: the file is empty", what, path);
-    void *bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (bytes == MAP_FAILED)
-        return log_error(-errno, "%s %s: map", what, path);
-    *ret_image = (struct image){path, bytes, (size_t)st.st_size};
-    return 0;
-}
-
-static void image_close(struct image *image)
-{
-    if (image->size > 0)
-        (void)munmap((void *)(uintptr_t)image->bytes, image->size);
-    *image = (struct image){0};
-}
-
 /* -- building -- */
+
+static uint64_t mem_bytes(const struct machine *machine)
+{
+    return opts_bytes(machine->config->options, "mem");
+}
 
 static int make_kvm(struct machine *machine)
 {
@@ -183,13 +163,18 @@ static int make_kvm(struct machine *machine)
                                         "virtualization, and a stock kernel will not boot (use "
                                         "another host, or --kvm any for small test guests)");
     }
-    r = kvm_open(&machine->kvm, 0);
+    unsigned long type;
+    r = kvm_open(&machine->kvm);
+    if (r == 0)
+        r = arch_vm_type(&machine->kvm, arch_layout->ram_base + mem_bytes(machine), &type);
+    if (r == 0)
+        r = kvm_create_vm(&machine->kvm, type);
     return r < 0 ? r : arch_vm_init(&machine->kvm, &machine->platform);
 }
 
 static int make_memory(struct machine *machine)
 {
-    uint64_t size = opts_bytes(machine->config->options, "mem");
+    uint64_t size = mem_bytes(machine);
     int r = memory_create(&machine->mem, size, arch_layout->ram_base, arch_layout->hole_start,
                           arch_layout->hole_end);
 
@@ -228,21 +213,22 @@ static int add_fixed(struct machine *machine, const struct platform_device *devi
 {
     struct bus *bus = device->port_io ? &machine->pio : &machine->mmio;
     static const struct bus_ops *const ops[] = {
-        [PLATFORM_SERIAL] = &serial_ops,
-        [PLATFORM_POWER] = &power_ops,
-        [PLATFORM_RESET] = &i8042_ops,
-        [PLATFORM_PANIC] = &pvpanic_ops,
+        [PLATFORM_SERIAL] = &serial_ops, [PLATFORM_POWER] = &power_ops,
+        [PLATFORM_RESET] = &i8042_ops,   [PLATFORM_PANIC] = &pvpanic_ops,
+        [PLATFORM_RTC] = &rtc_ops,
     };
-    void *ctx = device->kind == PLATFORM_SERIAL ? (void *)&machine->serial : &machine->power;
+    void *ctx = device->kind == PLATFORM_SERIAL ? (void *)&machine->serial
+                : device->kind == PLATFORM_RTC  ? (void *)&machine->rtc
+                                                : &machine->power;
 
     assert(machine->platform.device_count < PLATFORM_DEVICES_MAX);
     machine->platform.device[machine->platform.device_count++] = *device;
     int r = bus_add(bus, device->base, device->size, ops[device->kind], ctx);
     if (r < 0)
         return log_error(r, "device at 0x%llx", (unsigned long long)device->base);
-    if (device->kind != PLATFORM_SERIAL)
-        return 0;
-    return kvm_irqfd(&machine->kvm, machine->serial.irq.fd, device->irq);
+    if (device->kind == PLATFORM_SERIAL)
+        machine->irq[machine->platform.device_count - 1] = &machine->serial.irq;
+    return 0;
 }
 
 /* Puts a virtio device in its slot: registers, interrupt, and an eventfd for each queue's kick. */
@@ -264,7 +250,7 @@ static int add_virtio(struct machine *machine, struct virtio_device *dev, struct
     int r = bus_add(&machine->mmio, row->base, row->size, &mmio_ops, transport);
     if (r < 0)
         return log_error(r, "%s at 0x%llx", dev->name, (unsigned long long)row->base);
-    r = kvm_irqfd(&machine->kvm, dev->irq.fd, row->irq);
+    machine->irq[row - machine->platform.device] = &dev->irq;
     for (uint32_t q = 0; q < dev->class->queue_count && r == 0; q++)
         r = kvm_ioeventfd(&machine->kvm, dev->queue[q].kick_fd, row->base + MMIO_QUEUE_NOTIFY, q);
     return r;
@@ -318,21 +304,6 @@ static int make_cmdline(struct machine *machine)
     return 0;
 }
 
-static int load_images(struct machine *machine, struct arch_entry *ret_entry)
-{
-    const struct opts *options = machine->config->options;
-    struct image kernel = {0}, initrd = {0};
-
-    int r = image_open("kernel", opts_str(options, "kernel"), &kernel);
-    if (r == 0 && opts_has(options, "initrd"))
-        r = image_open("--initrd", opts_str(options, "initrd"), &initrd);
-    if (r == 0)
-        r = arch_load(&machine->platform, &kernel, &initrd, ret_entry);
-    image_close(&initrd);
-    image_close(&kernel);
-    return r;
-}
-
 static int make_vcpus(struct machine *machine, const struct arch_entry *entry)
 {
     unsigned count = machine->platform.cpu_count;
@@ -348,7 +319,12 @@ static int make_vcpus(struct machine *machine, const struct arch_entry *entry)
         if (r == 0)
             r = arch_vcpu_init(vcpu, count, entry);
     }
-    return r < 0 ? r : arch_vm_ready(&machine->kvm, &machine->platform);
+    if (r == 0)
+        r = arch_vm_ready(&machine->kvm, &machine->platform, machine->vcpu);
+    for (unsigned i = 0; i < machine->platform.device_count && r == 0; i++)
+        if (machine->irq[i] != NULL)
+            r = kvm_irqfd(&machine->kvm, machine->irq[i]->fd, machine->platform.device[i].irq);
+    return r;
 }
 
 /* Signals become events of the main loop; SIGPIPE and its like become EPIPE. */
@@ -415,7 +391,7 @@ int machine_create(const struct config *config, struct machine **ret_machine)
     if (machine == NULL)
         return log_error(-ENOMEM, "machine");
     machine->config = config;
-    machine->kvm = (struct kvm){.fd = -1, .vm_fd = -1};
+    machine->kvm = (struct kvm){.fd = -1, .vm_fd = -1, .irqchip_fd = -1};
     machine->serial_fd = machine->signals.fd = machine->time_limit.fd = -1;
     machine->platform.cpu_count = (unsigned)opts_u64(config->options, "cpus");
     machine->platform.mem = &machine->mem;
@@ -441,7 +417,7 @@ int machine_create(const struct config *config, struct machine **ret_machine)
     if (r == 0)
         r = make_cmdline(machine);
     if (r == 0)
-        r = load_images(machine, &entry);
+        r = boot_load(config, &machine->platform, &entry);
     if (r == 0)
         r = make_vcpus(machine, &entry);
     if (r == 0)

@@ -10,6 +10,7 @@
 #include "arch/x86_64/boot.h"
 #include "arch/x86_64/layout.h"
 #include "arch/x86_64/table.h"
+#include "arch/x86_64/tree.h"
 #include "arch/x86_64/x86_64.h"
 #include "vmm/log.h"
 
@@ -280,6 +281,9 @@ int x86_64_load(const struct platform *platform, const struct image *kernel,
     if (r < 0)
         return r;
     r = load_cmdline(&load);
+    if (r < 0)
+        return r;
+    r = x86_64_tree_load(&load);
     if (r < 0)
         return r;
     r = fill_acpi(&load);

@@ -12,7 +12,15 @@
 #define TSS_ADDR          0xfffbd000
 #define IDENTITY_MAP_ADDR 0xfffbc000
 
-int arch_vm_init(struct kvm *kvm, const struct platform *platform)
+int arch_vm_type(const struct kvm *kvm, gpa_t ram_end, unsigned long *ret_type)
+{
+    (void)kvm;
+    (void)ram_end; /* as far as the CPU's own addresses go */
+    *ret_type = 0;
+    return 0;
+}
+
+int arch_vm_init(struct kvm *kvm, struct platform *platform)
 {
     uint64_t identity_map = IDENTITY_MAP_ADDR;
 
@@ -30,9 +38,10 @@ int arch_vm_init(struct kvm *kvm, const struct platform *platform)
     return r < 0 ? log_error(r, "KVM_CREATE_IRQCHIP") : 0;
 }
 
-int arch_vm_ready(struct kvm *kvm, const struct platform *platform)
+int arch_vm_ready(struct kvm *kvm, const struct platform *platform, struct vcpu *vcpu)
 {
     (void)kvm;
     (void)platform;
+    (void)vcpu;
     return 0;
 }

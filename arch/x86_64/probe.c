@@ -85,8 +85,10 @@ static int probe_vm(const struct kvm *kvm, void *page, enum arch_kvm_kind *ret_k
 int arch_probe(enum arch_kvm_kind *ret_kind)
 {
     struct kvm kvm;
-    int r = kvm_open(&kvm, 0);
+    int r = kvm_open(&kvm);
 
+    if (r == 0)
+        r = kvm_create_vm(&kvm, 0);
     if (r < 0)
         goto out;
     void *page = mmap(NULL, PROBE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

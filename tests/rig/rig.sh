@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Runs a command in the rig: an emulated machine (QEMU's TCG) with a real kvm_amd, the ALSA cards
-# Loopback and Dummy, and the host's file system. README.md next to this file tells how it works.
+# Runs a command in the rig: an emulated machine (QEMU's TCG) with a real KVM, ALSA's Loopback card
+# (x86_64: and Dummy), and the host's file system.
+#
+# With --arch x86_64 KVM is kvm_amd. With --arch arm64 it is a machine with EL2; where the host is
+# not one, programs of that architecture (guests/userland.sh) lie over those of the host, so that
+# scripts run there as they do here.
 set -eu
 
-usage="usage: rig.sh [--counting] [--cpus N] [--mem MIB] [--timeout S] [--out DIR] -- CMD ARG..."
+usage="usage: rig.sh [--arch ARCH] [--counting] [--cpus N] [--mem MIB] [--timeout S] [--out DIR]
+       [--gic 2|3] -- CMD ARG..."
 top=$(cd "$(dirname "$0")/../.." && pwd)
 here=$top/tests/rig
-guest=$top/build/guests/6.12-amd64
-initramfs=$top/build/rig/outer.cpio
-
-modules=(virtio_pci 9p 9pnet_virtio overlay kvm-amd snd-aloop snd-dummy)
 # 9p says yes to a lock held by another mount; that, and the writes' order, is as on any network.
 share=security_model=none,multidevs=remap
 
@@ -35,7 +36,7 @@ make_initramfs() {
     local root=$work/root name file
 
     mkdir -p "$root"/{bin,dev,proc,sys,modules}
-    cp "$(command -v busybox)" "$root/bin/busybox"
+    cp "$userland/bin/busybox" "$root/bin/busybox"
     install -m 755 "$here/init" "$root/init"
     for name in "${modules[@]}"; do
         modprobe -C /dev/null -d "$guest/modules" -S "$(cat "$guest/version")" \
@@ -64,18 +65,27 @@ write_job() {
 # start_outer: QEMU in the background, its timeout's process id in $qemu. Two guards see to it that
 # no QEMU outlives this script, even when it is killed.
 start_outer() {
-    local args=(-M q35 -cpu max -m "$mem" -nodefaults -no-user-config -display none -no-reboot)
-    local name
+    local args=(-m "$mem" -nodefaults -no-user-config -display none -no-reboot)
+    local name words="quiet panic=-1 cryptomgr.notests=1 rig.job=$work/job.sh rig.out=$out"
 
     # shellcheck disable=SC2054 # the commas are QEMU's
+    case $arch in
+    x86_64) args+=(-M q35 -cpu max -kernel "$guest/vmlinux" -append "console=ttyS0 $words") ;;
+    arm64)
+        args+=(-M "virt,virtualization=on,gic-version=$gic" -cpu max,pauth-impdef=on
+            -kernel "$guest/vmlinuz"
+            -append "console=ttyAMA0 $words${userland:+ rig.userland=yes}")
+        ;;
+    esac
+    # shellcheck disable=SC2054
     if [ -n "$counting" ]; then
         args+=(-accel tcg,thread=single -icount shift=0,sleep=off -smp 1)
     else
         args+=(-accel tcg,thread=multi -smp "$cpus")
     fi
-    args+=(-kernel "$guest/vmlinux" -initrd "$initramfs"
-        -append "console=ttyS0 quiet panic=-1 cryptomgr.notests=1 rig.job=$work/job.sh rig.out=$out"
+    args+=(-initrd "$initramfs"
         -virtfs "local,path=/,mount_tag=root,readonly=on,$share"
+        -virtfs "local,path=${userland:-/},mount_tag=userland,readonly=on,$share"
         -virtfs "local,path=$out,mount_tag=out,$share"
         -chardev "file,id=console,path=$work/console" -serial chardev:console
         -device virtio-serial-pci)
@@ -84,7 +94,7 @@ start_outer() {
             -device "virtserialport,chardev=$name,name=$name")
     done
     setpriv --pdeathsig KILL timeout --kill-after 5 "$limit" \
-        setpriv --pdeathsig KILL qemu-system-x86_64 "${args[@]}" \
+        setpriv --pdeathsig KILL "$qemu_program" "${args[@]}" \
         </dev/null >"$work/qemu.log" 2>&1 7>&- 8>&- &
     qemu=$!
 }
@@ -98,10 +108,13 @@ cleanup() {
     rm -rf "$work" "$initramfs.$$"
 }
 
-counting='' cpus='' mem=3072 limit=900 out=$top/build/rig-out
+counting='' cpus='' mem=3072 limit=900 out=$top/build/rig-out gic=3
+host=$(uname -m) && host=${host/aarch64/arm64} arch=$host
 while [ $# -gt 0 ]; do
-    case $1 in --cpus | --mem | --timeout | --out) [ $# -ge 2 ] || die "$usage" ;; esac
+    case $1 in --arch | --cpus | --mem | --timeout | --out | --gic) [ $# -ge 2 ] || die "$usage" ;; esac
     case $1 in
+    --arch) arch=$2; shift 2 ;;
+    --gic) gic=$(number "$1" "$2"); shift 2 ;;
     --counting) counting=yes; shift ;;
     --cpus) cpus=$(number "$1" "$2"); shift 2 ;;
     --mem) mem=$(number "$1" "$2"); shift 2 ;;
@@ -114,11 +127,22 @@ done
 [ $# -gt 0 ] || die "$usage"
 if [ -n "$counting" ] && [ "${cpus:-1}" != 1 ]; then die "--counting has one CPU"; fi
 cpus=${cpus:-2}
+modules=(virtio_pci 9p 9pnet_virtio overlay snd-aloop)
+userland= # whose programs the outer machine has over the host's, if the host's are not for it
+case $arch in
+x86_64) debian=amd64 qemu_program=qemu-system-x86_64 modules+=(kvm-amd snd-dummy) ;;
+arm64) debian=arm64 qemu_program=qemu-system-aarch64 ;;
+*) die "--arch wants x86_64 or arm64, not '$arch'" ;;
+esac
+[ "$arch" = "$host" ] || userland=$top/build/guests/userland-$debian
+guest=$top/build/guests/6.12-$debian
+initramfs=$top/build/rig/outer-$arch.cpio
 PATH=$PATH:/usr/sbin:/sbin
-for tool in qemu-system-x86_64 busybox cpio xz modprobe; do
+for tool in "$qemu_program" busybox cpio xz modprobe; do
     command -v "$tool" >/dev/null || die "$tool is missing: run tests/deps.sh"
 done
-"$top/guests/fetch.sh" 6.12-amd64 || die "no kernel for the outer machine"
+"$top/guests/fetch.sh" "6.12-$debian" || die "no kernel for the outer machine"
+"$top/guests/userland.sh" "$debian" || die "no programs for the outer machine"
 mkdir -p "$out" || die "no folder for results"
 out=$(cd "$out" && pwd)
 work=$(mktemp -d)

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a VM needs on arm64 before and after it has vCPUs: addresses wide enough, and KVM's own
+ * interrupt controller (Documentation/virt/kvm/devices/arm-vgic*.rst): GICv3, or GICv2 where the
+ * host's hardware has no other. Main thread.
+ */
+#include "arch/arm64/layout.h"
+#include "vmm/kvm.h"
+#include "vmm/log.h"
+#include "vmm/vcpu.h"
+
+/* A VM of type 0 has addresses of 40 bits; other widths must be asked for by KVM_VM_TYPE. */
+#define IPA_BITS_MIN     32
+#define IPA_BITS_DEFAULT 40
+
+int arch_vm_type(const struct kvm *kvm, gpa_t ram_end, unsigned long *ret_type)
+{
+    int limit = kvm_cap(kvm, KVM_CAP_ARM_VM_IPA_SIZE);
+    int bits = IPA_BITS_MIN;
+
+    while (bits < 63 && ram_end > (gpa_t)1 << bits)
+        bits++;
+    if (bits > (limit > 0 ? limit : IPA_BITS_DEFAULT))
+        return log_error(-EINVAL,
+                         "--mem: this host's KVM gives a guest addresses of %d bits, "
+                         "which is %llu MiB of RAM at most",
+                         limit > 0 ? limit : IPA_BITS_DEFAULT,
+                         (1ULL << ((limit > 0 ? limit : IPA_BITS_DEFAULT) - 20)) -
+                             (ARM64_RAM >> 20));
+    *ret_type = limit > 0 ? KVM_VM_TYPE_ARM_IPA_SIZE(bits) : 0;
+    return 0;
+}
+
+/* -- GIC -- */
+
+static int gic_set(const struct kvm *kvm, uint32_t group, uint64_t attr, void *value)
+{
+    struct kvm_device_attr request = {.group = group, .attr = attr, .addr = (uintptr_t)value};
+
+    return kvm_ioctl(kvm->irqchip_fd, KVM_SET_DEVICE_ATTR, &request);
+}
+
+static int gic_place(const struct kvm *kvm, uint64_t what, uint64_t address)
+{
+    return gic_set(kvm, KVM_DEV_ARM_VGIC_GRP_ADDR, what, &address);
+}
+
+static int gic_create(struct kvm *kvm, uint32_t type)
+{
+    struct kvm_create_device device = {.type = type};
+    int r = kvm_ioctl(kvm->vm_fd, KVM_CREATE_DEVICE, &device);
+
+    if (r == 0)
+        kvm->irqchip_fd = (int)device.fd;
+    return r;
+}
+
+/* One region of redistributors for all CPUs; kernels before 4.18 know only the first, which is as
+ * long as there are CPUs. */
+static int gic_place_redistributors(const struct kvm *kvm, unsigned cpu_count)
+{
+    uint64_t region = ARM64_GICR | (uint64_t)cpu_count << 52; /* index 0, flags 0 */
+    int r = gic_set(kvm, KVM_DEV_ARM_VGIC_GRP_ADDR, KVM_VGIC_V3_ADDR_TYPE_REDIST_REGION, &region);
+
+    return r == -ENXIO || r == -ENODEV ? gic_place(kvm, KVM_VGIC_V3_ADDR_TYPE_REDIST, ARM64_GICR)
+                                       : r;
+}
+
+/* A GIC of the newest version there is; its version in *ret_version. */
+static int gic_make(struct kvm *kvm, const struct platform *platform, unsigned *ret_version)
+{
+    unsigned cpu_count = platform->cpu_count;
+    int r = gic_create(kvm, KVM_DEV_TYPE_ARM_VGIC_V3);
+
+    if (r == 0) {
+        *ret_version = ARM64_GIC_V3;
+        r = gic_place(kvm, KVM_VGIC_V3_ADDR_TYPE_DIST, ARM64_GICD);
+        return r < 0 ? r : gic_place_redistributors(kvm, cpu_count);
+    }
+    r = gic_create(kvm, KVM_DEV_TYPE_ARM_VGIC_V2);
+    if (r < 0)
+        return log_error(r, "this host's KVM has neither a GICv3 nor a GICv2 for guests");
+    if (cpu_count > ARM64_GIC_V2_CPUS_MAX)
+        return log_error(-EINVAL, "--cpus %u: this host has a GICv2, which allows at most %d",
+                         cpu_count, ARM64_GIC_V2_CPUS_MAX);
+    *ret_version = ARM64_GIC_V2;
+    r = gic_place(kvm, KVM_VGIC_V2_ADDR_TYPE_DIST, ARM64_GICD);
+    return r < 0 ? r : gic_place(kvm, KVM_VGIC_V2_ADDR_TYPE_CPU, ARM64_GICC);
+}
+
+int arch_vm_init(struct kvm *kvm, struct platform *platform)
+{
+    uint32_t irqs = ARM64_IRQS;
+
+    int cpus_max = kvm_cap(kvm, KVM_CAP_MAX_VCPUS);
+    if (cpus_max > 0 && platform->cpu_count > (unsigned)cpus_max)
+        return log_error(-EINVAL, "--cpus %u: this host's KVM allows at most %d",
+                         platform->cpu_count, cpus_max);
+    int r = gic_make(kvm, platform, &platform->irqchip);
+    if (r < 0)
+        return kvm->irqchip_fd < 0 || r == -EINVAL ? r : log_error(r, "place the GIC");
+    r = gic_set(kvm, KVM_DEV_ARM_VGIC_GRP_NR_IRQS, 0, &irqs);
+    if (r < 0)
+        return log_error(r, "give the GIC %u interrupts", irqs);
+    platform->pmu = kvm_cap(kvm, KVM_CAP_ARM_PMU_V3) > 0;
+    return 0;
+}
+
+/* The interrupt of its performance counters, and them. */
+static int pmu_init(const struct vcpu *vcpu)
+{
+    int irq = 16 + ARM64_PPI_PMU;
+    struct kvm_device_attr set_irq = {
+        .group = KVM_ARM_VCPU_PMU_V3_CTRL,
+        .attr = KVM_ARM_VCPU_PMU_V3_IRQ,
+        .addr = (uintptr_t)&irq,
+    };
+    struct kvm_device_attr init = {
+        .group = KVM_ARM_VCPU_PMU_V3_CTRL,
+        .attr = KVM_ARM_VCPU_PMU_V3_INIT,
+    };
+    int r = kvm_ioctl(vcpu->fd, KVM_SET_DEVICE_ATTR, &set_irq);
+
+    if (r == 0)
+        r = kvm_ioctl(vcpu->fd, KVM_SET_DEVICE_ATTR, &init);
+    return r < 0 ? log_error(r, "performance counters of vCPU %u", vcpu->index) : 0;
+}
+
+int arch_vm_ready(struct kvm *kvm, const struct platform *platform, struct vcpu *vcpu)
+{
+    int r = gic_set(kvm, KVM_DEV_ARM_VGIC_GRP_CTRL, KVM_DEV_ARM_VGIC_CTRL_INIT, NULL);
+
+    if (r < 0)
+        return log_error(r, "start the GIC");
+    for (unsigned i = 0; i < platform->cpu_count && platform->pmu && r == 0; i++)
+        r = pmu_init(&vcpu[i]);
+    return r;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* See layout.h. Constants only; any thread. */
+#include "arch/arm64/layout.h"
+#include "arch/arm64/arm64.h"
+#include "devices/rtc.h"
+#include "devices/serial.h"
+
+#define SPI(slot) (ARM64_SPI_VIRTIO + (slot))
+
+static const uint8_t virtio_irqs[ARM64_SLOTS] = {
+    SPI(0),  SPI(1),  SPI(2),  SPI(3),  SPI(4),  SPI(5),  SPI(6),  SPI(7),
+    SPI(8),  SPI(9),  SPI(10), SPI(11), SPI(12), SPI(13), SPI(14), SPI(15),
+    SPI(16), SPI(17), SPI(18), SPI(19), SPI(20), SPI(21), SPI(22), SPI(23),
+    SPI(24), SPI(25), SPI(26), SPI(27), SPI(28), SPI(29), SPI(30), SPI(31),
+};
+
+static const struct platform_device fixed[] = {
+    {.kind = PLATFORM_SERIAL, .base = ARM64_SERIAL, .size = SERIAL_SIZE, .irq = ARM64_SPI_SERIAL},
+    {.kind = PLATFORM_RTC, .base = ARM64_RTC, .size = RTC_SIZE},
+    {.kind = PLATFORM_PANIC, .base = ARM64_PANIC, .size = 2},
+};
+
+/* RAM ends where KVM says that addresses do: arch_vm_type(). */
+const struct arch_layout arm64_layout = {
+    .ram_base = ARM64_RAM,
+    .hole_start = ARM64_RAM, /* no hole */
+    .hole_end = ARM64_RAM,
+    .virtio_base = ARM64_VIRTIO,
+    .virtio_stride = ARM64_SLOT_STRIDE,
+    .virtio_slots = ARM64_SLOTS,
+    .virtio_irqs = virtio_irqs,
+    .cmdline_bytes_max = 2048,
+    .console_arg = "console=ttyS0",
+    .fixed = fixed,
+    .fixed_count = ARRAY_SIZE(fixed),
+};

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* See tree.h. Pure. */
+#include "arch/x86_64/tree.h"
+#include "arch/tree.h"
+#include "arch/x86_64/layout.h"
+#include "vmm/log.h"
+
+#include <string.h>
+
+#define PAGE      4096ULL
+#define SETUP_DTB 2
+
+struct setup_data {
+    le64 next; /* 0: none */
+    le32 type;
+    le32 size; /* of what follows */
+};
+_Static_assert(sizeof(struct setup_data) == 16, "boot.rst");
+
+static void add_cpus(struct tree *tree, unsigned count)
+{
+    (void)tree_open(tree, NULL, "cpus");
+    tree_cell_counts(tree, 1, 0);
+    for (unsigned i = 0; i < count; i++) {
+        (void)tree_open_at(tree, NULL, "cpu", i);
+        tree_string(tree, "device_type", "cpu");
+        tree_cell(tree, "reg", i); /* its APIC id */
+        tree_close(tree);
+    }
+    tree_close(tree);
+}
+
+static void add_virtio(struct tree *tree, const struct platform_device *dev)
+{
+    (void)tree_open_at(tree, NULL, "virtio", dev->base);
+    tree_string(tree, "compatible", "virtio,mmio");
+    tree_reg(tree, (const uint64_t[]){dev->base, dev->size}, 1);
+    tree_string(tree, "status", "disabled");
+    tree_close(tree);
+}
+
+static void write_tree(struct tree *tree, const struct platform *platform)
+{
+    (void)tree_open(tree, NULL, "");
+    tree_string(tree, "model", "linnet");
+    tree_string(tree, "compatible", "linux,dummy-virt");
+    tree_cell_counts(tree, 2, 2);
+    tree_memory(tree, platform->mem);
+    add_cpus(tree, platform->cpu_count);
+    for (unsigned i = 0; i < platform->device_count; i++)
+        if (platform->device[i].kind == PLATFORM_VIRTIO)
+            add_virtio(tree, &platform->device[i]);
+    tree_written(tree);
+}
+
+static int make_tree(const struct load *load, struct tree *tree)
+{
+    const struct platform_tree *wanted = &load->platform->tree;
+    const struct tree_chosen chosen = {
+        .bootargs = load->platform->cmdline,
+        .initrd_start = load->initrd_addr,
+        .initrd_size = load->initrd->size,
+    };
+    int r = tree_init(tree);
+
+    if (r < 0)
+        return r;
+    if (wanted->base.size == 0)
+        write_tree(tree, load->platform);
+    else
+        r = tree_read(tree, &wanted->base);
+    if (r == 0)
+        r = tree_choose(tree, &chosen);
+    for (unsigned i = 0; i < wanted->overlay_count && r == 0; i++)
+        r = tree_overlay(tree, &wanted->overlay[i]);
+    return r;
+}
+
+/* Below the initrd, or where that would end. */
+static int place_tree(struct load *load, const struct tree *tree, size_t size)
+{
+    gpa_t ceiling = load->initrd->size > 0 ? load->initrd_addr : load->low_ram_bytes;
+    uint64_t room = (sizeof(struct setup_data) + size + PAGE - 1) / PAGE * PAGE;
+    struct setup_data header = {
+        .type = to_le32(SETUP_DTB),
+        .size = to_le32((uint32_t)size),
+    };
+
+    ceiling = MIN(ceiling, load->initrd_limit) / PAGE * PAGE;
+    if (ceiling < load->kernel_end || room > ceiling - load->kernel_end)
+        return (void)log_error(0, "device tree: needs a larger --mem"), -ENOMEM;
+    gpa_t addr = ceiling - room;
+    uint8_t *to = load_at(load, addr, sizeof(header) + size);
+    memcpy(to, &header, sizeof(header));
+    memcpy(to + sizeof(header), tree->fdt, size);
+    load->params.hdr.setup_data = to_le64(addr);
+    load->entry.tree = addr + sizeof(header);
+    load->entry.tree_size = size;
+    return 0;
+}
+
+int x86_64_tree_load(struct load *load)
+{
+    struct tree tree = {0};
+
+    if (!load->platform->tree.wanted)
+        return 0;
+    if (load->entry.kind == ENTRY_PVH32)
+        return (void)log_error(0,
+                               "%s: enters by PVH, which has no place for a device tree; give a "
+                               "bzImage, or leave out --dtb, --dtbo and their like",
+                               load->kernel->name),
+               -EINVAL;
+    int r = make_tree(load, &tree);
+    if (r == 0)
+        r = place_tree(load, &tree, tree_end(&tree));
+    tree_fini(&tree);
+    return r;
+}

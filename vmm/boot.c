@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* See boot.h. Files are mapped for as long as loading takes. */
+#include "vmm/boot.h"
+
+#include "vmm/log.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+static const struct opt overlay_opts[] = {
+    {.name = "path",
+     .help = "file, as dtc -@ makes it",
+     .type = OPT_PATH,
+     .flags = OPT_REQUIRED | OPT_POSITIONAL},
+    {0},
+};
+
+const struct config_device_kind boot_overlay_kind = {
+    .name = "dtbo",
+    .help = "device tree overlay, applied in the order given; --dtbo FILE is the same as path=",
+    .opts = overlay_opts,
+    .count_max = PLATFORM_OVERLAYS_MAX,
+};
+
+/* Maps a whole file for reading. */
+static int image_open(const char *what, const char *path, struct image *ret_image)
+{
+    auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return log_error(-errno, "%s %s", what, path);
+    if (S_ISDIR(st.st_mode))
+        return log_error(-EISDIR, "%s %s: give a file", what, path);
+    if (!S_ISREG(st.st_mode))
+        return log_error(-EINVAL, "%s %s: not a regular file", what, path);
+    if (st.st_size == 0)
+        return log_error(-ENOEXEC, "%s %s: the file is empty", what, path);
+    void *bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (bytes == MAP_FAILED)
+        return log_error(-errno, "%s %s: map", what, path);
+    *ret_image = (struct image){path, bytes, (size_t)st.st_size};
+    return 0;
+}
+
+static void image_close(struct image *image)
+{
+    if (image->size > 0)
+        (void)munmap((void *)(uintptr_t)image->bytes, image->size);
+    *image = (struct image){0};
+}
+
+/* -- device tree -- */
+
+static int tree_open_files(const struct config *config, struct platform_tree *tree)
+{
+    const struct opts *options = config->options;
+    unsigned count = config_count(config, boot_overlay_kind.name);
+    int r = 0;
+
+    tree->wanted = opts_bool(options, "device-tree") || opts_has(options, "dump-dtb") ||
+                   opts_has(options, "dtb") || count > 0;
+    if (opts_has(options, "dtb"))
+        r = image_open("--dtb", opts_str(options, "dtb"), &tree->base);
+    while (tree->overlay_count < count && r == 0) {
+        const struct opts *overlay =
+            config_device(config, boot_overlay_kind.name, tree->overlay_count);
+        r = image_open("--dtbo", opts_str(overlay, "path"), &tree->overlay[tree->overlay_count]);
+        if (r == 0)
+            tree->overlay_count++;
+    }
+    return r;
+}
+
+static void tree_close_files(struct platform_tree *tree)
+{
+    while (tree->overlay_count > 0)
+        image_close(&tree->overlay[--tree->overlay_count]);
+    image_close(&tree->base);
+}
+
+/* Numbers that follow from `number` (the SplitMix64 generator). */
+static void seed_fill(void *bytes, size_t size, uint64_t *number)
+{
+    for (size_t at = 0; at < size; at += sizeof(le64)) {
+        uint64_t z = *number += 0x9e3779b97f4a7c15;
+        z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+        z = (z ^ z >> 27) * 0x94d049bb133111eb;
+        le64 wire = to_le64(z ^ z >> 31);
+        memcpy((uint8_t *)bytes + at, &wire, MIN(sizeof(wire), size - at));
+    }
+}
+
+static int seed_make(const struct opts *options, struct platform_seed *ret_seed)
+{
+    if (opts_has(options, "seed")) {
+        uint64_t number = opts_u64(options, "seed");
+        seed_fill(ret_seed->rng, sizeof(ret_seed->rng), &number);
+        seed_fill(ret_seed->kaslr, sizeof(ret_seed->kaslr), &number);
+        return 0;
+    }
+    if (getrandom(ret_seed, sizeof(*ret_seed), 0) != sizeof(*ret_seed))
+        return log_error(-errno, "random bytes for the guest");
+    return 0;
+}
+
+static int tree_dump(const char *path, const struct memory *mem, const struct arch_entry *entry)
+{
+    auto_close int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    const void *bytes = memory_at(mem, entry->tree, entry->tree_size);
+
+    assert(bytes != NULL && entry->tree_size > 0);
+    if (fd < 0)
+        return log_error(-errno, "--dump-dtb %s", path);
+    ssize_t n = write(fd, bytes, entry->tree_size);
+    if (n != (ssize_t)entry->tree_size)
+        return log_error(n < 0 ? -errno : -ENOSPC, "--dump-dtb %s: write", path);
+    return 0;
+}
+
+int boot_load(const struct config *config, struct platform *platform, struct arch_entry *ret_entry)
+{
+    const struct opts *options = config->options;
+    struct image kernel = {0}, initrd = {0};
+    struct platform_seed seed;
+
+    int r = image_open("kernel", opts_str(options, "kernel"), &kernel);
+    if (r == 0 && opts_has(options, "initrd"))
+        r = image_open("--initrd", opts_str(options, "initrd"), &initrd);
+    if (r == 0)
+        r = tree_open_files(config, &platform->tree);
+    if (r == 0)
+        r = seed_make(options, &seed);
+    platform->seed = &seed;
+    if (r == 0)
+        r = arch_load(platform, &kernel, &initrd, ret_entry);
+    if (r == 0 && opts_has(options, "dump-dtb"))
+        r = tree_dump(opts_str(options, "dump-dtb"), platform->mem, ret_entry);
+    platform->seed = NULL;
+    tree_close_files(&platform->tree);
+    image_close(&initrd);
+    image_close(&kernel);
+    return r;
+}
