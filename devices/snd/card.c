@@ -76,6 +76,9 @@ const struct opt card_opts[] = {
      .type = OPT_CHOICE,
      .choices = clock_names,
      .help = "pace: auto is the host's own clock or else real time; free is as fast as possible"},
+    {.name = "report",
+     .type = OPT_PATH,
+     .help = "what each stream did, a line of JSON each, at the end and on SIGUSR1"},
     {.name = "fault",
      .arg = "WHAT",
      .help = "what is to go wrong: 'xrun@1s,stall=300ms@2s,drop=7,io-err@3s,latency=50ms' (in "
@@ -306,6 +309,7 @@ static int stream_make(struct snd *snd, enum pcm_direction direction, unsigned i
         r = class->create(&setup, &stream->attach.host);
     if (r == 0)
         r = ear_init(&stream->ear, stream->name, plays ? opts_str(opts, "expect") : NULL);
+    stream->ear.reports = opts_has(opts, "report");
     if (r == 0 && opts_has(opts, "fault"))
         r = faults_parse(opts_str(opts, "fault"), &stream->faults);
     if (r == 0)
@@ -345,6 +349,16 @@ void card_messages_forget(struct snd *snd)
     }
 }
 
+static int report_open(struct snd *snd, const struct opts *opts)
+{
+    const char *path = opts_str(opts, "report");
+
+    if (path == NULL)
+        return 0;
+    snd->report = fopen(path, "we");
+    return snd->report != NULL ? 0 : log_error(-errno, "--snd report: %s", path);
+}
+
 int card_init(struct snd *snd, const struct opts *opts)
 {
     snd->timebase = &timebase_monotonic;
@@ -352,7 +366,9 @@ int card_init(struct snd *snd, const struct opts *opts)
     if (snd->messages == NULL)
         return log_error(-ENOMEM, "%s", snd->dev.name);
     card_messages_forget(snd);
-    int r = streams_make(snd, opts);
+    int r = report_open(snd, opts);
+    if (r == 0)
+        r = streams_make(snd, opts);
     if (r == 0)
         r = chmaps_make(snd, opts);
     if (r == 0)
@@ -368,6 +384,8 @@ int card_init(struct snd *snd, const struct opts *opts)
 
 void card_fini(struct snd *snd)
 {
+    if (snd->report != NULL)
+        (void)fclose(snd->report); /* each line was flushed, and checked */
     for (unsigned i = 0; i < snd->stream_count; i++)
         stream_fini(&snd->streams[i]);
     ctls_fini(snd);

@@ -14,8 +14,9 @@
 struct ear {
     const char *name; /* log prefix, borrowed */
     bool judges;      /* there is an expectation */
+    bool reports;     /* somebody wants to know what was heard */
     struct expect expect;
-    struct listener *listener; /* owned; NULL: nothing was heard since the last judgement */
+    struct listener *listener; /* owned; NULL: nothing was heard in this format */
     struct pcm_params params;  /* of what it hears */
     unsigned judged;           /* sounds so far, */
     unsigned failed;           /* and those that were not as expected */
@@ -29,6 +30,9 @@ void ear_fini(struct ear *ear);
 void ear_tune(struct ear *ear, const struct pcm_params *params);
 /* Hears frames. Without memory for it, says so once and hears nothing. */
 void ear_hear(struct ear *ear, const void *frames, size_t count);
+
+/* What was heard in the present format; false if nothing was. */
+bool ear_report(struct ear *ear, struct listener_report *ret_report);
 
 /* The end: 0, or -EPROTO if some sound was not as expected (said in a line each). */
 int ear_judge(struct ear *ear);

@@ -4,13 +4,14 @@
  * does is in stream.c, transfer.c and move.c, control requests are in control.c, hosts in host_*.c.
  *
  * One worker owns everything: control, event, tx and rx queues, the streams' timers and the hosts'
- * fds. Does not do shared memory, and does not offer message polling.
+ * fds. Does not do shared memory.
  */
 #include "devices/snd/snd.h"
 
 #include "devices/snd/card.h"
 #include "devices/snd/command.h"
 #include "devices/snd/control.h"
+#include "devices/snd/report.h"
 
 static int snd_create(struct virtio_device *dev, const struct opts *opts)
 {
@@ -146,6 +147,21 @@ static void snd_notify(struct virtio_device *dev, struct virtq *vq)
         snd_serve(snd, vq);
 }
 
+static void snd_report(struct virtio_device *dev)
+{
+    struct snd *snd = container_of(dev, struct snd, dev);
+    int r = 0;
+
+    for (unsigned i = 0; i < snd->stream_count; i++) {
+        if (snd->report == NULL)
+            report_log(&snd->streams[i]);
+        else if (r == 0)
+            r = report_write(&snd->streams[i], snd->report);
+    }
+    if (r < 0)
+        (void)log_error(r, "%s: report", dev->name);
+}
+
 /* A lost recording outweighs a sound that was not as expected. */
 static int snd_finish(struct virtio_device *dev)
 {
@@ -153,6 +169,8 @@ static int snd_finish(struct virtio_device *dev)
     int verdict = 0, lost = 0;
     bool heard = false;
 
+    if (snd->report != NULL)
+        snd_report(dev);
     for (unsigned i = 0; i < snd->stream_count; i++) {
         struct stream *stream = &snd->streams[i];
         const struct host_class *class = stream->attach.host->class;
@@ -184,5 +202,6 @@ const struct virtio_class virtio_snd = {
     .reset = snd_reset,
     .notify = snd_notify,
     .finish = snd_finish,
+    .report = snd_report,
     .command = snd_command,
 };

@@ -11,6 +11,8 @@
 #include "devices/snd/stream.h"
 #include "virtio/device.h"
 
+#include <stdio.h>
+
 #define SND_QUEUE_SIZE    256 /* 16 periods of 16 streams, with indirect descriptors */
 #define SND_STREAMS_MAX   64  /* of each direction */
 #define SND_SCRATCH_BYTES 16384
@@ -24,6 +26,8 @@ struct snd {
     struct stream *streams; /* outputs first; owned */
     unsigned chmap_count;
     struct wire_chmap_info *chmaps; /* owned */
+
+    FILE *report; /* owned: report=; NULL: the log */
 
     struct jacks jacks;
     struct ctls ctls;

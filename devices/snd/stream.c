@@ -317,6 +317,7 @@ static int stream_start(struct stream *stream)
         return r;
     }
     clock_start(&stream->clock, now);
+    stream_span_begin(stream);
     stream->gap_is_start = stream->oldest == NULL;
     return 0;
 }

@@ -80,6 +80,8 @@ struct stream_counts {
     uint64_t stalled_ns;   /* in sum */
     uint64_t late_max_ns;  /* latest completion after its deadline, stalls included */
     uint64_t bad_messages; /* completed with S_IO_ERR */
+    uint64_t span_frames;  /* since the last start or gap so many frames took ... */
+    uint64_t span_ns;      /* ... that long by our clock */
 };
 
 struct stream {
@@ -110,6 +112,8 @@ struct stream {
     uint64_t moved_frames;  /* of the messages up to here the host has what it needs */
     uint64_t tapped_frames; /* counted and listened to up to here */
     uint64_t completed_ns;  /* when the last message was completed */
+
+    uint64_t span_begin_ns, span_begin_frame; /* since the last start or gap */
 
     struct faults faults;
     uint64_t fault_end_frame;    /* up to here everything is due at once */

@@ -48,6 +48,14 @@ static void gap_end(struct stream *stream)
         events_xrun(stream);
     }
     clock_shift(&stream->clock, snd_now_ns(stream->snd), stream->submitted_frames);
+    stream_span_begin(stream);
+}
+
+void stream_span_begin(struct stream *stream)
+{
+    stream->span_begin_ns = snd_now_ns(stream->snd);
+    stream->span_begin_frame =
+        clock_consumed(&stream->clock, stream->span_begin_ns, stream->submitted_frames);
 }
 
 void stream_submit(struct stream *stream, struct chain *chain)
@@ -214,6 +222,8 @@ static bool complete_if_due(struct stream *stream, uint64_t now, uint64_t *ret_n
     note_lateness(stream, now, end_frame);
     stream_move_until(stream, end_frame);
     stream->counts.messages++;
+    stream->counts.span_frames = end_frame - stream->span_begin_frame;
+    stream->counts.span_ns = now - stream->span_begin_ns;
     stream->completed_ns = now;
     complete_oldest(stream, status_of(stream, message), latency_bytes(stream, end_frame));
     return true;

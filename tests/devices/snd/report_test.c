@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Tests of devices/snd/report.c: the lines that tell what streams did. */
+#include "tests/capture.h"
+#include "tests/devices/snd/probe_host.h"
+
+#include <check.h>
+#include <jansson.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct rig rig;
+static char path[PATH_MAX];
+
+static void path_make(void)
+{
+    const char *tmp = getenv("TMPDIR");
+
+    (void)snprintf(path, sizeof(path), "%s/report-XXXXXX", tmp != NULL ? tmp : "/tmp");
+    int fd = mkstemp(path);
+    ck_assert_int_ge(fd, 0);
+    (void)close(fd);
+}
+
+static void path_remove(void)
+{
+    (void)unlink(path);
+}
+
+static void set_up(const char *more)
+{
+    char options[PATH_MAX + 100];
+
+    (void)snprintf(options, sizeof(options), "report=%s,%s", path, more);
+    rig_start(&rig, options);
+}
+
+/* A 1 kHz sine at -20 dB in 10 ms periods. */
+static void play_tone(unsigned periods)
+{
+    rig_prepare(&rig, 0);
+    ck_assert_uint_eq(rig_command(&rig, RIG_START, 0), RIG_OK);
+    for (unsigned period = 0; period < periods; period++) {
+        gpa_t data = rig_alloc(&rig, 1920);
+        int16_t *samples = memory_at(&rig.mem, data, 1920);
+        for (unsigned i = 0; i < 960; i++)
+            samples[i] = (int16_t)lrint(3276.8 * sin(2 * 3.14159265358979 * (i / 2) / 48));
+        (void)rig_play(&rig, 0, data, 1920);
+        rig_advance(&rig, 10 * RIG_MS);
+    }
+    (void)rig_done_count(&rig, RIG_TX);
+}
+
+/* Line `at` of the file as JSON. */
+static json_t *line(unsigned at)
+{
+    FILE *file = fopen(path, "r");
+    char text[8192] = "";
+
+    ck_assert_ptr_nonnull(file);
+    for (unsigned i = 0; i <= at; i++)
+        ck_assert_ptr_nonnull(fgets(text, sizeof(text), file));
+    (void)fclose(file);
+    json_t *json = json_loads(text, 0, NULL);
+    ck_assert_ptr_nonnull(json);
+    return json;
+}
+
+static double number(const json_t *json, const char *key)
+{
+    const json_t *value = json_object_get(json, key);
+
+    ck_assert_msg(json_is_number(value), "%s", key);
+    return json_number_value(value);
+}
+
+START_TEST(line_of_a_tone_says_what_it_was)
+{
+    set_up("host=null,streams=2");
+    play_tone(100);
+    ck_assert_int_eq(virtio_finish(rig.dev), 0);
+    rig_end(&rig);
+
+    json_t *json = line(0);
+    ck_assert_str_eq(json_string_value(json_object_get(json, "stream")), "snd0 out0");
+    ck_assert_str_eq(json_string_value(json_object_get(json, "host")), "null");
+    ck_assert_str_eq(json_string_value(json_object_get(json, "format")), "S16");
+    ck_assert_double_eq(number(json, "rate_hz"), 48000);
+    ck_assert_double_eq(number(json, "frames"), 48000);
+    ck_assert_double_eq(number(json, "heard_frames"), 48000);
+    ck_assert_double_eq(number(json, "messages"), 100);
+    ck_assert_double_eq(number(json, "xruns"), 99); /* one period at a time, each late */
+    ck_assert(json_is_null(json_object_get(json, "drift_ppm")));
+    const json_t *channel = json_array_get(json_object_get(json, "heard"), 1);
+    ck_assert_double_eq_tol(number(channel, "freq_hz"), 1000, 0.5);
+    ck_assert_double_eq_tol(number(channel, "peak_dbfs"), -20, 0.1);
+    ck_assert_double_eq_tol(number(channel, "rms_dbfs"), -23, 0.1);
+    ck_assert_double_eq(number(channel, "gaps"), 0);
+    ck_assert_uint_eq(strlen(json_string_value(json_object_get(json, "hash"))), 16);
+    json_decref(json);
+
+    json = line(1); /* a stream that did nothing */
+    ck_assert_double_eq(number(json, "frames"), 0);
+    ck_assert_ptr_null(json_object_get(json, "heard"));
+    json_decref(json);
+}
+END_TEST
+
+/* FNV-1a of what was played: equal sounds, and only they, have equal hashes. */
+START_TEST(hash_is_of_the_samples)
+{
+    char hash[3][20];
+
+    for (unsigned i = 0; i < 3; i++) {
+        set_up("host=null");
+        play_tone(i == 2 ? 11 : 10);
+        ck_assert_int_eq(virtio_finish(rig.dev), 0);
+        rig_end(&rig);
+        json_t *json = line(0);
+        (void)snprintf(hash[i], sizeof(hash[i]), "%s",
+                       json_string_value(json_object_get(json, "hash")));
+        json_decref(json);
+    }
+    ck_assert_str_eq(hash[0], hash[1]);
+    ck_assert_str_ne(hash[0], hash[2]);
+}
+END_TEST
+
+START_TEST(report_on_demand_goes_on)
+{
+    set_up("host=null");
+    play_tone(10);
+    virtio_report(rig.dev);
+    rig_step(&rig);
+    json_t *json = line(0);
+    ck_assert_double_eq(number(json, "frames"), 4800);
+    json_decref(json);
+    rig_restart(&rig);
+    play_tone(10);
+    ck_assert_int_eq(virtio_finish(rig.dev), 0);
+    json = line(1);
+    ck_assert_double_eq(number(json, "frames"), 9600);
+    json_decref(json);
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(without_a_file_the_log_has_a_line_each)
+{
+    struct capture capture;
+
+    rig_start(&rig, "host=null,streams=2");
+    play_tone(10);
+    capture_start(&capture);
+    virtio_report(rig.dev);
+    rig_step(&rig);
+    const char *said = capture_end(&capture);
+    ck_assert_ptr_nonnull(strstr(said, "snd0 out0: 4800 frames, 9 underruns of the guest"));
+    ck_assert_ptr_nonnull(strstr(said, "snd0 out1: 0 frames"));
+    capture_start(&capture);
+    ck_assert_int_eq(virtio_finish(rig.dev), 0);
+    ck_assert_str_eq(capture_end(&capture), ""); /* a healthy end says nothing */
+    rig_end(&rig);
+}
+END_TEST
+
+/* A card whose clock is 100 ppm fast. */
+START_TEST(drift_of_the_hosts_clock_is_measured)
+{
+    struct probe probe;
+
+    set_up("host=null");
+    probe_install(&probe, &rig, 0, true);
+    rig_prepare(&rig, 0);
+    for (unsigned i = 0; i < 4; i++)
+        (void)rig_play(&rig, 0, rig_alloc(&rig, 1920), 1920);
+    ck_assert_uint_eq(rig_command(&rig, RIG_START, 0), RIG_OK);
+    uint64_t begin = rig.now_ns;
+    for (unsigned i = 0; i < 199; i++) {
+        rig.now_ns = begin + (uint64_t)((i + 1) * 1e7 / 1.0001);
+        probe.consumed += 480;
+        probe.host.wake(&probe.host);
+        (void)rig_play(&rig, 0, rig_alloc(&rig, 1920), 1920);
+    }
+    (void)rig_done_count(&rig, RIG_TX);
+    virtio_report(rig.dev);
+    rig_step(&rig);
+    json_t *json = line(0);
+    ck_assert_double_eq_tol(number(json, "drift_ppm"), 100, 1);
+    json_decref(json);
+    rig_end(&rig);
+    probe_fini(&probe);
+}
+END_TEST
+
+START_TEST(file_that_can_not_be_written_is_refused)
+{
+    struct capture capture;
+
+    capture_start(&capture);
+    int r = rig_create(&rig, "report=/nonexistent/report");
+    ck_assert(capture_is_one_error(capture_end(&capture)));
+    ck_assert_int_eq(r, -ENOENT);
+}
+END_TEST
+
+Suite *report_suite(void);
+Suite *report_suite(void)
+{
+    Suite *suite = suite_create("snd/report");
+    TCase *tcase = tcase_create("report");
+
+    tcase_add_checked_fixture(tcase, path_make, path_remove);
+    tcase_add_test(tcase, line_of_a_tone_says_what_it_was);
+    tcase_add_test(tcase, hash_is_of_the_samples);
+    tcase_add_test(tcase, report_on_demand_goes_on);
+    tcase_add_test(tcase, without_a_file_the_log_has_a_line_each);
+    tcase_add_test(tcase, drift_of_the_hosts_clock_is_measured);
+    tcase_add_test(tcase, file_that_can_not_be_written_is_refused);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
