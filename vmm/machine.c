@@ -327,7 +327,7 @@ static int make_vcpus(struct machine *machine, const struct arch_entry *entry)
     return r;
 }
 
-/* Signals become events of the main loop; SIGPIPE and its like become EPIPE. */
+/* Signals become events of the main loop; SIGPIPE and its like become errors. */
 static int watch_signals(struct machine *machine)
 {
     sigset_t set;
@@ -338,6 +338,7 @@ static int watch_signals(struct machine *machine)
     (void)sigaddset(&set, SIGHUP);
     (void)sigaddset(&set, SIGUSR1);
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a recording that grows too large: EFBIG */
     (void)sigprocmask(SIG_BLOCK, &set, NULL);
     machine->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     machine->signals.ready = signal_ready;
