@@ -42,6 +42,11 @@ void wrap_fail_after(enum wrap_call call, unsigned count, int error)
     calls[call].armed = true;
 }
 
+unsigned wrap_failures(enum wrap_call call)
+{
+    return calls[call].failed;
+}
+
 unsigned wrap_stop(enum wrap_call call)
 {
     calls[call].armed = false;

@@ -23,6 +23,8 @@ enum wrap_call {
 
 /* Lets `count` calls succeed, then fails every one with the errno `error`. */
 void wrap_fail_after(enum wrap_call call, unsigned count, int error);
+/* How many calls failed so far. */
+unsigned wrap_failures(enum wrap_call call);
 /* Back to normal. How many calls failed. */
 unsigned wrap_stop(enum wrap_call call);
 

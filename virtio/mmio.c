@@ -39,13 +39,12 @@ static uint32_t device_features_read(const struct mmio *mmio)
     return word < FEATURES_WORDS ? (uint32_t)(mmio->dev->features >> 32 * word) : 0;
 }
 
+/* Collected only: what counts is what stands here when FEATURES_OK is set. */
 static void driver_features_write(struct mmio *mmio, const struct reg *reg, uint32_t val)
 {
     uint32_t word = mmio->driver_features_sel;
     (void)reg;
 
-    if ((atomic_load(&mmio->dev->status) & VIRTIO_CONFIG_S_FEATURES_OK) != 0)
-        return;
     if (word >= FEATURES_WORDS) {
         mmio->driver_features_odd |= val != 0;
         return;

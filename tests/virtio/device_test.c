@@ -188,6 +188,7 @@ START_TEST(device_that_fails_itself_answers_no_more)
     kick(0);
     ck_assert(fake_wait_status(&drv, 64));
     usleep(20000);
+    ck_assert_uint_eq(fake_edges(&drv), 1);
     ck_assert_uint_eq(echo->taken, 1);
     ck_assert_uint_eq(fake_used_idx(&drv.ring[0]), 0);
 }

@@ -6,6 +6,7 @@
 
 #include <check.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 
 #define RING 0x1000
@@ -224,7 +225,8 @@ END_TEST
 
 /* -- both sides at once -- */
 
-#define REQUESTS 100000
+#define REQUESTS  50000
+#define SPINS_MAX 100000000
 
 /* The device: sleeps until kicked, answers what is there. */
 static void *device_main(void *arg)
@@ -324,6 +326,37 @@ START_TEST(no_wake_up_is_lost_between_two_threads)
 }
 END_TEST
 
+/* Sends the next request the moment that the last was answered, which is when the device looks for
+ * more, finds none and asks for a kick: a look too early would leave both waiting. */
+/* proves: VQ-E-07, VQ-E-11 */
+START_TEST(request_that_comes_while_kicks_are_enabled_is_seen)
+{
+    bool event_idx = _i != 0;
+    int irq_fd = eventfd(0, EFD_NONBLOCK);
+    const struct fake_piece piece = {DATA, 4, FAKE_WRITE};
+    void *device_lost = NULL;
+    pthread_t thread;
+    uint32_t id, len;
+
+    start(event_idx);
+    fake_avail_flags_set(&ring, 1);
+    virtq_kick(&vq); /* the first look, as at DRIVER_OK */
+    ck_assert_int_eq(pthread_create(&thread, NULL, device_main, &irq_fd), 0);
+    for (unsigned i = 0, spins = 0; i < REQUESTS && spins < SPINS_MAX; i++) {
+        uint16_t old = ring.avail_idx;
+        fake_offer(&ring, fake_chain(&ring, &piece, 1));
+        if (fake_kick_wanted(&ring, old, event_idx))
+            (void)eventfd_write(vq.kick_fd, 1);
+        for (spins = 0; !fake_used(&ring, &id, &len) && spins < SPINS_MAX; spins++)
+            if (spins % 1000 == 999)
+                (void)sched_yield();
+    }
+    ck_assert_int_eq(pthread_join(thread, &device_lost), 0); /* it gives up after 10 s */
+    close(irq_fd);
+    ck_assert_ptr_null(device_lost);
+}
+END_TEST
+
 Suite *queue_events_suite(void);
 Suite *queue_events_suite(void)
 {
@@ -344,6 +377,7 @@ Suite *queue_events_suite(void)
     tcase_add_loop_test(tcase, pop_of_an_empty_ring_changes_nothing, 0, 2);
     tcase_add_loop_test(tcase, spent_round_leaves_kicks_off, 0, 2);
     tcase_add_loop_test(tcase, no_wake_up_is_lost_between_two_threads, 0, 2);
+    tcase_add_loop_test(tcase, request_that_comes_while_kicks_are_enabled_is_seen, 0, 2);
     suite_add_tcase(suite, tcase);
     return suite;
 }
