@@ -195,6 +195,7 @@ START_TEST(madt_has_each_cpu_and_the_ioapic)
 }
 END_TEST
 
+/* proves: MMIO-35 */
 START_TEST(virtio_slot_is_a_device_with_memory_and_edge_interrupt)
 {
     static const uint8_t want[] = {
