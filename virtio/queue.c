@@ -340,6 +340,15 @@ int virtq_pop(struct virtq *vq, struct chain *ret_chain)
     return r;
 }
 
+void virtq_kicks_off(struct virtq *vq)
+{
+    if (!vq->running || vq->dead || !vq->kicks_on)
+        return;
+    if (vq->event_idx) /* an index that the driver has passed (§2.7.10.1) */
+        ring_store(vq->used + RING_SLOTS + 8 * (size_t)vq->size, (uint16_t)(vq->last_avail - 1));
+    kicks_disable(vq);
+}
+
 /* -- giving them back -- */
 
 void virtq_push(struct virtq *vq, struct chain *chain)

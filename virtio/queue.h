@@ -103,6 +103,10 @@ void virtq_kill(struct virtq *vq);
  * the queue kicked itself. While there is work, kicks are off. */
 int virtq_pop(struct virtq *vq, struct chain *ret_chain);
 
+/* Takes back what virtq_pop() asked for when it returned 0: no kicks until it does so again. For a
+ * device that will look at the queue by itself. */
+void virtq_kicks_off(struct virtq *vq);
+
 /* A new round: the worker woke up for this queue. */
 void virtq_round(struct virtq *vq);
 

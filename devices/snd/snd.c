@@ -105,10 +105,30 @@ static void serve_dirty(struct snd *snd)
     }
 }
 
+/* Whether some stream wants to know of a message when it comes. Not so while real time runs and
+ * messages are held: the end of the next one is soon enough to look for more, and half of the
+ * exits and wake-ups. */
+static bool needs_kicks(const struct snd *snd, const struct virtq *vq)
+{
+    bool running = false;
+
+    for (unsigned i = 0; i < snd->stream_count; i++) {
+        const struct stream *stream = &snd->streams[i];
+        if (stream->vq != vq || stream->state != STREAM_RUNNING)
+            continue;
+        if (stream->oldest == NULL || stream->clock.kind != CLOCK_KIND_TIMER)
+            return true;
+        running = true;
+    }
+    return !running;
+}
+
 void snd_serve(struct snd *snd, struct virtq *vq)
 {
     snd_take_messages(snd, vq);
     serve_dirty(snd);
+    if (!needs_kicks(snd, vq))
+        virtq_kicks_off(vq);
 }
 
 void snd_reply(struct snd *snd, struct chain *req, uint32_t status)
@@ -132,7 +152,8 @@ static void control_notify(struct snd *snd, struct virtq *vq)
     }
     if (r < 0)
         virtio_fail(&snd->dev, r, "control queue");
-    serve_dirty(snd);
+    snd_serve(snd, &snd->dev.queue[VIRTIO_SND_VQ_TX]);
+    snd_serve(snd, &snd->dev.queue[VIRTIO_SND_VQ_RX]);
 }
 
 static void snd_notify(struct virtio_device *dev, struct virtq *vq)

@@ -33,15 +33,26 @@ int stream_next_state(enum stream_state state, enum stream_command command)
 
 /* -- life -- */
 
+void stream_arm(struct stream *stream, uint64_t deadline_ns)
+{
+    struct timebase *timebase = stream->snd->timebase;
+
+    if (stream->armed_ns != deadline_ns)
+        timebase->arm(timebase, stream->timer.fd, deadline_ns);
+    stream->armed_ns = deadline_ns;
+}
+
 static void timer_ready(struct watch *watch, uint32_t epoll_events)
 {
     struct stream *stream = container_of(watch, struct stream, timer);
-    uint64_t expirations;
 
     (void)epoll_events;
-    (void)!read(watch->fd, &expirations, sizeof(expirations)); /* EAGAIN: was armed anew */
+    /* Setting it anew, or not at all, is what takes the expiration away. */
+    stream->armed_ns = 0;
     stream->dirty = true;
     snd_serve(stream->snd, stream->vq);
+    if (stream->armed_ns == 0)
+        stream_arm(stream, CLOCK_NEVER);
 }
 
 static void host_wake(struct host *host)
@@ -63,7 +74,7 @@ int stream_init(struct stream *stream, struct snd *snd)
 {
     stream->snd = snd;
     stream->newest_next = &stream->oldest;
-    stream->retry_ns = CLOCK_NEVER;
+    stream->retry_ns = stream->armed_ns = CLOCK_NEVER;
     stream->attach.opened = host_opened;
     stream->attach.host->wake = host_wake;
     stream->attach.host->catch_up = host_catch_up;
@@ -92,9 +103,7 @@ int stream_activate(struct stream *stream)
 
 void stream_reset(struct stream *stream)
 {
-    struct timebase *timebase = stream->snd->timebase;
-
-    timebase->arm(timebase, stream->timer.fd, CLOCK_NEVER);
+    stream_arm(stream, CLOCK_NEVER);
     loop_remove(&stream->timer);
     attach_reset(&stream->attach);
     stream->oldest = NULL; /* the device puts all messages back */
@@ -275,12 +284,10 @@ static void unpark(struct stream *stream)
 
 void stream_idle(struct stream *stream, uint64_t now)
 {
-    struct timebase *timebase = stream->snd->timebase;
-
     if (stream->is_parked && now >= stream->park_end_ns)
         unpark(stream);
     else if (stream->is_parked)
-        timebase->arm(timebase, stream->timer.fd, stream->park_end_ns);
+        stream_arm(stream, stream->park_end_ns);
 }
 
 static uint32_t stream_prepare(struct stream *stream, const struct chain *req)
@@ -325,7 +332,6 @@ static int stream_start(struct stream *stream)
 static int stream_stop(struct stream *stream)
 {
     const struct host_class *class = stream->attach.host->class;
-    struct timebase *timebase = stream->snd->timebase;
     int r = 0;
 
     snd_take_messages(stream->snd, stream->vq);
@@ -342,7 +348,7 @@ static int stream_stop(struct stream *stream)
     }
     clock_stop(&stream->clock, snd_now_ns(stream->snd), stream->submitted_frames);
     stream_seek_back(stream);
-    timebase->arm(timebase, stream->timer.fd, CLOCK_NEVER);
+    stream_arm(stream, CLOCK_NEVER);
     return 0;
 }
 

@@ -100,6 +100,7 @@ struct stream {
 
     struct clock clock;
     struct watch timer;  /* timerfd */
+    uint64_t armed_ns;   /* what it is set to; CLOCK_NEVER: not at all */
     uint64_t retry_ns;   /* absent host: when to try again; CLOCK_NEVER: not */
     struct chain parked; /* a PREPARE that waits for the host, if is_parked */
     bool is_parked;
@@ -155,6 +156,9 @@ void stream_submit(struct stream *stream, struct chain *chain);
 
 /* Moves what can move, completes what is due, arms the timer. */
 void stream_serve(struct stream *stream);
+
+/* Sets the timer, if it is not set so. */
+void stream_arm(struct stream *stream, uint64_t deadline_ns);
 
 /* What runs out while a stream stands still: a parked request. */
 void stream_idle(struct stream *stream, uint64_t now_ns);

@@ -242,7 +242,6 @@ static void look_and_move(struct stream *stream)
 
 void stream_serve(struct stream *stream)
 {
-    struct timebase *timebase = stream->snd->timebase;
     uint64_t now = snd_now_ns(stream->snd);
     uint64_t next = CLOCK_NEVER;
 
@@ -257,7 +256,7 @@ void stream_serve(struct stream *stream)
     next = MIN(next, stream->retry_ns);
     if ((stream->features & 1u << VIRTIO_SND_PCM_F_MSG_POLLING) != 0)
         next = MIN(next, now + poll_ns(stream));
-    timebase->arm(timebase, stream->timer.fd, next);
+    stream_arm(stream, next);
     virtio_signal(&stream->snd->dev, stream->vq);
 }
 

@@ -161,6 +161,50 @@ START_TEST(an_hour_through_the_device_drifts_less_than_a_frame)
 }
 END_TEST
 
+/* Whether the driver would have to kick for one more message. */
+static bool kick_wanted(void)
+{
+    struct fake_ring *ring = &rig.drv.ring[RIG_TX];
+
+    ring->avail_idx++;
+    bool wanted = fake_kick_wanted(ring, (uint16_t)(ring->avail_idx - 1), true);
+    ring->avail_idx--;
+    return wanted;
+}
+
+/* While periods are held the driver need not kick: half of the exits. */
+START_TEST(kicks_are_asked_for_only_when_they_matter)
+{
+    struct fake_ring *ring = &rig.drv.ring[RIG_TX];
+
+    set_up("host=null");
+    ck_assert(kick_wanted());
+    rig_prepare(&rig, 0);
+    (void)play();
+    (void)play();
+    ck_assert(kick_wanted());
+    command(RIG_START);
+    for (unsigned i = 0; i < 5; i++) {
+        uint16_t head = ring->next_desc;
+        gpa_t header = rig_alloc(&rig, 4), data = rig_alloc(&rig, 1920),
+              status = rig_alloc(&rig, 8);
+        const struct fake_piece pieces[] = {
+            {header, 4, 0}, {data, 1920, 0}, {status, 8, FAKE_WRITE}};
+        ck_assert_uint_eq(fake_chain(ring, pieces, 3), head);
+        rig.status_of[RIG_TX][head] = status;
+        fake_offer(ring, head);
+        ck_assert(!fake_kick_wanted(ring, (uint16_t)(ring->avail_idx - 1), true));
+        rig_advance(&rig, PERIOD_NS);
+        ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 1);
+    }
+    rig_advance(&rig, 2 * PERIOD_NS); /* dry: now it matters again */
+    ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 2);
+    ck_assert(kick_wanted());
+    ck_assert_uint_eq(counts()->xruns, 0);
+    tear_down();
+}
+END_TEST
+
 /* -- pause, underrun, drain -- */
 
 /* proves: SND-46, SND-47 */
@@ -689,6 +733,7 @@ Suite *transfer_suite(void)
     tcase_add_test(paced, rewritten_header_is_not_seen);
     tcase_add_loop_test(paced, an_hour_through_the_device_drifts_less_than_a_frame, 0,
                         ARRAY_SIZE(drifts));
+    tcase_add_test(paced, kicks_are_asked_for_only_when_they_matter);
     tcase_add_test(paced, pause_keeps_messages_and_the_place_in_them);
     tcase_add_test(paced, underrun_is_counted_once_and_what_follows_takes_its_full_time);
     tcase_add_test(paced, drain_is_no_underrun);
