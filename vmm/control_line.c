@@ -15,7 +15,7 @@ static int word_cut(char **cursor, const char **ret_word)
 
     *ret_word = out;
     if (*in != '\'') {
-        in += strcspn(in, " \t");
+        in += strcspn(in, " ");
         *cursor = *in == '\0' ? in : in + 1;
         *in = '\0';
         return 0;
@@ -25,7 +25,7 @@ static int word_cut(char **cursor, const char **ret_word)
             in++; /* twice stands for once */
         *out++ = *in;
     }
-    if (*in == '\0' || (in[1] != '\0' && in[1] != ' ' && in[1] != '\t'))
+    if (*in == '\0' || (in[1] != '\0' && in[1] != ' '))
         return -EINVAL;
     *cursor = in[1] == '\0' ? in + 1 : in + 2;
     *out = '\0';
@@ -36,7 +36,7 @@ int control_split(char *line, const char *words[CONTROL_WORDS_MAX + 1])
 {
     int count = 0;
 
-    for (char *cursor = line; *(cursor += strspn(cursor, " \t")) != '\0'; count++) {
+    for (char *cursor = line; *(cursor += strspn(cursor, " ")) != '\0'; count++) {
         if (count == CONTROL_WORDS_MAX)
             return -E2BIG;
         int r = word_cut(&cursor, &words[count]);
