@@ -129,10 +129,8 @@ static int on_poll_revents(snd_pcm_ioplug_t *io, struct pollfd *fds, unsigned co
     bool plays = io->stream == SND_PCM_STREAM_PLAYBACK;
     uint64_t avail = plays ? io->buffer_size - queued_frames() : fake_card.hw_frames - io->appl_ptr;
 
-    (void)fds;
-    (void)count;
     *ret_events = 0;
-    if (fake_card.fds_lie)
+    if (fake_card.fds_lie || (fds[count - 1].revents & POLLIN) == 0)
         return 0;
     fd_set_ready(false);
     if (io->state != SND_PCM_STATE_RUNNING && io->state != SND_PCM_STATE_PREPARED)
@@ -142,10 +140,20 @@ static int on_poll_revents(snd_pcm_ioplug_t *io, struct pollfd *fds, unsigned co
     return 0;
 }
 
-static int no_fd_count(snd_pcm_ioplug_t *io)
+static int on_fd_count(snd_pcm_ioplug_t *io)
 {
     (void)io;
-    return 0;
+    return fake_card.two_fds ? 2 : 0;
+}
+
+static int on_fds(snd_pcm_ioplug_t *io, struct pollfd *fds, unsigned space)
+{
+    (void)io;
+    if (space < 2)
+        return -EINVAL;
+    fds[0] = (struct pollfd){.fd = fake_card.idle_fd, .events = POLLIN};
+    fds[1] = (struct pollfd){.fd = fake_card.fd, .events = POLLIN};
+    return 2;
 }
 
 static snd_pcm_ioplug_callback_t callbacks;
@@ -188,7 +196,8 @@ int snd_pcm_open(snd_pcm_t **pcm, const char *name, snd_pcm_stream_t stream, int
         .hw_params = on_hw_params,
         .prepare = on_prepare,
         .pause = fake_card.can_pause ? on_pause : NULL,
-        .poll_descriptors_count = fake_card.no_fds ? no_fd_count : NULL,
+        .poll_descriptors_count = fake_card.no_fds || fake_card.two_fds ? on_fd_count : NULL,
+        .poll_descriptors = fake_card.two_fds ? on_fds : NULL,
         .poll_revents = on_poll_revents,
         .delay = on_delay,
     };
@@ -235,14 +244,14 @@ void fake_card_init(void)
     fake_card.access = SND_PCM_ACCESS_RW_INTERLEAVED;
     fake_card.period_frames_max = FAKE_CARD_RING_FRAMES / 2;
     fake_card.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    assert(fake_card.fd >= 0);
+    fake_card.idle_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    assert(fake_card.fd >= 0 && fake_card.idle_fd >= 0);
 }
 
 void fake_card_fini(void)
 {
-    int fd = fake_card.fd;
-
-    fd_close(&fd);
+    fd_close(&fake_card.fd);
+    fd_close(&fake_card.idle_fd);
     memset(&fake_card, 0, sizeof(fake_card));
 }
 

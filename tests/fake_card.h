@@ -26,6 +26,7 @@ struct fake_card {
     unsigned fifo_frames; /* that have left the ring and are not heard yet */
     unsigned period_frames_max;
     bool no_fds;
+    bool two_fds; /* the first of them is never ready */
     bool fds_lie; /* ready all the time, meaning nothing */
     /* What goes wrong; any time. Results of alsa-lib's functions, 0: none. */
     int open_error, setup_error, start_error, pause_error, resume_error, status_error;
@@ -39,7 +40,7 @@ struct fake_card {
     /* Its own. */
     snd_pcm_ioplug_t io;
     bool is_open;
-    int fd;
+    int fd, idle_fd;
     bool running;
     uint64_t hw_frames; /* since it was prepared */
     uint32_t recorded;  /* number of the last frame */

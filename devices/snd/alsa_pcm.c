@@ -179,12 +179,10 @@ static int ring_setup(struct alsa_pcm *pcm, snd_pcm_hw_params_t *hw,
 }
 
 /* It starts when told, stops when it has run dry or over, and wakes us once a period. */
-static int wake_setup(struct alsa_pcm *pcm)
+static int wake_setup(const struct alsa_pcm *pcm, snd_pcm_sw_params_t *sw)
 {
-    snd_pcm_sw_params_t *sw;
     snd_pcm_uframes_t never;
 
-    snd_pcm_sw_params_alloca(&sw);
     int r = snd_pcm_sw_params_current(pcm->handle, sw);
     if (r == 0)
         r = snd_pcm_sw_params_get_boundary(sw, &never);
@@ -199,9 +197,26 @@ static int wake_setup(struct alsa_pcm *pcm)
         (void)snd_pcm_sw_params_set_tstamp_mode(pcm->handle, sw, SND_PCM_TSTAMP_ENABLE);
     if (r == 0)
         (void)snd_pcm_sw_params_set_tstamp_type(pcm->handle, sw, SND_PCM_TSTAMP_TYPE_MONOTONIC);
-    if (r == 0)
-        r = snd_pcm_sw_params(pcm->handle, sw);
-    return alsa_result(r);
+    return r;
+}
+
+/* A card goes on for a moment before it is noticed that it has run dry. What it finds in the ring
+ * then is silence where this can be had, or else what it has played before. */
+static int sw_setup(const struct alsa_pcm *pcm)
+{
+    snd_pcm_sw_params_t *sw;
+
+    snd_pcm_sw_params_alloca(&sw);
+    int r = wake_setup(pcm, sw);
+    if (r < 0)
+        return alsa_result(r);
+    (void)snd_pcm_sw_params_set_silence_threshold(pcm->handle, sw, pcm->buffer_frames);
+    (void)snd_pcm_sw_params_set_silence_size(pcm->handle, sw, pcm->buffer_frames);
+    if (snd_pcm_sw_params(pcm->handle, sw) == 0)
+        return 0;
+    (void)snd_pcm_sw_params_set_silence_size(pcm->handle, sw, 0);
+    (void)snd_pcm_sw_params_set_silence_threshold(pcm->handle, sw, 0);
+    return alsa_result(snd_pcm_sw_params(pcm->handle, sw));
 }
 
 int alsa_pcm_setup(struct alsa_pcm *pcm, const struct pcm_params *params)
@@ -221,7 +236,7 @@ int alsa_pcm_setup(struct alsa_pcm *pcm, const struct pcm_params *params)
         return r == -EINVAL ? -EOPNOTSUPP : alsa_result(r);
     r = ring_setup(pcm, hw, params);
     if (r == 0)
-        r = wake_setup(pcm);
+        r = sw_setup(pcm);
     if (r < 0)
         return r;
     pcm->can_pause = snd_pcm_hw_params_can_pause(hw) != 0;

@@ -27,9 +27,10 @@ static uint64_t now_ns(void)
     return timebase_monotonic.now_ns(&timebase_monotonic);
 }
 
-void alsa_ring_init(struct alsa_ring *ring, const struct pcm_format *format)
+void alsa_ring_init(struct alsa_ring *ring, const struct pcm_params *params)
 {
-    ring->format = format;
+    ring->format = params->format;
+    ring->look_frames = MAX(params->period_frames, ring->pcm.period_frames);
     ring->state = ALSA_IDLE;
     ring->wanted = false;
     ring->moved = ring->consumed = ring->base = ring->owed = ring->promised = 0;
@@ -111,7 +112,7 @@ static void note_xrun(struct alsa_ring *ring, uint64_t spare)
 
     /* A stream that serves its PCM looks at least once a period. If none did for longer than that,
      * the worker did not get to run. Else the guest was late; that is told by the stream. */
-    if (ring->state != ALSA_MOVING || spare * 2 <= (uint64_t)ring->pcm.period_frames * 3)
+    if (ring->state != ALSA_MOVING || spare * 2 <= (uint64_t)ring->look_frames * 3)
         return;
     ring->host->xruns++;
     if (spare_frames(ring) > 0)

@@ -40,6 +40,7 @@ struct alsa_ring {
     struct alsa_wait wait;
     struct log_limit log_limit;      /* for what an overloaded machine would say all the time */
     const struct pcm_format *format; /* of the frames */
+    uint32_t look_frames;            /* looks are no farther apart: a period */
 
     enum alsa_ring_state state;
     bool wanted;                          /* between start and stop */
@@ -50,7 +51,7 @@ struct alsa_ring {
 };
 
 /* Frames count from 0; ring->pcm was set up. */
-void alsa_ring_init(struct alsa_ring *ring, const struct pcm_format *format);
+void alsa_ring_init(struct alsa_ring *ring, const struct pcm_params *params);
 /* No fd is watched any more, and the numbers are the last ones. The PCM is still open. */
 void alsa_ring_end(struct alsa_ring *ring);
 

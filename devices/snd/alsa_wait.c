@@ -11,13 +11,15 @@
 /* poll() and epoll have the same numbers for the same events. */
 _Static_assert(POLLIN == EPOLLIN && POLLOUT == EPOLLOUT && POLLERR == EPOLLERR, "poll and epoll");
 
-/* What the PCM's fds mean by being ready: POLLIN, POLLOUT, POLLERR, or nothing for us. */
-static unsigned short meaning(struct alsa_wait *wait)
+/* What it means that fd number `index` is ready: POLLIN, POLLOUT, POLLERR, or nothing for us. */
+static unsigned short meaning(struct alsa_wait *wait, ptrdiff_t index, uint32_t epoll_events)
 {
     unsigned short events = 0;
 
-    if (poll(wait->fds, (nfds_t)wait->fd_count, 0) < 0)
+    /* alsa-lib wants to know of all fds at once; most PCMs have but one. */
+    if (wait->fd_count > 1 && poll(wait->fds, (nfds_t)wait->fd_count, 0) < 0)
         return 0;
+    wait->fds[index].revents = (short)epoll_events;
     int r = snd_pcm_poll_descriptors_revents(wait->handle, wait->fds, (unsigned)wait->fd_count,
                                              &events);
     return r < 0 ? POLLERR : events;
@@ -25,12 +27,12 @@ static unsigned short meaning(struct alsa_wait *wait)
 
 static void fd_ready(struct watch *watch, uint32_t epoll_events)
 {
-    struct alsa_wait *wait = container_of(watch, struct alsa_watch, watch)->wait;
+    struct alsa_watch *ready = container_of(watch, struct alsa_watch, watch);
+    struct alsa_wait *wait = ready->wait;
 
-    (void)epoll_events; /* of one fd; alsa-lib wants them all */
     wait->futile++;
     wait->armed = false;
-    if (meaning(wait) == 0)
+    if (meaning(wait, ready - wait->watches, epoll_events) == 0)
         alsa_wait_arm(wait);
     if (!wait->armed)
         wait->woken(wait);

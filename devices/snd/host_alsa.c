@@ -158,7 +158,7 @@ static int alsa_open(struct host *host, const struct pcm_params *params)
     if (alsa->said != 0)
         log_info("%s: \"%s\" is back", host->name, alsa->device);
     alsa->error = alsa->said = 0;
-    alsa_ring_init(&alsa->ring, params->format);
+    alsa_ring_init(&alsa->ring, params);
     return 0;
 }
 

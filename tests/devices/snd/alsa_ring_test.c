@@ -125,6 +125,19 @@ START_TEST(ring_that_ran_dry_keeps_its_position_and_goes_on)
 }
 END_TEST
 
+/* The card's periods are shorter than the guest's, so the stream looks less often. */
+START_TEST(late_guest_is_not_our_xrun_with_short_periods_of_the_card_either)
+{
+    fake_card.period_frames_max = 128;
+    start_playback();
+    ck_assert_int_eq(player_start(&player), 0);
+    ck_assert_int_eq(player_write(&player, PERIOD), PERIOD);
+    fake_card_run(PERIOD);
+    player_check(&player, PERIOD, PERIOD);
+    ck_assert_uint_eq(player.host->xruns, 0);
+}
+END_TEST
+
 START_TEST(ring_found_dry_by_a_write_is_written_to_at_once)
 {
     start_playback();
@@ -353,6 +366,7 @@ Suite *alsa_ring_suite(void)
     tcase_add_test(tests, card_starts_with_start_and_not_before);
     tcase_add_test(tests, start_with_nothing_written_waits_for_the_first_frame);
     tcase_add_test(tests, ring_that_ran_dry_keeps_its_position_and_goes_on);
+    tcase_add_test(tests, late_guest_is_not_our_xrun_with_short_periods_of_the_card_either);
     tcase_add_test(tests, ring_found_dry_by_a_write_is_written_to_at_once);
     tcase_add_test(tests, worker_that_did_not_run_is_an_xrun_and_is_told);
     tcase_add_test(tests, frames_left_in_a_ring_that_stopped_are_written_again);

@@ -58,6 +58,21 @@ START_TEST(full_ring_wakes_once_when_a_period_was_played)
 }
 END_TEST
 
+START_TEST(any_of_several_fds_wakes)
+{
+    fake_card.two_fds = true;
+    start_playback(BUFFER);
+    ck_assert_uint_eq(player_step(&player), 0);
+    fake_card_run(PERIOD);
+    ck_assert_uint_eq(player_step(&player), 1);
+    ck_assert_uint_eq(player_step(&player), 0);
+    player_check(&player, PERIOD, BUFFER);
+    ck_assert_int_eq(player_write(&player, PERIOD), PERIOD);
+    fake_card_run(PERIOD);
+    ck_assert_uint_eq(player_step(&player), 1);
+}
+END_TEST
+
 START_TEST(ring_with_room_for_a_period_goes_by_time_alone)
 {
     start_playback(3 * PERIOD);
@@ -217,6 +232,7 @@ Suite *alsa_wait_suite(void)
 
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, full_ring_wakes_once_when_a_period_was_played);
+    tcase_add_test(tests, any_of_several_fds_wakes);
     tcase_add_test(tests, ring_with_room_for_a_period_goes_by_time_alone);
     tcase_add_test(tests, time_left_leaves_the_first_word_to_the_fds);
     tcase_add_test(tests, periods_of_the_card_count_from_where_it_was_prepared);
