@@ -125,10 +125,14 @@ static bool needs_kicks(const struct snd *snd, const struct virtq *vq)
 
 void snd_serve(struct snd *snd, struct virtq *vq)
 {
-    snd_take_messages(snd, vq);
-    serve_dirty(snd);
+    snd_take_messages(snd, vq); /* which asks for kicks */
     if (!needs_kicks(snd, vq))
         virtq_kicks_off(vq);
+    serve_dirty(snd);
+    if (vq->kicks_on || !needs_kicks(snd, vq))
+        return;
+    snd_take_messages(snd, vq); /* a stream ran dry meanwhile */
+    serve_dirty(snd);
 }
 
 void snd_reply(struct snd *snd, struct chain *req, uint32_t status)
