@@ -14,8 +14,9 @@ TRIPLET       := $(patsubst arm64,aarch64,$(ARCH))-linux-gnu
 CROSS_COMPILE ?= $(TRIPLET)-
 RUN           ?= qemu-$(patsubst arm64,aarch64,$(ARCH))
 endif
+export ARCH
 CC := $(if $(filter clang,$(CC)),clang $(if $(TRIPLET),--target=$(TRIPLET)),$(CROSS_COMPILE)$(CC))
-PKG_CONFIG := $(CROSS_COMPILE)pkg-config
+PKG_CONFIG := $(if $(TRIPLET),PKG_CONFIG_LIBDIR=/usr/lib/$(TRIPLET)/pkgconfig:/usr/share/pkgconfig) pkg-config
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-prototypes -Wvla \
 	-Wundef -Wcast-qual -Wformat=2 -Wno-missing-field-initializers $(WERROR)

@@ -13,10 +13,25 @@
 
 /* -- reading -- */
 
+/* Linux goes no deeper; nor shall libfdt, which applies overlays by recursion. */
+#define DEPTH_MAX 64
+
+static bool too_deep(const void *fdt)
+{
+    int depth = 0, node = 0;
+
+    while (node >= 0 && depth < DEPTH_MAX)
+        node = fdt_next_node(fdt, node, &depth);
+    return node >= 0;
+}
+
 static int check_file(const struct image *file, const char *what)
 {
     int error = fdt_check_full(file->bytes, file->size);
 
+    if (error == 0 && too_deep(file->bytes))
+        return (void)log_error(0, "%s: nodes nested more than %d deep", file->name, DEPTH_MAX),
+               -EINVAL;
     if (error == 0)
         return 0;
     if (file->size < 4 || fdt32_ld((const fdt32_t *)(const void *)file->bytes) != FDT_MAGIC)

@@ -3,8 +3,10 @@
 #
 # Installs what building and testing need on Debian 12, if it is missing.
 #
-#   tests/deps.sh [build|guest|test|all]...        all is the default
+#   tests/deps.sh [build|guest|test|arm64|all]...    all is the default
 #
+# arm64 is what another machine needs to build and test linnet for arm64 (make ARCH=arm64): a cross
+# compiler, multiarch libraries, emulators. With ARCH=arm64 in the environment it is always meant.
 # With everything there it needs neither network nor root.
 set -eu
 
@@ -17,19 +19,31 @@ build=(gcc make pkg-config
 # To boot guests, here and in the rig.
 guest=(busybox-static cpio kmod          # initramfs of a guest
     xz-utils zstd lz4 gzip               # kernels and modules are packed with these
-    alsa-utils sox                       # sound in the guest and outside
-    qemu-system-x86)                     # the rig
+    binutils                             # what libraries a program of the guest needs
+    alsa-utils sox)                      # sound in the guest and outside
+case $(dpkg --print-architecture) in     # the rig
+arm64) guest+=(qemu-system-arm) ;;
+*) guest+=(qemu-system-x86) ;;
+esac
 
 test=(check libsubunit-dev               # unit tests
     acpica-tools device-tree-compiler    # machine tables, read by others
     clang libclang-rt-14-dev clang-format clang-tidy cppcheck shellcheck)
 
+# libfdt-dev is for one architecture at a time; its headers are for all.
+arm64=(gcc-aarch64-linux-gnu qemu-user qemu-system-arm libfdt-dev)
+for package in libasound2-dev libsndfile1-dev libfdt1 libjansson-dev libfftw3-dev libcairo2-dev \
+    libzstd-dev liblzma-dev liblz4-dev zlib1g-dev check libsubunit-dev; do
+    arm64+=("$package:arm64")
+done
+
 # missing PACKAGE...: those of them that are not installed for this machine's architecture (the
 # same package may be there for another one too).
 missing() {
     local package arch
-    arch=$(dpkg --print-architecture)
     for package; do
+        arch=$(dpkg --print-architecture)
+        case $package in *:*) arch=${package#*:} ;; esac
         dpkg-query -W -f '${db:Status-Status} ${Architecture}\n' "$package" 2>/dev/null |
             grep -qxE "installed ($arch|all)" || echo "$package"
     done
@@ -37,22 +51,32 @@ missing() {
 
 # install PACKAGE...: as root or by sudo, with fresh package lists only where the old ones fail.
 install() {
-    local get=(env DEBIAN_FRONTEND=noninteractive apt-get -q -y)
+    local root=(env DEBIAN_FRONTEND=noninteractive)
     local ask=(-n)
     if [ -t 0 ]; then ask=(); fi # someone there to type a password
-    if [ "$(id -u)" != 0 ]; then get=(sudo "${ask[@]}" "${get[@]}"); fi
+    if [ "$(id -u)" != 0 ]; then root=(sudo "${ask[@]}" "${root[@]}"); fi
+    local get=("${root[@]}" apt-get -q -y)
+    case " $* " in *:arm64\ *)
+        dpkg --print-foreign-architectures | grep -qx arm64 ||
+            "${root[@]}" dpkg --add-architecture arm64
+        ;;
+    esac
     "${get[@]}" install --no-install-recommends "$@" && return
     "${get[@]}" update && "${get[@]}" install --no-install-recommends "$@"
 }
 
+if [ "${ARCH-}" = arm64 ] && [ "$(dpkg --print-architecture)" != arm64 ]; then
+    set -- "${@:-all}" arm64
+fi
 wanted=()
 for part in "${@:-all}"; do
     case $part in
     build) wanted+=("${build[@]}") ;;
     guest) wanted+=("${guest[@]}") ;;
     test) wanted+=("${test[@]}") ;;
-    all) wanted=("${build[@]}" "${guest[@]}" "${test[@]}") ;;
-    *) echo "usage: deps.sh [build|guest|test|all]..." >&2 && exit 1 ;;
+    arm64) wanted+=("${arm64[@]}") ;;
+    all) wanted+=("${build[@]}" "${guest[@]}" "${test[@]}") ;;
+    *) echo "usage: deps.sh [build|guest|test|arm64|all]..." >&2 && exit 1 ;;
     esac
 done
 

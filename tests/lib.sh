@@ -9,7 +9,9 @@
 set -u -o pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-arch=$(uname -m)
+host=$(uname -m)
+host=${host/aarch64/arm64}
+arch=${ARCH:-$host} # of linnet and its guests
 logs=${LOGS:-$top/build/check}
 # shellcheck disable=SC2034 # for those who source this
 linnet=${LINNET:-$top/build/$arch-release/linnet}

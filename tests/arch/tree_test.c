@@ -182,6 +182,19 @@ START_TEST(overlay_cut_anywhere_is_refused)
 }
 END_TEST
 
+START_TEST(overlay_nested_too_deep_is_refused)
+{
+    char source[2048] = "/dts-v1/; /plugin/; &uart { ";
+
+    for (unsigned i = 0; i < 70; i++)
+        strcat(source, "n { ");
+    for (unsigned i = 0; i < 70; i++)
+        strcat(source, "}; ");
+    strcat(source, "};");
+    refused(source, "my.dtbo: nodes nested more than 64 deep");
+}
+END_TEST
+
 START_TEST(overlay_as_a_whole_tree_is_refused)
 {
     struct file file = compile("/dts-v1/; /plugin/; &uart { a; };");
@@ -233,6 +246,7 @@ Suite *tree_suite(void)
     tcase_add_test(tcase, overlay_with_a_target_that_is_no_phandle_does_not_apply);
     tcase_add_test(tcase, overlay_that_is_no_device_tree_is_refused);
     tcase_add_test(tcase, overlay_cut_anywhere_is_refused);
+    tcase_add_test(tcase, overlay_nested_too_deep_is_refused);
     tcase_add_test(tcase, overlay_as_a_whole_tree_is_refused);
     tcase_add_test(tcase, tree_of_more_than_2_mib_is_refused);
     suite_add_tcase(suite, tcase);
