@@ -15,15 +15,13 @@
 #include "vmm/control.h"
 #include "vmm/log.h"
 #include "vmm/terminal.h"
+#include "vmm/wake.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/signalfd.h>
-#include <sys/timerfd.h>
 
 #define VIRTIO_DEVICES_MAX 32
 
@@ -51,10 +49,8 @@ struct machine {
     struct control_vm control_vm;
     struct control *control; /* owned; NULL: nobody asked for it */
     struct terminal terminal;
-    struct watch signals;    /* signalfd */
-    struct watch time_limit; /* timerfd */
-    int signal;              /* that ended us */
-    _Atomic int end;         /* enum vm_end; vCPU threads and main, the first one stays */
+    struct wake wake;
+    _Atomic int end; /* enum vm_end; vCPU threads and main, the first one stays */
 };
 
 /* -- configuration -- */
@@ -114,31 +110,17 @@ static void control_quit(struct control_vm *vm)
     machine_end(container_of(vm, struct machine, control_vm), VM_QUIT);
 }
 
-static void signal_ready(struct watch *watch, uint32_t epoll_events)
+static void woken(struct wake *wake, bool by_signal)
 {
-    struct machine *machine = container_of(watch, struct machine, signals);
-    struct signalfd_siginfo info;
-
-    (void)epoll_events;
-    if (read(watch->fd, &info, sizeof(info)) != sizeof(info))
-        return;
-    if (info.ssi_signo == SIGUSR1) {
-        for (unsigned i = 0; i < machine->virtio_count; i++)
-            virtio_report(machine->virtio[i]);
-        return;
-    }
-    machine->signal = (int)info.ssi_signo;
-    machine_end(machine, VM_SIGNAL);
+    machine_end(container_of(wake, struct machine, wake), by_signal ? VM_SIGNAL : VM_TIME_LIMIT);
 }
 
-static void time_limit_ready(struct watch *watch, uint32_t epoll_events)
+static void woken_for_report(struct wake *wake)
 {
-    struct machine *machine = container_of(watch, struct machine, time_limit);
-    uint64_t count;
+    struct machine *machine = container_of(wake, struct machine, wake);
 
-    (void)epoll_events;
-    (void)!read(watch->fd, &count, sizeof(count));
-    machine_end(machine, VM_TIME_LIMIT);
+    for (unsigned i = 0; i < machine->virtio_count; i++)
+        virtio_report(machine->virtio[i]);
 }
 
 /* -- building -- */
@@ -327,44 +309,6 @@ static int make_vcpus(struct machine *machine, const struct arch_entry *entry)
     return r;
 }
 
-/* Signals become events of the main loop; SIGPIPE and its like become errors. */
-static int watch_signals(struct machine *machine)
-{
-    sigset_t set;
-
-    (void)sigemptyset(&set);
-    (void)sigaddset(&set, SIGTERM);
-    (void)sigaddset(&set, SIGINT);
-    (void)sigaddset(&set, SIGHUP);
-    (void)sigaddset(&set, SIGUSR1);
-    (void)signal(SIGPIPE, SIG_IGN);
-    (void)signal(SIGXFSZ, SIG_IGN); /* a recording that grows too large: EFBIG */
-    (void)sigprocmask(SIG_BLOCK, &set, NULL);
-    machine->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    machine->signals.ready = signal_ready;
-    if (machine->signals.fd < 0)
-        return log_error(-errno, "signalfd");
-    int r = loop_add(&machine->loop, &machine->signals, EPOLLIN);
-    return r < 0 ? log_error(r, "watch signals") : 0;
-}
-
-static int watch_time_limit(struct machine *machine)
-{
-    const uint64_t second_ns = 1000000000;
-    uint64_t limit_ns = opts_ns(machine->config->options, "time-limit");
-    struct itimerspec spec = {
-        .it_value = {(time_t)(limit_ns / second_ns), (long)(limit_ns % second_ns)}};
-
-    if (limit_ns == 0)
-        return 0;
-    machine->time_limit.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    machine->time_limit.ready = time_limit_ready;
-    if (machine->time_limit.fd < 0 || timerfd_settime(machine->time_limit.fd, 0, &spec, NULL) < 0)
-        return log_error(-errno, "--time-limit");
-    int r = loop_add(&machine->loop, &machine->time_limit, EPOLLIN);
-    return r < 0 ? log_error(r, "--time-limit") : 0;
-}
-
 static int make_control(struct machine *machine)
 {
     const struct opts *options = machine->config->options;
@@ -393,7 +337,10 @@ int machine_create(const struct config *config, struct machine **ret_machine)
         return log_error(-ENOMEM, "machine");
     machine->config = config;
     machine->kvm = (struct kvm){.fd = -1, .vm_fd = -1, .irqchip_fd = -1};
-    machine->serial_fd = machine->signals.fd = machine->time_limit.fd = -1;
+    machine->serial_fd = -1;
+    wake_init(&machine->wake);
+    machine->wake.ended = woken;
+    machine->wake.report = woken_for_report;
     machine->platform.cpu_count = (unsigned)opts_u64(config->options, "cpus");
     machine->platform.mem = &machine->mem;
     machine->platform.direct = opts_choice(config->options, "unpack") == CONFIG_UNPACK_HOST;
@@ -408,7 +355,7 @@ int machine_create(const struct config *config, struct machine **ret_machine)
     bus_init(&machine->pio);
     r = loop_init(&machine->loop);
     if (r == 0)
-        r = watch_signals(machine);
+        r = wake_on_signals(&machine->wake, &machine->loop);
     if (r == 0)
         r = make_kvm(machine);
     if (r == 0)
@@ -421,8 +368,8 @@ int machine_create(const struct config *config, struct machine **ret_machine)
         r = boot_load(config, &machine->platform, &entry);
     if (r == 0)
         r = make_vcpus(machine, &entry);
-    if (r == 0)
-        r = watch_time_limit(machine);
+    if (r == 0 && opts_ns(config->options, "time-limit") > 0)
+        r = wake_after(&machine->wake, &machine->loop, opts_ns(config->options, "time-limit"));
     if (r == 0)
         r = make_control(machine);
     if (r < 0) {
@@ -447,6 +394,14 @@ static int machine_start(struct machine *machine)
     return r;
 }
 
+/* A guest that hangs shall leave a trace: where each vCPU was. */
+static void tell_time_limit(struct machine *machine)
+{
+    (void)log_error(0, "--time-limit is up; the registers of the vCPUs follow");
+    for (unsigned i = 0; i < machine->vcpu_count; i++)
+        arch_vcpu_dump(&machine->vcpu[i]);
+}
+
 enum vm_end machine_run(struct machine *machine, int *ret_signal)
 {
     int r = machine_start(machine);
@@ -458,7 +413,9 @@ enum vm_end machine_run(struct machine *machine, int *ret_signal)
     for (unsigned i = 0; i < machine->vcpu_count; i++)
         vcpu_stop(&machine->vcpu[i]);
     terminal_close(&machine->terminal);
-    *ret_signal = machine->signal;
+    if (atomic_load(&machine->end) == VM_TIME_LIMIT)
+        tell_time_limit(machine);
+    *ret_signal = machine->wake.signal;
     return (enum vm_end)atomic_load(&machine->end);
 }
 
@@ -490,8 +447,7 @@ void machine_destroy(struct machine *machine)
     if (machine->serial_made)
         serial_fini(&machine->serial);
     fd_close(&machine->serial_fd);
-    fd_close(&machine->time_limit.fd);
-    fd_close(&machine->signals.fd);
+    wake_fini(&machine->wake);
     loop_fini(&machine->loop);
     kvm_close(&machine->kvm);
     memory_destroy(&machine->mem);

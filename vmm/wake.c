@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* See wake.h. */
+#include "vmm/wake.h"
+
+#include "vmm/log.h"
+
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+
+static void signal_ready(struct watch *watch, uint32_t epoll_events)
+{
+    struct wake *wake = container_of(watch, struct wake, signals);
+    struct signalfd_siginfo info;
+
+    (void)epoll_events;
+    if (read(watch->fd, &info, sizeof(info)) != sizeof(info))
+        return;
+    if (info.ssi_signo == SIGUSR1) {
+        wake->report(wake);
+        return;
+    }
+    wake->signal = (int)info.ssi_signo;
+    wake->ended(wake, true);
+}
+
+static void time_limit_ready(struct watch *watch, uint32_t epoll_events)
+{
+    struct wake *wake = container_of(watch, struct wake, time_limit);
+    uint64_t count;
+
+    (void)epoll_events;
+    (void)!read(watch->fd, &count, sizeof(count));
+    wake->ended(wake, false);
+}
+
+void wake_init(struct wake *wake)
+{
+    wake->signals = (struct watch){.fd = -1, .ready = signal_ready};
+    wake->time_limit = (struct watch){.fd = -1, .ready = time_limit_ready};
+}
+
+void wake_fini(struct wake *wake)
+{
+    fd_close(&wake->time_limit.fd);
+    fd_close(&wake->signals.fd);
+}
+
+int wake_on_signals(struct wake *wake, struct loop *loop)
+{
+    sigset_t set;
+
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGHUP);
+    (void)sigaddset(&set, SIGUSR1);
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a recording that grows too large: EFBIG */
+    (void)sigprocmask(SIG_BLOCK, &set, NULL);
+    wake->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (wake->signals.fd < 0)
+        return log_error(-errno, "signalfd");
+    int r = loop_add(loop, &wake->signals, EPOLLIN);
+    return r < 0 ? log_error(r, "watch signals") : 0;
+}
+
+int wake_after(struct wake *wake, struct loop *loop, uint64_t limit_ns)
+{
+    const uint64_t second_ns = 1000000000;
+    struct itimerspec spec = {
+        .it_value = {(time_t)(limit_ns / second_ns), (long)(limit_ns % second_ns)}};
+
+    wake->time_limit.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (wake->time_limit.fd < 0 || timerfd_settime(wake->time_limit.fd, 0, &spec, NULL) < 0)
+        return log_error(-errno, "--time-limit");
+    int r = loop_add(loop, &wake->time_limit, EPOLLIN);
+    return r < 0 ? log_error(r, "--time-limit") : 0;
+}
