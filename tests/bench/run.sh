@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# `make bench`: measures linnet, and QEMU's microvm beside it. Prints "name value unit", a row a
-# line, and keeps them in build/bench.txt.
+# `make bench`: measures linnet, and QEMU beside it (its microvm; with ARCH=arm64 its virt). Prints
+# "name value unit", a row a line, and keeps them in build/bench.txt.
 #
 # What is given in instructions comes from the rig's counting machine: its one CPU does one a
 # nanosecond, so the clock (while something runs) and the run times of threads count instructions,
@@ -13,13 +13,17 @@
 set -e
 here=$top/tests/bench
 made=$top/build/bench
-guest=$top/build/guests/6.12-amd64
+case $arch in
+arm64) guest=$top/build/guests/6.12-arm64 cc=aarch64-linux-gnu-gcc ;;
+*) guest=$top/build/guests/6.12-amd64 cc=gcc ;;
+esac
+[ "$arch" != "$host" ] || cc=gcc
 mem=(--mem 256)
 
 prepare() {
     mkdir -p "$made/root"
     "$top/guests/fetch.sh" "${guest##*/}"
-    gcc -O2 -static -o "$made/root/init" "$here/init.c"
+    "$cc" -O2 -static -o "$made/root/init" "$here/init.c"
     (cd "$made/root" && echo init | cpio --quiet -R 0:0 -H newc -o) >"$made/init.cpio"
     "$top/guests/mkinitramfs.sh" "${guest##*/}" "$made/sound.cpio"
 }
@@ -78,6 +82,15 @@ boot_row() {
     echo "boot.$name $(((end - begin) / 1000)) Minstr" # 1 us is 1000 instructions
 }
 
+boot_rows_arm64() {
+    local run=("$linnet" run "${mem[@]}" --initrd "$made/init.cpio" --append quiet)
+    local qemu=(qemu-system-aarch64 -M virt,gic-version=3 -accel kvm -cpu host -m "${mem[1]}"
+        -nodefaults -no-user-config -display none -no-reboot -serial stdio
+        -initrd "$made/init.cpio" -append "console=ttyAMA0 quiet")
+    boot_row linnet.image 32 "${run[@]}" "$guest/vmlinuz"
+    boot_row qemu.image 0 "${qemu[@]}" -kernel "$guest/vmlinuz"
+}
+
 boot_rows() {
     local run=("$linnet" run "${mem[@]}" --initrd "$made/init.cpio" --append quiet)
     local qemu=(qemu-system-x86_64 -M "microvm,acpi=off,pit=off,pic=off,rtc=off" -accel kvm
@@ -85,8 +98,9 @@ boot_rows() {
         -serial stdio -initrd "$made/init.cpio" -append "console=ttyS0 quiet reboot=t")
     boot_row linnet.bzimage 32 "${run[@]}" "$guest/vmlinuz"
     boot_row linnet.vmlinux 32 "${run[@]}" "$guest/vmlinux"
+    boot_row qemu_lean.bzimage 0 "${qemu[@]}" -kernel "$guest/vmlinuz"
+    qemu[2]=microvm # as it comes: with ACPI, PIT, PIC and RTC
     boot_row qemu.bzimage 0 "${qemu[@]}" -kernel "$guest/vmlinuz"
-    boot_row qemu.vmlinux 0 "${qemu[@]}" -kernel "$guest/vmlinux"
 }
 
 # play SND: a guest that plays silence for ever, in periods of 10 ms.
@@ -137,19 +151,24 @@ work=$(mktemp -d)
 cd "$work"
 case ${1-} in
 --inside)
-    boot_rows
+    case $arch in
+    arm64) boot_rows_arm64 ;;
+    *) boot_rows ;;
+    esac
     sound_rows
     free_row
     ;;
 *)
     prepare
     {
-        if [ -w /dev/kvm ]; then
+        if [ "$arch" != "$host" ]; then
+            echo "bench: no start.* and memory.* rows: this is no $arch host" >&2
+        elif [ -w /dev/kvm ]; then
             host_rows
         else
             echo "bench: no start.* and memory.* rows: no /dev/kvm to write to" >&2
         fi
-        "$top/tests/rig/rig.sh" --counting --out "$made/out" -- "$here/run.sh" --inside
+        "$top/tests/rig/rig.sh" --arch "$arch" --counting --out "$made/out" -- "$here/run.sh" --inside
     } | tee "$top/build/bench.txt"
     ;;
 esac
