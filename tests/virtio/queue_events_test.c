@@ -223,6 +223,33 @@ START_TEST(spent_round_leaves_kicks_off)
 }
 END_TEST
 
+START_TEST(kicks_taken_back_stay_off_until_the_next_look)
+{
+    bool event_idx = _i != 0;
+    uint16_t old;
+
+    start(event_idx);
+    virtq_kicks_off(&vq); /* off already */
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(virtq_pop(&vq, &chain), 0);
+        virtq_kicks_off(&vq);
+        old = ring.avail_idx;
+        offer();
+        ck_assert(!fake_kick_wanted(&ring, old, event_idx));
+        ck_assert_int_eq(virtq_pop(&vq, &chain), 1); /* found all the same */
+        virtq_push(&vq, &chain);
+        ck_assert_int_eq(virtq_pop(&vq, &chain), 0);
+        old = ring.avail_idx;
+        offer();
+        ck_assert(fake_kick_wanted(&ring, old, event_idx)); /* asked for again */
+        ck_assert_int_eq(virtq_pop(&vq, &chain), 1);
+        virtq_push(&vq, &chain);
+    }
+    virtq_stop(&vq);
+    virtq_kicks_off(&vq);
+}
+END_TEST
+
 /* -- both sides at once -- */
 
 #define REQUESTS  50000
@@ -376,6 +403,7 @@ Suite *queue_events_suite(void)
     tcase_add_test(tcase, with_event_idx_avail_event_is_next_index_at_rest);
     tcase_add_loop_test(tcase, pop_of_an_empty_ring_changes_nothing, 0, 2);
     tcase_add_loop_test(tcase, spent_round_leaves_kicks_off, 0, 2);
+    tcase_add_loop_test(tcase, kicks_taken_back_stay_off_until_the_next_look, 0, 2);
     tcase_add_loop_test(tcase, no_wake_up_is_lost_between_two_threads, 0, 2);
     tcase_add_loop_test(tcase, request_that_comes_while_kicks_are_enabled_is_seen, 0, 2);
     suite_add_tcase(suite, tcase);
