@@ -135,7 +135,17 @@ shell() {
     shellcheck -S warning -f gcc -s sh -e SC2154,SC3043 "${guest_scripts[@]}"
 }
 
-[ $# -gt 0 ] || set -- layers machines spdx sizes format shell headers cpp_check tidy
+# The README's options are the program's.
+readme() {
+    make -s && tests/readme.sh --check
+}
+
+# Every requirement is proved by a test, or said not to be offered.
+matrix() {
+    tests/matrix.sh --check
+}
+
+[ $# -gt 0 ] || set -- layers machines spdx sizes format shell readme matrix headers cpp_check tidy
 for check; do
     run_case "lint/$check" "$check"
     [ "$case_status" = 0 ] || cat "$logs/lint/$check.log" >&2

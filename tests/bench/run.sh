@@ -84,6 +84,7 @@ boot_row() {
 
 boot_rows_arm64() {
     local run=("$linnet" run "${mem[@]}" --initrd "$made/init.cpio" --append quiet)
+    # shellcheck disable=SC2054 # the commas are an argument of QEMU
     local qemu=(qemu-system-aarch64 -M virt,gic-version=3 -accel kvm -cpu host -m "${mem[1]}"
         -nodefaults -no-user-config -display none -no-reboot -serial stdio
         -initrd "$made/init.cpio" -append "console=ttyAMA0 quiet")
@@ -93,6 +94,7 @@ boot_rows_arm64() {
 
 boot_rows() {
     local run=("$linnet" run "${mem[@]}" --initrd "$made/init.cpio" --append quiet)
+    # shellcheck disable=SC2054 # the commas are an argument of QEMU
     local qemu=(qemu-system-x86_64 -M "microvm,acpi=off,pit=off,pic=off,rtc=off" -accel kvm
         -cpu host -m "${mem[1]}" -nodefaults -no-user-config -display none -no-reboot
         -serial stdio -initrd "$made/init.cpio" -append "console=ttyS0 quiet reboot=t")
