@@ -160,8 +160,8 @@ static const char *const refusals[] = {
     "jacks=mic:plugged",
     "jacks=mic:unpluggedx",
     "jacks=Mic",
-    "jacks=mic+mic+mic+mic+mic+mic+mic+mic+mic+mic+mic+mic+"
-    "mic+mic+mic+mic+mic",
+    ("jacks=mic+mic+mic+mic+mic+mic+mic+mic+mic+mic+mic+mic+"
+     "mic+mic+mic+mic+mic"),
 };
 
 START_TEST(wrong_jacks_are_refused)
