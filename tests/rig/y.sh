@@ -69,12 +69,13 @@ start_outer() {
 
     # shellcheck disable=SC2054 # the commas are QEMU's
     if [ -n "$counting" ]; then
-        args+=(-accel tcg,thread=single -icount shift=0,sleep=on -smp 1)
+        args+=(-accel tcg,thread=single -icount shift=0,sleep=off -smp 1)
     else
         args+=(-accel tcg,thread=multi -smp "$cpus")
+
     fi
     args+=(-kernel "$guest/vmlinux" -initrd "$initramfs"
-        -append "console=ttyS0 quiet panic=-1 cryptomgr.notests=1 rig.job=$work/job.sh rig.out=$out"
+        -append "console=ttyS0 quiet panic=-1 cryptomgr.notests=1 $EXTRA rig.job=$work/job.sh rig.out=$out"
         -virtfs "local,path=/,mount_tag=root,readonly=on,$share"
         -virtfs "local,path=$out,mount_tag=out,$share"
         -chardev "file,id=console,path=$work/console" -serial chardev:console
