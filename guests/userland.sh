@@ -6,8 +6,9 @@
 #
 #   guests/userland.sh ARCH      arm64 or amd64
 #
-# Leaves build/guests/userland-ARCH, a root with a shell, what test scripts call, alsa-utils, and
-# the libraries of all these. On a machine of that architecture it is not needed, and not made.
+# Leaves build/guests/userland-ARCH, a root with a shell, what test scripts call, alsa-utils, QEMU
+# for the comparison in `make bench`, and the libraries of all these. On a machine of that
+# architecture it is not needed, and not made.
 # The folder appears in one rename; remove it to get newer packages.
 set -eu
 
@@ -22,6 +23,11 @@ libraries=(libacl1 libasound2 libatopology2 libattr1 libblkid1 libc6 libcrypt1 l
     libssl3 libsystemd0 libtinfo6 libudev1 libbz2-1.0 liblzma5 zlib1g libcap2 libcap-ng0 libuuid1
     libgcrypt20 libgpg-error0 liblz4-1 libzstd1 libsndfile1 libstdc++6 libflac12 libvorbis0a
     libvorbisenc2 libvorbisfile3 libopus0 libogg0 libmpg123-0 libmp3lame0)
+qemu=(qemu-system-common libaio1 libbpf1 libcapstone4 libdaxctl1 libelf1 libffi8 libfuse3-3
+    libglib2.0-0 libgnutls30 libhogweed6 libibverbs1 libidn2-0 libjpeg62-turbo libkmod2 libndctl6
+    libnettle8 libnl-3-200 libnl-route-3-200 libnuma1 libp11-kit0 libpixman-1-0 libpmem1
+    librdmacm1 libsasl2-2 libseccomp2 libslirp0 libtasn1-6 libunistring2 liburing2 libvdeplug2
+    libfdt1)
 
 die() {
     echo "userland.sh: $*" >&2
@@ -30,7 +36,11 @@ die() {
 
 [ $# = 1 ] || die "usage: userland.sh ARCH"
 arch=$1
-case $arch in arm64 | amd64) ;; *) die "unknown architecture '$arch': arm64 or amd64" ;; esac
+case $arch in
+arm64) qemu+=(qemu-system-arm) ;;
+amd64) qemu+=(qemu-system-x86) ;;
+*) die "unknown architecture '$arch': arm64 or amd64" ;;
+esac
 [ "$arch" != "$(dpkg --print-architecture)" ] || exit 0
 dest=$top/build/guests/userland-$arch
 [ ! -e "$dest/packages" ] || exit 0
@@ -48,7 +58,7 @@ cd "$work/deb"
 
 echo "userland.sh: getting Debian's programs for $arch" >&2
 apt_options=(-o APT::Sandbox::User=root -o APT::Architectures::=amd64 -o APT::Architectures::=arm64)
-wanted=("${packages[@]}" "${libraries[@]}")
+wanted=("${packages[@]}" "${libraries[@]}" "${qemu[@]}")
 apt_get() { apt-get -qq "${apt_options[@]}" "$@" >"$work/log" 2>&1; }
 if ! apt_get download "${wanted[@]/%/:$arch}"; then # lists absent or out of date
     lists=$top/build/guests/.apt/lists cache=$top/build/guests/.apt/cache

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 
 new=$(mktemp)
 trap 'rm -f "$new"' EXIT
-linnet=build/$(uname -m)-release/linnet
+linnet=build/$(uname -m | sed s/aarch64/arm64/)-release/linnet
 
 options=$("$linnet" run --help=markdown) awk '
     /^<!-- end of options -->$/ { skipping = 0 }

@@ -35,7 +35,8 @@ static const char *const help_choices[] = {"text", "markdown", NULL};
 
 static const struct opt run_options[] = {
     {.name = "kernel",
-     .help = "kernel to boot, bzImage or ELF vmlinux; --kernel KERNEL is the same",
+     .help = "kernel to boot: bzImage or ELF vmlinux on x86_64, Image (packed, too) on arm64; "
+             "--kernel KERNEL is the same",
      .type = OPT_PATH,
      .arg = "KERNEL",
      .flags = OPT_REQUIRED | OPT_POSITIONAL,

@@ -27,8 +27,10 @@ static int kvm_open_error(int r)
     case -ENOENT:
     case -ENODEV:
     case -ENXIO:
-        return log_error(r, KVM_DEVICE " is missing: load kvm_intel or kvm_amd, or switch on "
-                                       "virtualization in the firmware (see `linnet doctor`)");
+        return log_error(r,
+                         KVM_DEVICE " is missing: load its module (kvm_intel, kvm_amd), switch on "
+                                    "virtualization in the firmware, or on arm64 start Linux at "
+                                    "EL2 (see `linnet doctor`)");
     case -EACCES:
     case -EPERM:
         return log_error(r, "no permission to open " KVM_DEVICE ": join the group that owns it, "

@@ -49,6 +49,11 @@ files() {
     head -c 2000000 "$kernel" >truncated
     head -c 300 "$kernel" >stub
     head -c 3000000 "${kernel%vmlinuz}vmlinux" >truncated-elf
+    { head -c 56 /dev/zero && printf 'ARM\x64' && head -c 1000 /dev/zero; } >Image
+    echo '/dts-v1/; /plugin/; &{/} { a; }; &uart9 { b; };' |
+        dtc -q -@ -I dts -O dtb -o label.dtbo -
+    echo '/dts-v1/; /plugin/; &{/} { extra { word = "here"; }; };' |
+        dtc -q -@ -I dts -O dtb -o good.dtbo -
     printf '{"kernel": "bzImage",\n "mem": 512M}\n' >syntax.json
     printf '{"kernel": "bzImage",\n "cups": 2}\n' >key.json
     printf '{"kernel": "bzImage", "cpus": "many"}\n' >value.json
@@ -60,6 +65,22 @@ no_kvm() {
     "${mine[@]}" mount -t tmpfs none /dev || skip "no mount namespace to hide /dev/kvm in"
     refused 1 '/dev/kvm.*' "${mine[@]}" sh -c \
         'mount -t tmpfs none /dev && exec "$@"' sh ./linnet run "$kernel"
+}
+
+# The tree is written whatever becomes of the guest; the same command gives the same one.
+dump_dtb() {
+    local name status
+    [ -w /dev/kvm ] || skip "no /dev/kvm to write to"
+    for name in one two; do
+        status=0
+        ./linnet run --kvm any --time-limit 200ms --rng --dtbo good.dtbo --dump-dtb $name.dtb \
+            "$kernel" </dev/null >out || status=$?
+        [ "$status" = 37 ] || fail "exit status $status, not 37"
+    done
+    cmp one.dtb two.dtb
+    dtc -I dtb -O dts -o one.dts one.dtb 2>errors
+    [ ! -s errors ] || fail "dtc: $(head -n 1 errors)"
+    grep -q 'word = "here"' one.dts
 }
 
 no_permission() {
@@ -118,6 +139,17 @@ with_kvm kernel-stub 1 'stub' stub
 with_kvm kernel-truncated 1 'truncated' truncated
 with_kvm kernel-elf-truncated 1 'truncated-elf' truncated-elf
 with_kvm kernel-too-large 1 '--mem' --mem 32M "$kernel"
+with_kvm kernel-of-arm64 1 'Image: an arm64 kernel.*x86_64' Image
+with_kvm dtb-missing 1 '--dtb absent' --dtb absent "$kernel"
+with_kvm dtb-not-one 35 'text: not a device tree' --dtb text "$kernel"
+with_kvm dtb-overlay 35 'good\.dtbo: an overlay.*--dtbo' --dtb good.dtbo "$kernel"
+bad dtbo-without-file 35 '--dtbo path' "$kernel" --dtbo
+with_kvm dtbo-missing 1 '--dtbo absent' --dtbo absent "$kernel"
+with_kvm dtbo-not-one 35 'text: not a device tree overlay' --dtbo good.dtbo --dtbo text "$kernel"
+with_kvm dtbo-label 35 'label\.dtbo: fragment@1: .*label uart9' --dtbo path=label.dtbo "$kernel"
+with_kvm dtbo-pvh 35 'PVH' --dtbo good.dtbo "${kernel%vmlinuz}vmlinux"
+with_kvm dump-dtb-not-writable 1 '--dump-dtb /nowhere/x' --dump-dtb /nowhere/x "$kernel"
+run_case cli/dump-dtb dump_dtb
 with_kvm initrd-missing 1 '--initrd.*absent' --initrd absent "$kernel"
 with_kvm initrd-too-large 1 'vmlinux.*--mem' --mem 100M \
     --initrd "${kernel%vmlinuz}vmlinux" "$kernel"
