@@ -2,8 +2,8 @@
 /* See ctl.h: values of control elements, and what they do. */
 #include "devices/snd/ctl.h"
 
-#include "devices/snd/snd.h"
 #include "devices/snd/move.h"
+#include "devices/snd/snd.h"
 
 #include <stdio.h>
 #include <string.h>
