@@ -3,6 +3,7 @@
 #include "vmm/control.h"
 
 #include "vmm/control_line.h"
+#include "vmm/control_listen.h"
 #include "vmm/text.h"
 
 #include <fcntl.h>
@@ -12,8 +13,6 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
 
 #define CLIENTS_MAX 16
@@ -47,11 +46,9 @@ struct control {
     struct loop *loop;
     struct control_vm *vm;
     uint64_t start_ns;
-    struct watch listener;
-    char *path; /* owned; NULL: there is no socket of ours there */
-    dev_t path_dev;
-    ino_t path_ino;
-    int spare_fd; /* given up for a moment to turn a client away when fds are out */
+    struct control_listener socket;
+    struct watch listener; /* borrows its fd */
+    int spare_fd;          /* given up for a moment to turn a client away when fds are out */
     struct client *clients[CLIENTS_MAX]; /* owned; NULL: free */
 
     struct watch done_watch; /* eventfd */
@@ -419,55 +416,7 @@ static void listener_ready(struct watch *watch, uint32_t epoll_events)
     }
 }
 
-/* -- the socket -- */
-
-/* Makes way for a socket at `path`: nothing is there, or what a dead machine left. */
-static int path_clear(const char *path, const struct sockaddr_un *address)
-{
-    auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    struct stat st;
-
-    if (fd < 0)
-        return log_error(-errno, "--control %s", path);
-    if (lstat(path, &st) < 0)
-        return errno == ENOENT ? 0 : log_error(-errno, "--control %s", path);
-    if (!S_ISSOCK(st.st_mode))
-        return log_error(-EEXIST, "--control %s: not a socket, left alone; give another name",
-                         path);
-    if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN)
-        return log_error(-EADDRINUSE, "--control %s: another machine has it; give another name",
-                         path);
-    if (errno != ECONNREFUSED)
-        return log_error(-errno, "--control %s", path);
-    return unlink(path) < 0 && errno != ENOENT ? log_error(-errno, "--control %s: remove", path)
-                                               : 0;
-}
-
-static int socket_open(struct control *control, const char *path)
-{
-    struct sockaddr_un address;
-    struct stat st;
-
-    if (control_address(path, &address) < 0)
-        return log_error(0, "--control %s: too long; a socket's name has up to %zu bytes", path,
-                         sizeof(address.sun_path) - 1),
-               -EINVAL;
-    int r = path_clear(path, &address);
-    if (r < 0)
-        return r;
-    control->listener.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    /* Linux gives the file the mode that its socket has: there is no moment with another. */
-    if (control->listener.fd < 0 || fchmod(control->listener.fd, 0600) < 0 ||
-        bind(control->listener.fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-        return log_error(-errno, "--control %s", path);
-    control->path = strdup(path);
-    if (control->path == NULL || stat(path, &st) < 0 || listen(control->listener.fd, 16) < 0)
-        return log_error(-errno, "--control %s", path);
-    control->path_dev = st.st_dev;
-    control->path_ino = st.st_ino;
-    r = loop_add(control->loop, &control->listener, EPOLLIN);
-    return r < 0 ? log_error(r, "--control %s", path) : 0;
-}
+/* -- all of it -- */
 
 int control_create(const char *path, struct loop *loop, struct control_vm *vm,
                    struct control **ret_control)
@@ -480,12 +429,19 @@ int control_create(const char *path, struct loop *loop, struct control_vm *vm,
     control->vm = vm;
     control->start_ns = now_ns();
     (void)pthread_mutex_init(&control->lock, NULL); /* default kind: cannot fail */
-    control->listener = (struct watch){.fd = -1, .ready = listener_ready};
+    control->socket.fd = -1;
     control->done_watch = (struct watch){.fd = -1, .ready = done_ready};
     control->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC); /* none: works without */
     control->done_watch.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int r = control->done_watch.fd < 0 ? -errno : loop_add(loop, &control->done_watch, EPOLLIN);
-    r = r < 0 ? log_error(r, "--control") : socket_open(control, path);
+    if (r < 0)
+        (void)log_error(r, "--control");
+    else
+        r = control_listen(path, &control->socket);
+    if (r == 0) {
+        control->listener = (struct watch){.fd = control->socket.fd, .ready = listener_ready};
+        r = loop_add(loop, &control->listener, EPOLLIN);
+    }
     if (r < 0) {
         control_destroy(control);
         return r;
@@ -494,21 +450,10 @@ int control_create(const char *path, struct loop *loop, struct control_vm *vm,
     return 0;
 }
 
-/* Somebody may have put another socket in its place; that one stays. */
-static void path_remove(const struct control *control)
-{
-    struct stat st;
-
-    if (control->path != NULL && lstat(control->path, &st) == 0 && st.st_dev == control->path_dev &&
-        st.st_ino == control->path_ino)
-        (void)unlink(control->path); /* a stale socket does no harm */
-}
-
 void control_destroy(struct control *control)
 {
     if (control == NULL)
         return;
-    path_remove(control);
     while (control->done != NULL) {
         struct request *request = control->done;
         control->done = request->next_done;
@@ -521,10 +466,9 @@ void control_destroy(struct control *control)
             client_destroy(control->clients[i]);
     loop_remove(&control->listener);
     loop_remove(&control->done_watch);
-    fd_close(&control->listener.fd);
+    control_unlisten(&control->socket);
     fd_close(&control->done_watch.fd);
     fd_close(&control->spare_fd);
     (void)pthread_mutex_destroy(&control->lock);
-    free(control->path);
     free(control);
 }
