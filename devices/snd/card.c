@@ -35,7 +35,8 @@ const struct opt card_opts[] = {
          "loopback to the capture stream of the same number"},
     {.name = "path",
      .type = OPT_PATH,
-     .help = "host=file: the recording; its ending says what kind"},
+     .help = "host=file: the recording; its ending says what kind. A second stream records into "
+             "NAME-s1, another format into NAME.2"},
     {.name = "source",
      .type = OPT_CHOICE,
      .choices = source_names,
