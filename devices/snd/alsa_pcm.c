@@ -200,19 +200,22 @@ static int wake_setup(const struct alsa_pcm *pcm, snd_pcm_sw_params_t *sw)
     return r;
 }
 
-/* A card goes on for a moment before it is noticed that it has run dry. What it finds in the ring
- * then is silence where this can be had, or else what it has played before. */
+/* A card goes on for a moment before it is noticed that it has run dry, and would play once more
+ * what it has played. So while less than two periods are left, the kernel keeps silence behind
+ * them. Not more: to do that all the time would be work, and kernels before 6.4 have a race there.
+ * Plugins that can't have this do without. */
 static int sw_setup(const struct alsa_pcm *pcm)
 {
+    const snd_pcm_uframes_t silence = MIN(2 * pcm->period_frames, pcm->buffer_frames - 1);
     snd_pcm_sw_params_t *sw;
 
     snd_pcm_sw_params_alloca(&sw);
     int r = wake_setup(pcm, sw);
     if (r < 0)
         return alsa_result(r);
-    (void)snd_pcm_sw_params_set_silence_threshold(pcm->handle, sw, pcm->buffer_frames);
-    (void)snd_pcm_sw_params_set_silence_size(pcm->handle, sw, pcm->buffer_frames);
-    if (snd_pcm_sw_params(pcm->handle, sw) == 0)
+    if (snd_pcm_sw_params_set_silence_threshold(pcm->handle, sw, silence) == 0 &&
+        snd_pcm_sw_params_set_silence_size(pcm->handle, sw, silence) == 0 &&
+        snd_pcm_sw_params(pcm->handle, sw) == 0)
         return 0;
     (void)snd_pcm_sw_params_set_silence_size(pcm->handle, sw, 0);
     (void)snd_pcm_sw_params_set_silence_threshold(pcm->handle, sw, 0);

@@ -167,9 +167,9 @@ static const struct {
     const char *device;
     uint32_t period, buffer;
 } ways[] = {
-    {"hw:CARD=Loopback,DEV=0", 4800, 24000},         {"hw:CARD=Loopback,DEV=0", 480, 4800},
-    {"hw:CARD=Loopback,DEV=0", 5000, 15000},         {"plughw:CARD=Loopback,DEV=0", 4800, 19200},
-    {"plug:'dmix:CARD=Loopback,DEV=0'", 1024, 4096},
+    {"hw:CARD=Loopback,DEV=0", 4800, 24000},          {"hw:CARD=Loopback,DEV=0", 480, 14400},
+    {"hw:CARD=Loopback,DEV=0", 5000, 15000},          {"plughw:CARD=Loopback,DEV=0", 4800, 19200},
+    {"plug:'dmix:CARD=Loopback,DEV=0'", 1024, 16384},
 };
 
 /* Plays all frames; with `pause`, the guest says STOP in the middle, and START. */
