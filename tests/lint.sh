@@ -125,7 +125,8 @@ cpp_check() {
 
 tidy() {
     make -s compile_commands.json
-    files "*.c" | grep -v "^tests/" |
+    # What this architecture's program is made of: the other's ioctls have no headers here.
+    grep -o '"file":"[^"]*"' compile_commands.json | cut -d '"' -f 4 | grep -v "^tests/" |
         xargs -n 4 -P 2 clang-tidy -p . --quiet --warnings-as-errors='*' 2>/dev/null
 }
 
