@@ -64,8 +64,9 @@ const struct opt card_opts[] = {
      .value = "default",
      .arg = "PCM",
      .help = "alsa: name of the PCM, such as hw:0,0"},
+    /* Off: a thread whose work a guest decides about does not go before all others unasked. */
     {.name = "rt",
-     .value = "on",
+     .value = "off",
      .type = OPT_BOOL,
      .help = "alsa: real-time priority for the device's thread, where that is allowed"},
     {.name = "expect",

@@ -202,7 +202,9 @@ static int snd_finish(struct virtio_device *dev)
         int r = ear_judge(&stream->ear);
         heard |= stream->ear.judged > 0;
         verdict = r < 0 ? r : verdict;
-        r = class->finish != NULL ? class->finish(stream->attach.host) : 0;
+        /* A host that is still being opened belongs to another thread, and has nothing to lose. */
+        bool finishes = class->finish != NULL && stream->attach.state != ATTACH_OPENING;
+        r = finishes ? class->finish(stream->attach.host) : 0;
         lost = r < 0 ? r : lost;
     }
     if (!heard && snd->stream_count > 0)
