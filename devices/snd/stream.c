@@ -108,7 +108,6 @@ void stream_reset(struct stream *stream)
     attach_reset(&stream->attach);
     stream->oldest = NULL; /* the device puts all messages back */
     stream->newest_next = &stream->oldest;
-    stream->clock.running = false;
     stream->is_parked = false;
     stream->dirty = false;
     stream->state = STREAM_INIT;
@@ -335,9 +334,10 @@ static int stream_stop(struct stream *stream)
     int r = 0;
 
     snd_take_messages(stream->snd, stream->vq);
-    stream_serve(stream); /* what is due was heard before the stop */
+    stream_serve(stream); /* what is due was heard before the stop, */
+    uint64_t now = snd_now_ns(stream->snd);
     if (stream->clock.kind != CLOCK_KIND_HOST)
-        stream_catch_up(stream, snd_now_ns(stream->snd));
+        stream_catch_up(stream, now); /* and what is not, in part */
     if (attach_is_open(&stream->attach) && class->stop != NULL)
         r = class->stop(stream->attach.host);
     if (r == 0)
@@ -346,7 +346,7 @@ static int stream_stop(struct stream *stream)
         stream_lose_host(stream);
         return r;
     }
-    clock_stop(&stream->clock, snd_now_ns(stream->snd), stream->submitted_frames);
+    clock_stop(&stream->clock, now, stream->submitted_frames);
     stream_seek_back(stream);
     stream_arm(stream, CLOCK_NEVER);
     return 0;

@@ -175,7 +175,7 @@ static uint64_t due_ns(const struct stream *stream, const struct message *messag
 
     if (due > now)
         return due;
-    if (message->next == NULL && stream->completed_ns != 0)
+    if (message->next == NULL)
         due = MAX(due, stream->completed_ns + hold_ns(stream));
     if (!stream_is_output(stream) && stream->clock.kind == CLOCK_KIND_HOST &&
         message->moved_frames < message->frames)
@@ -262,15 +262,7 @@ void stream_serve(struct stream *stream)
 
 void stream_flush(struct stream *stream, uint32_t status)
 {
-    uint64_t consumed =
-        clock_consumed(&stream->clock, snd_now_ns(stream->snd), stream->submitted_frames);
-
-    while (stream->oldest != NULL) {
-        struct message *message = stream->oldest;
-        uint64_t end = message->start_frame + message->frames;
-        if (status == VIRTIO_SND_S_OK)
-            stream_move_until(stream, MIN(end, consumed));
+    while (stream->oldest != NULL)
         complete_oldest(stream, status, 0);
-    }
     virtio_signal(&stream->snd->dev, stream->vq);
 }

@@ -7,6 +7,6 @@
 /* Frames begin to flow, after a start or a gap: the host's clock is measured from here. */
 void stream_span_begin(struct stream *stream);
 
-/* Completes every message held, unplayed: with S_OK for RELEASE (what the clock consumed of them is
- * moved to the host first), with S_IO_ERR when the driver threw them away. */
+/* Completes every message held, unplayed: with S_OK for RELEASE, with S_IO_ERR when the driver
+ * threw them away. */
 void stream_flush(struct stream *stream, uint32_t status);

@@ -428,6 +428,7 @@ START_TEST(another_command_ends_the_wait)
     rig_step(&rig);
     ck_assert_uint_eq(probe.opens, 1);
     ck_assert_uint_eq(probe.closes, 1); /* nobody wants it any more */
+    ck_assert_int_eq(rig.snd->streams[0].attach.state, ATTACH_CLOSED);
     tear_down();
 }
 END_TEST

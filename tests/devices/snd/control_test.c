@@ -208,6 +208,8 @@ static const struct {
     {RIG_PCM_INFO, 3, 0, 32, 4, RIG_OK, 4},
     {RIG_PCM_INFO, 4, 0, 32, 4, RIG_BAD_MSG, 4},
     {RIG_JACK_INFO, 0, 0, 24, 4, RIG_OK, 4},
+    {RIG_PCM_INFO, 0, 1, 4096, 5000, RIG_OK, 4100},
+    {RIG_PCM_INFO, 0, 1, 4097, 5000, RIG_BAD_MSG, 4}, /* no structure is that long */
     {RIG_PCM_INFO, 0, 3, 0xffffffff, 1000, RIG_BAD_MSG, 4},
     {RIG_PCM_INFO, 0, 3, 0x55555556, 1000, RIG_BAD_MSG, 4}, /* 3 * size is 2 in 32 bits */
     {RIG_PCM_INFO, 0, 2, 0x80000000, 1000, RIG_BAD_MSG, 4}, /* 2 * size is 0 in 32 bits */
@@ -219,7 +221,7 @@ START_TEST(query_is_bounded)
 {
     const struct query request =
         query(queries[_i].code, queries[_i].start, queries[_i].count, queries[_i].size);
-    uint8_t reply[1000];
+    uint8_t reply[5000];
     struct rig rig;
     uint32_t used;
 

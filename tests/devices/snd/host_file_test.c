@@ -323,6 +323,56 @@ START_TEST(another_format_begins_a_new_take)
 }
 END_TEST
 
+/* What makes a new take: each of the three alone, and nothing else. */
+START_TEST(take_ends_with_its_format_rate_or_channels)
+{
+    static const struct {
+        uint8_t channels, format, rate;
+        uint32_t period_bytes;
+        bool another;
+    } next[] = {{2, RIG_S32, 7, 1920, true},
+                {2, RIG_S16, 6, 1920, true},
+                {1, RIG_S16, 7, 1920, true},
+                {2, RIG_S16, 7, 960, false}};
+    uint8_t bytes[1920];
+    struct rig rig;
+
+    pattern(bytes, sizeof(bytes), 1);
+    rig_start(&rig, options("e.wav", ""));
+    rig_prepare(&rig, 0);
+    ck_assert_uint_eq(rig_command(&rig, RIG_START, 0), RIG_OK);
+    play_period(&rig, bytes, sizeof(bytes));
+    ck_assert_uint_eq(rig_command(&rig, RIG_STOP, 0), RIG_OK);
+    ck_assert_uint_eq(rig_command(&rig, RIG_RELEASE, 0), RIG_OK);
+    ck_assert_uint_eq(rig_set_params(&rig, 0, 2 * next[_i].period_bytes, next[_i].period_bytes,
+                                     next[_i].channels, next[_i].format, next[_i].rate),
+                      RIG_OK);
+    ck_assert_uint_eq(rig_command(&rig, RIG_PREPARE, 0), RIG_OK);
+    ck_assert_int_eq(access(in_folder("e.2.wav"), F_OK) == 0, next[_i].another);
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(old_recording_is_replaced)
+{
+    uint8_t bytes[1920];
+    struct rig rig;
+    SF_INFO info;
+
+    pattern(bytes, sizeof(bytes), 1);
+    int fd = open(in_folder("o.wav"), O_WRONLY | O_CREAT, 0600);
+    ck_assert_int_eq(ftruncate(fd, 100000), 0);
+    (void)close(fd);
+    rig_start(&rig, options("o.wav", ""));
+    rig_prepare(&rig, 0);
+    ck_assert_uint_eq(rig_command(&rig, RIG_START, 0), RIG_OK);
+    play_period(&rig, bytes, sizeof(bytes));
+    rig_end(&rig);
+    (void)sf_close(reopen("o.wav", &info));
+    ck_assert_int_eq(info.frames, 480);
+}
+END_TEST
+
 START_TEST(another_format_before_any_frame_changes_the_first_take)
 {
     struct rig rig;
@@ -476,9 +526,10 @@ END_TEST
 
 START_TEST(full_disk_ends_the_recording_and_not_the_guest)
 {
-    const struct rlimit limit = {10000, RLIM_INFINITY};
+    const struct rlimit limit = {10002, RLIM_INFINITY}; /* in the middle of a frame */
     const struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY};
     struct capture capture;
+    struct stat stat_buf;
     uint8_t bytes[1920];
     struct rig rig;
     SF_INFO info;
@@ -503,6 +554,8 @@ START_TEST(full_disk_ends_the_recording_and_not_the_guest)
 
     (void)sf_close(reopen("full.wav", &info));
     ck_assert_int_eq(info.frames, 2472);
+    ck_assert_int_eq(stat(in_folder("full.wav"), &stat_buf), 0);
+    ck_assert_int_eq(stat_buf.st_size, 112 + 4 * 2472);
 }
 END_TEST
 
@@ -591,6 +644,8 @@ Suite *host_file_suite(void)
     tcase_add_loop_test(content, container_follows_the_ending, 0, ARRAY_SIZE(endings));
     tcase_add_test(content, plays_with_equal_parameters_make_one_recording);
     tcase_add_test(content, another_format_begins_a_new_take);
+    tcase_add_loop_test(content, take_ends_with_its_format_rate_or_channels, 0, 4);
+    tcase_add_test(content, old_recording_is_replaced);
     tcase_add_test(content, another_format_before_any_frame_changes_the_first_take);
     tcase_add_test(content, each_stream_has_its_file);
     tcase_add_test(content, recording_holds_what_was_heard_before_a_stop);

@@ -170,6 +170,15 @@ START_TEST(sound_before_the_recording_is_not_in_it)
     ck_assert_uint_eq(rig_done_count(&rig, RIG_RX), 1);
     for (uint32_t i = 0; i < 480; i++)
         ck_assert_uint_eq(rig_load32(&rig, room + i * 4), i < 2 ? 0 : 1200 + i - 2);
+
+    command(RIG_STOP, 1); /* nor is what was kept back by an earlier recording */
+    rig_advance(&rig, 10 * RIG_MS);
+    (void)rig_record(&rig, 1, room, PERIOD_BYTES);
+    command(RIG_START, 1);
+    rig_advance(&rig, 10 * RIG_MS);
+    ck_assert_uint_eq(rig_done_count(&rig, RIG_RX), 1);
+    for (uint32_t i = 0; i < 480; i++)
+        ck_assert_uint_eq(rig_load32(&rig, room + i * 4), i < 2 ? 0 : 2160 + i - 2);
     rig_end(&rig);
 }
 END_TEST

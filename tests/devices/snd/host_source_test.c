@@ -196,6 +196,7 @@ START_TEST(tone_is_a_sine_of_that_frequency_and_level)
     float real;
 
     rig_start(&rig, "streams=0,source=tone,tone-freq=1000,tone-level=20");
+    (void)record(tone_formats[_i].format, 2 * tone_formats[_i].bytes, 2, RIG_48000, 100);
     gpa_t data = record(tone_formats[_i].format, 2 * tone_formats[_i].bytes, 2, RIG_48000, 4800);
     for (unsigned i = 0; i < 9600; i++) {
         const void *at = memory_at(&rig.mem, data + i * tone_formats[_i].bytes, 4);

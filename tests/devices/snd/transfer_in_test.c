@@ -314,6 +314,26 @@ START_TEST(malformed_message_is_refused_at_once)
 }
 END_TEST
 
+/* A writable part that is more than any buffer is not even cleared: no status can be honest. */
+START_TEST(huge_message_is_dropped)
+{
+    const uint32_t huge = 16 << 20;
+    uint32_t used, head;
+
+    set_up("host=null,streams=0,capture=1", false);
+    rig_prepare(&rig, 0);
+    gpa_t header = rig_alloc(&rig, 4), data = rig_alloc(&rig, huge);
+    memset(memory_at(&rig.mem, data, huge), 0xee, huge);
+    const struct fake_piece pieces[] = {{header, 4, 0}, {data, huge, FAKE_WRITE}};
+    (void)rig_send(&rig, RIG_RX, pieces, 2);
+    ck_assert(fake_used(&rig.drv.ring[RIG_RX], &head, &used));
+    ck_assert_uint_eq(used, 0);
+    ck_assert_uint_eq(rig_load32(&rig, data), 0xeeeeeeee);
+    ck_assert_uint_eq(rig_load32(&rig, data + huge - 8), 0xeeeeeeee);
+    tear_down();
+}
+END_TEST
+
 /* proves: SND-54 */
 START_TEST(status_may_be_split_and_share_a_descriptor_with_data)
 {
@@ -359,6 +379,7 @@ Suite *transfer_in_suite(void)
     tcase_add_test(tcase, capture_goes_on_with_silence_without_its_host);
     tcase_add_test(tcase, capture_of_a_returning_host_goes_on_in_its_place);
     tcase_add_loop_test(tcase, malformed_message_is_refused_at_once, 0, ARRAY_SIZE(malformed));
+    tcase_add_test(tcase, huge_message_is_dropped);
     tcase_add_test(tcase, status_may_be_split_and_share_a_descriptor_with_data);
     suite_add_tcase(suite, tcase);
     return suite;
