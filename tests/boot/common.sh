@@ -6,19 +6,23 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
 guests=$top/build/guests
-stock=6.12-amd64
-made=$top/build/boot # initramfs, kernels and sounds that tests/boot/run.sh made
+case $arch in
+arm64) stock=6.12-arm64 theme=boot-arm64 ;;
+*) stock=6.12-amd64 theme=boot ;;
+esac
+made=$top/build/$theme # initramfs, kernels and sounds that tests/boot/run.sh made
 boot_seconds_max=120
 
 # Cases in the order of running: name, where (see boot_case), function.
 case_names=() case_machines=() case_functions=()
 
-# boot_case MACHINE NAME FUNCTION. Without hardware KVM a case runs in the rig, in an outer machine
-# of one of two kinds: "counting" has one CPU, whose clock counts instructions and skips idle time;
-# "smp" has two at once and more memory.
+# boot_case MACHINE NAME FUNCTION [ARCH]: a case of every architecture, or of that. Without hardware
+# KVM a case runs in the rig, in an outer machine of one of two kinds: "counting" has one CPU, whose
+# clock counts instructions and skips idle time; "smp" has two at once and more memory.
 boot_case() {
+    [ "${4-$arch}" = "$arch" ] || return 0
     case_machines+=("$1")
-    case_names+=("boot/$2")
+    case_names+=("$theme/$2")
     case_functions+=("$3")
 }
 

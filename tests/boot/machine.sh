@@ -19,4 +19,4 @@ six_gib() {
 }
 
 boot_case smp four-cpus four_cpus
-boot_case smp six-gib six_gib
+boot_case smp six-gib six_gib x86_64

@@ -73,7 +73,7 @@ dump_dtb() {
     [ -w /dev/kvm ] || skip "no /dev/kvm to write to"
     for name in one two; do
         status=0
-        ./linnet run --kvm any --time-limit 200ms --rng --dtbo good.dtbo --dump-dtb $name.dtb \
+        ./linnet run --kvm any --time-limit 200ms --rng --dtbo good.dtbo --dump-dtb "$name.dtb" \
             "$kernel" </dev/null >out || status=$?
         [ "$status" = 37 ] || fail "exit status $status, not 37"
     done
