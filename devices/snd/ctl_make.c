@@ -127,6 +127,8 @@ static int groups_add(struct snd *snd)
 
 /* -- one of each, for tests -- */
 
+/* None of their 32-bit numbers is negative: 64-bit Linux 6.12 takes them as unsigned. */
+
 static const char *const colours[] = {"Red", "Green", "Blue", NULL};
 
 static void played_frames(const struct snd *snd, struct ctl *ctl)
@@ -171,7 +173,7 @@ static int tests_add(struct snd *snd)
         READ_WRITE | WIRE_CTL_TLV_READ | WIRE_CTL_TLV_WRITE | WIRE_CTL_TLV_COMMAND;
     const int64_t high = 1ll << 32; /* the least that a 32-bit value would lose */
     const struct wire_ctl_info boolean = {.head = test_head(WIRE_CTL_BOOLEAN, READ_WRITE, 2)};
-    const struct wire_ctl_info number = integer(READ_WRITE, 3, -10, 10, 2);
+    const struct wire_ctl_info number = integer(READ_WRITE, 3, 10, 30, 2);
     const struct wire_ctl_info large = integer64(READ_WRITE, 2, -3 * high, 3 * high, high);
     const struct wire_ctl_info colour = {.head = test_head(WIRE_CTL_ENUMERATED, READ_WRITE, 2),
                                          .limits.enumerated = {to_le32(3)}};
@@ -183,7 +185,9 @@ static int tests_add(struct snd *snd)
         integer64(WIRE_CTL_READ | WIRE_CTL_VOLATILE, 1, 0, INT64_MAX, 0);
 
     (void)add(snd, "Test Switch", &boolean);
-    (void)add(snd, "Test Integer", &number);
+    unsigned id = add(snd, "Test Integer", &number);
+    for (unsigned i = 0; i < 3; i++)
+        snd->ctls.item[id].value.integer[i] = number.limits.integer.min;
     (void)add(snd, "Test Integer64", &large);
     snd->ctls.item[add(snd, "Test Enumerated", &colour)].items = colours;
     (void)add(snd, "Test Bytes", &bytes);
