@@ -92,6 +92,10 @@ $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/%_fuzz.o $(LIB_OBJS) $(if $(filter fuzz,$(V
 	@echo 'LD $@'
 	@$(CC) $(LDFLAGS_ALL) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
 
+$(BUILD)/snd_load: $(BUILD)/tests/bench/snd_load.o $(LIB_OBJS) $(BUILD)/tests/fake_driver.o $(BUILD)/tests/fake_device.o $(BUILD)/tests/devices/snd/sound_rig.o
+	@echo 'LD $@'
+	@$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
 replay: $(FUZZERS:%=$(BUILD)/fuzz_%) ## run each fuzz harness over its corpus
 	@set -e; for f in $(FUZZERS); do $(RUN) $(BUILD)/fuzz_$$f tests/fuzz/corpus/$$f; done
 
@@ -101,7 +105,7 @@ fuzz: ## run each fuzzer for FUZZ_SECONDS (60)
 e2e: all ## boot stock kernels (in the rig where this host's KVM cannot)
 	@tests/boot/run.sh
 
-bench: all ## measure: name value unit
+bench: all $(BUILD)/snd_load ## measure: name value unit
 	@tests/bench/run.sh
 
 matrix: ## virtio rows against the tests that prove them
