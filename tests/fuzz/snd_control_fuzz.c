@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define STREAMS  3
+#define STREAMS  4
 #define OPS_MAX  200
 #define ROOM_MAX 1000
 #define HELD_MAX 60 /* messages that may be outstanding: their descriptors are not reused */
@@ -84,6 +84,27 @@ static void query(struct rig *rig, struct input *in)
     check_reply(rig, request, sizeof(request), MIN(room, (uint32_t)ROOM_MAX));
 }
 
+/* A control element's request: enough bytes for any value. */
+static void element(struct rig *rig, struct input *in)
+{
+    uint8_t request[600] = {0};
+    uint32_t len = 8 + take_byte(in) * 2u, room = take_byte(in) * 4u;
+
+    request[0] = take_byte(in) % 8;
+    request[1] = 0x03;
+    request[4] = take_byte(in) % 24;
+    take(in, request + 8, take_byte(in));
+    check_reply(rig, request, len, MIN(room, (uint32_t)ROOM_MAX));
+}
+
+static void remap(struct rig *rig, struct input *in)
+{
+    const le32 request[4] = {to_le32(RIG_JACK_REMAP), to_le32(take_byte(in) % 4u),
+                             to_le32(take_byte(in) % 18u), to_le32(take_byte(in) % 18u)};
+
+    check_reply(rig, request, sizeof(request), 4);
+}
+
 static void set_params(struct rig *rig, struct input *in)
 {
     uint8_t request[24] = {0x01, 0x01};
@@ -116,7 +137,7 @@ static void run_one(struct rig *rig, struct input *in, unsigned *held)
 {
     uint32_t stream;
 
-    switch (take_byte(in) % 8) {
+    switch (take_byte(in) % 10) {
     case 0:
         raw_request(rig, in);
         break;
@@ -142,6 +163,12 @@ static void run_one(struct rig *rig, struct input *in, unsigned *held)
     case 6:
         rig_stall(rig, take_byte(in) * 10 * RIG_MS);
         break;
+    case 7:
+        element(rig, in);
+        break;
+    case 8:
+        remap(rig, in);
+        break;
     default:
         rig_restart(rig);
         *held = 0;
@@ -158,9 +185,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct input in = {data, size};
     unsigned held = 0;
 
-    rig_start(&rig, size > 0 && data[0] % 2 == 1 ? "host=null,streams=3,formats=all,rates=all,"
-                                                   "channels=1-8,clock=free"
-                                                 : "host=null,streams=3");
+    rig_start(&rig, size > 0 && data[0] % 2 == 1
+                        ? "streams=3,capture=1,formats=all,rates=all,channels=1-8,clock=free"
+                        : "streams=3,source=tone,controls=all,jacks=line-out+mic:unplugged,"
+                          "jack-remap=on");
     for (unsigned op = 0; in.left > 0 && op < OPS_MAX; op++)
         run_one(&rig, &in, &held);
     rig_end(&rig);

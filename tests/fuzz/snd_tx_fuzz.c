@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Fuzzes the sound device's tx and rx queues: chains of any shape while a stream is in any state.
- * An operation is a byte, then its arguments; see run_one().
+ * Fuzzes the sound device's tx, rx and event queues: chains of any shape while streams are in any
+ * state, with a loopback between them and events to be told. An operation is a byte, then its
+ * arguments; see run_one().
  *
  * Beyond memory safety: a ring stays usable or the device needs a reset; what comes back was sent,
  * its used length fits, and nothing comes back twice.
@@ -21,9 +22,11 @@ struct input {
     size_t left;
 };
 
+#define QUEUES 3 /* from the event queue on: event, tx, rx */
+
 struct sent {
-    bool outstanding[2][256]; /* tx, rx; by head */
-    uint64_t writable[2][256];
+    bool outstanding[QUEUES][256]; /* by head */
+    uint64_t writable[QUEUES][256];
 };
 
 static void must(bool holds, const char *what)
@@ -76,8 +79,8 @@ static struct fake_piece take_piece(struct rig *rig, struct input *in, gpa_t are
 static void send_chain(struct rig *rig, struct input *in, struct sent *sent)
 {
     struct fake_piece pieces[PIECES_MAX];
-    unsigned rx = take_byte(in) % 2, count = take_byte(in) % PIECES_MAX + 1u;
-    struct fake_ring *ring = &rig->drv.ring[RIG_TX + rx];
+    unsigned queue = take_byte(in) % QUEUES, count = take_byte(in) % PIECES_MAX + 1u;
+    struct fake_ring *ring = &rig->drv.ring[RIG_EVENT + queue];
     gpa_t area = rig_alloc(rig, 16384);
     uint64_t writable = 0;
 
@@ -88,12 +91,12 @@ static void send_chain(struct rig *rig, struct input *in, struct sent *sent)
     uint16_t head = count > 2
                         ? fake_chain_indirect(ring, rig_alloc(rig, 16 * PIECES_MAX), pieces, count)
                         : fake_chain(ring, pieces, count);
-    if (sent->outstanding[rx][head])
+    if (sent->outstanding[queue][head])
         return; /* its turn has not come: a driver would wait */
-    sent->outstanding[rx][head] = true;
-    sent->writable[rx][head] = writable;
+    sent->outstanding[queue][head] = true;
+    sent->writable[queue][head] = writable;
     fake_offer(ring, head);
-    fake_write(&rig->drv, FAKE_QUEUE_NOTIFY, RIG_TX + rx);
+    fake_write(&rig->drv, FAKE_QUEUE_NOTIFY, RIG_EVENT + queue);
     rig_step(rig);
 }
 
@@ -101,11 +104,11 @@ static void check_used(struct rig *rig, struct sent *sent)
 {
     uint32_t id, len;
 
-    for (unsigned rx = 0; rx < 2; rx++) {
-        while (fake_used(&rig->drv.ring[RIG_TX + rx], &id, &len)) {
-            must(id < 256 && sent->outstanding[rx][id], "what comes back was sent, once");
-            must(len <= sent->writable[rx][id], "a used length fits");
-            sent->outstanding[rx][id] = false;
+    for (unsigned queue = 0; queue < QUEUES; queue++) {
+        while (fake_used(&rig->drv.ring[RIG_EVENT + queue], &id, &len)) {
+            must(id < 256 && sent->outstanding[queue][id], "what comes back was sent, once");
+            must(len <= sent->writable[queue][id], "a used length fits");
+            sent->outstanding[queue][id] = false;
         }
     }
 }
@@ -122,8 +125,10 @@ static void run_one(struct rig *rig, struct input *in, struct sent *sent)
         const le32 request[2] = {to_le32(RIG_PREPARE + take_byte(in) % 4u),
                                  to_le32(take_byte(in) % 4u)};
         (void)rig_control(rig, request, sizeof(request), NULL, 4, NULL);
-    } else if (op < 250) {
+    } else if (op < 245) {
         (void)rig_set_params(rig, take_byte(in) % 4u, 7680, 1920, 2, RIG_S16, RIG_48000);
+    } else if (op < 250) {
+        jack_plug(rig->snd, take_byte(in) % 2u, op % 2 == 0);
     } else {
         rig_restart(rig);
         *sent = (struct sent){0};
@@ -142,8 +147,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct input in = {data, size};
 
     sent = (struct sent){0};
-    rig_start(&rig, "host=null,streams=2");
+    rig_start(&rig, "host=loopback,streams=2,capture=2,jacks=headphone+mic");
     rig_prepare(&rig, 0);
+    rig_prepare(&rig, 2);
     for (unsigned op = 0; in.left > 0 && op < OPS_MAX; op++)
         run_one(&rig, &in, &sent);
     rig_end(&rig);
