@@ -15,19 +15,20 @@
 
 int arch_vm_type(const struct kvm *kvm, gpa_t ram_end, unsigned long *ret_type)
 {
-    int limit = kvm_cap(kvm, KVM_CAP_ARM_VM_IPA_SIZE);
+    int cap = kvm_cap(kvm, KVM_CAP_ARM_VM_IPA_SIZE);
+    int limit = cap > 0 ? cap : IPA_BITS_DEFAULT;
     int bits = IPA_BITS_MIN;
 
     while (bits < 63 && ram_end > (gpa_t)1 << bits)
         bits++;
-    if (bits > (limit > 0 ? limit : IPA_BITS_DEFAULT))
-        return log_error(-EINVAL,
-                         "--mem: this host's KVM gives a guest addresses of %d bits, "
-                         "which is %llu MiB of RAM at most",
-                         limit > 0 ? limit : IPA_BITS_DEFAULT,
-                         (1ULL << ((limit > 0 ? limit : IPA_BITS_DEFAULT) - 20)) -
-                             (ARM64_RAM >> 20));
-    *ret_type = limit > 0 ? KVM_VM_TYPE_ARM_IPA_SIZE(bits) : 0;
+    if (bits > limit) {
+        (void)log_error(0,
+                        "--mem: at most %llu MiB; this host's KVM gives guests addresses of %d "
+                        "bits",
+                        (1ULL << (limit - 20)) - (ARM64_RAM >> 20), limit);
+        return -EINVAL;
+    }
+    *ret_type = cap > 0 ? KVM_VM_TYPE_ARM_IPA_SIZE(bits) : 0;
     return 0;
 }
 
@@ -69,20 +70,16 @@ static int gic_place_redistributors(const struct kvm *kvm, unsigned cpu_count)
 /* A GIC of the newest version there is; its version in *ret_version. */
 static int gic_make(struct kvm *kvm, const struct platform *platform, unsigned *ret_version)
 {
-    unsigned cpu_count = platform->cpu_count;
     int r = gic_create(kvm, KVM_DEV_TYPE_ARM_VGIC_V3);
 
     if (r == 0) {
         *ret_version = ARM64_GIC_V3;
         r = gic_place(kvm, KVM_VGIC_V3_ADDR_TYPE_DIST, ARM64_GICD);
-        return r < 0 ? r : gic_place_redistributors(kvm, cpu_count);
+        return r < 0 ? r : gic_place_redistributors(kvm, platform->cpu_count);
     }
     r = gic_create(kvm, KVM_DEV_TYPE_ARM_VGIC_V2);
     if (r < 0)
         return log_error(r, "this host's KVM has neither a GICv3 nor a GICv2 for guests");
-    if (cpu_count > ARM64_GIC_V2_CPUS_MAX)
-        return log_error(-EINVAL, "--cpus %u: this host has a GICv2, which allows at most %d",
-                         cpu_count, ARM64_GIC_V2_CPUS_MAX);
     *ret_version = ARM64_GIC_V2;
     r = gic_place(kvm, KVM_VGIC_V2_ADDR_TYPE_DIST, ARM64_GICD);
     return r < 0 ? r : gic_place(kvm, KVM_VGIC_V2_ADDR_TYPE_CPU, ARM64_GICC);
@@ -93,9 +90,10 @@ int arch_vm_init(struct kvm *kvm, struct platform *platform)
     uint32_t irqs = ARM64_IRQS;
 
     int cpus_max = kvm_cap(kvm, KVM_CAP_MAX_VCPUS);
-    if (cpus_max > 0 && platform->cpu_count > (unsigned)cpus_max)
-        return log_error(-EINVAL, "--cpus %u: this host's KVM allows at most %d",
-                         platform->cpu_count, cpus_max);
+    if (cpus_max > 0 && platform->cpu_count > (unsigned)cpus_max) /* with a GICv2: 8 */
+        return (void)log_error(0, "--cpus %u: this host's KVM allows at most %d",
+                               platform->cpu_count, cpus_max),
+               -EINVAL;
     int r = gic_make(kvm, platform, &platform->irqchip);
     if (r < 0)
         return kvm->irqchip_fd < 0 || r == -EINVAL ? r : log_error(r, "place the GIC");

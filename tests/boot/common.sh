@@ -12,6 +12,8 @@ arm64) stock=6.12-arm64 theme=boot-arm64 ;;
 esac
 made=$top/build/$theme # initramfs, kernels and sounds that tests/boot/run.sh made
 boot_seconds_max=120
+# The clock of a counting machine runs ahead while it waits for the host's files; there, a lot.
+[ "$arch" != arm64 ] || boot_seconds_max=3600
 
 # Cases in the order of running: name, where (see boot_case), function.
 case_names=() case_machines=() case_functions=()

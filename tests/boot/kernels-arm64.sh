@@ -31,7 +31,7 @@ gic_v2() {
 }
 too_many_cpus_for_gic_v2() {
     boot 35 --cpus 9 "$guests/$stock/vmlinuz"
-    grep -q -- '--cpus 9: this host has a GICv2, which allows at most 8' errors
+    grep -q -- "--cpus 9: this host's KVM allows at most 8" errors
 }
 
 # wrong KERNEL WORDS: it is refused, in these words.

@@ -22,6 +22,10 @@
 . "$top/tests/boot/grid.sh"
 # shellcheck source=sound.sh
 . "$top/tests/boot/sound.sh"
+# shellcheck source=streams.sh
+. "$top/tests/boot/streams.sh"
+# shellcheck source=controls.sh
+. "$top/tests/boot/controls.sh"
 
 machines=(counting smp)
 [ "$arch" != arm64 ] || machines+=(gicv2)
@@ -30,10 +34,7 @@ rig_options_counting=(--counting --timeout 900)
 # shellcheck disable=SC2034
 rig_options_smp=(--cpus 2 --mem 8192 --timeout 600)
 # shellcheck disable=SC2034 # the interrupt controller that the outer machine has, and so its guests
-rig_options_gicv2=(--cpus 1 --gic 2 --timeout 300)
-# shellcheck disable=SC2034
-# The counting clock runs ahead while the machine waits for the host's files, as it does a lot there.
-[ "$arch" != arm64 ] || rig_options_counting=(--cpus 1 --timeout 900)
+rig_options_gicv2=(--counting --gic 2 --timeout 300)
 
 # wanted INDEX: is this case one of those asked for?
 wanted() {
