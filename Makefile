@@ -82,7 +82,7 @@ demo: ## do everything: set-up, boot a stock kernel, play a tone, say what was h
 	@tests/demo.sh
 
 check: ## do everything: set-up, unit tests (also under sanitizers), guests; counts at the end
-	@tests/check.sh
+	@WITH_ARM64=$(WITH_ARM64) tests/check.sh
 
 unit: $(BUILD)/unit ## unit tests of this VARIANT
 	CK_FORK=$(if $(SANITIZE),no,yes) $(if $(RUN),CK_TIMEOUT_MULTIPLIER=20) $(RUN) $(BUILD)/unit $(SUITE)

@@ -22,10 +22,6 @@
 . "$top/tests/boot/grid.sh"
 # shellcheck source=sound.sh
 . "$top/tests/boot/sound.sh"
-# shellcheck source=streams.sh
-. "$top/tests/boot/streams.sh"
-# shellcheck source=controls.sh
-. "$top/tests/boot/controls.sh"
 
 machines=(counting smp)
 [ "$arch" != arm64 ] || machines+=(gicv2)
