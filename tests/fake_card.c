@@ -105,6 +105,12 @@ static int on_hw_params(snd_pcm_ioplug_t *io, snd_pcm_hw_params_t *params)
     return fake_card.setup_error;
 }
 
+static int on_sw_params(snd_pcm_ioplug_t *io, snd_pcm_sw_params_t *params)
+{
+    (void)io;
+    return snd_pcm_sw_params_get_avail_min(params, &fake_card.avail_min);
+}
+
 static int on_pause(snd_pcm_ioplug_t *io, int enable)
 {
     (void)io;
@@ -135,7 +141,7 @@ static int on_poll_revents(snd_pcm_ioplug_t *io, struct pollfd *fds, unsigned co
     fd_set_ready(false);
     if (io->state != SND_PCM_STATE_RUNNING && io->state != SND_PCM_STATE_PREPARED)
         *ret_events = POLLERR;
-    else if (avail >= io->period_size)
+    else if (avail >= fake_card.avail_min)
         *ret_events = plays ? POLLOUT : POLLIN;
     return 0;
 }
@@ -194,6 +200,7 @@ int snd_pcm_open(snd_pcm_t **pcm, const char *name, snd_pcm_stream_t stream, int
         .transfer = on_transfer,
         .close = on_close,
         .hw_params = on_hw_params,
+        .sw_params = on_sw_params,
         .prepare = on_prepare,
         .pause = fake_card.can_pause ? on_pause : NULL,
         .poll_descriptors_count = fake_card.no_fds || fake_card.two_fds ? on_fd_count : NULL,
@@ -233,7 +240,9 @@ int snd_pcm_status(snd_pcm_t *pcm, snd_pcm_status_t *status)
 
 snd_pcm_type_t snd_pcm_type(snd_pcm_t *pcm)
 {
-    return fake_card.is_card ? SND_PCM_TYPE_HW : REAL(snd_pcm_type)(pcm);
+    if (fake_card.is_card)
+        return SND_PCM_TYPE_HW;
+    return fake_card.is_plug ? SND_PCM_TYPE_PLUG : REAL(snd_pcm_type)(pcm);
 }
 
 /* -- what tests call -- */

@@ -23,6 +23,7 @@ struct fake_card {
     snd_pcm_access_t access; /* RW_INTERLEAVED, or the only other one it has */
     bool can_pause;
     bool is_card;         /* says it is a kernel's PCM: a drop silences it */
+    bool is_plug;         /* says it is alsa-lib's plug, behind which there may be anything */
     unsigned fifo_frames; /* that have left the ring and are not heard yet */
     unsigned period_frames_max;
     bool no_fds;
@@ -42,6 +43,7 @@ struct fake_card {
     bool is_open;
     int fd, idle_fd;
     bool running;
+    snd_pcm_uframes_t avail_min;
     uint64_t hw_frames; /* since it was prepared */
     uint32_t recorded;  /* number of the last frame */
     uint32_t ring[FAKE_CARD_RING_FRAMES];

@@ -85,8 +85,12 @@ int alsa_pcm_open(struct alsa_pcm *pcm, const char *name, enum pcm_direction dir
     if (r < 0) {
         pcm->handle = NULL;
         alsa_pcm_close(pcm);
+        return alsa_result(r);
     }
-    return alsa_result(r);
+    snd_pcm_type_t type = snd_pcm_type(pcm->handle);
+    pcm->is_card = type == SND_PCM_TYPE_HW;
+    pcm->may_mix = direction == PCM_OUTPUT && !pcm->is_card && type != SND_PCM_TYPE_IOPLUG;
+    return 0;
 }
 
 void alsa_pcm_close(struct alsa_pcm *pcm)
@@ -151,13 +155,16 @@ int alsa_pcm_caps(const struct alsa_pcm *pcm, struct host_caps *ret_caps)
 
 /* -- setting up -- */
 
-/* The ring: the guest's period and buffer, or what comes nearest. */
+/* The ring: the guest's period and buffer, or what comes nearest. dmix gets a period more that
+ * stays free: it mixes only when it is given frames, and as far as there is room up to the period
+ * that the card plays. What it had no room for when the last frames came would never be heard. */
 static int ring_setup(struct alsa_pcm *pcm, snd_pcm_hw_params_t *hw,
                       const struct pcm_params *params)
 {
     snd_pcm_uframes_t period = params->period_frames;
     /* One period alone would have the card wait for us between any two. */
-    snd_pcm_uframes_t buffer = MAX(params->buffer_frames, 2 * params->period_frames);
+    snd_pcm_uframes_t buffer = MAX(params->buffer_frames, 2 * params->period_frames) +
+                               (pcm->may_mix ? params->period_frames : 0);
     int dir = 0;
 
     int r = snd_pcm_hw_params_set_period_size_near(pcm->handle, hw, &period, &dir);
@@ -175,6 +182,7 @@ static int ring_setup(struct alsa_pcm *pcm, snd_pcm_hw_params_t *hw,
         return -EINVAL; /* a plugin out of its mind */
     pcm->period_frames = (uint32_t)period;
     pcm->buffer_frames = (uint32_t)buffer;
+    pcm->fill_frames = (uint32_t)(pcm->may_mix && buffer >= 3 * period ? buffer - period : buffer);
     return 0;
 }
 
@@ -191,7 +199,8 @@ static int wake_setup(const struct alsa_pcm *pcm, snd_pcm_sw_params_t *sw)
     if (r == 0)
         r = snd_pcm_sw_params_set_stop_threshold(pcm->handle, sw, pcm->buffer_frames);
     if (r == 0)
-        r = snd_pcm_sw_params_set_avail_min(pcm->handle, sw, pcm->period_frames);
+        r = snd_pcm_sw_params_set_avail_min(
+            pcm->handle, sw, pcm->buffer_frames - pcm->fill_frames + pcm->period_frames);
     /* Not every plugin knows time stamps; alsa_pcm_look() takes the time itself then. */
     if (r == 0)
         (void)snd_pcm_sw_params_set_tstamp_mode(pcm->handle, sw, SND_PCM_TSTAMP_ENABLE);
@@ -243,7 +252,6 @@ int alsa_pcm_setup(struct alsa_pcm *pcm, const struct pcm_params *params)
     if (r < 0)
         return r;
     pcm->can_pause = snd_pcm_hw_params_can_pause(hw) != 0;
-    pcm->is_card = snd_pcm_type(pcm->handle) == SND_PCM_TYPE_HW;
     pcm->format = format;
     pcm->rate_hz = params->rate_hz;
     pcm->channels = params->channels;

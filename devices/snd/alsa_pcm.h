@@ -18,10 +18,12 @@ struct alsa_pcm {
     enum pcm_direction direction;
     bool can_pause;
     bool is_card; /* the kernel's own PCM with nothing between: dropping silences it at once */
+    bool may_mix; /* dmix may be behind it */
     snd_pcm_access_t access;
     snd_pcm_format_t format;
     uint32_t rate_hz, channels, frame_bytes;
     uint32_t period_frames, buffer_frames; /* of the PCM's ring: near what was asked for */
+    uint32_t fill_frames; /* of the ring to be filled at most; the fds fire a period below that */
 };
 
 struct alsa_look {

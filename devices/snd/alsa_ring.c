@@ -193,7 +193,7 @@ static uint64_t wake_frame(const struct alsa_ring *ring)
     if (!plays(ring))
         return ring->moved + ring->owed + period;
     uint64_t end = ring->moved + period;
-    return end > ring->pcm.buffer_frames ? end - ring->pcm.buffer_frames : 0;
+    return end > ring->pcm.fill_frames ? end - ring->pcm.fill_frames : 0;
 }
 
 static void arm(struct alsa_ring *ring)
@@ -243,6 +243,16 @@ static int ready(struct alsa_ring *ring)
     return r < 0 ? r : ring->state != ALSA_RUNOUT && ring->state != ALSA_SUSPENDED;
 }
 
+/* Of `frames`, those that go into the ring as far as it may be filled. */
+static size_t fitting(const struct alsa_ring *ring, size_t frames)
+{
+    uint64_t queued = ring->moved - ring->consumed;
+
+    if (ring->pcm.fill_frames == ring->pcm.buffer_frames)
+        return frames; /* alsa-lib sees to that */
+    return (size_t)MIN((uint64_t)frames, ring->pcm.fill_frames - queued);
+}
+
 ssize_t alsa_ring_write(struct alsa_ring *ring, const void *buf, size_t frames)
 {
     ssize_t count = -EPIPE;
@@ -252,7 +262,7 @@ ssize_t alsa_ring_write(struct alsa_ring *ring, const void *buf, size_t frames)
         int r = ring->promised == ring->moved ? ready(ring) : 0;
         if (r <= 0)
             return r;
-        count = alsa_pcm_write(&ring->pcm, buf, frames);
+        count = alsa_pcm_write(&ring->pcm, buf, fitting(ring, frames));
         r = count == -EPIPE || count == -ESTRPIPE ? look(ring) : 0;
         if (r < 0)
             return r;
@@ -266,7 +276,8 @@ ssize_t alsa_ring_write(struct alsa_ring *ring, const void *buf, size_t frames)
         if (r < 0)
             return r;
     }
-    arm(ring);
+    if (count > 0) /* or the fds have been of no use just now, and would fire again */
+        arm(ring);
     return count;
 }
 
@@ -290,7 +301,8 @@ ssize_t alsa_ring_read(struct alsa_ring *ring, void *ret_buf, size_t frames)
         return count;
     ring->moved += (uint64_t)count;
     ring->consumed = MAX(ring->consumed, ring->moved + ring->owed);
-    arm(ring);
+    if (count > 0)
+        arm(ring);
     return (ssize_t)owed + count;
 }
 
@@ -372,7 +384,7 @@ void alsa_ring_end(struct alsa_ring *ring)
 {
     alsa_wait_end(&ring->wait);
     ring->wanted = false;
-    if (ring->state == ALSA_MOVING || ring->state == ALSA_RUNOUT)
+    if (plays(ring) && (ring->state == ALSA_MOVING || ring->state == ALSA_RUNOUT))
         (void)look(ring); /* a PCM that fails now is closed all the same */
 }
 

@@ -197,6 +197,20 @@ START_TEST(card_without_pause_is_dropped_and_the_rest_is_silence)
 }
 END_TEST
 
+START_TEST(close_of_a_full_ring_is_no_overrun)
+{
+    struct capture capture;
+
+    start_capture();
+    fake_card_run(2 * BUFFER);
+    capture_start(&capture);
+    player_close(&player);
+    const char *text = capture_end(&capture);
+    ck_assert_str_eq(text, "");
+    ck_assert_uint_eq(player.host->xruns, 0);
+}
+END_TEST
+
 START_TEST(suspended_recording_goes_on)
 {
     struct capture capture;
@@ -263,6 +277,7 @@ Suite *alsa_capture_suite(void)
     tcase_add_test(tests, guest_that_takes_nothing_is_no_xrun_of_ours);
     tcase_add_test(tests, pause_keeps_what_was_recorded);
     tcase_add_test(tests, card_without_pause_is_dropped_and_the_rest_is_silence);
+    tcase_add_test(tests, close_of_a_full_ring_is_no_overrun);
     tcase_add_test(tests, suspended_recording_goes_on);
     tcase_add_test(tests, unplugged_card_is_an_error);
     tcase_add_test(tests, age_of_the_recording_is_the_latency);

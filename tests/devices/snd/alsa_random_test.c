@@ -110,6 +110,7 @@ START_TEST(every_frame_is_heard_once_whatever_happens)
     wanted = false;
     fake_card.can_pause = _i % 3 == 0;
     fake_card.is_card = _i % 3 == 1;
+    fake_card.is_plug = _i % 4 == 2;
     fake_card.access =
         _i % 2 == 0 ? SND_PCM_ACCESS_RW_INTERLEAVED : SND_PCM_ACCESS_MMAP_INTERLEAVED;
     player_init(&player, "fake", PCM_OUTPUT);

@@ -44,6 +44,7 @@ static void start_playback(unsigned frames)
 
 START_TEST(full_ring_wakes_once_when_a_period_was_played)
 {
+    fake_card.is_plug = _i == 1; /* which is full with a period to spare */
     start_playback(BUFFER);
     fake_card_run(PERIOD - 1);
     ck_assert_uint_eq(player_step(&player), 0);
@@ -170,6 +171,23 @@ START_TEST(fds_that_are_always_ready_for_nothing_are_given_up)
 }
 END_TEST
 
+/* Some plugins know one period only, whatever they are told. */
+START_TEST(fds_that_fire_too_early_are_not_asked_again_at_once)
+{
+    start_playback(BUFFER);
+    fake_card.avail_min = 1;
+    fake_card_run(1);
+    ck_assert_uint_eq(player_step(&player), 1);
+    player_check(&player, 1, BUFFER);
+    ck_assert_int_eq(player_write(&player, 1), 1);
+    ck_assert_int_eq(player_write(&player, 1), 0);
+    fake_card_run(1);
+    ck_assert_uint_eq(player_step(&player), 1);
+    ck_assert_int_eq(player_write(&player, 0), 0);
+    ck_assert_uint_eq(player_step(&player), 0);
+}
+END_TEST
+
 START_TEST(pcm_without_fds_goes_by_time)
 {
     fake_card.no_fds = true;
@@ -231,7 +249,7 @@ Suite *alsa_wait_suite(void)
     TCase *tests = tcase_create("all");
 
     tcase_add_checked_fixture(tests, setup, teardown);
-    tcase_add_test(tests, full_ring_wakes_once_when_a_period_was_played);
+    tcase_add_loop_test(tests, full_ring_wakes_once_when_a_period_was_played, 0, 2);
     tcase_add_test(tests, any_of_several_fds_wakes);
     tcase_add_test(tests, ring_with_room_for_a_period_goes_by_time_alone);
     tcase_add_test(tests, time_left_leaves_the_first_word_to_the_fds);
@@ -241,6 +259,7 @@ Suite *alsa_wait_suite(void)
     tcase_add_test(tests, stopped_ring_wakes_nobody);
     tcase_add_test(tests, unplugged_card_wakes_the_stream);
     tcase_add_test(tests, fds_that_are_always_ready_for_nothing_are_given_up);
+    tcase_add_test(tests, fds_that_fire_too_early_are_not_asked_again_at_once);
     tcase_add_test(tests, pcm_without_fds_goes_by_time);
     tcase_add_test(tests, fds_that_epoll_does_not_take_are_done_without);
     tcase_add_test(tests, recording_wakes_when_a_period_is_there);

@@ -125,11 +125,18 @@ START_TEST(setup_that_the_pcm_refuses_is_told_once)
 }
 END_TEST
 
+START_TEST(period_and_buffer_are_the_guests)
+{
+    start_playback();
+    ck_assert_uint_eq(fake_card.io.period_size, PERIOD);
+    ck_assert_uint_eq(fake_card.io.buffer_size, BUFFER);
+}
+END_TEST
+
 START_TEST(period_and_buffer_come_as_near_as_the_card_can)
 {
     fake_card.period_frames_max = 256;
-    player_init(&player, "fake", PCM_OUTPUT);
-    ck_assert_int_eq(player_open(&player, 48000, PERIOD, BUFFER), 0);
+    start_playback();
     ck_assert_uint_eq(fake_card.io.period_size, 256);
     ck_assert_uint_ge(fake_card.io.buffer_size, BUFFER - 256);
     ck_assert_uint_le(fake_card.io.buffer_size, BUFFER + 256);
@@ -142,6 +149,16 @@ START_TEST(buffer_of_one_period_gets_a_ring_of_two)
     ck_assert_int_eq(player_open(&player, 48000, PERIOD, PERIOD), 0);
     ck_assert_uint_eq(fake_card.io.period_size, PERIOD);
     ck_assert_uint_eq(fake_card.io.buffer_size, 2 * PERIOD);
+}
+END_TEST
+
+START_TEST(mixing_plugin_has_a_period_more_that_is_never_filled)
+{
+    fake_card.is_plug = true;
+    start_playback();
+    ck_assert_uint_eq(fake_card.io.buffer_size, BUFFER + PERIOD);
+    ck_assert_int_eq(player_write(&player, BUFFER + PERIOD), BUFFER);
+    ck_assert_int_eq(player_write(&player, PERIOD), 0);
 }
 END_TEST
 
@@ -368,6 +385,8 @@ Suite *host_alsa_suite(void)
     tcase_add_test(tests, pcm_that_does_not_exist_is_refused_in_one_line);
     tcase_add_test(tests, busy_or_forbidden_pcm_is_refused_with_a_remedy);
     tcase_add_test(tests, setup_that_the_pcm_refuses_is_told_once);
+    tcase_add_test(tests, period_and_buffer_are_the_guests);
+    tcase_add_test(tests, mixing_plugin_has_a_period_more_that_is_never_filled);
     tcase_add_test(tests, period_and_buffer_come_as_near_as_the_card_can);
     tcase_add_test(tests, buffer_of_one_period_gets_a_ring_of_two);
     tcase_add_test(tests, frames_pass_through_plugins_unchanged);
