@@ -96,6 +96,7 @@ add_sound() {
     for tool in "${sound_tools[@]}"; do
         add_program "$root" "$(program "$tool")"
     done
+    add_program "$root" "/lib/$triplet/libgcc_s.so.1" # which alsabat's threads load when they end
     ln -s aplay "$root$(dirname "$(program aplay)")/arecord"
     mkdir -p "$root/usr/share"
     cp -RL /usr/share/alsa "$root/usr/share/alsa"
