@@ -122,7 +122,17 @@ without_arm64() {
     echo "SKIP arm64/boot: only with make check WITH_ARM64=1"
 }
 
+# The stock kernels; unit tests load them too.
+kernels() {
+    local kernel
+    for kernel in 6.12-amd64 6.12-cloud-amd64 6.1-cloud-amd64; do
+        run_case "guest/$kernel" guests/fetch.sh "$kernel"
+    done
+    finish
+}
+
 stage deps deps
+[ "$arch" != x86_64 ] || stage kernels kernels
 stage build-release build release all "build/$arch-release/unit"
 stage build-asan build asan all "build/$arch-asan/unit" "${replayers[@]}"
 stage build-clang build clang all "build/$arch-clang/unit"
