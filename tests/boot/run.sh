@@ -22,6 +22,8 @@
 . "$top/tests/boot/grid.sh"
 # shellcheck source=sound.sh
 . "$top/tests/boot/sound.sh"
+# shellcheck source=controls.sh
+. "$top/tests/boot/controls.sh"
 
 machines=(counting smp)
 [ "$arch" != arm64 ] || machines+=(gicv2)

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# controls: looks at the card's mixer and jacks as amixer and alsactl show them, changes them, and
+# lets the host change them: it says "linnet-controls: WHAT" when the host is to do that, and goes
+# on when it was done. Plays /tone.wav in between, at half and at full volume.
+load virtio_snd
+[ -e /dev/snd/controlC0 ] || fail "no sound device"
+
+# value NAME: what amixer says of an element.
+value() {
+    amixer -c 0 cget "$1" | sed -n 's/^  : values=//p' | cut -d, -f1-4
+}
+
+# is NAME VALUE
+is() {
+    got=$(value "$1")
+    [ "$got" = "$2" ] || fail "$1 is $got, not $2"
+}
+
+# becomes NAME VALUE: within 5 s, by the host's hand.
+becomes() {
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        [ "$(value "$1")" != "$2" ] || return 0
+        sleep 0.5
+    done
+    fail "$1 is $(value "$1"), not $2"
+}
+
+# refused NAME VALUE: the device does not take it. (alsa-lib cuts to the range what it can; so the
+# values here are within the range, or of a type that it does not check.)
+refused() {
+    ! amixer -q -c 0 cset "$1" "$2" 2>/dev/null || fail "$1 takes $2"
+}
+
+amixer -c 0 contents
+volume="name='Master Playback Volume'"
+switch="name='Master Playback Switch'"
+headphone="iface=CARD,name='Headphone Jack'"
+mic="iface=CARD,name='Mic Jack'"
+
+is "$headphone" on
+is "$mic" off
+is "$volume" 256,256
+is "$switch" on
+amixer -c 0 sget Master | grep -q '\[100%\] \[0.00dB\] \[on\]' || fail "no dB scale at the top"
+
+# What the guest changes is told to who listens.
+alsactl monitor hw:0 >/tmp/events &
+monitor=$!
+sleep 1
+amixer -q -c 0 sset Master 50% || fail "sset"
+is "$volume" 128,128
+amixer -c 0 sget Master | grep -q '\[50%\] \[-6.02dB\] \[on\]' || fail "no dB scale in the middle"
+aplay -q -D hw:0,0 /tone.wav || fail "aplay at half volume"
+amixer -q -c 0 sset Master 100%,100% unmute || fail "sset"
+
+# One element of each type.
+amixer -q -c 0 cset "name='Test Switch'" on,off || fail "boolean"
+is "name='Test Switch'" on,off
+amixer -q -c 0 cset "name='Test Integer'" 10,30,14 || fail "integer"
+is "name='Test Integer'" 10,30,14
+refused "name='Test Integer'" 13
+is "name='Test Integer'" 10,30,14
+amixer -q -c 0 cset "name='Test Integer64'" 4294967296,0 || fail "integer64"
+is "name='Test Integer64'" 4294967296,0
+amixer -q -c 0 cset "name='Test Enumerated'" Blue,Green || fail "enumerated"
+is "name='Test Enumerated'" 2,1
+amixer -q -c 0 cset "name='Test Bytes'" 0x01,0x80,0xff,0x7f || fail "bytes"
+is "name='Test Bytes'" 0x01,0x80,0xff,0x7f
+amixer -c 0 cget "name='IEC958 Playback Default'" | grep -q 'AES0=0x00' || fail "IEC 958"
+amixer -c 0 cget "name='Test Metadata'" | grep -q 'dBminmax-min=-10.00dB,max=0.00dB' ||
+    fail "metadata"
+
+# The host's turn.
+echo "linnet-controls: unplug"
+becomes "$headphone" off
+echo "linnet-controls: plug"
+becomes "$headphone" on
+echo "linnet-controls: mute"
+becomes "$switch" off
+echo "linnet-controls: unmute"
+becomes "$switch" on
+aplay -q -D hw:0,0 /tone.wav || fail "aplay at full volume"
+
+kill $monitor
+cat /tmp/events
+for what in 'Master Playback Volume' 'Master Playback Switch' 'Test Enumerated' 'Headphone Jack'; do
+    grep -q "$what.*VALUE" /tmp/events || fail "no event of $what"
+done
+ok

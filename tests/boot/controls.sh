@@ -1,0 +1,71 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# The mixer and the jacks of the sound card, changed from the guest and through the control socket.
+
+# told WHAT: the guest asks for it, or has failed before.
+told() {
+    grep -qE "^linnet-controls: $1|^linnet-job: .* failed" console
+}
+
+# when WHAT COMMAND...: then the host does it.
+when() {
+    wait_for "$boot_seconds_max" told "$1"
+    if grep -q '^linnet-job: ' console; then
+        cat console
+        "$linnet" control socket quit || true # it may have ended
+        fail "the guest ended before \"$1\": $(grep '^linnet-job: ' console)"
+    fi
+    "$linnet" control socket "${@:2}"
+}
+
+# Both plays of the tone are in one file; the first one was at half volume.
+halved() {
+    local -r frames_bytes=$1
+    wav_data "$guests/tone.wav" >played
+    wav_data tone.wav >got
+    [ "$(stat -c %s got)" = $((2 * frames_bytes)) ] || fail "$(stat -c %s got) bytes were played"
+    head -c "$frames_bytes" got >half
+    tail -c "$frames_bytes" got >full
+    cmp full played # bit for bit
+    od -An -v -t d2 -w2 played | awk '{ print int(($1 + 32769) / 2) - 16384 }' >want.txt
+    od -An -v -t d2 -w2 half | awk '{ print $1 }' >half.txt
+    cmp half.txt want.txt # to the nearest, halves upwards
+}
+
+controls() {
+    local vm status=0
+    "$linnet" run --control socket --initrd "$made/$stock.sound" --append "$(job controls)" \
+        --snd host=file,path=tone.wav,jacks=headphone+mic:unplugged,controls=all \
+        "$guests/$stock/vmlinuz" </dev/null >console 2>errors &
+    vm=$!
+    wait_for 60 test -S socket
+    "$linnet" control socket status
+    when unplug snd0 jack headphone unplug
+    when plug snd0 jack 0 plug
+    when mute snd0 ctl 'Master Playback Switch' off
+    when unmute snd0 ctl 'Master Playback Switch' on
+    wait "$vm" || status=$?
+    cat console errors
+    [ "$status" = 0 ] || fail "exit status $status"
+    done_job controls
+    [ ! -s errors ] || fail "linnet had something to say"
+    [ ! -e socket ] || fail "the socket is still there"
+    halved "$(wav_data "$guests/tone.wav" | wc -c)"
+}
+
+# A machine is asked to end.
+control_quit() {
+    local vm status=0
+    "$linnet" run --control socket --initrd "$made/$stock.sound" --append "$(job sleep)" \
+        "$guests/$stock/vmlinuz" </dev/null >console 2>errors &
+    vm=$!
+    wait_for 60 test -S socket
+    sleep 1
+    "$linnet" control socket quit
+    wait "$vm" || status=$?
+    [ "$status" = 0 ] || fail "exit status $status"
+}
+
+boot_case smp controls controls
+boot_case smp control-quit control_quit
