@@ -24,13 +24,15 @@
 . "$top/tests/boot/sound.sh"
 # shellcheck source=controls.sh
 . "$top/tests/boot/controls.sh"
+# shellcheck source=streams.sh
+. "$top/tests/boot/streams.sh"
 
 machines=(counting smp)
 [ "$arch" != arm64 ] || machines+=(gicv2)
 # shellcheck disable=SC2034 # by reference
-rig_options_counting=(--counting --timeout 900)
+rig_options_counting=(--counting --timeout 2400)
 # shellcheck disable=SC2034
-rig_options_smp=(--cpus 2 --mem 8192 --timeout 600)
+rig_options_smp=(--cpus 2 --mem 8192 --timeout 1500)
 # shellcheck disable=SC2034 # the interrupt controller that the outer machine has, and so its guests
 rig_options_gicv2=(--counting --gic 2 --timeout 300)
 

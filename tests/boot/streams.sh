@@ -1,0 +1,101 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# What the sound card can do besides a tone: capture, a loopback, several streams and cards, a free
+# clock, expectations, reports, faults, and drivers that come and go.
+
+# card_job STATUS "JOB [ARG...]" SND...: boots with these sound cards.
+card_job() {
+    local status=$1 words snd=() card
+    read -ra words <<<"$2"
+    for card in "${@:3}"; do snd+=(--snd "$card"); done
+    boot "$status" --initrd "$made/$stock.sound" --append "$(job "${words[@]}")" "${snd[@]}" \
+        "$guests/$stock/vmlinuz"
+    done_job "${words[0]}"
+}
+
+same_as_tone() {
+    local file
+    for file; do "$linnet" listen --same-as "$guests/tone.wav" "$file"; done
+}
+
+# The guest records what the file holds.
+record_file() {
+    card_job 0 record "streams=0,source-path=$guests/tone.wav"
+}
+
+# From playback to capture in the device, without a hole; alsabat recognizes its tone there, too.
+loopback() {
+    card_job 0 loopback host=loopback host=file,path=heard.wav
+    same_after_silence heard.wav "$guests/tone.wav"
+}
+
+# As fast as the guest feeds it, and not a sample is lost.
+free_clock() {
+    card_job 0 tone host=file,path=tone.wav,clock=free
+    same_as_tone tone.wav
+}
+
+# Streams are subdevices, PCM devices, or cards; each has its file.
+many_streams() {
+    card_job 0 "tones hw:0,0,0 hw:0,0,1 hw:0,1 hw:1" \
+        host=file,path=a.wav,streams=4,pcms=2 host=file,path=b.wav
+    same_as_tone a.wav a-s1.wav a-s2.wav b.wav
+}
+
+expected() {
+    card_job 0 tone "host=null,expect='freq=440,tol=1,seconds=2,gaps=0'"
+}
+
+unexpected() {
+    card_job 38 tone "host=null,expect='freq=523,tol=1'"
+    [ "$(wc -l <errors)" = 1 ] || fail "not one line"
+    grep -q '523.*440' errors || fail "the line does not say what was heard instead"
+}
+
+reported() {
+    card_job 0 tone host=null,report=report.json
+    cat report.json
+    grep -q '"frames":96000,.*"xruns":0,' report.json || fail "not all was played, or not in time"
+    grep -qE '"freq_hz":(439\.9|440\.0)' report.json || fail "the report does not tell of the tone"
+}
+
+# aplay gets over each of them; what was to be lost is, and no more.
+fault_stall() {
+    card_job 0 tone "host=file,path=tone.wav,fault='stall=100ms@1s'"
+    same_as_tone tone.wav
+}
+
+fault_latency() {
+    card_job 0 tone "host=file,path=tone.wav,fault='latency=80ms'"
+    same_as_tone tone.wav
+}
+
+# fault_silence FAULT: one message is silence, the rest is as it was.
+fault_silence() {
+    local silent
+    card_job 0 tone "host=file,path=tone.wav,fault='$1'"
+    wav_data tone.wav >got
+    wav_data "$guests/tone.wav" >played
+    [ "$(stat -c %s got)" = "$(stat -c %s played)" ] || fail "not as long as the tone"
+    cmp -l got played >differences || true
+    silent=$(wc -l <differences)
+    ((silent > 1000)) || fail "nothing was lost"
+    ! grep -qv '^ *[0-9]* *0 ' differences || fail "what was lost is not silence"
+    # A message of aplay's has up to a quarter of 500 ms, 24,000 bytes.
+    awk '{ if (first == 0) first = $1; last = $1 } END { exit last - first >= 24000 }' differences ||
+        fail "more than a message was lost"
+}
+
+fault_drop() { fault_silence drop=7; }
+
+boot_case counting record-file record_file
+boot_case counting loopback loopback
+boot_case counting free-clock free_clock
+boot_case counting many-streams many_streams
+boot_case counting expected expected
+boot_case counting unexpected unexpected
+boot_case counting report reported
+boot_case counting fault-stall fault_stall
+boot_case counting fault-latency fault_latency
+boot_case counting fault-drop fault_drop
