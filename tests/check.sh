@@ -85,6 +85,16 @@ replay() {
     finish
 }
 
+# The ends of the logs that failures name, a few of them: where this runs they may be gone soon.
+tails() {
+    local log
+    grep '^FAILED ' "$results" | sed -n 's/.*see \(build[^ ]*\).*/\1/p' | awk '!seen[$0]++' | head -n 6 |
+        while read -r log; do
+            echo "-- end of $log"
+            tail -n 120 "$log"
+        done
+}
+
 # Counts, skips and failures; true if all is well.
 report() {
     local passed not_passed skipped
@@ -93,6 +103,7 @@ report() {
     not_passed=$(grep -c '^FAILED ' "$results")
     skipped=$(grep -c '^SKIP ' "$results")
     echo
+    tails
     grep -E '^SKIP ' "$results"
     grep -E '^FAILED ' "$results"
     echo "$passed passed, $not_passed failed, $skipped skipped"

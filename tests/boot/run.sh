@@ -30,7 +30,7 @@
 machines=(counting smp)
 [ "$arch" != arm64 ] || machines+=(gicv2)
 # shellcheck disable=SC2034 # by reference
-rig_options_counting=(--counting --timeout 2400)
+rig_options_counting=(--counting --timeout 1500)
 # shellcheck disable=SC2034
 rig_options_smp=(--cpus 2 --mem 8192 --timeout 1500)
 # shellcheck disable=SC2034 # the interrupt controller that the outer machine has, and so its guests

@@ -62,11 +62,11 @@ write_job() {
     } >"$work/job.sh"
 }
 
-# start_outer: QEMU in the background, its timeout's process id in $qemu. Two guards see to it that
-# no QEMU outlives this script, even when it is killed.
+# start_outer: QEMU in the background, its process id in $qemu. It does not outlive this script, even
+# when that is killed. The pipe "alive" is closed when it ends.
 start_outer() {
     local args=(-m "$mem" -nodefaults -no-user-config -display none -no-reboot)
-    local name words="quiet panic=-1 cryptomgr.notests=1 rig.job=$work/job.sh rig.out=$out"
+    local name words="quiet panic=-1 unknown_nmi_panic cryptomgr.notests=1 rig.job=$work/job.sh rig.out=$out"
 
     # shellcheck disable=SC2054 # the commas are QEMU's
     case $arch in
@@ -83,7 +83,7 @@ start_outer() {
     else
         args+=(-accel tcg,thread=multi -smp "$cpus")
     fi
-    args+=(-initrd "$initramfs"
+    args+=(-initrd "$initramfs" -chardev "pipe,id=monitor,path=$work/monitor" -mon monitor
         -virtfs "local,path=/,mount_tag=root,readonly=on,$share"
         -virtfs "local,path=${userland:-/},mount_tag=userland,readonly=on,$share"
         -virtfs "local,path=$out,mount_tag=out,$share"
@@ -93,10 +93,32 @@ start_outer() {
         args+=(-chardev "file,id=$name,path=$work/$name"
             -device "virtserialport,chardev=$name,name=$name")
     done
-    setpriv --pdeathsig KILL timeout --kill-after 5 "$limit" \
-        setpriv --pdeathsig KILL "$qemu_program" "${args[@]}" \
-        </dev/null >"$work/qemu.log" 2>&1 7>&- 8>&- &
+    mkfifo "$work/monitor.in" "$work/monitor.out" "$work/alive"
+    setpriv --pdeathsig KILL "$qemu_program" "${args[@]}" \
+        </dev/null >"$work/qemu.log" 2>&1 7>&- 8>&- 9>"$work/alive" &
     qemu=$!
+    exec 9<"$work/alive"
+}
+
+# last_words: what the outer machine is at, and QEMU's threads, twice; then an NMI, of which its
+# kernel panics, with a backtrace on its console.
+last_words() {
+    local i
+    timeout 30 sed '/\x1b\|^[XY]MM\|^FPR/d' "$work/monitor.out" &
+    for i in 1 2; do
+        ps -L -o lwp=,stat=,time=,wchan:20=,comm= -p "$qemu" || true
+        timeout 5 bash -c 'echo info registers -a >"$1"' - "$work/monitor.in" || true
+        sleep 2
+    done
+    timeout 5 bash -c 'echo nmi >"$1"' - "$work/monitor.in" || true
+    sleep 10
+    kill -KILL "$qemu" || true
+    wait $! || true
+    show_console
+}
+
+show_console() {
+    tail -n 60 "$work/console" "$work/qemu.log"
 }
 
 # shellcheck disable=SC2317 # run by trap
@@ -169,23 +191,27 @@ mkfifo "$work/stdout" "$work/stderr"
 exec 7<>"$work/stdout" 8<>"$work/stderr"
 { cat || cat >/dev/null; } <"$work/stdout" 2>/dev/null 7>&- 8>&- &
 { cat >&2 || cat >/dev/null; } <"$work/stderr" 7>&- 8>&- &
-SECONDS=0
 start_outer
-result=0
+timed_out='' result=0 wait=()
+[ "$limit" = 0 ] || wait=(-t "$limit")
+if read -r "${wait[@]}" -u 9 || [ $? -gt 128 ]; then
+    timed_out=yes
+    last_words >&2 7>&- 8>&-
+fi
 wait "$qemu" || result=$?
 qemu=
-exec 7>&- 8>&-
+exec 7>&- 8>&- 9<&-
 wait
 
 status=()
 [ ! -e "$work/status" ] || mapfile -t status <"$work/status" # "up", then the command's status
 [ -z "${status[1]-}" ] || exit "${status[1]}"
-if [ "$limit" != 0 ] && [ "$SECONDS" -ge "$limit" ]; then
-    echo "rig: time limit of $limit s reached" >&2
+if [ -n "$timed_out" ]; then
+    echo "rig: time limit of $limit s reached; what the outer machine was at is above" >&2
     exit "$status_timeout"
 fi
-cat "$work/console" "$work/qemu.log" >"$out/rig-console.log" 2>/dev/null || true
+show_console >&2 || true
 case ${status[0]-} in
-up) die "the outer machine died (QEMU's status $result): see $out/rig-console.log" ;;
-*) die "the outer machine did not come up (QEMU's status $result): see $out/rig-console.log" ;;
+up) die "the outer machine died (QEMU's status $result); its console is above" ;;
+*) die "the outer machine did not come up (QEMU's status $result); its console is above" ;;
 esac
