@@ -32,7 +32,13 @@ struct opts *player_opts(const char *device, const char *rt)
 
 int player_create(const struct opts *opts, enum pcm_direction direction, struct host **ret_host)
 {
-    const struct host_setup setup = {.opts = opts, .name = "test", .direction = direction};
+    const struct host_setup setup = {
+        .opts = opts,
+        .name = "test",
+        .direction = direction,
+        .formats = 1ull << 5,           /* S16 */
+        .rates = 1ull << 7 | 1ull << 9, /* 48000, 88200 */
+    };
 
     return host_alsa.create(&setup, ret_host);
 }

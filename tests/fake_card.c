@@ -167,11 +167,13 @@ static snd_pcm_ioplug_callback_t callbacks;
 static int restrict_params(snd_pcm_ioplug_t *io)
 {
     static const unsigned formats[] = {SND_PCM_FORMAT_S16_LE, SND_PCM_FORMAT_FLOAT_LE};
+    static const unsigned channels[] = {2, 4, 6};
     const unsigned access = fake_card.access;
     int r = snd_pcm_ioplug_set_param_list(io, SND_PCM_IOPLUG_HW_ACCESS, 1, &access);
 
     r |= snd_pcm_ioplug_set_param_list(io, SND_PCM_IOPLUG_HW_FORMAT, ARRAY_SIZE(formats), formats);
-    r |= snd_pcm_ioplug_set_param_minmax(io, SND_PCM_IOPLUG_HW_CHANNELS, 2, 6);
+    r |= snd_pcm_ioplug_set_param_list(io, SND_PCM_IOPLUG_HW_CHANNELS, ARRAY_SIZE(channels),
+                                       channels);
     r |= snd_pcm_ioplug_set_param_minmax(io, SND_PCM_IOPLUG_HW_RATE, 32000, 48000);
     r |= snd_pcm_ioplug_set_param_minmax(io, SND_PCM_IOPLUG_HW_PERIOD_BYTES, 64,
                                          fake_card.period_frames_max * 4);

@@ -153,6 +153,27 @@ int alsa_pcm_caps(const struct alsa_pcm *pcm, struct host_caps *ret_caps)
     return 0;
 }
 
+uint32_t alsa_pcm_channels(const struct alsa_pcm *pcm, const struct pcm_format *format,
+                           uint32_t rate_hz)
+{
+    snd_pcm_access_t access;
+    snd_pcm_hw_params_t *hw;
+    unsigned min, max;
+    uint32_t set = 0;
+
+    snd_pcm_hw_params_alloca(&hw);
+    if (params_any(pcm, hw, &access) < 0 ||
+        snd_pcm_hw_params_set_format(pcm->handle, hw, (snd_pcm_format_t)format->alsa) < 0 ||
+        snd_pcm_hw_params_set_rate(pcm->handle, hw, rate_hz, 0) < 0 ||
+        snd_pcm_hw_params_get_channels_min(hw, &min) < 0 ||
+        snd_pcm_hw_params_get_channels_max(hw, &max) < 0)
+        return 0;
+    for (unsigned channels = min; channels <= MIN(max, 31u); channels++)
+        if (snd_pcm_hw_params_test_channels(pcm->handle, hw, channels) == 0)
+            set |= 1u << channels;
+    return set;
+}
+
 /* -- setting up -- */
 
 /* The ring: the guest's period and buffer, or what comes nearest. dmix gets a period more that

@@ -25,9 +25,9 @@
  * silence is not counted, and position() stays where it is until there are frames again.
  *
  * Threads. create, finish, destroy: main, with no worker running. open: the device's worker, or if
- * `open_blocks` a thread of its own; no other call on this host happens meanwhile. Everything else:
- * the worker; close also on the thread that resets the device, when the worker is joined. So a host
- * takes no locks. Only open may block, and only if it says so.
+ * `open_blocks` a thread of its own; but for check no other call on this host happens meanwhile.
+ * Everything else: the worker; close also on the thread that resets the device, when the worker is
+ * joined. So a host takes no locks. Only open may block, and only if it says so.
  *
  * Errors are -errno. A host says in a line of the log, once per occurrence and not once per period,
  * what broke and what it does about it; the stream adds nothing. A stream whose host fails goes on
@@ -79,6 +79,10 @@ struct host_class {
     /* Allocates, fills `class`, `name`, `caps`. Tells what is wrong in one line that names the
      * option (a file that can't be written, a device that does not exist) and returns -errno. */
     int (*create)(const struct host_setup *setup, struct host **ret_host);
+    /* Whether it can do these together; each by itself is within `caps`. SET_PARAMS asks, so this
+     * goes by what create() found: in any state, also while another thread is in open(). NULL: it
+     * always can. */
+    bool (*check)(struct host *host, const struct pcm_params *params);
     /* In state closed. Accepts NULL. */
     void (*destroy)(struct host *host);
 

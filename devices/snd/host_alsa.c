@@ -28,6 +28,9 @@ struct alsa_host {
     char *device; /* owned; the PCM's name */
     enum pcm_direction direction;
     bool real_time;
+    /* By format and rate: what channels go with them, as alsa_pcm_channels() says; all ones: the
+     * user did not ask for these, so it was not looked. */
+    uint32_t channels[PCM_FORMAT_COUNT][PCM_RATE_COUNT];
     int error; /* why the PCM is of no use; 0: it is */
     int said;  /* the error of which the user was told last; 0: none, or it was overcome */
     struct alsa_ring ring;
@@ -136,6 +139,16 @@ static int alsa_stop(struct host *host)
 
 /* -- opening and closing -- */
 
+static bool alsa_check(struct host *host, const struct pcm_params *params)
+{
+    const struct alsa_host *alsa = alsa_host(host);
+    int rate = pcm_rate_by_hz(params->rate_hz);
+
+    assert(rate >= 0); /* was a code */
+    return params->channels > 31 ||
+           (alsa->channels[params->format->code][rate] >> params->channels & 1) != 0;
+}
+
 static int alsa_open(struct host *host, const struct pcm_params *params)
 {
     struct alsa_host *alsa = alsa_host(host);
@@ -189,14 +202,31 @@ static void alsa_destroy(struct host *host)
     free(alsa);
 }
 
+/* Looks what channels go with the formats and rates that will be offered. */
+static void channels_probe(struct alsa_host *alsa, const struct alsa_pcm *pcm,
+                           const struct host_setup *setup)
+{
+    uint64_t formats = alsa->host.caps.formats & setup->formats;
+    uint64_t rates = alsa->host.caps.rates & setup->rates;
+
+    memset(alsa->channels, 0xff, sizeof(alsa->channels));
+    for (unsigned code = 0; code < PCM_FORMAT_COUNT; code++)
+        for (unsigned rate = 0; rate < PCM_RATE_COUNT; rate++)
+            if ((formats >> code & 1) != 0 && (rates >> rate & 1) != 0)
+                alsa->channels[code][rate] =
+                    alsa_pcm_channels(pcm, pcm_format_by_code(code), pcm_rate_hz(rate));
+}
+
 /* Opens the PCM for a moment to see what it can do. */
-static int probe(struct alsa_host *alsa)
+static int probe(struct alsa_host *alsa, const struct host_setup *setup)
 {
     struct alsa_pcm pcm;
     int r = alsa_pcm_open(&pcm, alsa->device, alsa->direction);
 
     if (r == 0)
         r = alsa_pcm_caps(&pcm, &alsa->host.caps);
+    if (r == 0)
+        channels_probe(alsa, &pcm, setup);
     alsa_pcm_close(&pcm);
     if (r == 0)
         return 0;
@@ -225,7 +255,7 @@ static int alsa_create(const struct host_setup *setup, struct host **ret_host)
         .ring = {.host = &alsa->host, .device = device},
     };
     alsa_pcm_quiet();
-    int r = probe(alsa);
+    int r = probe(alsa, setup);
     if (r < 0) {
         alsa_destroy(&alsa->host);
         return r;
@@ -241,6 +271,7 @@ const struct host_class host_alsa = {
     .open_blocks = true,
     .reopens = true,
     .create = alsa_create,
+    .check = alsa_check,
     .destroy = alsa_destroy,
     .open = alsa_open,
     .close = alsa_close,

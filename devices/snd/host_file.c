@@ -125,6 +125,18 @@ static uint64_t formats_supported(const struct file_host *file)
     return set;
 }
 
+/* Most channels that a frame of the file can have: 8 in FLAC, for one. */
+static uint32_t channels_supported(const struct file_host *file, uint64_t formats)
+{
+    const struct pcm_format *format = pcm_format_by_code((unsigned)__builtin_ctzll(formats));
+    SF_INFO info = {.format = file->container | subtype(file, format), .samplerate = 48000};
+
+    for (info.channels = WIRE_CHANNELS_MAX; info.channels > 1; info.channels--)
+        if (sf_format_check(&info))
+            break;
+    return (uint32_t)info.channels;
+}
+
 /* -- one take -- */
 
 static void take_close(struct file_host *file)
@@ -317,12 +329,11 @@ static int file_init(struct file_host *file, const struct host_setup *setup)
                           path);
     file->live = file->container != SF_FORMAT_FLAC && file->container != SF_FORMAT_OGG &&
                  file->container != SF_FORMAT_MPEG;
-    file->host.caps = (struct host_caps){.formats = formats_supported(file),
-                                         .rates = (1u << PCM_RATE_COUNT) - 1,
-                                         .channels_min = 1,
-                                         .channels_max = WIRE_CHANNELS_MAX};
+    file->host.caps = (struct host_caps){
+        .formats = formats_supported(file), .rates = (1u << PCM_RATE_COUNT) - 1, .channels_min = 1};
     if (file->host.caps.formats == 0)
         return opts_error("--snd path: %s: this kind of file can't hold what a guest plays", path);
+    file->host.caps.channels_max = channels_supported(file, file->host.caps.formats);
     const struct pcm_params params = first_params(setup, file->host.caps.formats);
     return take_open(file, &params);
 }

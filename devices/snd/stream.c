@@ -195,6 +195,7 @@ static void unpark(struct stream *stream);
 static uint32_t params_check(const struct stream *stream, const struct wire_pcm_params *wire,
                              struct pcm_params *ret_params)
 {
+    struct host *host = stream->attach.host;
     const struct pcm_format *format = pcm_format_by_code(wire->format);
     uint32_t rate_hz = pcm_rate_hz(wire->rate);
     uint32_t buffer_bytes = from_le32(wire->buffer_bytes);
@@ -216,7 +217,7 @@ static uint32_t params_check(const struct stream *stream, const struct wire_pcm_
     uint32_t frame_bytes = (uint32_t)wire->channels * format->sample_bytes;
     if (period_bytes % frame_bytes != 0 || buffer_bytes > STREAM_BUFFER_BYTES_MAX)
         return VIRTIO_SND_S_NOT_SUPP;
-    *ret_params = (struct pcm_params){
+    const struct pcm_params params = {
         .format = format,
         .rate_hz = rate_hz,
         .channels = wire->channels,
@@ -224,6 +225,9 @@ static uint32_t params_check(const struct stream *stream, const struct wire_pcm_
         .period_frames = period_bytes / frame_bytes,
         .buffer_frames = buffer_bytes / frame_bytes,
     };
+    if (host->class->check != NULL && !host->class->check(host, &params))
+        return VIRTIO_SND_S_NOT_SUPP;
+    *ret_params = params;
     return VIRTIO_SND_S_OK;
 }
 

@@ -95,6 +95,26 @@ static SNDFILE *reopen(const char *name, SF_INFO *ret_info)
     return file;
 }
 
+/* -- what it can do -- */
+
+/* FLAC has 8 channels at most, WAV any number. */
+/* proves: SND-34 */
+START_TEST(channels_offered_are_those_that_the_file_can_hold)
+{
+    struct rig rig;
+
+    rig_start(&rig, options("a.flac", ",formats=S16,channels=1-18"));
+    ck_assert_uint_eq(rig.snd->streams[0].info.channels_max, 8);
+    ck_assert_uint_eq(rig_set_params(&rig, 0, 4 * 8640, 8640, 9, RIG_S16, RIG_48000), RIG_NOT_SUPP);
+    ck_assert_uint_eq(rig_set_params(&rig, 0, 4 * 7680, 7680, 8, RIG_S16, RIG_48000), RIG_OK);
+    ck_assert_uint_eq(rig_command(&rig, RIG_PREPARE, 0), RIG_OK);
+    rig_end(&rig);
+    rig_start(&rig, options("a.wav", ",formats=S16,channels=1-18"));
+    ck_assert_uint_eq(rig.snd->streams[0].info.channels_max, 18);
+    rig_end(&rig);
+}
+END_TEST
+
 /* -- every format -- */
 
 static const struct {
@@ -636,6 +656,7 @@ Suite *host_file_suite(void)
     TCase *killed = tcase_create("killed");
     TCase *trouble = tcase_create("trouble");
 
+    tcase_add_test(content, channels_offered_are_those_that_the_file_can_hold);
     tcase_add_checked_fixture(content, folder_make, folder_remove);
     tcase_add_loop_test(content, integer_samples_arrive_bit_for_bit, 0, ARRAY_SIZE(formats));
     tcase_add_test(content, long_period_of_three_channels_arrives_whole);
