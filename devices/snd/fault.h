@@ -4,11 +4,12 @@
  * once, to one message of a stream: the Nth, or the one that holds a moment of the stream's own
  * time (what the guest has submitted since start-up, so a fast clock does not matter).
  *
- *   xrun@1s          all that the guest has submitted ends at once: it runs dry
- *   stall=300ms@2s   nothing is completed for that long
- *   drop=7           the frames of the 7th message are lost: silence   (also drop@2s)
- *   io-err@3s        a message fails: its frames are lost, its status is IO_ERR   (also io-err=7)
- *   latency=50ms@4s  from then on latency_bytes is that much larger   (without @: from the start)
+ *   xrun@1s          nothing is completed for most of a buffer, then all at once, with an event:
+ * the guest has run dry (capture: over) and has to begin anew. Its frames are heard. stall=300ms@2s
+ * nothing is completed for that long drop=7           the frames of the 7th message are lost:
+ * silence   (also drop@2s) io-err@3s        a message fails: its frames are lost, its status is
+ * IO_ERR   (also io-err=7) latency=50ms@4s  from then on latency_bytes is that much larger (without
+ * @: from the start)
  */
 #pragma once
 

@@ -262,6 +262,7 @@ static uint32_t prepare_status(struct stream *stream, int r)
     ear_tune(&stream->ear, &stream->params);
     stream->submitted_frames = stream->moved_frames = stream->tapped_frames = 0;
     stream->completed_ns = stream->fault_end_frame = stream->fault_stall_end_ns = 0;
+    stream->fault_dries = false;
     stream->retry_ns = CLOCK_NEVER;
     stream->state = STREAM_PREPARED;
     return VIRTIO_SND_S_OK;

@@ -119,6 +119,7 @@ struct stream {
     struct faults faults;
     uint64_t fault_end_frame;    /* up to here everything is due at once */
     uint64_t fault_stall_end_ns; /* nothing is completed before */
+    bool fault_dries;            /* and then everything */
     uint64_t fault_latency_ns;   /* more than there is */
 
     struct stream_counts counts;

@@ -170,17 +170,33 @@ static void note_lateness(struct stream *stream, uint64_t now, uint64_t end_fram
 static uint64_t due_ns(const struct stream *stream, const struct message *message, uint64_t now)
 {
     uint64_t end_frame = message->start_frame + message->frames;
-    uint64_t due =
-        end_frame <= stream->fault_end_frame ? now : clock_when(&stream->clock, now, end_frame);
+    bool dry = end_frame <= stream->fault_end_frame;
+    uint64_t due = dry ? now : clock_when(&stream->clock, now, end_frame);
 
     if (due > now)
         return due;
-    if (message->next == NULL)
+    if (message->next == NULL && !dry)
         due = MAX(due, stream->completed_ns + hold_ns(stream));
     if (!stream_is_output(stream) && stream->clock.kind == CLOCK_KIND_HOST &&
         message->moved_frames < message->frames)
         due = now + 1 * MS_NS; /* captured, but not to be had yet */
     return MAX(due, stream->fault_stall_end_ns);
+}
+
+/*
+ * For how long nothing is completed, from the end of a period on, before all is, so that Linux
+ * finds its buffer empty. With the last message, too, the count of bytes is back where it was.
+ * Linux takes that for a whole buffer and not for nothing if its last look, a period ago, was more
+ * than half a buffer and a tick ago. A program that waits for longer than 1.1 buffers, at least 100
+ * ms, fails.
+ */
+static uint64_t dry_ns(const struct stream *stream)
+{
+    uint64_t buffer = frames_to_ns(stream->params.buffer_frames, stream->params.rate_hz);
+    uint64_t from_look = MAX(buffer / 4 * 3, buffer / 2 + 25 * MS_NS);
+    uint64_t passed = period_ns(stream);
+
+    return from_look > passed ? from_look - passed : 0;
 }
 
 /* A message is due that the user wants to go wrong. What concerns its frames is in move.c. */
@@ -189,12 +205,23 @@ static void fault_begin(struct stream *stream, struct message *message, uint64_t
     const struct fault *fault = message->fault;
 
     message->fault_begun = true;
-    if (fault_is(fault, FAULT_STALL))
+    stream->fault_dries |= fault_is(fault, FAULT_XRUN);
+    if (fault_is(fault, FAULT_XRUN))
+        stream->fault_stall_end_ns = now + dry_ns(stream);
+    else if (fault_is(fault, FAULT_STALL))
         stream->fault_stall_end_ns = now + fault->value_ns;
-    else if (fault_is(fault, FAULT_XRUN))
-        stream->fault_end_frame = stream->submitted_frames;
     else if (fault_is(fault, FAULT_LATENCY))
         stream->fault_latency_ns = fault->value_ns;
+}
+
+/* All that the guest has submitted ends now. */
+static void run_dry(struct stream *stream)
+{
+    stream->fault_dries = false;
+    stream->fault_end_frame = stream->submitted_frames;
+    stream->gap_is_start = true; /* the gap that follows is counted here */
+    stream->counts.xruns++;
+    events_xrun(stream);
 }
 
 static uint32_t status_of(const struct stream *stream, const struct message *message)
@@ -219,7 +246,10 @@ static bool complete_if_due(struct stream *stream, uint64_t now, uint64_t *ret_n
         *ret_next = due;
         return false;
     }
-    note_lateness(stream, now, end_frame);
+    if (stream->fault_dries)
+        run_dry(stream);
+    if (end_frame > stream->fault_end_frame)
+        note_lateness(stream, now, end_frame);
     stream_move_until(stream, end_frame);
     stream->counts.messages++;
     stream->counts.span_frames = end_frame - stream->span_begin_frame;

@@ -161,9 +161,10 @@ START_TEST(stall_completes_nothing_and_then_goes_on_without_a_burst)
 }
 END_TEST
 
-/* The guest runs dry: all but the last message at once, the last a moment later, or the stock
- * driver would see no progress. */
-START_TEST(xrun_ends_all_that_was_submitted)
+/* How Linux sees that it ran dry: nothing for most of the buffer (40 ms here, which is short: half
+ * of it and 25 ms, since the last completion), then all at once. What it sends later has a new
+ * time. */
+START_TEST(xrun_ends_all_that_was_submitted_late_and_at_once)
 {
     struct rig_done done;
 
@@ -171,18 +172,74 @@ START_TEST(xrun_ends_all_that_was_submitted)
     for (uint8_t i = 1; i <= 4; i++)
         play(i);
     command(RIG_START);
-    rig_advance(&rig, 20 * RIG_MS);
-    ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 3);
-    rig_advance(&rig, RIG_MS);
+    rig_advance(&rig, 10 * RIG_MS);
     ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 1);
-    ck_assert_uint_eq(probe.got_frames, 4 * 480);
-    rig_advance(&rig, RIG_MS);
     play(5);
+    rig_advance(&rig, 45 * RIG_MS - 1);
+    ck_assert(!rig_done(&rig, RIG_TX, &done));
+    ck_assert_uint_eq(rig.snd->streams[0].counts.xruns, 0);
+    rig_advance(&rig, 1);
+    ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 4);
     ck_assert_uint_eq(rig.snd->streams[0].counts.xruns, 1);
+    for (unsigned i = 0; i < 5 * PERIOD_BYTES; i++)
+        ck_assert_uint_eq(probe.got[i], i / PERIOD_BYTES + 1);
+    rig_advance(&rig, RIG_MS);
+    play(6);
     rig_advance(&rig, PERIOD_NS - 1);
     ck_assert(!rig_done(&rig, RIG_TX, &done));
     rig_advance(&rig, 1);
     ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 1);
+    ck_assert_uint_eq(rig.snd->streams[0].counts.xruns, 1);
+    tear_down();
+}
+END_TEST
+
+/* proves: SND-70, SND-72 */
+START_TEST(xrun_is_told_by_an_event)
+{
+    static const uint32_t set_params[6] = {
+        RIG_SET_PARAMS,          0,
+        4 * PERIOD_BYTES,        PERIOD_BYTES,
+        1u << 4 /* EVT_XRUNS */, 2 | RIG_S16 << 8 | RIG_48000 << 16};
+    uint32_t reply;
+
+    set_up("fault='xrun@5ms'");
+    ck_assert_uint_eq(rig_control(&rig, set_params, sizeof(set_params), &reply, 4, NULL), RIG_OK);
+    command(RIG_PREPARE);
+    gpa_t event = rig_alloc(&rig, 8);
+    const struct fake_piece piece = {event, 8, FAKE_WRITE};
+    (void)rig_send(&rig, RIG_EVENT, &piece, 1);
+    play(1);
+    command(RIG_START);
+    rig_advance(&rig, 44 * RIG_MS);
+    ck_assert_uint_eq(rig_load32(&rig, event), 0);
+    rig_advance(&rig, RIG_MS);
+    ck_assert_uint_eq(rig_load32(&rig, event), 0x1101);
+    ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 1);
+    tear_down();
+}
+END_TEST
+
+/* A guest that gives up meanwhile has it behind it. */
+START_TEST(xrun_ends_with_release)
+{
+    struct rig_done done;
+
+    set_up("fault='xrun@5ms'");
+    play(1);
+    command(RIG_START);
+    rig_advance(&rig, 15 * RIG_MS);
+    ck_assert(!rig_done(&rig, RIG_TX, &done));
+    command(RIG_STOP);
+    command(RIG_RELEASE);
+    ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 1);
+    rig_prepare(&rig, 0);
+    play(2);
+    play(3);
+    command(RIG_START);
+    rig_advance(&rig, PERIOD_NS);
+    ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 1);
+    ck_assert_uint_eq(rig.snd->streams[0].counts.xruns, 0);
     tear_down();
 }
 END_TEST
@@ -266,7 +323,9 @@ Suite *fault_suite(void)
     tcase_add_test(deeds, dropped_message_is_silence_and_completes_as_if_nothing_happened);
     tcase_add_test(deeds, failed_message_has_the_status_and_the_next_one_not);
     tcase_add_test(deeds, stall_completes_nothing_and_then_goes_on_without_a_burst);
-    tcase_add_test(deeds, xrun_ends_all_that_was_submitted);
+    tcase_add_test(deeds, xrun_ends_all_that_was_submitted_late_and_at_once);
+    tcase_add_test(deeds, xrun_is_told_by_an_event);
+    tcase_add_test(deeds, xrun_ends_with_release);
     tcase_add_test(deeds, latency_is_larger_from_then_on);
     tcase_add_test(deeds, fault_happens_once_at_its_moment_of_the_stream);
     tcase_add_test(deeds, capture_can_fail_too);
