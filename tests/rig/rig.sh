@@ -103,14 +103,16 @@ start_outer() {
 # last_words: what the outer machine is at, and QEMU's threads, twice; then an NMI, of which its
 # kernel panics, with a backtrace on its console.
 last_words() {
-    local i
-    timeout 30 sed '/\x1b\|^[XY]MM\|^FPR/d' "$work/monitor.out" &
-    for i in 1 2; do
+    local turn
+    exec 6<>"$work/monitor.in" # does not wait for a reader
+    timeout 30 sed '/\x1b\|^[XY]MM\|^FPR/d' "$work/monitor.out" 6>&- &
+    for turn in 1 2; do
+        echo "-- $turn: QEMU's threads, and registers"
         ps -L -o lwp=,stat=,time=,wchan:20=,comm= -p "$qemu" || true
-        timeout 5 bash -c 'echo info registers -a >"$1"' - "$work/monitor.in" || true
+        echo info registers -a >&6
         sleep 2
     done
-    timeout 5 bash -c 'echo nmi >"$1"' - "$work/monitor.in" || true
+    echo nmi >&6
     sleep 10
     kill -KILL "$qemu" || true
     wait $! || true
