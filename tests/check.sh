@@ -85,14 +85,17 @@ replay() {
     finish
 }
 
-# The ends of the logs that failures name, a few of them: where this runs they may be gone soon.
+# The ends of the logs that failures name, a few of them, and what is known of a rig that hung: where
+# this runs they may be gone soon.
 tails() {
     local log
-    grep '^FAILED ' "$results" | sed -n 's/.*see \(build[^ ]*\).*/\1/p' | awk '!seen[$0]++' | head -n 6 |
-        while read -r log; do
-            echo "-- end of $log"
-            tail -n 120 "$log"
-        done
+    {
+        sed -n 's/^FAILED .*see \(build[^ ]*\).*/\1/p' "$results" | awk '!seen[$0]++' | head -n 6
+        find "$logs" -name rig-hung.log
+    } | while read -r log; do
+        echo "-- end of $log"
+        tail -n 150 "$log"
+    done
 }
 
 # Counts, skips and failures; true if all is well.

@@ -17,8 +17,14 @@ here=$top/tests/rig
 share=security_model=none,multidevs=remap
 
 # Exit statuses of the rig itself; any other is the command's.
+status_hung=123
 status_timeout=124
 status_broken=125
+
+# The outer machine shows life once a second of its own time: how long, at most, until it first does,
+# and between. A busy host takes many seconds for one of these.
+start_seconds_max=300
+beat_seconds_max=240
 
 die() {
     echo "rig: $*" >&2
@@ -63,7 +69,8 @@ write_job() {
 }
 
 # start_outer: QEMU in the background, its process id in $qemu. It does not outlive this script, even
-# when that is killed. The pipe "alive" is closed when it ends.
+# when that is killed. In the pipe "alive" comes a line a second of the outer machine's time, and an end
+# with QEMU's.
 start_outer() {
     local args=(-m "$mem" -nodefaults -no-user-config -display none -no-reboot)
     local name words="quiet panic=-1 unknown_nmi_panic cryptomgr.notests=1 rig.job=$work/job.sh rig.out=$out"
@@ -89,15 +96,36 @@ start_outer() {
         -virtfs "local,path=$out,mount_tag=out,$share"
         -chardev "file,id=console,path=$work/console" -serial chardev:console
         -device virtio-serial-pci)
-    for name in stdout stderr status; do
+    for name in stdout stderr status alive; do
         args+=(-chardev "file,id=$name,path=$work/$name"
             -device "virtserialport,chardev=$name,name=$name")
     done
-    mkfifo "$work/monitor.in" "$work/monitor.out" "$work/alive"
+    mkfifo "$work/monitor.in" "$work/monitor.out"
     setpriv --pdeathsig KILL "$qemu_program" "${args[@]}" \
         </dev/null >"$work/qemu.log" 2>&1 7>&- 8>&- 9>"$work/alive" &
     qemu=$!
     exec 9<"$work/alive"
+}
+
+# watch: waits for QEMU's end, and tells what else there was: "hung", "timeout".
+watch() {
+    local patience=$start_seconds_max
+    SECONDS=0
+    while :; do
+        if [ "$limit" != 0 ] && ((limit - SECONDS < patience)); then
+            patience=$((limit - SECONDS))
+            [ $patience -gt 0 ] || break
+        fi
+        if read -r -t "$patience" -u 9; then
+            patience=$beat_seconds_max
+        elif [ $? -le 128 ]; then
+            return
+        elif [ "$limit" = 0 ] || [ "$SECONDS" -lt "$limit" ]; then
+            echo hung
+            return
+        fi
+    done
+    echo timeout
 }
 
 # last_words: what the outer machine is at, and QEMU's threads, twice; then an NMI, of which its
@@ -189,17 +217,13 @@ write_job "$@"
 
 # The pipes are held open here until QEMU has ended, so that nobody waits for a QEMU that failed
 # to start. If the reader of our output goes away, the rest is thrown away.
-mkfifo "$work/stdout" "$work/stderr"
+mkfifo "$work/stdout" "$work/stderr" "$work/alive"
 exec 7<>"$work/stdout" 8<>"$work/stderr"
 { cat || cat >/dev/null; } <"$work/stdout" 2>/dev/null 7>&- 8>&- &
 { cat >&2 || cat >/dev/null; } <"$work/stderr" 7>&- 8>&- &
 start_outer
-timed_out='' result=0 wait=()
-[ "$limit" = 0 ] || wait=(-t "$limit")
-if read -r "${wait[@]}" -u 9 || [ $? -gt 128 ]; then
-    timed_out=yes
-    last_words >&2 7>&- 8>&-
-fi
+end=$(watch) result=0
+[ -z "$end" ] || last_words >"$out/rig-hung.log" 2>&1 7>&- 8>&- 9<&-
 wait "$qemu" || result=$?
 qemu=
 exec 7>&- 8>&- 9<&-
@@ -208,10 +232,16 @@ wait
 status=()
 [ ! -e "$work/status" ] || mapfile -t status <"$work/status" # "up", then the command's status
 [ -z "${status[1]-}" ] || exit "${status[1]}"
-if [ -n "$timed_out" ]; then
-    echo "rig: time limit of $limit s reached; what the outer machine was at is above" >&2
+case $end in
+hung)
+    echo "rig: the outer machine hangs, see $out/rig-hung.log" >&2
+    exit "$status_hung"
+    ;;
+timeout)
+    echo "rig: time limit of $limit s reached, see $out/rig-hung.log" >&2
     exit "$status_timeout"
-fi
+    ;;
+esac
 show_console >&2 || true
 case ${status[0]-} in
 up) die "the outer machine died (QEMU's status $result); its console is above" ;;
