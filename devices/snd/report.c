@@ -31,6 +31,22 @@ static json_t *channel_json(const struct listener_channel *channel)
                      (json_int_t)channel->clipped_frames);
 }
 
+/* Adds below what so many per cent of the completions were late, in us: powers of two. */
+static int late_add(json_t *object, const char *key, const struct stream_counts *counts,
+                    unsigned percent)
+{
+    uint64_t all = 0, seen = 0;
+    unsigned bin = 0;
+
+    for (unsigned i = 0; i < STREAM_LATE_BINS; i++)
+        all += counts->late[i];
+    if (all == 0)
+        return json_object_set_new(object, key, json_null());
+    while ((seen += counts->late[bin]) * 100 < all * percent)
+        bin++;
+    return json_object_set_new(object, key, json_integer((json_int_t)1 << bin));
+}
+
 /* Adds what the ear heard. */
 static int heard_add(json_t *object, struct ear *ear)
 {
@@ -80,7 +96,9 @@ static json_t *stream_json(struct stream *stream)
         (double)counts->late_max_ns / NS_PER_US, "drift_ppm",
         drifts ? json_real(ppm) : json_null());
 
-    if (object != NULL && (params_add(object, stream) < 0 || heard_add(object, &stream->ear) < 0)) {
+    if (object != NULL && (late_add(object, "late_p50_us", counts, 50) < 0 ||
+                           late_add(object, "late_p99_us", counts, 99) < 0 ||
+                           params_add(object, stream) < 0 || heard_add(object, &stream->ear) < 0)) {
         json_decref(object);
         return NULL;
     }

@@ -5,6 +5,7 @@
 #include <check.h>
 #include <poll.h>
 #include <sys/timerfd.h>
+#include <time.h>
 
 #define SECOND_NS 1000000000ull
 #define START_NS  123456789ull
@@ -162,6 +163,40 @@ START_TEST(real_timer_fires_at_its_deadline)
 }
 END_TEST
 
+static uint64_t boottime_ns(void)
+{
+    struct timespec now;
+
+    ck_assert_int_eq(clock_gettime(CLOCK_BOOTTIME, &now), 0);
+    return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
+}
+
+/* Thirty periods by the real timer, against another clock of the kernel's: none ends early, and the
+ * last deadline is where it belongs. */
+START_TEST(real_periods_keep_step_with_time)
+{
+    int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
+    struct pollfd pollfd = {.fd = fd, .events = POLLIN};
+    uint64_t begin = timebase_monotonic.now_ns(&timebase_monotonic), begin_boot = boottime_ns();
+    uint64_t frames = 0;
+    struct clock clock;
+
+    clock_init(&clock, CLOCK_KIND_TIMER, 11025, NULL);
+    clock_start(&clock, begin);
+    for (unsigned i = 0; i < 30; i++) {
+        frames += 107; /* 9.705 ms */
+        uint64_t when = clock_when(&clock, timebase_monotonic.now_ns(&timebase_monotonic), frames);
+        timebase_monotonic.arm(&timebase_monotonic, fd, when);
+        ck_assert_int_eq(poll(&pollfd, 1, 5000), 1);
+        uint64_t now = timebase_monotonic.now_ns(&timebase_monotonic);
+        ck_assert_uint_ge(clock_consumed(&clock, now, UINT64_MAX), frames);
+    }
+    ck_assert_uint_ge(boottime_ns() - begin_boot + SECOND_NS / 11025, 291156463); /* 3,210 frames */
+    ck_assert_uint_eq(clock_when(&clock, begin, frames), begin + 291156463);
+    (void)close(fd);
+}
+END_TEST
+
 Suite *clock_suite(void);
 Suite *clock_suite(void)
 {
@@ -178,6 +213,7 @@ Suite *clock_suite(void)
     tcase_add_test(tcase, free_clock_has_consumed_all_there_is);
     tcase_add_test(tcase, host_clock_goes_by_the_host);
     tcase_add_test(tcase, real_timer_fires_at_its_deadline);
+    tcase_add_test(tcase, real_periods_keep_step_with_time);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -107,6 +107,42 @@ START_TEST(line_of_a_tone_says_what_it_was)
 }
 END_TEST
 
+/* Nine periods end 100 us late, one 1 ms. */
+START_TEST(lateness_is_told_as_what_half_and_nearly_all_stay_below)
+{
+    set_up("host=null");
+    rig_prepare(&rig, 0);
+    for (unsigned i = 0; i < 4; i++)
+        (void)rig_play(&rig, 0, rig_alloc(&rig, 1920), 1920);
+    ck_assert_uint_eq(rig_command(&rig, RIG_START, 0), RIG_OK);
+    for (unsigned i = 0; i < 10; i++) {
+        rig_stall(&rig, rig_next_timer(&rig) + (i == 4 ? 1000000 : 100000));
+        ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 1);
+        (void)rig_play(&rig, 0, rig_alloc(&rig, 1920), 1920);
+    }
+    ck_assert_int_eq(virtio_finish(rig.dev), 0);
+    rig_end(&rig);
+
+    json_t *json = line(0);
+    ck_assert_double_eq(number(json, "messages"), 10);
+    ck_assert_double_eq(number(json, "late_p50_us"), 128);
+    ck_assert_double_eq(number(json, "late_p99_us"), 1024);
+    ck_assert_double_eq(number(json, "late_max_us"), 1000);
+    json_decref(json);
+}
+END_TEST
+
+START_TEST(lateness_without_periods_is_null)
+{
+    set_up("host=null");
+    ck_assert_int_eq(virtio_finish(rig.dev), 0);
+    rig_end(&rig);
+    json_t *json = line(0);
+    ck_assert(json_is_null(json_object_get(json, "late_p99_us")));
+    json_decref(json);
+}
+END_TEST
+
 /* FNV-1a of what was played: equal sounds, and only they, have equal hashes. */
 START_TEST(hash_is_of_the_samples)
 {
@@ -213,6 +249,8 @@ Suite *report_suite(void)
 
     tcase_add_checked_fixture(tcase, path_make, path_remove);
     tcase_add_test(tcase, line_of_a_tone_says_what_it_was);
+    tcase_add_test(tcase, lateness_is_told_as_what_half_and_nearly_all_stay_below);
+    tcase_add_test(tcase, lateness_without_periods_is_null);
     tcase_add_test(tcase, hash_is_of_the_samples);
     tcase_add_test(tcase, report_on_demand_goes_on);
     tcase_add_test(tcase, without_a_file_the_log_has_a_line_each);
