@@ -6,6 +6,13 @@
 # On this machine, whatever its KVM is: what linnet needs until the first guest instruction (then
 # its main thread sleeps), and the memory it has beyond the guest's.
 host_rows() {
+    if [ "$arch" != "$host" ]; then
+        echo "bench: no start.* and memory.* rows: this is no $arch host" >&2
+        return
+    elif [ ! -w /dev/kvm ]; then
+        echo "bench: no start.* and memory.* rows: no /dev/kvm to write to" >&2
+        return
+    fi
     background --kvm any --initrd "$made/init.cpio" --rng --snd host=null
     sleep 1
     echo "start.cpu_until_guest $(($(threads_ns "$pid" '!(vcpu*)') / 1000)) us"
@@ -45,6 +52,10 @@ boot_rows_arm64() {
 }
 
 boot_rows() {
+    if [ "$arch" = arm64 ]; then
+        boot_rows_arm64
+        return
+    fi
     local run=("$linnet" run "${mem[@]}" --initrd "$made/init.cpio" --append quiet)
     # shellcheck disable=SC2054 # the commas are an argument of QEMU
     local qemu=(qemu-system-x86_64 -M "microvm,acpi=off,pit=off,pic=off,rtc=off" -accel kvm

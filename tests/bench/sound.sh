@@ -1,14 +1,38 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# For tests/bench/run.sh to source: what sound costs.
+# For tests/bench/run.sh to source: what sound costs linnet and, where there is one that has a
+# virtio-snd device, QEMU: 48 kHz, stereo, S16, periods of 10 ms, a tone that goes on for ever.
+#
+# The vCPU's thread runs the guest, too. How long that took is known from the kernel's trace of
+# every VM entry and exit, in a second window, so that tracing is in no figure of the first.
 
-# play SND: a guest that plays silence for ever, in periods of 10 ms.
-play() {
-    rm -f sound.wav
-    background --initrd "$made/sound.cpio" --snd "$1" \
-        --append "quiet linnet.job=play linnet.arg=/dev/zero,S16_LE,48000,2,480,1920"
-    wait_for 60 played 1
+sound_guest=(--initrd "$made/sound.cpio")
+tracing=/sys/kernel/tracing
+
+sound_prepare() {
+    : >"$made/qemu_sound"
+    [ "$arch" != x86_64 ] || "$here/qemu_sound.sh" >"$made/qemu_sound"
+}
+
+# play_linnet SND: runs linnet, its process id in $pid.
+play_linnet() {
+    background "${sound_guest[@]}" --append "quiet linnet.job=drone" --snd "$1"
+}
+
+# play_qemu: the same guest under the QEMU that qemu_sound.sh found.
+play_qemu() {
+    local qemu_sound
+    qemu_sound=$(cat "$made/qemu_sound")
+    # shellcheck disable=SC2054 # the commas are an argument of QEMU
+    local machine=(-M "microvm,acpi=on,pit=off,pic=off,rtc=off" -accel kvm -cpu host
+        -name sound,debug-threads=on -m "${mem[1]}" -nodefaults -no-user-config -display none
+        -no-reboot -serial stdio -global virtio-mmio.force-legacy=false
+        -audiodev wav,id=wav,path=sound.wav,out.frequency=48000
+        -device virtio-sound-device,audiodev=wav)
+    "$qemu_sound" "${machine[@]}" -kernel "$guest/vmlinuz" -initrd "$made/sound.cpio" \
+        -append "console=ttyS0 quiet linnet.job=drone" </dev/null >console 2>errors &
+    pid=$!
 }
 
 # played SECONDS: has the recording so much?
@@ -21,28 +45,114 @@ kvm_stat() {
     cat /sys/kernel/debug/kvm/"$pid"-*/"$1"
 }
 
-sound_rows() {
-    local -A before after
-    local stat
-    play host=file,path=sound.wav
-    for stat in exits mmio_exits; do before[$stat]=$(kvm_stat "$stat"); done
-    before[vcpu]=$(threads_ns "$pid" 'vcpu*') before[rest]=$(threads_ns "$pid" '!(vcpu*)')
-    sleep 10
-    for stat in exits mmio_exits; do after[$stat]=$(kvm_stat "$stat"); done
-    after[vcpu]=$(threads_ns "$pid" 'vcpu*') after[rest]=$(threads_ns "$pid" '!(vcpu*)')
-    end_background
-    echo "sound.vm_exits $(((after[exits] - before[exits]) / 10)) 1/s"
-    echo "sound.mmio_exits $(((after[mmio_exits] - before[mmio_exits]) / 10)) 1/s"
-    echo "sound.vcpu_and_guest $(((after[vcpu] - before[vcpu]) / 10000)) kinstr/s"
-    echo "sound.other_threads $(((after[rest] - before[rest]) / 10000)) kinstr/s"
+# switches: how often the threads of $pid gave up or lost the CPU.
+switches() {
+    cat "/proc/$pid"/task/*/status | awk '/_ctxt_switches:/ { sum += $2 } END { print sum }'
 }
 
-# How much faster than real time a guest can feed the free-running clock.
-free_row() {
-    local before
-    play host=file,path=sound.wav,clock=free
-    before=$(stat -c %s sound.wav)
-    sleep 2
-    echo "sound.free_running $((($(stat -c %s sound.wav) - before) / 2 / 192000)) x"
+# now_us: of the outer machine's clock.
+now_us() {
+    echo "${EPOCHREALTIME/[.,]/}"
+}
+
+# look NAME: takes what is counted of $pid into the array NAME.
+look() {
+    local -n seen=$1
+    # shellcheck disable=SC2034 # by reference
+    seen=([us]=$(now_us) [exits]=$(kvm_stat exits) [mmio]=$(kvm_stat mmio_exits)
+        [vcpu]=$(threads_ns "$pid" "$vcpu") [rest]=$(threads_ns "$pid" "!($vcpu)")
+        [switches]=$(switches))
+}
+
+# guest_ns: for how long the guest of the trace ran, and the seconds that the trace spans.
+guest_ns() {
+    awk '{ for (i = 1; i < NF && $i !~ /^[0-9]+\.[0-9]+:$/; i++); at = $i + 0 }
+        !first { first = at }
+        $(i + 1) == "kvm_entry:" { entered = at }
+        $(i + 1) == "kvm_exit:" && entered { sum += at - entered; entered = 0 }
+        END { printf "%.0f %.6f\n", sum * 1e9, at - first }'
+}
+
+# guest_kinstr: what the guest of $pid does in a second.
+guest_kinstr() {
+    local ns span
+    [ -e "$tracing/trace" ] || mount -t tracefs tracefs "$tracing"
+    echo mono >"$tracing/trace_clock"
+    echo 16384 >"$tracing/buffer_size_kb"
+    echo 'kvm:kvm_entry kvm:kvm_exit' >"$tracing/set_event"
+    sleep 5
+    echo >"$tracing/set_event"
+    read -r ns span < <(grep -v '^#' "$tracing/trace" | guest_ns)
+    awk -v ns="$ns" -v span="$span" 'BEGIN { printf "%.0f\n", ns / span / 1000 }'
+}
+
+# per_second NAME [DIVISOR]: how much a count grew in a second.
+per_second() {
+    awk -v grown=$((after[$1] - before[$1])) -v us=$((after[us] - before[us])) -v by="${2-1}" \
+        'BEGIN { printf "%.0f\n", grown / by * 1e6 / us }'
+}
+
+# cost_rows NAME VCPU: rows of the process $pid that plays, whose vCPU's thread has that name.
+cost_rows() {
+    local name=$1 vcpu=$2 guest_part vcpu_part rest_part
+    local -A before after
+    wait_for 600 played 1
+    look before # reads the programs that are needed for it
+    look before
+    sleep 10
+    look after
+    guest_part=$(guest_kinstr)
+    vcpu_part=$(per_second vcpu 1000) rest_part=$(per_second rest 1000)
+    echo "sound.$name.vm_exits $(per_second exits) 1/s"
+    echo "sound.$name.mmio_exits $(per_second mmio) 1/s"
+    echo "sound.$name.context_switches $(per_second switches) 1/s"
+    echo "sound.$name.guest $guest_part kinstr/s"
+    echo "sound.$name.vcpu_on_host $((vcpu_part - guest_part)) kinstr/s"
+    echo "sound.$name.other_threads $rest_part kinstr/s"
+    echo "sound.$name.host $((vcpu_part - guest_part + rest_part)) kinstr/s"
     end_background
+}
+
+# cpu_ms SND SECONDS: what it takes, all in all, to boot, play for so long, and power off.
+cpu_ms() {
+    local TIMEFORMAT='%3U %3S'
+    rm -f sound.wav
+    {
+        time "$linnet" run "${mem[@]}" "${sound_guest[@]}" --snd "$1" \
+            --append "quiet linnet.job=drone linnet.arg=$2" "$guest/vmlinuz" \
+            </dev/null >console 2>errors
+    } 2>used
+    # A period of silence follows: aplay rounds up, and never adds nothing.
+    "$linnet" listen sound.wav | grep -q "^ *frames *$(($2 * 48000 + 480)) " ||
+        fail "bench: $2 s of tone: $("$linnet" listen sound.wav)"
+    awk '{ printf "%.0f\n", 1000 * ($1 + $2) }' used
+}
+
+# How much faster than real time a guest can play by the free clock: whole runs, by CPU time.
+free_row() {
+    local short long
+    short=$(cpu_ms host=file,path=sound.wav,clock=free 2)
+    long=$(cpu_ms host=file,path=sound.wav,clock=free 62)
+    echo "sound.linnet.free_running $((60000 / (long - short))) x"
+}
+
+# The device alone, on this machine, in real time.
+device_rows() {
+    if [ "$arch" = "$host" ]; then
+        "$top/build/$arch-release/snd_load" 10
+    else
+        echo "bench: no snd.* rows: this is no $arch host" >&2
+    fi
+}
+
+sound_rows() {
+    play_linnet host=file,path=sound.wav
+    cost_rows linnet 'vcpu*'
+    rm sound.wav
+    if [ -s "$made/qemu_sound" ]; then
+        play_qemu
+        cost_rows qemu 'CPU *'
+        rm sound.wav
+    fi
+    free_row
 }
