@@ -79,7 +79,8 @@ static const struct {
     {"Master Playback Switch|0", "1 'Master Playback Switch' off\n"},
     {"Test Switch|on,off", "2 'Test Switch' on,off\n"},
     {"Test Integer|10,30,0x14", "3 'Test Integer' 10,30,20\n"},
-    {"Test Integer|75%", "3 'Test Integer' 26,26,26\n"}, /* the step next to 25, upwards */
+    {"Test Integer|75%", "3 'Test Integer' 22,22,22\n"}, /* the step next to 22.5 */
+    {"Test Metadata|75%", "10 'Test Metadata' 26\n"},    /* the step next to 25, upwards */
     {"Test Integer64|-12884901888,4294967296", "4 'Test Integer64' -12884901888,4294967296\n"},
     {"Test Integer64|0x100000000", "4 'Test Integer64' 4294967296,4294967296\n"},
     {"Test Enumerated|green,2", "5 'Test Enumerated' Green,Blue\n"},
@@ -139,7 +140,8 @@ static const char *const wrong[] = {
     "ctl|0|4294967424", /* 128 in 32 bits */
     "ctl|1|2",
     "ctl|Test Integer|11",
-    "ctl|Test Integer|8",
+    "ctl|Test Integer|32",
+    "ctl|Test Metadata|8",
     "ctl|Test Integer64|50%",
     "ctl|Test Integer64|1",
     "ctl|Test Enumerated|Black",
