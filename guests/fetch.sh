@@ -11,14 +11,8 @@
 #   version    what `uname -r` will say            package   name and version of the package
 # The folder appears in one rename, so a killed run leaves nothing half done. The network is
 # needed only when the folder is not there yet; remove the folder to get a newer kernel.
-set -eu
-
-top=$(cd "$(dirname "$0")/.." && pwd)
-
-die() {
-    echo "fetch.sh: $*" >&2
-    exit 1
-}
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
 
 # The meta package names the newest kernel of its kind.
 meta_package() {
@@ -27,20 +21,6 @@ meta_package() {
     6.1-cloud-amd64) echo "linux-image-cloud-amd64" ;;
     *) die "unknown kernel '$1': one of 6.12-amd64 6.12-cloud-amd64 6.1-cloud-amd64 6.12-arm64" ;;
     esac
-}
-
-# Debian's package tools; the options choose package lists.
-apt_options=(-o APT::Sandbox::User=root -o APT::Architectures::=amd64 -o APT::Architectures::=arm64)
-apt_get() { apt-get -qq "${apt_options[@]}" "$@" >&2; }
-apt_cache() { apt-cache "${apt_options[@]}" "$@"; }
-
-# Lists of our own, for when the system's are absent or too old: this way nobody needs to be root.
-own_lists() {
-    local lists=$top/build/guests/.apt/lists cache=$top/build/guests/.apt/cache
-
-    mkdir -p "$lists/partial" "$cache/archives/partial"
-    apt_options+=(-o Dir::State::lists="$lists" -o Dir::Cache="$cache")
-    apt_get update || true # one bad source of several is no reason to stop
 }
 
 # resolve KERNEL: the package that holds the newest such kernel, or nothing.
@@ -59,14 +39,13 @@ resolve() {
     echo "${package:+$package:${1##*-}}"
 }
 
-# download KERNEL: puts the package into the current folder and says its name.
+# download KERNEL: puts the package into the current folder.
 download() {
     local package
 
     package=$(resolve "$1")
-    [ -n "$package" ] || return 1
-    apt_get download "$package" || return 1
-    echo "$package"
+    [ -n "$package" ] || { echo "none for $1" >&2 && return 1; }
+    apt_get download "$package"
 }
 
 # extract_vmlinux BZIMAGE: the ELF file inside, to standard output. Offsets are those of the
@@ -92,25 +71,10 @@ extract_vmlinux() {
 [ $# = 1 ] || die "usage: fetch.sh KERNEL"
 kernel=$1
 meta_package "$kernel" >/dev/null
-dest=$top/build/guests/$kernel
-[ ! -e "$dest/version" ] || exit 0
-
-mkdir -p "$top/build/guests"
-exec 9>"$top/build/guests/.lock"
-flock 9 # a second run waits for the first and then finds the work done
-[ ! -e "$dest/version" ] || exit 0
-
-work=$(mktemp -d "$top/build/guests/.$kernel.XXXXXX")
-trap 'rm -rf "$work"' EXIT
-trap 'exit 1' HUP INT TERM
-cd "$work"
+only_once "$kernel" version
 
 echo "fetch.sh: getting Debian's kernel $kernel" >&2
-if ! package=$(download "$kernel" 2>"$work/log"); then # lists absent or out of date
-    own_lists 2>>"$work/log"
-    package=$(download "$kernel" 2>"$work/log") ||
-        die "no package for $kernel: $(tail -n 1 "$work/log")"
-fi
+with_lists download "$kernel"
 
 dpkg -x ./*.deb tree
 version=$(basename tree/boot/vmlinuz-*)
@@ -125,6 +89,4 @@ done
 [ "${kernel##*-}" != amd64 ] || extract_vmlinux out/vmlinuz >out/vmlinux
 basename ./*.deb .deb >out/package
 echo "$version" >out/version
-chmod 755 out
-rm -rf "$dest"
-mv out "$dest"
+put "$kernel" out

@@ -10,9 +10,8 @@
 # for the comparison in `make bench`, and the libraries of all these. On a machine of that
 # architecture it is not needed, and not made.
 # The folder appears in one rename; remove it to get newer packages.
-set -eu
-
-top=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
 
 packages=(busybox-static
     bash coreutils diffutils findutils grep gzip hostname mawk sed util-linux bsdutils
@@ -29,11 +28,6 @@ qemu=(qemu-system-common libaio1 libbpf1 libcapstone4 libdaxctl1 libelf1 libffi8
     librdmacm1 libsasl2-2 libseccomp2 libslirp0 libtasn1-6 libunistring2 liburing2 libvdeplug2
     libfdt1)
 
-die() {
-    echo "userland.sh: $*" >&2
-    exit 1
-}
-
 [ $# = 1 ] || die "usage: userland.sh ARCH"
 arch=$1
 case $arch in
@@ -42,40 +36,12 @@ amd64) qemu+=(qemu-system-x86) ;;
 *) die "unknown architecture '$arch': arm64 or amd64" ;;
 esac
 [ "$arch" != "$(dpkg --print-architecture)" ] || exit 0
-dest=$top/build/guests/userland-$arch
-[ ! -e "$dest/packages" ] || exit 0
-
-mkdir -p "$top/build/guests"
-exec 9>"$top/build/guests/.userland-lock"
-flock 9
-[ ! -e "$dest/packages" ] || exit 0
-
-work=$(mktemp -d "$top/build/guests/.userland.XXXXXX")
-trap 'rm -rf "$work"' EXIT
-trap 'exit 1' HUP INT TERM
-mkdir "$work/deb"
-cd "$work/deb"
+only_once "userland-$arch" packages
 
 echo "userland.sh: getting Debian's programs for $arch" >&2
-apt_options=(-o APT::Sandbox::User=root -o APT::Architectures::=amd64 -o APT::Architectures::=arm64)
 wanted=("${packages[@]}" "${libraries[@]}" "${qemu[@]}")
-apt_get() { apt-get -qq "${apt_options[@]}" "$@" >"$work/log" 2>&1; }
-if ! apt_get download "${wanted[@]/%/:$arch}"; then # lists absent or out of date
-    lists=$top/build/guests/.apt/lists cache=$top/build/guests/.apt/cache
-    mkdir -p "$lists/partial" "$cache/archives/partial"
-    apt_options+=(-o Dir::State::lists="$lists" -o Dir::Cache="$cache")
-    apt_get update || true # one bad source of several is no reason to stop
-    apt_get download "${wanted[@]/%/:$arch}" || die "$(tail -n 1 "$work/log")"
-fi
-
-# As Debian's own roots are: /bin and the like lead to /usr.
-mkdir -p "$work/root/usr"/{bin,sbin,lib}
-for name in bin sbin lib; do ln -s "usr/$name" "$work/root/$name"; done
-for deb in *.deb; do
-    dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$work/root" --keep-directory-symlink --no-same-owner
-done
-rm -rf "$work/root"/usr/share/{doc,man,locale,info,lintian,bug} "$work/root"/{etc,var}
-ls >"$work/root/packages"
-rm -rf "$dest"
-chmod 755 "$work/root"
-mv "$work/root" "$dest"
+with_lists apt_get download "${wanted[@]/%/:$arch}"
+unpack_root ./*.deb
+rm -rf root/{etc,var}
+ls -- *.deb >root/packages
+put "userland-$arch" root
