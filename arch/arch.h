@@ -55,6 +55,8 @@ struct platform_tree {
     struct image overlay[PLATFORM_OVERLAYS_MAX];
 };
 
+struct kernel_cache;
+
 struct platform {
     unsigned cpu_count;
     const struct memory *mem;
@@ -64,6 +66,7 @@ struct platform {
     const struct platform_seed *seed; /* borrowed; NULL: none */
     struct platform_tree tree;
     bool direct; /* unpack the kernel here where we can, not in the guest: sooner, no text KASLR */
+    const struct kernel_cache *cache; /* of what is unpacked here; borrowed; NULL: none */
 
     /* What arch_vm_init() found out about the host, for the description: */
     unsigned irqchip; /* which interrupt controller it gives; the architecture's own numbers */

@@ -16,6 +16,7 @@ logs=${LOGS:-$top/build/check}
 # shellcheck disable=SC2034 # for those who source this
 linnet=${LINNET:-$top/build/$arch-release/linnet}
 failures=0
+export XDG_CACHE_HOME=$top/build/cache # what is kept between runs is not the user's
 
 ok() {
     echo "ok $*"

@@ -2,6 +2,7 @@
 /* See boot.h. Files are mapped for as long as loading takes. */
 #include "vmm/boot.h"
 
+#include "arch/kernel_cache.h"
 #include "vmm/log.h"
 
 #include <fcntl.h>
@@ -25,8 +26,9 @@ const struct config_device_kind boot_overlay_kind = {
     .count_max = PLATFORM_OVERLAYS_MAX,
 };
 
-/* Maps a whole file for reading. */
-static int image_open(const char *what, const char *path, struct image *ret_image)
+/* Maps a whole file for reading; its status before that is left in *ret_st. */
+static int image_open_stat(const char *what, const char *path, struct image *ret_image,
+                           struct stat *ret_st)
 {
     auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat st;
@@ -43,7 +45,15 @@ static int image_open(const char *what, const char *path, struct image *ret_imag
     if (bytes == MAP_FAILED)
         return log_error(-errno, "%s %s: map", what, path);
     *ret_image = (struct image){path, bytes, (size_t)st.st_size};
+    *ret_st = st;
     return 0;
+}
+
+static int image_open(const char *what, const char *path, struct image *ret_image)
+{
+    struct stat st;
+
+    return image_open_stat(what, path, ret_image, &st);
 }
 
 static void image_close(struct image *image)
@@ -51,6 +61,31 @@ static void image_close(struct image *image)
     if (image->size > 0)
         (void)munmap((void *)(uintptr_t)image->bytes, image->size);
     *image = (struct image){0};
+}
+
+/* -- cache of unpacked kernels -- */
+
+/* Leaves the cache closed where there is none to be had: then kernels are unpacked, that is all. */
+static void cache_open(const struct opts *options, const struct stat *kernel,
+                       struct kernel_cache *cache)
+{
+    char standard[PATH_MAX];
+    const char *folder = standard;
+    size_t where = opts_choice(options, "kernel-cache");
+    int r = 0;
+
+    if (where == CONFIG_KERNEL_CACHE_OFF)
+        return;
+    if (where == CONFIG_KERNEL_CACHE_DIR)
+        folder = opts_choice_arg(options, "kernel-cache");
+    else
+        r = kernel_cache_folder(standard);
+    if (r == 0)
+        r = kernel_cache_open(cache, folder, kernel);
+    if (r < 0 && r != -EAGAIN && where == CONFIG_KERNEL_CACHE_DIR)
+        log_warn("--kernel-cache %s: not used: %s", folder, strerror(-r));
+    else if (r < 0)
+        log_debug("kernel cache: not used: %s", strerror(-r));
 }
 
 /* -- device tree -- */
@@ -126,8 +161,13 @@ int boot_load(const struct config *config, struct platform *platform, struct arc
     const struct opts *options = config->options;
     struct image kernel = {0}, initrd = {0};
     struct platform_seed seed;
+    struct kernel_cache cache = {0};
+    struct stat kernel_st;
 
-    int r = image_open("kernel", opts_str(options, "kernel"), &kernel);
+    int r = image_open_stat("kernel", opts_str(options, "kernel"), &kernel, &kernel_st);
+    if (r == 0 && platform->direct)
+        cache_open(options, &kernel_st, &cache);
+    platform->cache = &cache;
     if (r == 0 && opts_has(options, "initrd"))
         r = image_open("--initrd", opts_str(options, "initrd"), &initrd);
     if (r == 0)
@@ -140,6 +180,8 @@ int boot_load(const struct config *config, struct platform *platform, struct arc
     if (r == 0 && opts_has(options, "dump-dtb"))
         r = tree_dump(opts_str(options, "dump-dtb"), platform->mem, ret_entry);
     platform->seed = NULL;
+    platform->cache = NULL;
+    kernel_cache_close(&cache);
     tree_close_files(&platform->tree);
     image_close(&initrd);
     image_close(&kernel);

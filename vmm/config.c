@@ -30,6 +30,12 @@ static const char *const unpack_choices[] = {
     [CONFIG_UNPACK_GUEST] = "guest",
     NULL,
 };
+static const char *const kernel_cache_choices[] = {
+    [CONFIG_KERNEL_CACHE_ON] = "on",
+    [CONFIG_KERNEL_CACHE_OFF] = "off",
+    [CONFIG_KERNEL_CACHE_DIR] = "dir:DIR",
+    NULL,
+};
 static const char *const log_choices[] = {"error", "warn", "info", "debug", NULL};
 static const char *const help_choices[] = {"text", "markdown", NULL};
 
@@ -52,6 +58,13 @@ static const struct opt run_options[] = {
              "to a random address (KASLR)",
      .type = OPT_CHOICE,
      .choices = unpack_choices},
+    {.name = "kernel-cache",
+     .value = "on",
+     .help = "keep what the host unpacked for the next run, which is sooner: on keeps it in "
+             "$XDG_CACHE_HOME/linnet or ~/.cache/linnet",
+     .type = OPT_CHOICE,
+     .choices = kernel_cache_choices,
+     .arg = "WHERE"},
     {.name = "seed",
      .help =
          "make what the kernel gets as randomness from this number, so that it is the same each "

@@ -46,6 +46,11 @@ struct config {
 enum config_serial { CONFIG_SERIAL_STDIO, CONFIG_SERIAL_NONE, CONFIG_SERIAL_FILE };
 enum config_kvm { CONFIG_KVM_HARDWARE, CONFIG_KVM_ANY };
 enum config_unpack { CONFIG_UNPACK_HOST, CONFIG_UNPACK_GUEST };
+enum config_kernel_cache {
+    CONFIG_KERNEL_CACHE_ON,
+    CONFIG_KERNEL_CACHE_OFF,
+    CONFIG_KERNEL_CACHE_DIR,
+};
 
 /* All defaults, no devices. */
 int config_create(const struct config_device_kind *kinds, struct config **ret_config);

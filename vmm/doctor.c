@@ -3,6 +3,7 @@
 #include "vmm/doctor.h"
 
 #include "arch/arch.h"
+#include "arch/kernel_cache.h"
 #include "vmm/kvm.h"
 #include "vmm/log.h"
 #include "vmm/version.h"
@@ -54,6 +55,21 @@ static void check_sound(void)
              "host=file needs nothing");
 }
 
+static void check_cache(void)
+{
+    char path[PATH_MAX], text[PATH_MAX + 100];
+
+    if (kernel_cache_folder(path) < 0) {
+        line("cache", false,
+             "no place to keep unpacked kernels, so each start takes longer: set HOME or "
+             "XDG_CACHE_HOME, or give --kernel-cache dir:DIR");
+        return;
+    }
+    (void)snprintf(text, sizeof(text), "unpacked kernels are kept in %s, up to %llu MiB", path,
+                   (unsigned long long)(KERNEL_CACHE_BYTES_MAX >> 20));
+    line("cache", true, text);
+}
+
 static void check_host(void)
 {
     struct utsname host;
@@ -84,5 +100,6 @@ int doctor_main(int argc, char **argv)
     check_host();
     bool good = check_kvm(false);
     check_sound();
+    check_cache();
     return good ? 0 : 1;
 }

@@ -70,6 +70,19 @@ void *memory_at(const struct memory *mem, gpa_t addr, uint64_t len)
     return mem->host + region->offset + (addr - region->base);
 }
 
+int memory_map(const struct memory *mem, gpa_t addr, uint64_t len, int fd, uint64_t offset)
+{
+    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    void *at = memory_at(mem, addr, len);
+
+    if (at == NULL || len == 0 || (uintptr_t)at % page != 0 || len % page != 0 ||
+        offset % page != 0 || offset > INT64_MAX)
+        return -EINVAL;
+    void *got = mmap(at, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, fd,
+                     (off_t)offset);
+    return got == MAP_FAILED ? -errno : 0;
+}
+
 int memory_read(const struct memory *mem, gpa_t addr, void *ret_buf, size_t len)
 {
     const void *from = memory_at(mem, addr, len);

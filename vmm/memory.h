@@ -3,6 +3,8 @@
  * Guest RAM: one memfd, mapped shared, in one or two regions of guest physical addresses (x86 has
  * a hole below 4 GiB). The only place where a guest address becomes a host pointer.
  *
+ * Parts of it may be a file's pages instead (memory_map()), so the memfd alone is not all of RAM.
+ *
  * RAM is hostile: the guest changes it while we look. Copy what you decide on, once. The layout is
  * fixed by memory_create(), so any thread may read it without a lock afterwards.
  */
@@ -39,6 +41,13 @@ void *memory_at(const struct memory *mem, gpa_t addr, uint64_t len);
 
 /* Bytes from addr to the end of its region; 0 if addr is not RAM. */
 uint64_t memory_left(const struct memory *mem, gpa_t addr);
+
+/* Puts `len` bytes of a file, from `offset` on, in the place of the RAM at addr, without copying
+ * them: what is written there goes to copies that nobody else sees, and no longer to the memfd. The
+ * file must stay as it is while there is RAM; it may lose its name. Before any vCPU exists.
+ * -EINVAL, with RAM as it was, unless all are whole pages of the host inside one region; another
+ * -errno leaves nothing to go on with. */
+int memory_map(const struct memory *mem, gpa_t addr, uint64_t len, int fd, uint64_t offset);
 
 /* Copies; 0, or -EFAULT with nothing copied. */
 int memory_read(const struct memory *mem, gpa_t addr, void *ret_buf, size_t len);

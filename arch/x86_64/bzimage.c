@@ -6,7 +6,7 @@
  *            guest, whatever its compression, and may choose a random address (KASLR).
  *   direct   the vmlinux in it is unpacked here, straight into guest RAM, and entered. Sooner
  *            there; its text is where it was linked to be. What we cannot unpack goes the first
- * way.
+ *            way. What we did unpack is kept (kernel_cache.h), and only mapped the next time.
  *
  * The direct way: vmlinux is unpacked as a whole, its first segment in its final place, and the
  * others, whose distance in the file is not their distance in RAM, are moved there.
@@ -16,6 +16,7 @@
  *   (2 MiB is where the kernel's linker script and x86's maximum page size put the text in the
  *   file; another offset costs a longer move, no more.)
  */
+#include "arch/kernel_cache.h"
 #include "arch/payload.h"
 #include "arch/x86_64/boot.h"
 #include "arch/x86_64/elf.h"
@@ -188,8 +189,22 @@ static void clear_between(const struct load *load, const struct elf *elf, gpa_t 
         ram_clear(load_at(load, at, file_end - at), file_end - at);
 }
 
-/* True if the vmlinux is in place and *ret_entry set; else RAM is as it was. */
-static bool load_direct(const struct load *load, const struct bzimage *bz, gpa_t *ret_entry)
+/* The segments, as RAM has them now. */
+static struct kernel_image image_of(const struct elf *elf)
+{
+    struct kernel_image image = {.entry = elf->entry};
+
+    _Static_assert(ELF_SEGMENTS_MAX <= KERNEL_PIECES_MAX, "each segment is a piece");
+    for (unsigned i = 0; i < elf->segment_count; i++)
+        if (elf->segment[i].file_size > 0)
+            image.piece[image.count++] =
+                (struct kernel_piece){elf->segment[i].addr, elf->segment[i].file_size};
+    return image;
+}
+
+/* True if the vmlinux is unpacked and in place, which *ret_image tells; else RAM is as it was. */
+static bool unpack(const struct load *load, const struct bzimage *bz,
+                   struct kernel_image *ret_image)
 {
     uint32_t offset = from_le32(bz->hdr.payload_offset);
     uint32_t length = from_le32(bz->hdr.payload_length);
@@ -209,8 +224,25 @@ static bool load_direct(const struct load *load, const struct bzimage *bz, gpa_t
         return false;
     }
     clear_between(load, &elf, file, file_size);
-    *ret_entry = elf.entry;
+    *ret_image = image_of(&elf);
     return true;
+}
+
+/* 1 if the vmlinux is in place and *ret_entry set, 0 if RAM is as it was. */
+static int load_direct(const struct load *load, const struct bzimage *bz, gpa_t *ret_entry)
+{
+    const gpa_t end = (bz->end + PAGE - 1) / PAGE * PAGE; /* RAM ends with a page, too */
+    const struct kernel_piece room = {LAYOUT_HIGH_RAM, end - LAYOUT_HIGH_RAM};
+    struct kernel_image image;
+    int r = kernel_cache_load(load->platform->cache, load->mem, &room, ret_entry);
+
+    if (r != 0)
+        return r;
+    if (!unpack(load, bz, &image))
+        return 0;
+    kernel_cache_store(load->platform->cache, load->mem, &room, &image);
+    *ret_entry = image.entry;
+    return 1;
 }
 
 int bzimage_load(struct load *load)
@@ -222,7 +254,11 @@ int bzimage_load(struct load *load)
 
     if (r < 0)
         return r;
-    if (!load->platform->direct || !load_direct(load, &bz, &entry)) {
+    if (load->platform->direct)
+        r = load_direct(load, &bz, &entry);
+    if (r < 0)
+        return r;
+    if (r == 0) {
         memcpy(load_at(load, bz.addr, bz.part_size), bz.part, bz.part_size);
         entry = bz.addr + ENTRY_64;
     }

@@ -20,6 +20,20 @@ bzimage_tree() {
 }
 
 bzimage() { boots "$guests/$stock/vmlinuz" "$stock.boot"; }
+# The second boot maps what the first one unpacked: the same file, and its time of use is told.
+bzimage_kept() {
+    local options=(--kernel-cache "dir:kept" --initrd "$made/$stock.boot" --rng
+        --append "$(job rng)" "$guests/$stock/vmlinuz") inode
+    boot 0 "${options[@]}"
+    done_job rng
+    inode=$(stat -c %i kept/kernel-*)
+    touch -d @1 kept/kernel-*
+    boot 0 "${options[@]}"
+    done_job rng
+    [ "$(stat -c %i kept/kernel-*)" = "$inode" ] || fail "the kernel was unpacked again"
+    [ "$(stat -c %Y kept/kernel-*)" != 1 ] || fail "the kernel that was kept was not used"
+}
+
 elf_pvh() { boots "$guests/$stock/vmlinux" "$stock.boot"; }
 elf_64() { boots "$made/vmlinux-64" "$stock.boot"; }
 cloud_6_12() { boots "$guests/6.12-cloud-amd64/vmlinuz" 6.12-cloud-amd64.boot; }
@@ -27,6 +41,7 @@ cloud_6_1() { boots "$guests/6.1-cloud-amd64/vmlinuz" 6.1-cloud-amd64.boot; }
 
 boot_case counting kernel-6.12-bzimage bzimage x86_64
 boot_case counting kernel-6.12-bzimage-tree bzimage_tree x86_64
+boot_case counting kernel-6.12-bzimage-kept bzimage_kept x86_64
 boot_case counting kernel-6.12-vmlinux-pvh elf_pvh x86_64
 boot_case counting kernel-6.12-vmlinux-64 elf_64 x86_64
 boot_case counting kernel-6.12-cloud cloud_6_12 x86_64

@@ -83,6 +83,49 @@ dump_dtb() {
     grep -q 'word = "here"' one.dts
 }
 
+# The second start maps what the first one unpacked.
+kernel_cache() {
+    local turn pid
+    [ -w /dev/kvm ] || skip "no /dev/kvm to write to"
+    for turn in first second; do
+        ./linnet run --kvm any --serial none --kernel-cache dir:kept "$kernel" </dev/null &
+        pid=$!
+        wait_for 30 guest_runs "$pid"
+        grep -F "$work/kept/kernel-" "/proc/$pid/maps" >"$turn" || true
+        kill "$pid"
+        wait "$pid" || true # of the signal
+    done
+    [ ! -s first ] || fail "there was something to map at first"
+    [ -s second ] || fail "nothing was mapped"
+}
+
+guest_runs() {
+    grep -q '^vcpu' "/proc/$1"/task/*/comm
+}
+
+# One line, and the guest runs all the same: until its time is up.
+kernel_cache_unusable() {
+    local status=0
+    [ -w /dev/kvm ] || skip "no /dev/kvm to write to"
+    ./linnet run --kvm any --time-limit 1s --kernel-cache dir:text "$kernel" </dev/null \
+        >out 2>errors || status=$?
+    cat errors
+    [ "$status" = 37 ] || fail "exit status $status, not 37"
+    grep -qx 'linnet: warn: --kernel-cache text: not used: Not a directory' errors
+}
+
+# Without a place for it in the environment there is none, and not a word.
+kernel_cache_nowhere() {
+    [ -w /dev/kvm ] || skip "no /dev/kvm to write to"
+    env -u HOME -u XDG_CACHE_HOME ./linnet run --kvm any --serial none "$kernel" </dev/null \
+        >out 2>errors &
+    wait_for 30 guest_runs $!
+    kill $!
+    wait $! || true # of the signal
+    cat errors
+    [ ! -s errors ]
+}
+
 no_permission() {
     [ -e /dev/kvm ] || skip "no /dev/kvm"
     [ "$(id -u)" = 0 ] || skip "not root, so it can't become a user who may not open /dev/kvm"
@@ -150,6 +193,11 @@ with_kvm dtbo-label 35 'label\.dtbo: fragment@1: .*label uart9' --dtbo path=labe
 with_kvm dtbo-pvh 35 'PVH' --dtbo good.dtbo "${kernel%vmlinuz}vmlinux"
 with_kvm dump-dtb-not-writable 1 '--dump-dtb /nowhere/x' --dump-dtb /nowhere/x "$kernel"
 run_case cli/dump-dtb dump_dtb
+bad kernel-cache-choice 35 '--kernel-cache.*on, off or dir:DIR' --kernel-cache of "$kernel"
+bad kernel-cache-no-folder 35 '--kernel-cache' --kernel-cache dir: "$kernel"
+run_case cli/kernel-cache kernel_cache
+run_case cli/kernel-cache-unusable kernel_cache_unusable
+run_case cli/kernel-cache-nowhere kernel_cache_nowhere
 with_kvm initrd-missing 1 '--initrd.*absent' --initrd absent "$kernel"
 with_kvm initrd-too-large 1 'vmlinux.*--mem' --mem 100M \
     --initrd "${kernel%vmlinuz}vmlinux" "$kernel"

@@ -244,6 +244,7 @@ START_TEST(print_says_everything_in_the_order_of_the_tables)
                            "  \"initrd\": null,\n"
                            "  \"append\": \"\",\n"
                            "  \"unpack\": \"host\",\n"
+                           "  \"kernel-cache\": \"on\",\n"
                            "  \"seed\": null,\n"
                            "  \"device-tree\": false,\n"
                            "  \"dtb\": null,\n"

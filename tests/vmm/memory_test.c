@@ -126,6 +126,92 @@ START_TEST(ram_is_zeroed)
 }
 END_TEST
 
+/* -- a file in the place of RAM -- */
+
+/* Four pages of 1, 2, 3, 4. */
+static int make_file(void)
+{
+    int fd = memfd_create("test", MFD_CLOEXEC);
+    uint8_t page[4096];
+
+    ck_assert_int_ge(fd, 0);
+    for (int i = 1; i <= 4; i++) {
+        memset(page, i, sizeof(page));
+        ck_assert_int_eq(write(fd, page, sizeof(page)), sizeof(page));
+    }
+    return fd;
+}
+
+static uint8_t byte_at(gpa_t addr)
+{
+    uint8_t byte;
+
+    ck_assert_int_eq(memory_read(&mem, addr, &byte, 1), 0);
+    return byte;
+}
+
+START_TEST(mapped_file_is_ram)
+{
+    int fd = make_file();
+    uint8_t byte;
+
+    setup_hole();
+    ck_assert_int_eq(memory_map(&mem, 0x12000, 0x2000, fd, 0x1000), 0);
+    ck_assert_uint_eq(byte_at(0x11fff), 0);
+    ck_assert_uint_eq(byte_at(0x12000), 2);
+    ck_assert_uint_eq(byte_at(0x13fff), 3);
+    ck_assert_uint_eq(byte_at(0x14000), 0);
+    ck_assert_int_eq(memory_write(&mem, 0x11fff, "\7\7", 2), 0);
+    ck_assert_uint_eq(byte_at(0x12000), 7);
+    ck_assert_int_eq(pread(fd, &byte, 1, 0x1000), 1);
+    ck_assert_uint_eq(byte, 2); /* the file is as it was */
+    close(fd);
+    ck_assert_uint_eq(byte_at(0x13000), 3);
+}
+END_TEST
+
+static const struct {
+    gpa_t addr;
+    uint64_t len, offset;
+} unmappable[] = {
+    {0x12000, 0, 0},
+    {0x12001, 0x1000, 0},
+    {0x12000, 0x1001, 0},
+    {0x12000, 0x1000, 1},
+    {0x12000, 0x1000, 0xfffffffffffff000},
+    {0xf000, 0x1000, 0},
+    {0xf000, 0x2000, 0},
+    {MIB + 0xf000, 0x2000, 0}, /* over the hole */
+    {0x12000, 0xfffffffffffff000, 0},
+};
+
+START_TEST(what_cannot_be_mapped_leaves_ram_alone)
+{
+    int fd = make_file();
+
+    setup_hole();
+    ck_assert_int_eq(
+        memory_map(&mem, unmappable[_i].addr, unmappable[_i].len, fd, unmappable[_i].offset),
+        -EINVAL);
+    ck_assert_uint_eq(byte_at(0x12000), 0);
+    ck_assert_uint_eq(byte_at(MIB + 0xf000), 0);
+    close(fd);
+}
+END_TEST
+
+START_TEST(refusal_to_map_is_told)
+{
+    int fd = make_file();
+
+    setup_hole();
+    wrap_fail_after(WRAP_MMAP, 0, ENOMEM);
+    int r = memory_map(&mem, 0x12000, 0x1000, fd, 0);
+    wrap_stop(WRAP_MMAP);
+    ck_assert_int_eq(r, -ENOMEM);
+    close(fd);
+}
+END_TEST
+
 START_TEST(failed_creation_can_be_destroyed)
 {
     wrap_fail_after(WRAP_MMAP, 0, ENOMEM);
@@ -155,6 +241,10 @@ Suite *memory_suite(void)
     tcase_add_test(tcase, ram_that_ends_at_the_hole_has_one_region);
     tcase_add_test(tcase, no_hole_is_one_region_of_any_size);
     tcase_add_test(tcase, ram_is_zeroed);
+    tcase_add_test(tcase, mapped_file_is_ram);
+    tcase_add_loop_test(tcase, what_cannot_be_mapped_leaves_ram_alone, 0,
+                        (int)ARRAY_SIZE(unmappable));
+    tcase_add_test(tcase, refusal_to_map_is_told);
     tcase_add_test(tcase, failed_creation_can_be_destroyed);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -5,7 +5,9 @@
  * exactly as the packed way does.
  */
 #include "arch/arch.h"
+#include "arch/kernel_cache.h"
 #include "tests/arch/x86_64/loading.h"
+#include "tests/wrap.h"
 
 #define PREF     0x1000000 /* of the fake kernel, which claims 4 MiB from there */
 #define FAKE_END 0x1400000
@@ -395,12 +397,103 @@ START_TEST(xz_without_room_for_its_dictionary_goes_the_packed_way)
 }
 END_TEST
 
+/* -- kept from an earlier run -- */
+
+static char folder[64];
+static struct kernel_cache cache;
+
+static void setup_cache(void)
+{
+    const struct stat old = {.st_ino = 7, .st_size = 4711};
+
+    setup();
+    strcpy(folder, "/tmp/linnet-bzimage-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    ck_assert_int_eq(kernel_cache_open(&cache, folder, &old), 0);
+    l.platform.cache = &cache;
+}
+
+static void teardown_cache(void)
+{
+    char path[100];
+
+    kernel_cache_close(&cache);
+    snprintf(path, sizeof(path), "%s/kernel-0-7", folder);
+    (void)unlink(path); /* where there is one */
+    ck_assert_int_eq(rmdir(folder), 0);
+    teardown();
+}
+
+/* Another machine, and a kernel file that nobody can unpack any more. */
+static void begin_again(void)
+{
+    struct file kernel = l.kernel;
+
+    l.kernel = (struct file){0};
+    loading_end(&l);
+    loading_begin(&l, 64 * LOAD_MIB);
+    l.kernel = kernel;
+    spoil_contents();
+    l.platform.direct = true;
+    l.platform.cache = &cache;
+}
+
+START_TEST(kernel_unpacked_once_is_found_again)
+{
+    uint8_t params[4096];
+
+    pack_kernel(shapes[_i], FAKE_ZSTD);
+    loading_accepted(&l);
+    check_segments(shapes[_i]);
+    memcpy(params, ram(&l, 0x7000, 4096), 4096);
+    begin_again();
+    loading_accepted(&l);
+    ck_assert_uint_eq(l.entry.pc, shapes[_i]->entry);
+    check_segments(shapes[_i]);
+    ck_assert_mem_eq(ram(&l, 0x7000, 4096), params, 4096);
+}
+END_TEST
+
+START_TEST(kernel_for_the_guest_to_unpack_is_not_kept)
+{
+    pack_kernel(&real_shape, FAKE_ZSTD);
+    l.platform.direct = false;
+    loading_accepted(&l);
+    begin_again();
+    loading_accepted(&l);
+    ck_assert_uint_eq(l.entry.pc, PREF + 0x200);
+}
+END_TEST
+
+START_TEST(kernel_that_could_not_be_unpacked_is_not_kept)
+{
+    pack_kernel(&real_shape, FAKE_ZSTD);
+    spoil_magic();
+    loading_accepted(&l);
+    spoil_magic(); /* it is right again */
+    loading_accepted(&l);
+    ck_assert_uint_eq(l.entry.pc, PREF + 0x10);
+}
+END_TEST
+
+START_TEST(kept_kernel_that_cannot_be_mapped_is_refused)
+{
+    pack_kernel(&real_shape, FAKE_ZSTD);
+    loading_accepted(&l);
+    begin_again();
+    wrap_fail_after(WRAP_MMAP, 0, ENOMEM);
+    loading_refused(&l, -ENOMEM, "kernel cache: map kernel-0-7");
+    wrap_stop(WRAP_MMAP);
+}
+END_TEST
+
 Suite *bzimage_suite(void);
 Suite *bzimage_suite(void)
 {
     Suite *suite = suite_create("bzimage");
     TCase *header = tcase_create("header");
     TCase *direct = tcase_create("direct");
+    TCase *kept = tcase_create("kept");
 
     tcase_add_checked_fixture(header, setup, teardown);
     tcase_add_test(header, file_cut_in_its_header_is_truncated);
@@ -422,5 +515,12 @@ Suite *bzimage_suite(void)
                         ARRAY_SIZE(fallbacks));
     tcase_add_test(direct, xz_without_room_for_its_dictionary_goes_the_packed_way);
     suite_add_tcase(suite, direct);
+    tcase_add_checked_fixture(kept, setup_cache, teardown_cache);
+    tcase_set_timeout(kept, 60);
+    tcase_add_loop_test(kept, kernel_unpacked_once_is_found_again, 0, ARRAY_SIZE(shapes));
+    tcase_add_test(kept, kernel_for_the_guest_to_unpack_is_not_kept);
+    tcase_add_test(kept, kernel_that_could_not_be_unpacked_is_not_kept);
+    tcase_add_test(kept, kept_kernel_that_cannot_be_mapped_is_refused);
+    suite_add_tcase(suite, kept);
     return suite;
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Stock kernels, as far as they were fetched to build/guests: unpacked from its bzImage, a kernel
- * must lie in RAM byte for byte as its vmlinux does, which another program unpacked.
+ * must lie in RAM byte for byte as its vmlinux does, which another program unpacked; and again when
+ * it was kept.
  */
 #include "arch/arch.h"
+#include "arch/kernel_cache.h"
 #include "tests/arch/x86_64/loading.h"
 
 #include <fcntl.h>
@@ -69,6 +71,48 @@ START_TEST(direct_leaves_ram_as_the_vmlinux_does)
 }
 END_TEST
 
+/* Is the kernel's text a file's, not the memfd's? Then the memfd has nothing there. */
+static bool load_is_mapped(void)
+{
+    uint8_t byte = 1;
+
+    ck_assert_int_eq(pread(l.mem.fd, &byte, 1, (off_t)l.entry.pc), 1);
+    return byte == 0 && *ram(&l, l.entry.pc, 1) != 0;
+}
+
+START_TEST(kept_kernel_leaves_ram_as_the_unpacked_one_does)
+{
+    const struct image none = {.name = "no initrd"};
+    struct image bzimage;
+    char folder[] = "/tmp/linnet-stock-XXXXXX", command[64];
+    struct kernel_cache cache;
+    uint8_t *ram_of[2];
+
+    if (!map_file(guests[_i], "vmlinuz", &bzimage)) {
+        (void)fprintf(stderr, "SKIP unit/stock/%s: not in build/guests\n", guests[_i]);
+        return;
+    }
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    ck_assert_int_eq(kernel_cache_open(&cache, folder, &(struct stat){.st_ino = 1}), 0);
+    for (unsigned turn = 0; turn < 2; turn++) {
+        loading_begin(&l, RAM_BYTES);
+        l.platform.direct = true;
+        l.platform.cache = &cache;
+        ck_assert_int_eq(x86_64_load(&l.platform, &bzimage, &none, &l.entry), 0);
+        ck_assert_int_eq(load_is_mapped(), turn == 1);
+        ram_of[turn] = malloc(RAM_BYTES);
+        memcpy(ram_of[turn], l.mem.host, RAM_BYTES);
+        loading_end(&l);
+    }
+    ck_assert_int_eq(memcmp(ram_of[0], ram_of[1], RAM_BYTES), 0);
+    free(ram_of[0]);
+    free(ram_of[1]);
+    kernel_cache_close(&cache);
+    (void)snprintf(command, sizeof(command), "rm -r %s", folder);
+    ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
 Suite *stock_suite(void);
 Suite *stock_suite(void)
 {
@@ -78,6 +122,8 @@ Suite *stock_suite(void)
     tcase_add_checked_fixture(tcase, NULL, teardown);
     tcase_set_timeout(tcase, 120);
     tcase_add_loop_test(tcase, direct_leaves_ram_as_the_vmlinux_does, 0, ARRAY_SIZE(guests));
+    tcase_add_loop_test(tcase, kept_kernel_leaves_ram_as_the_unpacked_one_does, 0,
+                        ARRAY_SIZE(guests));
     suite_add_tcase(suite, tcase);
     return suite;
 }
