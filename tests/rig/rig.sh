@@ -25,6 +25,7 @@ status_broken=125
 # and between. A busy host takes many seconds for one of these.
 start_seconds_max=300
 beat_seconds_max=240
+poke_seconds=10
 
 die() {
     echo "rig: $*" >&2
@@ -101,28 +102,30 @@ start_outer() {
             -device "virtserialport,chardev=$name,name=$name")
     done
     mkfifo "$work/monitor.in" "$work/monitor.out"
+    exec 6<>"$work/monitor.in" # does not wait for a reader
     setpriv --pdeathsig KILL "$qemu_program" "${args[@]}" \
-        </dev/null >"$work/qemu.log" 2>&1 7>&- 8>&- 9>"$work/alive" &
+        </dev/null >"$work/qemu.log" 2>&1 6>&- 7>&- 8>&- 9>"$work/alive" &
     qemu=$!
     exec 9<"$work/alive"
 }
 
-# watch: waits for QEMU's end, and tells what else there was: "hung", "timeout".
+# watch: waits for QEMU's end, and tells what else there was: "hung", "timeout". A silent QEMU gets an
+# empty line on its monitor now and then: one whose main loop sleeps through a deadline wakes up.
 watch() {
-    local patience=$start_seconds_max
+    local silence=0 patience=$start_seconds_max
     SECONDS=0
-    while :; do
-        if [ "$limit" != 0 ] && ((limit - SECONDS < patience)); then
-            patience=$((limit - SECONDS))
-            [ $patience -gt 0 ] || break
-        fi
-        if read -r -t "$patience" -u 9; then
-            patience=$beat_seconds_max
+    while [ "$limit" = 0 ] || [ "$SECONDS" -lt "$limit" ]; do
+        if read -r -t "$poke_seconds" -u 9; then
+            silence=0 patience=$beat_seconds_max
         elif [ $? -le 128 ]; then
             return
-        elif [ "$limit" = 0 ] || [ "$SECONDS" -lt "$limit" ]; then
-            echo hung
-            return
+        else
+            silence=$((silence + poke_seconds))
+            if [ "$silence" -ge "$patience" ]; then
+                echo hung
+                return
+            fi
+            echo >&6
         fi
     done
     echo timeout
@@ -132,7 +135,6 @@ watch() {
 # kernel panics, with a backtrace on its console.
 last_words() {
     local turn
-    exec 6<>"$work/monitor.in" # does not wait for a reader
     timeout 30 sed '/\x1b\|^[XY]MM\|^FPR/d' "$work/monitor.out" 6>&- &
     for turn in 1 2; do
         echo "-- $turn: QEMU's threads, and registers"
@@ -226,7 +228,7 @@ end=$(watch) result=0
 [ -z "$end" ] || last_words >"$out/rig-hung.log" 2>&1 7>&- 8>&- 9<&-
 wait "$qemu" || result=$?
 qemu=
-exec 7>&- 8>&- 9<&-
+exec 6>&- 7>&- 8>&- 9<&-
 wait
 
 status=()
