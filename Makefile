@@ -28,7 +28,7 @@ FLAGS_fuzz    := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-r
 FLAGS_clang   := -O1
 SANITIZE := $(filter -fsanitize=% --coverage,$(FLAGS_$(VARIANT)))
 
-PACKAGES := alsa sndfile jansson fftw3 libzstd liblzma liblz4 zlib
+PACKAGES := alsa sndfile samplerate jansson fftw3 libzstd liblzma liblz4 zlib
 LOADED   := cairo # headers only: vmm/cairo_api.c loads it when it is needed
 CFLAGS_ALL  = -std=gnu17 -D_GNU_SOURCE -I. -I$(BUILD) -g -pthread -MMD -MP \
 	$(WARNINGS) $(FLAGS_$(VARIANT)) $(PACKAGE_CFLAGS) $(CFLAGS)

@@ -35,8 +35,8 @@ const struct opt card_opts[] = {
          "loopback to the capture stream of the same number"},
     {.name = "path",
      .type = OPT_PATH,
-     .help = "host=file: the recording; its ending says what kind. A second stream records into "
-             "NAME-s1, another format into NAME.2"},
+     .help = "host=file: the recording; its ending says what kind (.flac: killed, it lacks up to "
+             "4,096 frames). A second stream records into NAME-s1, another format into NAME.2"},
     {.name = "source",
      .type = OPT_CHOICE,
      .choices = source_names,
@@ -47,6 +47,10 @@ const struct opt card_opts[] = {
      .value = "off",
      .type = OPT_BOOL,
      .help = "source=file: begin again at its end, else silence follows"},
+    {.name = "source-resample",
+     .value = "off",
+     .type = OPT_BOOL,
+     .help = "source=file: offer rates that the file does not have, too, by resampling it"},
     {.name = "tone-freq",
      .value = "440",
      .type = OPT_INT,
@@ -130,6 +134,17 @@ const struct opt card_opts[] = {
      .value = "44100+48000",
      .help = "offered frame rates, joined by '+', or 'all' that the host can do"},
     {.name = "channels", .value = "1-2", .help = "offered channels: a number or a range, 1-8"},
+    /* The guest is not told of these two beforehand: pcm_info has no fields for them. */
+    {.name = "period-min",
+     .value = "0",
+     .type = OPT_DURATION,
+     .max = 10000000000ull,
+     .help = "refuse what the guest wants in shorter periods"},
+    {.name = "buffer-max",
+     .type = OPT_DURATION,
+     .min = 1000000,
+     .max = 600000000000ull,
+     .help = "refuse what the guest wants with a longer buffer (default: 9 MiB is the limit)"},
     {0},
 };
 
@@ -295,6 +310,9 @@ static int stream_make(struct snd *snd, enum pcm_direction direction, unsigned i
     stream->vq = &snd->dev.queue[plays ? VIRTIO_SND_VQ_TX : VIRTIO_SND_VQ_RX];
     stream->info.direction = plays ? VIRTIO_SND_D_OUTPUT : VIRTIO_SND_D_INPUT;
     stream->info.hda_fn_nid = to_le32(index % (uint32_t)opts_u64(opts, "pcms"));
+    stream->period_min_ns = opts_ns(opts, "period-min");
+    stream->buffer_max_ns =
+        opts_given(opts, "buffer-max") ? opts_ns(opts, "buffer-max") : UINT64_MAX;
     stream->fail_when_absent = opts_choice(opts, "unplugged") == 1;
     const struct host_setup setup = {
         .opts = opts,
@@ -327,6 +345,10 @@ static int streams_make(struct snd *snd, const struct opts *opts)
     struct offer offer;
     int r = offer_parse(opts, &offer);
 
+    if (r == 0 && opts_given(opts, "buffer-max") &&
+        opts_ns(opts, "buffer-max") < 2 * opts_ns(opts, "period-min"))
+        r = opts_error("--snd buffer-max: a buffer has two periods at least; period-min is more "
+                       "than half of it");
     if (r < 0)
         return r;
     snd->streams = calloc(MAX(total, 1u), sizeof(snd->streams[0]));

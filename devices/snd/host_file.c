@@ -9,7 +9,8 @@
  * Before a period is reported as played its frames have left this process, and the header says
  * how many there are. So the file is valid, and complete to that period, if we are killed
  * at any moment. This holds for containers without compression (WAV, RF64, W64, AIFF, AU, CAF,
- * raw); compressed ones (FLAC, Ogg) are valid after a proper end only.
+ * raw). FLAC gets its last block of 4,096 frames, and its length, at a proper end; what was there
+ * before can be read without.
  *
  * When the disk is full the recording ends with its last whole frame; the guest plays on. Two
  * recordings into one file are refused by a lock.

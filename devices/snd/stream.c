@@ -225,6 +225,9 @@ static uint32_t params_check(const struct stream *stream, const struct wire_pcm_
         .period_frames = period_bytes / frame_bytes,
         .buffer_frames = buffer_bytes / frame_bytes,
     };
+    if (frames_to_ns(params.period_frames, rate_hz) < stream->period_min_ns ||
+        frames_to_ns(params.buffer_frames, rate_hz) > stream->buffer_max_ns)
+        return VIRTIO_SND_S_NOT_SUPP;
     if (host->class->check != NULL && !host->class->check(host, &params))
         return VIRTIO_SND_S_NOT_SUPP;
     *ret_params = params;

@@ -97,6 +97,8 @@ struct stream {
     struct virtq *vq;           /* tx or rx */
     struct attach attach;       /* the host */
     enum clock_kind clock_kind; /* while the host is there */
+    uint64_t period_min_ns;     /* shorter ones are refused, as are */
+    uint64_t buffer_max_ns;     /* longer ones */
     bool fail_when_absent;      /* messages get IO_ERR while it is not; else they play to nobody */
 
     enum stream_state state;

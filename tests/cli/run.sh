@@ -54,6 +54,8 @@ files() {
         dtc -q -@ -I dts -O dtb -o label.dtbo -
     echo '/dts-v1/; /plugin/; &{/} { extra { word = "here"; }; };' |
         dtc -q -@ -I dts -O dtb -o good.dtbo -
+    sox -q -n -r 37800 odd.wav trim 0 0.1
+    sox -q -n -r 44100 cd.wav trim 0 0.1
     printf '{"kernel": "bzImage",\n "mem": 512M}\n' >syntax.json
     printf '{"kernel": "bzImage",\n "cups": 2}\n' >key.json
     printf '{"kernel": "bzImage", "cpus": "many"}\n' >value.json
@@ -205,6 +207,13 @@ with_kvm sound-without-path 35 '--snd path' --snd host=file "$kernel"
 with_kvm sound-not-writable 1 '--snd path.*/nowhere/x\.wav' --snd host=file,path=/nowhere/x.wav "$kernel"
 with_kvm sound-is-directory 1 '--snd path.*folder\.wav' --snd host=file,path=folder.wav "$kernel"
 with_kvm sound-of-no-kind 35 '--snd path.*x\.foo' --snd host=file,path=x.foo "$kernel"
+bad sound-period-too-long 35 'period-min.*10s' --snd period-min=11s "$kernel"
+with_kvm sound-buffer-too-short 35 'buffer-max.*period-min' \
+    --snd period-min=10ms,buffer-max=15ms "$kernel"
+with_kvm sound-source-of-odd-rate 35 'source-path.*37800.*source-resample' \
+    --snd source-path=odd.wav "$kernel"
+with_kvm sound-source-of-another-rate 35 'rates.*44100.*source-resample' \
+    --snd source-path=cd.wav,rates=48000 "$kernel"
 with_kvm alsa-device-missing 1 '--snd device.*hw:Nonesuch' --snd host=alsa,device=hw:Nonesuch "$kernel"
 run_case cli/two-recordings two_recordings
 run_case cli/kvm-missing no_kvm

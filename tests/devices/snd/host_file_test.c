@@ -506,30 +506,38 @@ static void record_until_killed(const char *name, _Atomic uint32_t *done)
     _exit(0);
 }
 
-START_TEST(killed_recording_holds_every_completed_period)
+/* Lets the guest get `periods` back, and some more: how many it had when all was killed. */
+static uint32_t record_and_kill(const char *name, uint32_t periods, useconds_t more_us)
 {
     void *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     _Atomic uint32_t *done = shared;
-    char name[16];
-    int16_t out[960];
-    SF_INFO info;
     int status;
 
     ck_assert_ptr_ne(shared, MAP_FAILED);
-    (void)snprintf(name, sizeof(name), "%c.%s", 'a' + _i, endings[_i % 7]);
     pid_t child = fork();
     ck_assert_int_ge(child, 0);
     if (child == 0)
         record_until_killed(name, done);
-    while (atomic_load(done) < 3)
+    while (atomic_load(done) < periods)
         (void)usleep(100);
-    (void)usleep(1000u + 613u * (unsigned)_i);
+    (void)usleep(more_us);
     ck_assert_int_eq(kill(child, SIGKILL), 0);
     ck_assert_int_eq(waitpid(child, &status, 0), child);
     ck_assert(WIFSIGNALED(status));
+    periods = atomic_load(done);
+    (void)munmap(shared, 4096);
+    return periods;
+}
 
+START_TEST(killed_recording_holds_every_completed_period)
+{
+    char name[16];
+    int16_t out[960];
+    SF_INFO info;
+
+    (void)snprintf(name, sizeof(name), "%c.%s", 'a' + _i, endings[_i % 7]);
+    uint32_t periods = record_and_kill(name, 3, 1000u + 613u * (unsigned)_i);
     SNDFILE *file = reopen(name, &info);
-    uint32_t periods = atomic_load(done);
     ck_assert_int_ge(info.frames, 480ll * periods);
     ck_assert_int_le(info.frames, 480ll * (periods + 1));
     for (uint32_t period = 0; period < periods; period++) {
@@ -538,7 +546,23 @@ START_TEST(killed_recording_holds_every_completed_period)
         ck_assert_int_eq(out[959], (int16_t)(period + 959));
     }
     (void)sf_close(file);
-    (void)munmap(shared, 4096);
+}
+END_TEST
+
+/* FLAC packs blocks of 4096 frames: what is lost is the last of them, and the length. */
+START_TEST(killed_flac_lacks_its_last_block)
+{
+    uint32_t periods = record_and_kill("a.flac", 30, 5000);
+    int16_t out[960];
+    SF_INFO info;
+
+    SNDFILE *file = reopen("a.flac", &info);
+    for (uint32_t i = 0; i < periods - 4096 / 480 - 1; i++) {
+        ck_assert_int_eq(sf_read_short(file, out, 960), 960);
+        ck_assert_int_eq(out[0], (int16_t)i);
+        ck_assert_int_eq(out[959], (int16_t)(i + 959));
+    }
+    (void)sf_close(file);
 }
 END_TEST
 
@@ -674,6 +698,7 @@ Suite *host_file_suite(void)
     tcase_add_checked_fixture(killed, folder_make, folder_remove);
     tcase_set_timeout(killed, 60);
     tcase_add_loop_test(killed, killed_recording_holds_every_completed_period, 0, 14);
+    tcase_add_test(killed, killed_flac_lacks_its_last_block);
     tcase_add_checked_fixture(trouble, folder_make, folder_remove);
     tcase_add_test(trouble, full_disk_ends_the_recording_and_not_the_guest);
     tcase_add_loop_test(trouble, unusable_path_is_refused_in_one_line, 0, ARRAY_SIZE(refusals));
