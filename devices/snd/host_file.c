@@ -27,6 +27,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #define TAKES_MAX 1000
 
@@ -39,6 +40,7 @@ struct file_host {
     unsigned stream_index;
     unsigned take;
     int fd;                   /* owned: the take, locked */
+    off_t at;                 /* where libsndfile is in it */
     SNDFILE *file;            /* owned: on fd; NULL after a failure */
     struct pcm_params params; /* of the take */
     uint64_t frames;          /* in the take */
@@ -138,6 +140,62 @@ static uint32_t channels_supported(const struct file_host *file, uint64_t format
     return (uint32_t)info.channels;
 }
 
+/* -- the take's bytes, as libsndfile asks for them. It goes to the header and back every period;
+ * here that needs no system call. -- */
+
+static sf_count_t bytes_length(void *ctx)
+{
+    struct stat stat;
+
+    return fstat(((const struct file_host *)ctx)->fd, &stat) < 0 ? -1 : stat.st_size;
+}
+
+static sf_count_t bytes_tell(void *ctx)
+{
+    return ((const struct file_host *)ctx)->at;
+}
+
+static sf_count_t bytes_seek(sf_count_t offset, int whence, void *ctx)
+{
+    struct file_host *file = ctx;
+
+    if (whence == SEEK_CUR)
+        offset += file->at;
+    else if (whence == SEEK_END)
+        offset += bytes_length(file);
+    if (offset < 0)
+        return -1;
+    file->at = offset;
+    return offset;
+}
+
+static sf_count_t bytes_read(void *ret_buf, sf_count_t count, void *ctx)
+{
+    struct file_host *file = ctx;
+    ssize_t len = pread(file->fd, ret_buf, (size_t)count, file->at);
+
+    file->at += MAX(len, 0);
+    return MAX(len, 0);
+}
+
+static sf_count_t bytes_write(const void *buf, sf_count_t count, void *ctx)
+{
+    struct file_host *file = ctx;
+    sf_count_t done = 0;
+
+    while (done < count) {
+        ssize_t len =
+            pwrite(file->fd, (const uint8_t *)buf + done, (size_t)(count - done), file->at);
+        if (len < 0 && errno == EINTR)
+            continue;
+        if (len <= 0)
+            break;
+        file->at += len;
+        done += len;
+    }
+    return done;
+}
+
 /* -- one take -- */
 
 static void take_close(struct file_host *file)
@@ -151,6 +209,7 @@ static void take_close(struct file_host *file)
 /* Begins an empty recording in file->fd. */
 static int take_begin(struct file_host *file, const struct pcm_params *params)
 {
+    SF_VIRTUAL_IO bytes = {bytes_length, bytes_seek, bytes_read, bytes_write, bytes_tell};
     SF_INFO info = {.samplerate = (int)params->rate_hz,
                     .channels = (int)params->channels,
                     .format = file->container | subtype(file, params->format)};
@@ -160,9 +219,10 @@ static int take_begin(struct file_host *file, const struct pcm_params *params)
     if (file->file != NULL)
         (void)sf_close(file->file); /* it was empty */
     file->file = NULL;
-    if (ftruncate(file->fd, 0) < 0 || lseek(file->fd, 0, SEEK_SET) < 0)
+    if (ftruncate(file->fd, 0) < 0)
         return -errno;
-    file->file = sf_open_fd(file->fd, SFM_WRITE, &info, SF_FALSE);
+    file->at = 0;
+    file->file = sf_open_virtual(&bytes, SFM_WRITE, &info, file);
     if (file->file == NULL)
         return -EIO;
     (void)sf_command(file->file, SFC_RF64_AUTO_DOWNGRADE, NULL, SF_TRUE);
@@ -230,7 +290,9 @@ static void take_fail(struct file_host *file)
     (void)log_error(file->error, "%s: recording ends after %llu frames: %s", file->host.name,
                     (unsigned long long)file->frames, file->path);
     if (file->live) {
+        /* libsndfile goes to the end of that frame; to cut the file there is for us to do. */
         (void)sf_command(file->file, SFC_FILE_TRUNCATE, &frames, sizeof(frames));
+        (void)!ftruncate(file->fd, file->at); /* else it is longer than its header says */
         (void)sf_command(file->file, SFC_UPDATE_HEADER_NOW, NULL, 0);
     }
     take_close(file);
