@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Fuzzes the sound device's tx, rx and event queues: chains of any shape while streams are in any
- * state, with a loopback between them and events to be told. An operation is a byte, then its
- * arguments; see run_one().
+ * state, with a loopback between them, or a tone to record, and events to be told. An operation is
+ * a byte, then its arguments; see run_one().
  *
  * Beyond memory safety: a ring stays usable or the device needs a reset; what comes back was sent,
  * its used length fits, and nothing comes back twice.
@@ -142,12 +142,15 @@ static void run_one(struct rig *rig, struct input *in, struct sent *sent)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    static const char loopback[] = "host=loopback,streams=2,capture=2,jacks=headphone+mic";
+    static const char tone[] = "host=null,source=tone,streams=2,capture=2,controls=on,"
+                               "jacks=headphone+mic,fault='drop=3,stall=20ms@1s,io-err@2s'";
     static struct rig rig;
     static struct sent sent;
     struct input in = {data, size};
 
     sent = (struct sent){0};
-    rig_start(&rig, "host=loopback,streams=2,capture=2,jacks=headphone+mic");
+    rig_start(&rig, size > 0 && data[0] % 2 == 1 ? tone : loopback);
     rig_prepare(&rig, 0);
     rig_prepare(&rig, 2);
     for (unsigned op = 0; in.left > 0 && op < OPS_MAX; op++)
