@@ -137,6 +137,44 @@ static int check_labels(const struct tree *tree, const struct image *file)
     return 0;
 }
 
+/* Whether each number in a node of __local_fixups__ is a place in the property of the same name. */
+static bool local_fixups_fit(const void *fdt, int fixups, int node)
+{
+    int property, len, size;
+    const char *name;
+
+    fdt_for_each_property_offset(property, fdt, fixups)
+    {
+        const fdt32_t *places = fdt_getprop_by_offset(fdt, property, &name, &len);
+        if (places == NULL || fdt_getprop(fdt, node, name, &size) == NULL)
+            return false;
+        for (int i = 0; i < len / (int)sizeof(*places); i++)
+            if (size < (int)sizeof(fdt32_t) ||
+                fdt32_ld(&places[i]) > (uint32_t)size - sizeof(fdt32_t))
+                return false;
+    }
+    return true;
+}
+
+/* libfdt believes what __local_fixups__ says: where phandles are, in nodes of the same names. */
+static int check_local_fixups(const struct image *file)
+{
+    const void *fdt = file->bytes;
+    int fixups = fdt_path_offset(fdt, "/__local_fixups__");
+    int node[DEPTH_MAX] = {0}; /* by depth: what the node below __local_fixups__ speaks of */
+    int depth = 0;
+
+    while (fixups >= 0 && depth >= 0) {
+        assert(depth < DEPTH_MAX); /* see too_deep() */
+        if (depth > 0)
+            node[depth] = fdt_subnode_offset(fdt, node[depth - 1], fdt_get_name(fdt, fixups, NULL));
+        if (node[depth] < 0 || !local_fixups_fit(fdt, fixups, node[depth]))
+            return (void)log_error(0, "%s: damaged: __local_fixups__", file->name), -EINVAL;
+        fixups = fdt_next_node(fdt, fixups, &depth); /* behind the last one depth is -1 */
+    }
+    return 0;
+}
+
 /* A target that is a number; all ones stands for a label, which check_labels() saw to. */
 static int check_phandle(const struct tree *tree, const struct image *file, int fragment)
 {
@@ -192,6 +230,8 @@ int tree_overlay(struct tree *tree, const struct image *file)
         r = check_labels(tree, file);
     if (r == 0)
         r = check_targets(tree, file);
+    if (r == 0)
+        r = check_local_fixups(file);
     if (r < 0)
         return r;
     auto_free uint8_t *overlay = malloc(file->size); /* libfdt changes it */

@@ -163,6 +163,25 @@ START_TEST(overlay_with_a_target_that_is_no_phandle_does_not_apply)
 }
 END_TEST
 
+#define WITH_LOCAL_FIXUPS(name, places)                                                            \
+    "/dts-v1/; / { fragment@0 { target-path = \"/\"; __overlay__ { sub { x = <0 1>; }; }; };"      \
+    "__local_fixups__ { fragment@0 { __overlay__ { sub { " name " = " places "; }; }; }; }; };"
+
+START_TEST(overlay_with_local_fixups_outside_of_a_property_is_refused)
+{
+    applied(WITH_LOCAL_FIXUPS("x", "<0 4>"));
+    refused(WITH_LOCAL_FIXUPS("x", "<0 5>"), "my.dtbo: damaged: __local_fixups__");
+    refused(WITH_LOCAL_FIXUPS("x", "<0xffffffff>"), "my.dtbo: damaged: __local_fixups__");
+    refused(WITH_LOCAL_FIXUPS("y", "<0>"), "my.dtbo: damaged: __local_fixups__");
+    refused("/dts-v1/; / { fragment@0 { target-path = \"/\"; __overlay__ { x = [00]; }; };"
+            "__local_fixups__ { fragment@0 { __overlay__ { x = <0>; }; }; }; };",
+            "my.dtbo: damaged: __local_fixups__");
+    refused("/dts-v1/; / { fragment@0 { target-path = \"/\"; __overlay__ { x = <0>; }; };"
+            "__local_fixups__ { fragment@0 { __overlay__ { sub { x = <0>; }; }; }; }; };",
+            "my.dtbo: damaged: __local_fixups__");
+}
+END_TEST
+
 START_TEST(overlay_that_is_no_device_tree_is_refused)
 {
     const struct file text = {(uint8_t *)(uintptr_t) "/dts-v1/; /plugin/;", 19};
@@ -244,6 +263,7 @@ Suite *tree_suite(void)
     tcase_add_test(tcase, overlay_without_a_target_is_named);
     tcase_add_test(tcase, overlay_without_a_fragment_is_none);
     tcase_add_test(tcase, overlay_with_a_target_that_is_no_phandle_does_not_apply);
+    tcase_add_test(tcase, overlay_with_local_fixups_outside_of_a_property_is_refused);
     tcase_add_test(tcase, overlay_that_is_no_device_tree_is_refused);
     tcase_add_test(tcase, overlay_cut_anywhere_is_refused);
     tcase_add_test(tcase, overlay_nested_too_deep_is_refused);
