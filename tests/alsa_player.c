@@ -115,6 +115,7 @@ void player_close(struct player *player)
 
 int player_start(struct player *player)
 {
+    player->due_ns = timebase_monotonic.now_ns(&timebase_monotonic);
     return player->host->class->start(player->host);
 }
 
@@ -238,13 +239,16 @@ bool player_run(struct player *player, uint32_t period_frames, unsigned limit_ms
 
     for (;;) {
         uint64_t now_ns = timebase_monotonic.now_ns(&timebase_monotonic);
+        if (player->due_ns > 0 && now_ns > player->due_ns)
+            player->late_ns = MAX(player->late_ns, now_ns - player->due_ns);
+        player->due_ns = 0;
         player_serve(player);
         if (player->error < 0 || done_frames(player) >= player->limit || now_ns >= end_ns)
             return player->error == 0 && done_frames(player) >= player->limit;
         uint64_t message = (done_frames(player) / period_frames + 1) * period_frames;
         uint64_t left_ns = player_remaining(player, MIN(message, player->limit));
-        timebase_monotonic.arm(&timebase_monotonic, player->timer.fd,
-                               left_ns == CLOCK_NEVER ? end_ns : MIN(now_ns + left_ns, end_ns));
+        player->due_ns = left_ns == CLOCK_NEVER ? end_ns : MIN(now_ns + left_ns, end_ns);
+        timebase_monotonic.arm(&timebase_monotonic, player->timer.fd, player->due_ns);
         one_round(player, -1);
     }
 }

@@ -19,6 +19,8 @@ struct player {
     uint64_t limit;                /* what the guest has queued so far */
     struct host_position position; /* at the last look */
     int error;                     /* of the last player_serve() */
+    uint64_t due_ns;               /* when to look again, of a clock that runs; 0: it does not */
+    uint64_t late_ns;              /* the most by which a look was late, so far */
 
     /* The first frames captured. */
     uint32_t *captured; /* owned by the test; NULL: not kept */
@@ -59,5 +61,6 @@ void player_serve(struct player *player);
 /* Serves whatever is ready in the loop, without waiting: how many wake-ups the host had. */
 unsigned player_step(struct player *player);
 /* Serves in real time until all up to `limit` is consumed (playback) or fetched (capture), or
- * `limit_ms` have passed. True if that was it. Looks again whenever a period should be over. */
+ * `limit_ms` have passed. True if that was it. Looks again whenever a period should be over, and
+ * measures how late it is. */
 bool player_run(struct player *player, uint32_t period_frames, unsigned limit_ms);
