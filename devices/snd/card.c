@@ -16,7 +16,7 @@ static const char *const source_names[] = {"null", "file", "alsa", "loopback", "
 enum { HOST_NULL, HOST_FILE, HOST_ALSA, HOST_LOOPBACK }; /* in both */
 
 static const char *const clock_names[] = {"auto", "timer", "free", NULL};
-static const char *const control_names[] = {"off", "on", "all", NULL};
+static const char *const control_names[] = {"off", "on", "all", "host", NULL};
 static const char *const unplugged_names[] = {"silence", "error", NULL};
 
 /*
@@ -126,7 +126,10 @@ const struct opt card_opts[] = {
      .type = OPT_CHOICE,
      .choices = control_names,
      .help = "mixer controls: on is volume and mute, which act on the samples; all is also one of "
-             "each type, for tests"},
+             "each type, for tests; host is the mixer of the host's card"},
+    {.name = "mixer",
+     .arg = "CTL",
+     .help = "controls=host: whose mixer, such as hw:0 (default: that of device=)"},
     {.name = "formats",
      .value = "S16+S24+S32+FLOAT",
      .help = "offered sample formats, joined by '+', or 'all' that the host can do"},

@@ -232,6 +232,8 @@ static int serve_ctl(struct snd *snd, const char *const words[], FILE *reply)
     size_t count = count_words(words);
     union wire_ctl_value value;
 
+    if (snd->ctls.host != NULL)
+        ctl_host_settle(snd->ctls.host);
     if (count > 3)
         return refuse(reply, -EINVAL, "say ctl WHICH VALUE; a name with blanks goes in quotes");
     if (count == 1) {
@@ -248,7 +250,7 @@ static int serve_ctl(struct snd *snd, const char *const words[], FILE *reply)
         ctl_print(snd, (unsigned)id, reply);
         return 0;
     }
-    if (ctl->refresh != NULL)
+    if ((from_le32(ctl->info.head.access) & WIRE_CTL_WRITE) == 0)
         return refuse(reply, -EPERM, "'%s' can be read only", (const char *)ctl->info.head.name);
     int r = value_parse(ctl, words[2], &value);
     if (r == -E2BIG)

@@ -121,6 +121,10 @@ void ctl_set(struct snd *snd, unsigned id, const union wire_ctl_value *value)
     assert(id < snd->ctls.count && ctl_value_is_valid(ctl, value));
     if (has_access(ctl, WIRE_CTL_INACTIVE) || memcmp(&ctl->value, value, len) == 0)
         return;
+    if (snd->ctls.host != NULL) {
+        (void)ctl_host_write(snd->ctls.host, id, value, NULL);
+        return;
+    }
     memcpy(&ctl->value, value, len);
     for (unsigned i = 0; i < snd->ctls.group_count; i++) {
         struct ctl_group *group = &snd->ctls.group[i];

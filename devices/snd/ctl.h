@@ -3,12 +3,13 @@
  * Control elements of the sound device (virtio 1.4 §5.14.6.10): what amixer shows in the guest.
  * Those for volume and mute act on the samples of their streams (volume.h). Values are the host's
  * state: a reset of the device does not change them. What the elements are is in ctl_make.c,
- * requests about them are in ctl_serve.c.
+ * requests about them are in ctl_serve.c; those that a card of the host has are in ctl_host.c.
  *
  * Main: init, fini. Else the worker, or whoever owns the device while it is inactive.
  */
 #pragma once
 
+#include "devices/snd/ctl_host.h"
 #include "devices/snd/event.h"
 #include "devices/snd/volume.h"
 #include "devices/snd/wire_ctl.h"
@@ -41,7 +42,8 @@ struct ctl_group {
 
 struct ctls {
     unsigned count;
-    struct ctl *item; /* owned */
+    struct ctl *item;      /* owned */
+    struct ctl_host *host; /* owned; whose elements all of them are; NULL: our own */
     unsigned group_count;
     struct ctl_group group[CTL_GROUPS_MAX];
 };
@@ -55,7 +57,8 @@ void ctls_fini(struct snd *snd);
 size_t ctl_value_bytes(const struct ctl *ctl);
 /* True if each of the values is one that the element may have. */
 bool ctl_value_is_valid(const struct ctl *ctl, const union wire_ctl_value *value);
-/* Gives an element a valid value; what it rules follows, and the driver is told if it changed. */
+/* Gives an element a valid value; what it rules follows, and the driver is told if it changed. A
+ * host's element has it a little later, or never if the host refuses it. */
 void ctl_set(struct snd *snd, unsigned id, const union wire_ctl_value *value);
 
 /* By its name or number: its number, or -ENOENT. */

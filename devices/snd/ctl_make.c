@@ -4,6 +4,7 @@
  * direction, named so that Linux's mixers pair them; with controls=all one element of each type and
  * each kind of access besides, for people who test drivers and mixers. Main.
  */
+#include "devices/snd/alsa_ctl.h"
 #include "devices/snd/ctl.h"
 #include "devices/snd/snd.h"
 
@@ -11,7 +12,7 @@
 #include <string.h>
 
 /* controls= */
-enum { CONTROLS_OFF, CONTROLS_ON, CONTROLS_ALL };
+enum { CONTROLS_OFF, CONTROLS_ON, CONTROLS_ALL, CONTROLS_HOST };
 
 #define TESTS 9 /* elements of tests_add() */
 
@@ -202,18 +203,41 @@ static int tests_add(struct snd *snd)
 
 /* -- all of them -- */
 
-int ctls_init(struct snd *snd, const struct opts *opts)
+/* The elements of the card whose mixer is named, or that the streams use. */
+static int host_add(struct snd *snd, const struct opts *opts)
 {
-    size_t choice = opts_choice(opts, "controls");
+    char name[ALSA_CTL_NAME_BYTES];
+    bool uses_card = false;
 
-    if (choice == CONTROLS_OFF)
-        return 0;
+    for (unsigned i = 0; i < snd->stream_count; i++)
+        uses_card |= snd->streams[i].attach.host->class == &host_alsa;
+    if (opts_has(opts, "mixer"))
+        return ctl_host_create(snd, opts_str(opts, "mixer"), &snd->ctls.host);
+    if (!uses_card)
+        return opts_error("--snd controls: controls=host is for host=alsa; say whose mixer it is "
+                          "to be (mixer=hw:0)");
+    alsa_ctl_name(opts_str(opts, "device"), name);
+    return ctl_host_create(snd, name, &snd->ctls.host);
+}
+
+static int own_add(struct snd *snd, bool tests)
+{
     snd->ctls.item = calloc((size_t)2 * snd->stream_count + TESTS, sizeof(snd->ctls.item[0]));
     if (snd->ctls.item == NULL)
         return log_error(-ENOMEM, "%s: control elements", snd->dev.name);
     int r = groups_add(snd);
-    if (r == 0 && choice == CONTROLS_ALL)
-        r = tests_add(snd);
+    return r == 0 && tests ? tests_add(snd) : r;
+}
+
+int ctls_init(struct snd *snd, const struct opts *opts)
+{
+    size_t choice = opts_choice(opts, "controls");
+
+    if (opts_has(opts, "mixer") && choice != CONTROLS_HOST)
+        return opts_error("--snd mixer: is for controls=host");
+    if (choice == CONTROLS_OFF)
+        return 0;
+    int r = choice == CONTROLS_HOST ? host_add(snd, opts) : own_add(snd, choice == CONTROLS_ALL);
     if (r < 0 || snd->ctls.count == 0)
         return r;
     snd->config.controls = to_le32(snd->ctls.count);
@@ -226,5 +250,6 @@ void ctls_fini(struct snd *snd)
 {
     for (unsigned i = 0; i < snd->ctls.count; i++)
         free(snd->ctls.item[i].tlv);
+    ctl_host_destroy(snd->ctls.host);
     free(snd->ctls.item);
 }

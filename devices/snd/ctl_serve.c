@@ -2,7 +2,8 @@
 /*
  * Requests about control elements (virtio 1.4 §5.14.6.10). A value is copied in whole, checked
  * whole, and only then set. A driver that may not do what it asks gets NOT_SUPP, one that asks for
- * what can not be gets BAD_MSG.
+ * what can not be gets BAD_MSG. What the host's mixer is needed for is answered later, see
+ * ctl_host.h.
  */
 #include "devices/snd/ctl_serve.h"
 
@@ -48,6 +49,11 @@ static uint32_t element_of(const struct snd *snd, const union request *request, 
     return (has & access) == access ? VIRTIO_SND_S_OK : VIRTIO_SND_S_NOT_SUPP;
 }
 
+static unsigned id_of(const struct snd *snd, const struct ctl *ctl)
+{
+    return (unsigned)(ctl - snd->ctls.item);
+}
+
 uint32_t ctl_serve_enum_items(struct snd *snd, struct chain *req, const union request *request)
 {
     struct ctl *ctl;
@@ -84,6 +90,8 @@ uint32_t ctl_serve_read(struct snd *snd, struct chain *req, const union request 
         return status;
     if (chain_writable(req) < sizeof(reply) + ctl_value_bytes(ctl))
         return VIRTIO_SND_S_BAD_MSG;
+    if (snd->ctls.host != NULL && (from_le32(ctl->info.head.access) & WIRE_CTL_VOLATILE) != 0)
+        return ctl_host_read(snd->ctls.host, id_of(snd, ctl), req);
     if (ctl->refresh != NULL)
         ctl->refresh(snd, ctl);
     int r = chain_write(req, &reply, sizeof(reply));
@@ -102,7 +110,9 @@ uint32_t ctl_serve_write(struct snd *snd, struct chain *req, const union request
         return status;
     if (chain_read(req, &value, ctl_value_bytes(ctl)) < 0 || !ctl_value_is_valid(ctl, &value))
         return VIRTIO_SND_S_BAD_MSG;
-    ctl_set(snd, (unsigned)(ctl - snd->ctls.item), &value);
+    if (snd->ctls.host != NULL && (from_le32(ctl->info.head.access) & WIRE_CTL_INACTIVE) == 0)
+        return ctl_host_write(snd->ctls.host, id_of(snd, ctl), &value, req);
+    ctl_set(snd, id_of(snd, ctl), &value);
     return VIRTIO_SND_S_OK;
 }
 
@@ -116,10 +126,27 @@ uint32_t ctl_serve_tlv_read(struct snd *snd, struct chain *req, const union requ
 
     if (status != VIRTIO_SND_S_OK)
         return status;
+    if (snd->ctls.host != NULL)
+        return ctl_host_tlv_read(snd->ctls.host, id_of(snd, ctl), req);
     int r = chain_write(req, &reply, sizeof(reply));
     r |= chain_write(req, ctl->tlv, MIN(ctl->tlv_bytes, chain_writable(req)));
     assert(r == 0); /* there is room for a status, or the request would not be served */
     return CONTROL_REPLIED;
+}
+
+/* Hands on metadata of `len` bytes behind their header. */
+static uint32_t tlv_hand_on(struct snd *snd, struct chain *req, const struct ctl *ctl,
+                            const struct wire_ctl_tlv *tlv, bool is_command)
+{
+    uint32_t len = from_le32(tlv->length);
+    uint8_t *copy = malloc(sizeof(*tlv) + len);
+
+    if (copy == NULL)
+        return VIRTIO_SND_S_IO_ERR;
+    memcpy(copy, tlv, sizeof(*tlv));
+    int r = chain_read(req, copy + sizeof(*tlv), len);
+    assert(r == 0); /* it is there, the caller has looked */
+    return ctl_host_tlv_write(snd->ctls.host, id_of(snd, ctl), copy, is_command, req);
 }
 
 /* Takes what the driver sends as the element's metadata. */
@@ -137,6 +164,8 @@ static uint32_t tlv_take(struct snd *snd, struct chain *req, const union request
     uint32_t length = from_le32(tlv.length);
     if (length > WIRE_CTL_TLV_BYTES_MAX || length % 4 != 0 || length > chain_readable(req))
         return VIRTIO_SND_S_BAD_MSG;
+    if (snd->ctls.host != NULL)
+        return tlv_hand_on(snd, req, ctl, &tlv, access == WIRE_CTL_TLV_COMMAND);
     assert(sizeof(tlv) + length <= ctl->tlv_room); /* elements with such access have all the room */
     memcpy(ctl->tlv, &tlv, sizeof(tlv));
     int r = chain_read(req, ctl->tlv + sizeof(tlv), length);

@@ -30,6 +30,8 @@ static int snd_activate(struct virtio_device *dev)
 
     for (unsigned i = 0; i < snd->stream_count && r == 0; i++)
         r = stream_activate(&snd->streams[i]);
+    if (r == 0 && snd->ctls.host != NULL)
+        r = ctl_host_activate(snd->ctls.host, &dev->worker.loop);
     return r;
 }
 
@@ -39,6 +41,8 @@ static void snd_reset(struct virtio_device *dev)
 
     for (unsigned i = 0; i < snd->stream_count; i++)
         stream_reset(&snd->streams[i]);
+    if (snd->ctls.host != NULL)
+        ctl_host_reset(snd->ctls.host);
     card_messages_forget(snd);
     events_forget(snd);
 }

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# The mixer and the jacks of the sound card, changed from the guest and through the control socket.
+# The mixer and the jacks of the sound card, changed from the guest and through the control socket;
+# the mixer of a card of the host, changed from the guest and on the host.
 
 # told WHAT: the guest asks for it, or has failed before.
 told() {
@@ -17,6 +18,43 @@ when() {
         fail "the guest ended before \"$1\": $(grep '^linnet-job: ' console)"
     fi
     "$linnet" control socket "${@:2}"
+}
+
+# dummy_is NAME VALUE: what the host's own amixer says of its card Dummy.
+dummy_is() {
+    local got
+    got=$(amixer -c Dummy cget "name='$1'" | sed -n 's/^  : values=//p')
+    [ "$got" = "$2" ] || fail "on the host, $1 is $got, not $2"
+}
+
+# dummy_set NAME VALUE
+dummy_set() {
+    amixer -q -c Dummy cset "name='$1'" "$2"
+}
+
+# The mixer of a card of the host, passed through.
+host_mixer() {
+    local vm status=0
+    [ -e /proc/asound/Dummy ] || skip "no ALSA card Dummy (module snd-dummy) on this machine"
+    dummy_set 'Master Volume' 10,-10
+    dummy_set 'Master Capture Switch' on,off
+    dummy_set 'External I/O Box' 0
+    "$linnet" run --initrd "$made/$stock.sound" --append "$(job mixer)" \
+        --snd "host=alsa,device='hw:CARD=Dummy',controls=host" \
+        "$guests/$stock/vmlinuz" </dev/null >console 2>errors &
+    vm=$!
+    wait_for "$boot_seconds_max" grep -qE '^linnet-mixer: look|^linnet-job: ' console
+    dummy_is 'Master Volume' 100,-30
+    dummy_is 'Master Capture Switch' off,on
+    dummy_is 'External I/O Box' 1
+    dummy_set 'Master Volume' 7,8
+    dummy_set 'Master Capture Switch' on
+    dummy_set 'External I/O Box' None
+    wait "$vm" || status=$?
+    cat console errors
+    [ "$status" = 0 ] || fail "exit status $status"
+    done_job mixer
+    [ ! -s errors ] || fail "linnet had something to say"
 }
 
 # Both plays of the tone are in one file; the first one was at half volume.
@@ -68,4 +106,5 @@ control_quit() {
 }
 
 boot_case smp controls controls
+boot_case counting host-mixer host_mixer
 boot_case smp control-quit control_quit
