@@ -162,6 +162,25 @@ static int on_fds(snd_pcm_ioplug_t *io, struct pollfd *fds, unsigned space)
     return 2;
 }
 
+static snd_pcm_chmap_t *on_get_chmap(snd_pcm_ioplug_t *io)
+{
+    snd_pcm_chmap_t *map = malloc(sizeof(*map) + 2 * sizeof(map->pos[0]));
+
+    (void)io;
+    if (map == NULL)
+        return NULL;
+    map->channels = 2;
+    memcpy(map->pos, fake_card.chmap, 2 * sizeof(map->pos[0]));
+    return map;
+}
+
+static int on_set_chmap(snd_pcm_ioplug_t *io, const snd_pcm_chmap_t *map)
+{
+    (void)io;
+    memcpy(fake_card.chosen, map->pos, sizeof(fake_card.chosen));
+    return 0;
+}
+
 static snd_pcm_ioplug_callback_t callbacks;
 
 static int restrict_params(snd_pcm_ioplug_t *io)
@@ -209,6 +228,8 @@ int snd_pcm_open(snd_pcm_t **pcm, const char *name, snd_pcm_stream_t stream, int
         .poll_descriptors = fake_card.two_fds ? on_fds : NULL,
         .poll_revents = on_poll_revents,
         .delay = on_delay,
+        .get_chmap = fake_card.chmap != NULL ? on_get_chmap : NULL,
+        .set_chmap = fake_card.takes_chmap ? on_set_chmap : NULL,
     };
     *io = (snd_pcm_ioplug_t){
         .version = SND_PCM_IOPLUG_VERSION,

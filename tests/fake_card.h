@@ -26,6 +26,8 @@ struct fake_card {
     bool is_plug;         /* says it is alsa-lib's plug, behind which there may be anything */
     unsigned fifo_frames; /* that have left the ring and are not heard yet */
     unsigned period_frames_max;
+    const unsigned *chmap; /* its channels (SND_CHMAP_*), two; NULL: it does not say */
+    bool takes_chmap;      /* lets others choose */
     bool no_fds;
     bool two_fds; /* the first of them is never ready */
     bool fds_lie; /* ready all the time, meaning nothing */
@@ -33,6 +35,7 @@ struct fake_card {
     int open_error, setup_error, start_error, pause_error, resume_error, status_error;
 
     /* What it saw. */
+    unsigned chosen[2]; /* channels */
     unsigned opens, closes, starts, stops, prepares;
     uint64_t stop_ns; /* when it was stopped last, CLOCK_MONOTONIC */
     uint32_t heard[FAKE_CARD_HEARD_FRAMES];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* See alsa_pcm.h. */
+/* See alsa_pcm.h. How frames are moved is in alsa_move.c. */
 #include "devices/snd/alsa_pcm.h"
 
 #include "devices/snd/clock.h"
@@ -9,15 +9,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Most channels of a frame, in SET_PARAMS. */
-#define CHANNELS_MAX 255
-
 /* How to reach the samples, the best first. */
 static const snd_pcm_access_t accesses[] = {
-    SND_PCM_ACCESS_MMAP_INTERLEAVED,
-    SND_PCM_ACCESS_RW_INTERLEAVED,
-    SND_PCM_ACCESS_MMAP_NONINTERLEAVED,
-    SND_PCM_ACCESS_MMAP_COMPLEX,
+    SND_PCM_ACCESS_MMAP_INTERLEAVED,    SND_PCM_ACCESS_RW_INTERLEAVED,
+    SND_PCM_ACCESS_MMAP_NONINTERLEAVED, SND_PCM_ACCESS_MMAP_COMPLEX,
+    SND_PCM_ACCESS_RW_NONINTERLEAVED,
 };
 
 int alsa_result(long result)
@@ -101,6 +97,7 @@ void alsa_pcm_close(struct alsa_pcm *pcm)
     }
     if (pcm->status != NULL)
         snd_pcm_status_free(pcm->status);
+    alsa_move_end(pcm);
     pcm->handle = NULL;
     pcm->status = NULL;
 }
@@ -148,7 +145,7 @@ int alsa_pcm_caps(const struct alsa_pcm *pcm, struct host_caps *ret_caps)
     if (r < 0)
         return alsa_result(r);
     caps.channels_min = MAX(min, 1u);
-    caps.channels_max = MIN(max, (unsigned)CHANNELS_MAX);
+    caps.channels_max = MIN(max, (unsigned)ALSA_CHANNELS_MAX);
     *ret_caps = caps;
     return 0;
 }
@@ -277,77 +274,7 @@ int alsa_pcm_setup(struct alsa_pcm *pcm, const struct pcm_params *params)
     pcm->rate_hz = params->rate_hz;
     pcm->channels = params->channels;
     pcm->frame_bytes = params->frame_bytes;
-    return 0;
-}
-
-/* -- moving frames -- */
-
-/* Between buf, at frame `at`, and the mapped ring, at frame `offset`. */
-static void areas_copy(const struct alsa_pcm *pcm, const snd_pcm_channel_area_t *ring,
-                       snd_pcm_uframes_t offset, void *buf, size_t at, size_t frames)
-{
-    unsigned sample_bits = pcm->frame_bytes / pcm->channels * 8;
-    snd_pcm_channel_area_t user[CHANNELS_MAX];
-
-    for (unsigned i = 0; i < pcm->channels; i++)
-        user[i] = (snd_pcm_channel_area_t){
-            .addr = buf, .first = i * sample_bits, .step = pcm->frame_bytes * 8};
-    /* Fails only for a format without a width; setup would have. */
-    if (pcm->direction == PCM_OUTPUT)
-        (void)snd_pcm_areas_copy(ring, offset, user, at, pcm->channels, frames, pcm->format);
-    else
-        (void)snd_pcm_areas_copy(user, at, ring, offset, pcm->channels, frames, pcm->format);
-}
-
-/* Moves frames that the ring is known to have, or to have room for. */
-static ssize_t move_mapped(const struct alsa_pcm *pcm, void *buf, size_t frames)
-{
-    snd_pcm_sframes_t r = 0;
-    size_t moved = 0;
-
-    while (moved < frames) {
-        const snd_pcm_channel_area_t *ring;
-        snd_pcm_uframes_t offset, count = frames - moved;
-        r = snd_pcm_mmap_begin(pcm->handle, &ring, &offset, &count);
-        if (r < 0 || count == 0)
-            break;
-        areas_copy(pcm, ring, offset, buf, moved, count);
-        r = snd_pcm_mmap_commit(pcm->handle, offset, count);
-        if (r <= 0)
-            break;
-        moved += (size_t)r;
-    }
-    return moved > 0 ? (ssize_t)moved : r;
-}
-
-/* How many of `frames` can be moved now. (Asked for more, some plugins move nothing.) */
-static ssize_t movable(const struct alsa_pcm *pcm, size_t frames)
-{
-    snd_pcm_sframes_t avail = snd_pcm_avail_update(pcm->handle);
-
-    return avail < 0 ? avail : (ssize_t)MIN((size_t)avail, frames);
-}
-
-ssize_t alsa_pcm_write(struct alsa_pcm *pcm, const void *buf, size_t frames)
-{
-    ssize_t r = movable(pcm, frames);
-
-    if (r > 0 && pcm->access == SND_PCM_ACCESS_RW_INTERLEAVED)
-        r = snd_pcm_writei(pcm->handle, buf, (snd_pcm_uframes_t)r);
-    else if (r > 0) /* only read from; ALSA's areas have no const */
-        r = move_mapped(pcm, (void *)(uintptr_t)buf, (size_t)r);
-    return r == -EAGAIN ? 0 : alsa_result(r);
-}
-
-ssize_t alsa_pcm_read(struct alsa_pcm *pcm, void *ret_buf, size_t frames)
-{
-    ssize_t r = movable(pcm, frames);
-
-    if (r > 0 && pcm->access == SND_PCM_ACCESS_RW_INTERLEAVED)
-        r = snd_pcm_readi(pcm->handle, ret_buf, (snd_pcm_uframes_t)r);
-    else if (r > 0)
-        r = move_mapped(pcm, ret_buf, (size_t)r);
-    return r == -EAGAIN ? 0 : alsa_result(r);
+    return alsa_move_begin(pcm);
 }
 
 /* -- looking -- */

@@ -12,6 +12,9 @@
 
 #include <alsa/asoundlib.h>
 
+/* Most channels of a frame, in SET_PARAMS. */
+#define ALSA_CHANNELS_MAX 255
+
 struct alsa_pcm {
     snd_pcm_t *handle;        /* owned; NULL: closed */
     snd_pcm_status_t *status; /* owned; for alsa_pcm_look() */
@@ -24,6 +27,8 @@ struct alsa_pcm {
     uint32_t rate_hz, channels, frame_bytes;
     uint32_t period_frames, buffer_frames; /* of the PCM's ring: near what was asked for */
     uint32_t fill_frames; /* of the ring to be filled at most; the fds fire a period below that */
+    uint8_t channel[ALSA_CHANNELS_MAX]; /* of the PCM, by channel of the stream: where it goes */
+    void *copy; /* owned: frames on their way, if they can't be moved from where they are */
 };
 
 struct alsa_look {
@@ -52,6 +57,11 @@ uint32_t alsa_pcm_channels(const struct alsa_pcm *pcm, const struct pcm_format *
                            uint32_t rate_hz);
 /* Format, rate and channels exactly; ring and period as near as it can. Leaves it prepared. */
 int alsa_pcm_setup(struct alsa_pcm *pcm, const struct pcm_params *params);
+
+/* How the frames of a PCM that is set up will be moved: each channel to its loudspeaker, if the PCM
+ * says where those are. 0 or -ENOMEM. */
+int alsa_move_begin(struct alsa_pcm *pcm);
+void alsa_move_end(struct alsa_pcm *pcm);
 
 /* Moves up to `frames` frames between buf and the ring; returns how many, 0 if there is no room, or
  * nothing to read. -EPIPE: it has run dry or over; -ESTRPIPE: suspended. */

@@ -2,6 +2,7 @@
 /* See card.h. */
 #include "devices/snd/card.h"
 
+#include "devices/snd/chmap.h"
 #include "devices/snd/offer.h"
 
 #include <stdio.h>
@@ -198,22 +199,6 @@ static int clock_choose(const struct opts *opts, const struct host_class *host,
 
 /* -- channel maps -- */
 
-/* What loudspeakers the channels of a frame belong to: ALSA's usual layouts, filled up. */
-static const uint8_t layouts[][8] = {
-    {VIRTIO_SND_CHMAP_MONO},
-    {VIRTIO_SND_CHMAP_FL, VIRTIO_SND_CHMAP_FR},
-    {VIRTIO_SND_CHMAP_FL, VIRTIO_SND_CHMAP_FR, VIRTIO_SND_CHMAP_LFE},
-    {VIRTIO_SND_CHMAP_FL, VIRTIO_SND_CHMAP_FR, VIRTIO_SND_CHMAP_RL, VIRTIO_SND_CHMAP_RR},
-    {VIRTIO_SND_CHMAP_FL, VIRTIO_SND_CHMAP_FR, VIRTIO_SND_CHMAP_RL, VIRTIO_SND_CHMAP_RR,
-     VIRTIO_SND_CHMAP_FC},
-    {VIRTIO_SND_CHMAP_FL, VIRTIO_SND_CHMAP_FR, VIRTIO_SND_CHMAP_RL, VIRTIO_SND_CHMAP_RR,
-     VIRTIO_SND_CHMAP_FC, VIRTIO_SND_CHMAP_LFE},
-    {VIRTIO_SND_CHMAP_FL, VIRTIO_SND_CHMAP_FR, VIRTIO_SND_CHMAP_RL, VIRTIO_SND_CHMAP_RR,
-     VIRTIO_SND_CHMAP_FC, VIRTIO_SND_CHMAP_LFE, VIRTIO_SND_CHMAP_RC},
-    {VIRTIO_SND_CHMAP_FL, VIRTIO_SND_CHMAP_FR, VIRTIO_SND_CHMAP_RL, VIRTIO_SND_CHMAP_RR,
-     VIRTIO_SND_CHMAP_FC, VIRTIO_SND_CHMAP_LFE, VIRTIO_SND_CHMAP_SL, VIRTIO_SND_CHMAP_SR},
-};
-
 static bool used(const struct snd *snd, uint32_t nid, uint8_t direction, unsigned channels)
 {
     for (unsigned i = 0; i < snd->stream_count; i++) {
@@ -229,14 +214,14 @@ static bool used(const struct snd *snd, uint32_t nid, uint8_t direction, unsigne
  * map of a group without a stream would make Linux 6.12 oops. */
 static void chmaps_add(struct snd *snd, uint32_t nid, uint8_t direction)
 {
-    for (unsigned channels = 1; channels <= ARRAY_SIZE(layouts); channels++) {
+    for (unsigned channels = 1; channels <= CHMAP_CHANNELS_MAX; channels++) {
         if (!used(snd, nid, direction, channels))
             continue;
         struct wire_chmap_info *map = &snd->chmaps[snd->chmap_count++];
         *map = (struct wire_chmap_info){
             .hda_fn_nid = to_le32(nid), .direction = direction, .channels = (uint8_t)channels};
         for (unsigned i = 0; i < channels; i++)
-            map->positions[i] = layouts[channels - 1][i];
+            map->positions[i] = chmap_of(channels)[i];
     }
 }
 
@@ -244,7 +229,7 @@ static int chmaps_make(struct snd *snd, const struct opts *opts)
 {
     uint32_t pcms = (uint32_t)opts_u64(opts, "pcms");
 
-    snd->chmaps = calloc((size_t)2 * pcms * ARRAY_SIZE(layouts), sizeof(snd->chmaps[0]));
+    snd->chmaps = calloc((size_t)2 * pcms * CHMAP_CHANNELS_MAX, sizeof(snd->chmaps[0]));
     if (snd->chmaps == NULL)
         return log_error(-ENOMEM, "%s", snd->dev.name);
     for (uint32_t nid = 0; nid < pcms; nid++) {

@@ -8,8 +8,8 @@
  * Threads: those of host.h, and one that closes a PCM after its last frames were heard. It has that
  * PCM to itself; open(), finish() and destroy() wait for it.
  *
- * Not done: channel maps (the PCM's channels are in ALSA's usual order), and hiding from the worker
- * a plugin that blocks in calls that ALSA has declared non-blocking.
+ * Not done: hiding from the worker a plugin that blocks in calls that ALSA has declared
+ * non-blocking.
  */
 #include "devices/snd/alsa_farewell.h"
 #include "devices/snd/alsa_ring.h"

@@ -64,6 +64,7 @@ static const snd_pcm_access_t accesses[] = {
     SND_PCM_ACCESS_RW_INTERLEAVED,
     SND_PCM_ACCESS_MMAP_INTERLEAVED,
     SND_PCM_ACCESS_MMAP_NONINTERLEAVED,
+    SND_PCM_ACCESS_RW_NONINTERLEAVED,
 };
 
 START_TEST(every_frame_is_fetched_once_by_any_access)
@@ -78,6 +79,21 @@ START_TEST(every_frame_is_fetched_once_by_any_access)
     }
     ck_assert_uint_eq(player.host->xruns, 0);
     ck_assert_uint_eq(player.host->lost_frames, 0);
+}
+END_TEST
+
+/* Right before left: so the halves of each number. */
+START_TEST(channels_come_from_where_the_card_has_them)
+{
+    static const unsigned swapped[] = {SND_CHMAP_FR, SND_CHMAP_FL};
+    fake_card.access = accesses[_i];
+    fake_card.chmap = swapped;
+    start_capture();
+    fake_card_run(333);
+    check_captured(333);
+    ck_assert_int_eq(player_read(&player, frames, 333), 333);
+    for (uint32_t i = 0; i < 333; i++)
+        ck_assert_uint_eq(frames[i], (i + 1) << 16);
 }
 END_TEST
 
@@ -269,6 +285,8 @@ Suite *alsa_capture_suite(void)
 
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_loop_test(tests, every_frame_is_fetched_once_by_any_access, 0,
+                        (int)ARRAY_SIZE(accesses));
+    tcase_add_loop_test(tests, channels_come_from_where_the_card_has_them, 0,
                         (int)ARRAY_SIZE(accesses));
     tcase_add_test(tests, card_records_from_start_and_not_before);
     tcase_add_test(tests, read_gives_what_there_is);

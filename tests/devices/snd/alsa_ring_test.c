@@ -51,6 +51,7 @@ static const snd_pcm_access_t accesses[] = {
     SND_PCM_ACCESS_RW_INTERLEAVED,
     SND_PCM_ACCESS_MMAP_INTERLEAVED,
     SND_PCM_ACCESS_MMAP_NONINTERLEAVED,
+    SND_PCM_ACCESS_RW_NONINTERLEAVED,
 };
 
 START_TEST(every_frame_is_heard_once_by_any_access)
@@ -66,6 +67,53 @@ START_TEST(every_frame_is_heard_once_by_any_access)
     player_check(&player, 33300, 33300);
     fake_card_check_heard(33300);
     ck_assert_uint_eq(player.host->xruns, 0);
+}
+END_TEST
+
+static const unsigned swapped[] = {SND_CHMAP_FR, SND_CHMAP_FL};
+
+/* Right before left: so the halves of each number. */
+START_TEST(channels_go_where_the_card_has_them)
+{
+    fake_card.access = accesses[_i];
+    fake_card.chmap = swapped;
+    start_playback();
+    ck_assert_int_eq(player_start(&player), 0);
+    player.limit = 2000;
+    player_serve(&player);
+    fake_card_run(2000);
+    ck_assert_uint_eq(fake_card.heard_frames, BUFFER);
+    for (uint32_t i = 0; i < fake_card.heard_frames; i++)
+        ck_assert_uint_eq(fake_card.heard[i], (i + 1) << 16);
+}
+END_TEST
+
+START_TEST(card_whose_channels_can_be_chosen_gets_the_usual_order)
+{
+    fake_card.chmap = swapped;
+    fake_card.takes_chmap = true;
+    start_playback();
+    ck_assert_uint_eq(fake_card.chosen[0], 3); /* front left */
+    ck_assert_uint_eq(fake_card.chosen[1], 4);
+    ck_assert_int_eq(player_start(&player), 0);
+    player.limit = 333;
+    player_serve(&player);
+    fake_card_run(333);
+    fake_card_check_heard(333);
+}
+END_TEST
+
+/* A card for headphones of which one side is in the middle. */
+START_TEST(card_with_other_channels_gets_them_in_order)
+{
+    static const unsigned others[] = {SND_CHMAP_FC, SND_CHMAP_FL};
+    fake_card.chmap = others;
+    start_playback();
+    ck_assert_int_eq(player_start(&player), 0);
+    player.limit = 333;
+    player_serve(&player);
+    fake_card_run(333);
+    fake_card_check_heard(333);
 }
 END_TEST
 
@@ -362,6 +410,9 @@ Suite *alsa_ring_suite(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_loop_test(tests, every_frame_is_heard_once_by_any_access, 0,
                         (int)ARRAY_SIZE(accesses));
+    tcase_add_loop_test(tests, channels_go_where_the_card_has_them, 0, (int)ARRAY_SIZE(accesses));
+    tcase_add_test(tests, card_whose_channels_can_be_chosen_gets_the_usual_order);
+    tcase_add_test(tests, card_with_other_channels_gets_them_in_order);
     tcase_add_test(tests, write_takes_what_there_is_room_for);
     tcase_add_test(tests, card_starts_with_start_and_not_before);
     tcase_add_test(tests, start_with_nothing_written_waits_for_the_first_frame);
