@@ -30,9 +30,16 @@ static void fd_set_ready(bool is_ready)
 
 /* -- what alsa-lib calls -- */
 
+static void hang(enum fake_call call)
+{
+    while ((atomic_load(&fake_card.hangs) & 1u << call) != 0)
+        (void)poll(NULL, 0, 1);
+}
+
 static int on_start(snd_pcm_ioplug_t *io)
 {
     (void)io;
+    hang(FAKE_CALL_START);
     if (fake_card.start_error != 0)
         return fake_card.start_error;
     fake_card.starts++;
@@ -45,6 +52,7 @@ static int on_stop(snd_pcm_ioplug_t *io)
     struct timespec now;
 
     (void)io;
+    hang(FAKE_CALL_STOP);
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     fake_card.stop_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
     fake_card.stops++;
@@ -55,12 +63,14 @@ static int on_stop(snd_pcm_ioplug_t *io)
 static snd_pcm_sframes_t on_pointer(snd_pcm_ioplug_t *io)
 {
     (void)io;
+    hang(FAKE_CALL_POINTER);
     return (snd_pcm_sframes_t)fake_card.hw_frames;
 }
 
 static int on_prepare(snd_pcm_ioplug_t *io)
 {
     (void)io;
+    hang(FAKE_CALL_PREPARE);
     fake_card.prepares++;
     fake_card.hw_frames = 0;
     fake_card.running = false;
@@ -76,6 +86,7 @@ static char *sample_at(const snd_pcm_channel_area_t *area, snd_pcm_uframes_t fra
 static snd_pcm_sframes_t on_transfer(snd_pcm_ioplug_t *io, const snd_pcm_channel_area_t *areas,
                                      snd_pcm_uframes_t offset, snd_pcm_uframes_t size)
 {
+    hang(FAKE_CALL_TRANSFER);
     for (snd_pcm_uframes_t i = 0; i < size; i++) {
         uint32_t *frame = &fake_card.ring[(io->appl_ptr + i) % FAKE_CARD_RING_FRAMES];
         for (unsigned channel = 0; channel < 2; channel++) {
@@ -93,6 +104,7 @@ static snd_pcm_sframes_t on_transfer(snd_pcm_ioplug_t *io, const snd_pcm_channel
 static int on_close(snd_pcm_ioplug_t *io)
 {
     (void)io;
+    hang(FAKE_CALL_CLOSE);
     fake_card.closes++;
     fake_card.is_open = false;
     return 0;
@@ -114,6 +126,7 @@ static int on_sw_params(snd_pcm_ioplug_t *io, snd_pcm_sw_params_t *params)
 static int on_pause(snd_pcm_ioplug_t *io, int enable)
 {
     (void)io;
+    hang(FAKE_CALL_PAUSE);
     if (fake_card.pause_error != 0)
         return fake_card.pause_error;
     fake_card.running = !enable;
@@ -266,6 +279,13 @@ snd_pcm_type_t snd_pcm_type(snd_pcm_t *pcm)
     if (fake_card.is_card)
         return SND_PCM_TYPE_HW;
     return fake_card.is_plug ? SND_PCM_TYPE_PLUG : REAL(snd_pcm_type)(pcm);
+}
+
+int snd_pcm_info_get_card(const snd_pcm_info_t *info)
+{
+    if (fake_card.is_open)
+        return fake_card.is_server ? -1 : 0;
+    return REAL(snd_pcm_info_get_card)(info);
 }
 
 /* -- what tests call -- */

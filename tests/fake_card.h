@@ -14,15 +14,28 @@
 
 #include <alsa/asoundlib.h>
 #include <alsa/pcm_external.h>
+#include <stdatomic.h>
 
 #define FAKE_CARD_RING_FRAMES  65536
 #define FAKE_CARD_HEARD_FRAMES 262144
+
+enum fake_call {
+    FAKE_CALL_START,
+    FAKE_CALL_STOP,
+    FAKE_CALL_PREPARE,
+    FAKE_CALL_PAUSE,
+    FAKE_CALL_POINTER,
+    FAKE_CALL_TRANSFER,
+    FAKE_CALL_CLOSE,
+    FAKE_CALLS,
+};
 
 struct fake_card {
     /* What it is like; set before it is opened. fake_card_init() chooses the first of each. */
     snd_pcm_access_t access; /* RW_INTERLEAVED, or the only other one it has */
     bool can_pause;
     bool is_card;         /* says it is a kernel's PCM: a drop silences it */
+    bool is_server;       /* has no card behind it: its calls may hang */
     bool is_plug;         /* says it is alsa-lib's plug, behind which there may be anything */
     unsigned fifo_frames; /* that have left the ring and are not heard yet */
     unsigned period_frames_max;
@@ -34,6 +47,10 @@ struct fake_card {
     /* What goes wrong; any time. Results of alsa-lib's functions, 0: none. */
     int open_error, setup_error, start_error, pause_error, resume_error, status_error;
 
+    /* Calls that don't come back until this is 0 again: a bit for each enum fake_call. Any thread.
+     */
+    _Atomic unsigned hangs;
+
     /* What it saw. */
     unsigned chosen[2]; /* channels */
     unsigned opens, closes, starts, stops, prepares;
@@ -43,7 +60,7 @@ struct fake_card {
 
     /* Its own. */
     snd_pcm_ioplug_t io;
-    bool is_open;
+    _Atomic bool is_open;
     int fd, idle_fd;
     bool running;
     snd_pcm_uframes_t avail_min;

@@ -15,6 +15,8 @@
 /* For a PCM that is late with its last frames, or a bit longer than it said. */
 #define DRAIN_NS_MAX  (200 * MS_NS)
 #define DRAIN_POLL_MS 5
+/* Longer than all that, at the end of the program. */
+#define LAST_S 4
 
 struct alsa_farewell {
     pthread_t thread;
@@ -76,7 +78,7 @@ void alsa_farewell_begin(struct alsa_pcm *pcm, uint64_t linger_ns,
     struct alsa_farewell *farewell = calloc(1, sizeof(*farewell));
 
     *ret_farewell = NULL;
-    if (farewell != NULL) {
+    if (farewell != NULL && pcm->handle != NULL) {
         *farewell = (struct alsa_farewell){.pcm = *pcm, .linger_ns = linger_ns};
         if (thread_start(farewell) == 0) {
             *ret_farewell = farewell;
@@ -95,4 +97,19 @@ void alsa_farewell_end(struct alsa_farewell **farewell)
     (void)pthread_join((*farewell)->thread, NULL); /* fails on our own bugs only */
     free(*farewell);
     *farewell = NULL;
+}
+
+int alsa_farewell_last(struct alsa_farewell **farewell)
+{
+    struct timespec deadline;
+
+    if (*farewell == NULL)
+        return 0;
+    (void)clock_gettime(CLOCK_REALTIME, &deadline);
+    deadline.tv_sec += LAST_S;
+    int r = pthread_timedjoin_np((*farewell)->thread, NULL, &deadline);
+    if (r == 0)
+        free(*farewell);
+    *farewell = NULL;
+    return -r;
 }

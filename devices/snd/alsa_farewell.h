@@ -16,3 +16,6 @@ void alsa_farewell_begin(struct alsa_pcm *pcm, uint64_t linger_ns,
                          struct alsa_farewell **ret_farewell);
 /* Waits until it is closed, and makes *farewell NULL. Accepts a pointer to NULL. */
 void alsa_farewell_end(struct alsa_farewell **farewell);
+/* The same at the end of the program, which does not wait forever: -ETIMEDOUT, and what hangs is
+ * left alone. */
+int alsa_farewell_last(struct alsa_farewell **farewell);

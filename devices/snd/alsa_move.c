@@ -201,21 +201,20 @@ static ssize_t movable(const struct alsa_pcm *pcm, size_t frames)
     return avail < 0 ? avail : (ssize_t)MIN((size_t)avail, frames);
 }
 
-ssize_t alsa_pcm_write(struct alsa_pcm *pcm, const void *buf, size_t frames)
+ssize_t alsa_move_out(const struct alsa_pcm *pcm, void *buf, size_t frames)
 {
-    void *from = (void *)(uintptr_t)buf; /* only read from; ALSA's areas have no const */
     ssize_t r = movable(pcm, frames);
 
     if (r > 0 && pcm->copy != NULL)
-        r = move_copied(pcm, from, (size_t)r);
+        r = move_copied(pcm, buf, (size_t)r);
     else if (r > 0 && is_mapped(pcm))
-        r = move_mapped(pcm, from, (size_t)r);
+        r = move_mapped(pcm, buf, (size_t)r);
     else if (r > 0)
         r = snd_pcm_writei(pcm->handle, buf, (snd_pcm_uframes_t)r);
     return r == -EAGAIN ? 0 : alsa_result(r);
 }
 
-ssize_t alsa_pcm_read(struct alsa_pcm *pcm, void *ret_buf, size_t frames)
+ssize_t alsa_move_in(const struct alsa_pcm *pcm, void *ret_buf, size_t frames)
 {
     ssize_t r = movable(pcm, frames);
 

@@ -2,6 +2,7 @@
 /* See alsa_pcm.h. How frames are moved is in alsa_move.c. */
 #include "devices/snd/alsa_pcm.h"
 
+#include "devices/snd/alsa_guard.h"
 #include "devices/snd/clock.h"
 #include "vmm/log.h"
 
@@ -290,7 +291,7 @@ static uint64_t status_ns(const snd_pcm_status_t *status)
     return at <= now && now - at < 1000000000 ? at : now;
 }
 
-int alsa_pcm_look(struct alsa_pcm *pcm, struct alsa_look *ret_look)
+static int look(const struct alsa_pcm *pcm, struct alsa_look *ret_look)
 {
     int r = snd_pcm_status(pcm->handle, pcm->status);
 
@@ -305,4 +306,70 @@ int alsa_pcm_look(struct alsa_pcm *pcm, struct alsa_look *ret_look)
         .at_ns = status_ns(pcm->status),
     };
     return 0;
+}
+
+/* -- all calls -- */
+
+long alsa_pcm_do(struct alsa_pcm *pcm, struct alsa_call *call)
+{
+    switch (call->op) {
+    case ALSA_START:
+        return alsa_result(snd_pcm_start(pcm->handle));
+    case ALSA_PREPARE:
+        return alsa_result(snd_pcm_prepare(pcm->handle));
+    case ALSA_RESUME:
+        return alsa_result(snd_pcm_resume(pcm->handle));
+    case ALSA_PAUSE:
+    case ALSA_GO_ON:
+        return alsa_result(snd_pcm_pause(pcm->handle, call->op == ALSA_PAUSE));
+    case ALSA_DROP:
+        return alsa_result(snd_pcm_drop(pcm->handle));
+    case ALSA_STATE:
+        return (long)snd_pcm_state(pcm->handle);
+    case ALSA_WRITE:
+        return alsa_move_out(pcm, call->buf, call->frames);
+    case ALSA_READ:
+        return alsa_move_in(pcm, call->buf, call->frames);
+    case ALSA_LOOK:
+        return look(pcm, &call->look);
+    }
+    assert(false); /* those were all */
+    return -EINVAL;
+}
+
+static long make(struct alsa_pcm *pcm, struct alsa_call *call)
+{
+    return pcm->guard != NULL ? alsa_guard_call(pcm->guard, call) : alsa_pcm_do(pcm, call);
+}
+
+int alsa_pcm_ask(struct alsa_pcm *pcm, enum alsa_op op)
+{
+    struct alsa_call call = {.op = op};
+
+    return (int)make(pcm, &call);
+}
+
+ssize_t alsa_pcm_write(struct alsa_pcm *pcm, const void *buf, size_t frames)
+{
+    /* Only read from; ALSA's areas have no const. */
+    struct alsa_call call = {.op = ALSA_WRITE, .buf = (void *)(uintptr_t)buf, .frames = frames};
+
+    return make(pcm, &call);
+}
+
+ssize_t alsa_pcm_read(struct alsa_pcm *pcm, void *ret_buf, size_t frames)
+{
+    struct alsa_call call = {.op = ALSA_READ, .buf = ret_buf, .frames = frames};
+
+    return make(pcm, &call);
+}
+
+int alsa_pcm_look(struct alsa_pcm *pcm, struct alsa_look *ret_look)
+{
+    struct alsa_call call = {.op = ALSA_LOOK};
+    int r = (int)make(pcm, &call);
+
+    if (r == 0)
+        *ret_look = call.look;
+    return r;
 }

@@ -15,6 +15,8 @@
 /* Most channels of a frame, in SET_PARAMS. */
 #define ALSA_CHANNELS_MAX 255
 
+struct alsa_guard;
+
 struct alsa_pcm {
     snd_pcm_t *handle;        /* owned; NULL: closed */
     snd_pcm_status_t *status; /* owned; for alsa_pcm_look() */
@@ -28,6 +30,7 @@ struct alsa_pcm {
     uint32_t period_frames, buffer_frames; /* of the PCM's ring: near what was asked for */
     uint32_t fill_frames; /* of the ring to be filled at most; the fds fire a period below that */
     uint8_t channel[ALSA_CHANNELS_MAX]; /* of the PCM, by channel of the stream: where it goes */
+    struct alsa_guard *guard; /* owned; makes the calls below, see alsa_guard.h; NULL: nobody */
     void *copy; /* owned: frames on their way, if they can't be moved from where they are */
 };
 
@@ -36,6 +39,27 @@ struct alsa_look {
     uint32_t avail_frames; /* room (playback), readable (capture); at most buffer_frames */
     uint32_t delay_frames; /* until a frame written now is heard; age of the next one to read */
     uint64_t at_ns;        /* when that was so; CLOCK_MONOTONIC */
+};
+
+/* What is asked of a PCM that is set up. */
+enum alsa_op {
+    ALSA_START,
+    ALSA_PREPARE,
+    ALSA_RESUME,
+    ALSA_PAUSE,
+    ALSA_GO_ON, /* after a pause */
+    ALSA_DROP,
+    ALSA_STATE, /* results in a snd_pcm_state_t */
+    ALSA_WRITE, /* buf, frames */
+    ALSA_READ,  /* buf, frames */
+    ALSA_LOOK,  /* look */
+};
+
+struct alsa_call {
+    enum alsa_op op;
+    void *buf;
+    size_t frames;
+    struct alsa_look look;
 };
 
 /* Sends alsa-lib's messages, which are for its developers, to log_debug(). Main, before threads. */
@@ -62,6 +86,14 @@ int alsa_pcm_setup(struct alsa_pcm *pcm, const struct pcm_params *params);
  * says where those are. 0 or -ENOMEM. */
 int alsa_move_begin(struct alsa_pcm *pcm);
 void alsa_move_end(struct alsa_pcm *pcm);
+/* alsa_pcm_write() and alsa_pcm_read() on this thread. */
+ssize_t alsa_move_out(const struct alsa_pcm *pcm, void *buf, size_t frames);
+ssize_t alsa_move_in(const struct alsa_pcm *pcm, void *ret_buf, size_t frames);
+
+/* Makes a call, on this thread; its result. */
+long alsa_pcm_do(struct alsa_pcm *pcm, struct alsa_call *call);
+/* The same on the guard's thread, if there is one. */
+int alsa_pcm_ask(struct alsa_pcm *pcm, enum alsa_op op);
 
 /* Moves up to `frames` frames between buf and the ring; returns how many, 0 if there is no room, or
  * nothing to read. -EPIPE: it has run dry or over; -ESTRPIPE: suspended. */

@@ -43,10 +43,10 @@ void alsa_ring_init(struct alsa_ring *ring, const struct pcm_params *params)
 /* Runs, from what is in the ring now. */
 static int begin(struct alsa_ring *ring)
 {
-    int r = alsa_result(snd_pcm_start(ring->pcm.handle));
+    int r = alsa_pcm_ask(&ring->pcm, ALSA_START);
 
     /* Some plugins start by themselves. */
-    if (r < 0 && snd_pcm_state(ring->pcm.handle) != SND_PCM_STATE_RUNNING)
+    if (r < 0 && alsa_pcm_ask(&ring->pcm, ALSA_STATE) != SND_PCM_STATE_RUNNING)
         return r;
     ring->state = ALSA_MOVING;
     ring->at_ns = now_ns();
@@ -55,7 +55,7 @@ static int begin(struct alsa_ring *ring)
 
 static int prepare(struct alsa_ring *ring)
 {
-    int r = alsa_result(snd_pcm_prepare(ring->pcm.handle));
+    int r = alsa_pcm_ask(&ring->pcm, ALSA_PREPARE);
 
     if (r < 0)
         return r;
@@ -81,13 +81,13 @@ static int start_over(struct alsa_ring *ring)
 
 static int resume(struct alsa_ring *ring)
 {
-    int r = alsa_result(snd_pcm_resume(ring->pcm.handle));
+    int r = alsa_pcm_ask(&ring->pcm, ALSA_RESUME);
 
     if (r == -EAGAIN) {
         ring->state = ALSA_SUSPENDED;
         return 0;
     }
-    if (r == 0 && snd_pcm_state(ring->pcm.handle) == SND_PCM_STATE_RUNNING) {
+    if (r == 0 && alsa_pcm_ask(&ring->pcm, ALSA_STATE) == SND_PCM_STATE_RUNNING) {
         ring->state = ALSA_MOVING;
         return 0;
     }
@@ -327,8 +327,8 @@ int alsa_ring_position(struct alsa_ring *ring, struct host_position *ret_positio
 static int go_on(struct alsa_ring *ring)
 {
     if (ring->state == ALSA_PAUSED) {
-        if (snd_pcm_pause(ring->pcm.handle, 0) < 0) {
-            (void)snd_pcm_drop(ring->pcm.handle); /* start_over() copes with any state */
+        if (alsa_pcm_ask(&ring->pcm, ALSA_GO_ON) < 0) {
+            (void)alsa_pcm_ask(&ring->pcm, ALSA_DROP); /* start_over() copes with any state */
             return start_over(ring);
         }
         ring->state = ALSA_MOVING;
@@ -361,7 +361,7 @@ int alsa_ring_stop(struct alsa_ring *ring)
     ring->wanted = false;
     alsa_wait_end(&ring->wait);
     if (ring->state == ALSA_SUSPENDED) {
-        (void)snd_pcm_drop(ring->pcm.handle); /* start_over() copes with any state */
+        (void)alsa_pcm_ask(&ring->pcm, ALSA_DROP); /* start_over() copes with any state */
         return start_over(ring);
     }
     int r = ring->state == ALSA_MOVING ? look(ring) : 0;
@@ -369,15 +369,21 @@ int alsa_ring_stop(struct alsa_ring *ring)
         return r;
     if (plays(ring) && ring->moved == ring->consumed) {
         ring->state = ALSA_RUNOUT; /* its last frames may be on their way to the loudspeaker */
-    } else if (ring->pcm.can_pause && snd_pcm_pause(ring->pcm.handle, 1) == 0) {
-        ring->state = ALSA_PAUSED;
-    } else if (plays(ring) && !ring->pcm.is_card) {
-        ring->state = ALSA_RUNOUT; /* dropping leaves in the mix what dmix has mixed */
-    } else {
-        (void)snd_pcm_drop(ring->pcm.handle); /* start_over() copes with any state */
-        r = start_over(ring);
+        return 0;
     }
-    return r;
+    r = ring->pcm.can_pause ? alsa_pcm_ask(&ring->pcm, ALSA_PAUSE) : -ENOSYS;
+    if (r == -ETIMEDOUT)
+        return r;
+    if (r == 0) {
+        ring->state = ALSA_PAUSED;
+        return 0;
+    }
+    if (plays(ring) && !ring->pcm.is_card) {
+        ring->state = ALSA_RUNOUT; /* dropping leaves in the mix what dmix has mixed */
+        return 0;
+    }
+    (void)alsa_pcm_ask(&ring->pcm, ALSA_DROP); /* start_over() copes with any state */
+    return start_over(ring);
 }
 
 void alsa_ring_end(struct alsa_ring *ring)

@@ -8,10 +8,10 @@
  * Threads: those of host.h, and one that closes a PCM after its last frames were heard. It has that
  * PCM to itself; open(), finish() and destroy() wait for it.
  *
- * Not done: hiding from the worker a plugin that blocks in calls that ALSA has declared
- * non-blocking.
+ * A sound server's PCM may block in calls that ALSA has declared non-blocking: see alsa_guard.h.
  */
 #include "devices/snd/alsa_farewell.h"
+#include "devices/snd/alsa_guard.h"
 #include "devices/snd/alsa_ring.h"
 #include "vmm/opts.h"
 
@@ -158,6 +158,8 @@ static int alsa_open(struct host *host, const struct pcm_params *params)
     int r = alsa_pcm_open(pcm, alsa->device, alsa->direction);
     if (r == 0)
         r = alsa_pcm_setup(pcm, params);
+    if (r == 0)
+        r = alsa_guard_begin(pcm);
     if (r < 0) {
         alsa_pcm_close(pcm);
         alsa->error = r;
@@ -183,12 +185,17 @@ static void alsa_close(struct host *host)
     alsa_ring_end(&alsa->ring);
     if (alsa->error == 0)
         tail_ns = alsa_ring_tail_ns(&alsa->ring);
+    alsa_guard_end(&alsa->ring.pcm);
     alsa_farewell_begin(&alsa->ring.pcm, tail_ns, &alsa->farewell);
 }
 
+/* Nothing is lost that anybody would miss. */
 static int alsa_finish(struct host *host)
 {
-    alsa_farewell_end(&alsa_host(host)->farewell);
+    struct alsa_host *alsa = alsa_host(host);
+
+    if (alsa_farewell_last(&alsa->farewell) < 0)
+        log_warn("%s: \"%s\" does not close; it is left alone", host->name, alsa->device);
     return 0;
 }
 
@@ -197,7 +204,7 @@ static void alsa_destroy(struct host *host)
     if (host == NULL)
         return;
     struct alsa_host *alsa = alsa_host(host);
-    alsa_farewell_end(&alsa->farewell);
+    (void)alsa_finish(host);
     free(alsa->device);
     free(alsa);
 }

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Tests of devices/snd/alsa_guard.c: a PCM (tests/fake_card.h) whose calls do not come back, for
+ * the host and for the whole device. A test hangs itself, and is ended, where one of them is waited
+ * for.
+ */
+#include "tests/alsa_player.h"
+#include "tests/capture.h"
+#include "tests/devices/snd/sound_rig.h"
+#include "tests/fake_card.h"
+
+#include <check.h>
+#include <string.h>
+
+Suite *alsa_guard_suite(void);
+
+#define PERIOD       480
+#define BUFFER       (4 * PERIOD)
+#define PERIOD_BYTES (PERIOD * 4)
+
+static struct player player;
+static struct rig rig;
+
+static void setup(void)
+{
+    fake_card_init();
+    fake_card.can_pause = true;
+    fake_card.is_server = true;
+}
+
+/* The calls come back, and what they held up is closed. */
+static void release(void)
+{
+    atomic_store(&fake_card.hangs, 0);
+    while (fake_card.is_open)
+        usleep(1000);
+}
+
+static void teardown(void)
+{
+    player_fini(&player);
+    release();
+    fake_card_fini();
+}
+
+static void hang(enum fake_call call)
+{
+    atomic_store(&fake_card.hangs, 1u << call);
+}
+
+static int stop_and_write(void)
+{
+    (void)player_stop(&player);
+    return (int)player_write(&player, 1);
+}
+
+static int write_one(void)
+{
+    return (int)player_write(&player, 1);
+}
+
+static int start(void)
+{
+    return player_start(&player);
+}
+
+static int look(void)
+{
+    struct host_position position;
+
+    return player_look(&player, &position);
+}
+
+/* -- the host -- */
+
+static const struct {
+    enum fake_call call;
+    bool runs; /* before that call */
+    int (*act)(void);
+} calls[] = {
+    {FAKE_CALL_START, false, start},
+    {FAKE_CALL_PAUSE, true, stop_and_write},
+    {FAKE_CALL_POINTER, true, look},
+    {FAKE_CALL_TRANSFER, true, write_one},
+};
+
+START_TEST(call_that_hangs_is_given_up_and_the_card_comes_back)
+{
+    struct capture capture;
+
+    player_init(&player, "fake", PCM_OUTPUT);
+    ck_assert_int_eq(player_open(&player, 48000, PERIOD, BUFFER), 0);
+    ck_assert_int_eq(player_write(&player, PERIOD), PERIOD);
+    if (calls[_i].runs)
+        ck_assert_int_eq(player_start(&player), 0);
+    capture_start(&capture);
+    hang(calls[_i].call);
+    int given_up = calls[_i].act();
+    int again = calls[_i].act();
+    player_close(&player);
+    int busy = player_open(&player, 48000, PERIOD, BUFFER);
+    release();
+    int back = player_open(&player, 48000, PERIOD, BUFFER);
+    const char *text = capture_end(&capture);
+    ck_assert_int_eq(given_up, -ETIMEDOUT);
+    ck_assert_int_eq(again, -ETIMEDOUT);
+    ck_assert_int_eq(busy, -EBUSY); /* its thread has it yet */
+    ck_assert_int_eq(back, 0);
+    ck_assert_msg(strstr(text, "\"fake\" failed") != NULL, "%s", text);
+    ck_assert_msg(strstr(text, "is back") != NULL, "%s", text);
+    player.limit = PERIOD;
+    player_serve(&player);
+    ck_assert_int_eq(player_start(&player), 0);
+    fake_card_run(PERIOD);
+    player_check(&player, PERIOD, PERIOD);
+}
+END_TEST
+
+START_TEST(every_frame_is_heard_once_through_the_guard)
+{
+    player_init(&player, "fake", PCM_OUTPUT);
+    ck_assert_int_eq(player_open(&player, 48000, PERIOD, BUFFER), 0);
+    ck_assert_int_eq(player_start(&player), 0);
+    for (unsigned i = 0; i < 10; i++) {
+        player.limit += 333;
+        player_serve(&player);
+        fake_card_run(333);
+    }
+    player_check(&player, 3330, 3330);
+    fake_card_check_heard(3330);
+}
+END_TEST
+
+START_TEST(every_frame_is_fetched_once_through_the_guard)
+{
+    static uint32_t captured[3330];
+
+    player_init(&player, "fake", PCM_INPUT);
+    player.captured = captured;
+    player.captured_max = ARRAY_SIZE(captured);
+    ck_assert_int_eq(player_open(&player, 48000, PERIOD, BUFFER), 0);
+    ck_assert_int_eq(player_start(&player), 0);
+    for (unsigned i = 0; i < 10; i++) {
+        fake_card_run(333);
+        player.limit += 333;
+        player_serve(&player);
+    }
+    for (uint32_t i = 0; i < ARRAY_SIZE(captured); i++)
+        ck_assert_uint_eq(captured[i], i + 1);
+}
+END_TEST
+
+/* What was asked of it by then is done. */
+START_TEST(close_that_hangs_holds_up_nobody)
+{
+    player_init(&player, "fake", PCM_OUTPUT);
+    ck_assert_int_eq(player_open(&player, 48000, PERIOD, BUFFER), 0);
+    unsigned closes = fake_card.closes; /* of the look at what it can do */
+    hang(FAKE_CALL_CLOSE);
+    player_close(&player);
+    ck_assert_uint_eq(fake_card.closes, closes);
+    release();
+    ck_assert_uint_eq(fake_card.closes, closes + 1);
+}
+END_TEST
+
+/* -- the device -- */
+
+/* Sends a control request and waits for its answer: the status. */
+static uint32_t request(const le32 *words, uint32_t len)
+{
+    const le32 answer = to_le32(0);
+    gpa_t out = rig_alloc(&rig, len), in = rig_alloc(&rig, 4);
+    const struct fake_piece pieces[] = {{out, len, 0}, {in, 4, FAKE_WRITE}};
+    uint32_t id, used;
+
+    ck_assert_int_eq(memory_write(&rig.mem, out, words, len), 0);
+    ck_assert_int_eq(memory_write(&rig.mem, in, &answer, 4), 0);
+    (void)rig_send(&rig, RIG_CONTROL, pieces, 2);
+    while (!fake_used(&rig.drv.ring[RIG_CONTROL], &id, &used)) {
+        usleep(1000);
+        rig_step(&rig);
+    }
+    return rig_load32(&rig, in);
+}
+
+static uint32_t command(uint32_t code, uint32_t stream)
+{
+    const le32 words[] = {to_le32(code), to_le32(stream)};
+
+    return request(words, sizeof(words));
+}
+
+static void prepare(uint32_t stream)
+{
+    ck_assert_uint_eq(
+        rig_set_params(&rig, stream, 4 * PERIOD_BYTES, PERIOD_BYTES, 2, RIG_S16, RIG_48000),
+        RIG_OK);
+    ck_assert_uint_eq(command(RIG_PREPARE, stream), RIG_OK);
+}
+
+/* A card that hangs, and beside it a stream of another kind. */
+START_TEST(other_streams_and_requests_go_on)
+{
+    struct rig_done done;
+    struct capture capture;
+
+    rig_start(&rig, "host=alsa,device=fake,source=tone");
+    prepare(0);
+    prepare(1);
+    (void)rig_play(&rig, 0, rig_alloc(&rig, PERIOD_BYTES), PERIOD_BYTES);
+    (void)rig_record(&rig, 1, rig_alloc(&rig, PERIOD_BYTES), PERIOD_BYTES);
+    ck_assert_uint_eq(command(RIG_START, 1), RIG_OK);
+    ck_assert_uint_eq(command(RIG_START, 0), RIG_OK);
+    capture_start(&capture);
+    hang(FAKE_CALL_POINTER);
+    rig_advance(&rig, 12 * RIG_MS);
+    const char *text = capture_end(&capture);
+    ck_assert(rig_done(&rig, RIG_RX, &done)); /* in time */
+    ck_assert_uint_eq(done.status, RIG_OK);
+    ck_assert_msg(strstr(text, "\"fake\" failed") != NULL, "%s", text);
+    rig_advance(&rig, 12 * RIG_MS);
+    ck_assert(rig_done(&rig, RIG_TX, &done)); /* without the card, in real time */
+    ck_assert_uint_eq(done.status, RIG_OK);
+    ck_assert_uint_eq(command(RIG_STOP, 0), RIG_OK);
+    ck_assert_uint_eq(command(RIG_RELEASE, 0), RIG_OK);
+    ck_assert_uint_eq(command(RIG_STOP, 1), RIG_OK);
+    release();
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(start_that_hangs_is_answered)
+{
+    struct capture capture;
+
+    rig_start(&rig, "host=alsa,device=fake");
+    prepare(0);
+    (void)rig_play(&rig, 0, rig_alloc(&rig, PERIOD_BYTES), PERIOD_BYTES);
+    capture_start(&capture);
+    hang(FAKE_CALL_START);
+    uint32_t status = command(RIG_START, 0);
+    (void)capture_end(&capture);
+    ck_assert_uint_eq(status, RIG_IO_ERR);
+    ck_assert_uint_eq(command(RIG_RELEASE, 0), RIG_OK);
+    release();
+    prepare(0);
+    ck_assert_uint_eq(command(RIG_START, 0), RIG_OK);
+    rig_end(&rig);
+}
+END_TEST
+
+Suite *alsa_guard_suite(void)
+{
+    Suite *suite = suite_create("alsa_guard");
+    TCase *tests = tcase_create("all");
+
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_set_timeout(tests, 60);
+    tcase_add_loop_test(tests, call_that_hangs_is_given_up_and_the_card_comes_back, 0,
+                        (int)ARRAY_SIZE(calls));
+    tcase_add_test(tests, every_frame_is_heard_once_through_the_guard);
+    tcase_add_test(tests, every_frame_is_fetched_once_through_the_guard);
+    tcase_add_test(tests, close_that_hangs_holds_up_nobody);
+    tcase_add_test(tests, other_streams_and_requests_go_on);
+    tcase_add_test(tests, start_that_hangs_is_answered);
+    suite_add_tcase(suite, tests);
+    return suite;
+}
