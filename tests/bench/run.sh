@@ -8,8 +8,7 @@
 #
 # What is given in instructions comes from the rig's counting machine: its one CPU does one a
 # nanosecond, so the run time of threads counts instructions, however fast or busy this machine is.
-# (Its clock does not: it also jumps over what they wait for.) There a command runs twice; the
-# second, with warm caches, counts.
+# (Its clock does not: it also jumps over what they wait for.)
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 # shellcheck source=boot.sh
