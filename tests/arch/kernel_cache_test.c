@@ -251,6 +251,20 @@ START_TEST(pages_of_zeroes_are_not_kept)
 }
 END_TEST
 
+START_TEST(page_of_two_pieces_is_kept_once)
+{
+    const struct kernel_image halves = {ENTRY, 2, {{0x100000, 0x1800}, {0x101800, 0x800}}};
+    gpa_t entry;
+
+    memset(memory_at(&mem, 0x100000, 0x2000), 0x11, 0x2000);
+    kernel_cache_store(&cache, &mem, &room, &halves);
+    ck_assert_int_eq(size_of(entry_path), 3 * PAGE);
+    fresh_memory();
+    ck_assert_int_eq(load(&entry), 1);
+    ck_assert(is_fill(0x100000, 0x2000, 0x11));
+}
+END_TEST
+
 /* 66 pages, each too far from the next to be of one piece with it; a header has 64. */
 START_TEST(more_pieces_than_a_header_has_are_kept_whole)
 {
@@ -506,6 +520,17 @@ START_TEST(only_one_writes_an_entry)
 }
 END_TEST
 
+START_TEST(what_a_dead_writer_left_is_written_over)
+{
+    close(open(new_path, O_CREAT | O_RDWR, 0600));
+    ck_assert_int_eq(truncate(new_path, 0x100000), 0);
+    ck_assert_int_eq(chmod(new_path, 0666), 0);
+    store();
+    check_found();
+    ck_assert_int_eq(size_of(entry_path), ENTRY_FILE_SIZE);
+}
+END_TEST
+
 START_TEST(good_entry_is_not_written_again)
 {
     struct stat before, after;
@@ -731,6 +756,7 @@ Suite *kernel_cache_suite(void)
     tcase_add_test(found, changed_kernel_takes_the_place_of_what_it_was);
     tcase_add_test(found, kernel_that_just_changed_is_not_kept);
     tcase_add_test(found, pages_of_zeroes_are_not_kept);
+    tcase_add_test(found, page_of_two_pieces_is_kept_once);
     tcase_add_test(found, more_pieces_than_a_header_has_are_kept_whole);
     suite_add_tcase(suite, found);
     tcase_add_checked_fixture(trust, setup, teardown);
@@ -753,6 +779,7 @@ Suite *kernel_cache_suite(void)
     tcase_add_test(trouble, disk_that_is_full_leaves_nothing_behind);
     tcase_add_test(trouble, kernel_that_cannot_be_mapped_is_an_error);
     tcase_add_test(trouble, only_one_writes_an_entry);
+    tcase_add_test(trouble, what_a_dead_writer_left_is_written_over);
     tcase_add_test(trouble, good_entry_is_not_written_again);
     tcase_add_test(trouble, many_at_once_find_all_of_it_or_nothing);
     tcase_add_test(trouble, longest_unused_is_thrown_away_first);
