@@ -22,13 +22,13 @@ bzimage_tree() {
 bzimage() { boots "$guests/$stock/vmlinuz" "$stock.boot"; }
 # The second boot maps what the first one unpacked: the same file, and its time of use is told.
 bzimage_kept() {
-    local options=(--kernel-cache "dir:kept" --initrd "$made/$stock.boot" --rng
+    local words=(--kernel-cache "dir:kept" --initrd "$made/$stock.boot" --rng
         --append "$(job rng)" "$guests/$stock/vmlinuz") inode
-    boot 0 "${options[@]}"
+    boot 0 "${words[@]}"
     done_job rng
     inode=$(stat -c %i kept/kernel-*)
     touch -d @1 kept/kernel-*
-    boot 0 "${options[@]}"
+    boot 0 "${words[@]}"
     done_job rng
     [ "$(stat -c %i kept/kernel-*)" = "$inode" ] || fail "the kernel was unpacked again"
     [ "$(stat -c %Y kept/kernel-*)" != 1 ] || fail "the kernel that was kept was not used"
