@@ -34,8 +34,9 @@ Suite *alsa_card_suite(void);
 /* For what does not take long on any machine but one that hangs. */
 #define HANGS_MS 120000
 
-/* Looks that come this much too late may have let a ring run dry: the shortest has 300 ms. */
-#define STALL_NS 100000000ull
+/* Looks that come this much too late may have let a ring run dry: the shortest has 300 ms, of which
+ * half a period (50 ms) is to spare when the guest's last period is due. */
+#define STALL_NS 40000000ull
 
 static struct player player;
 
