@@ -27,7 +27,7 @@
 # shellcheck source=streams.sh
 . "$top/tests/boot/streams.sh"
 
-machines=(counting smp)
+machines=(smp counting)
 [ "$arch" != arm64 ] || machines+=(gicv2)
 # shellcheck disable=SC2034 # by reference
 rig_options_counting=(--counting --timeout 1500)
@@ -35,6 +35,7 @@ rig_options_counting=(--counting --timeout 1500)
 rig_options_smp=(--cpus 2 --mem 8192 --timeout 1500)
 # shellcheck disable=SC2034 # the interrupt controller that the outer machine has, and so its guests
 rig_options_gicv2=(--counting --gic 2 --timeout 300)
+declare -A rigs=([counting]=2 [smp]=1 [gicv2]=1) # outer machines that share its cases
 rig_hung=123 # its status when the outer machine hangs
 
 # wanted INDEX: is this case one of those asked for?
@@ -72,34 +73,61 @@ run_here() {
     done
 }
 
-# run_rig MACHINE: in the rig; a case that told no result is a failure. Should the outer machine itself
-# hang (which is seen by its clock, and never by what a case does), the rest is run in a new one.
+# run_rig MACHINE PART PARTS: in the rig, every PARTS-th of its cases; one that told no result is a
+# failure. Should the outer machine itself hang (which is seen by its clock, and never by what a case
+# does), the rest is run in a new one.
 run_rig() {
-    local out=$logs/$theme-$1 i status name again=()
+    local out=$logs/$theme-$1-$2 i=0 index part=() left status
     local -n options=rig_options_$1
+    for index in $(cases "$1"); do
+        [ $((i++ % $3)) != "$2" ] || part+=("${case_names[index]#"$theme/"}")
+    done
+    [ ${#part[@]} != 0 ] || finish
     mkdir -p "$out"
-    in_rig "$1" "$out" "${patterns[@]}"
-    if [ "$status" = "$rig_hung" ]; then
-        for i in $(cases "$1"); do
-            grep -qE "^(ok|SKIP|FAILED) ${case_names[i]}(:|\$)" "$out/results" ||
-                again+=("${case_names[i]#"$theme/"}")
-        done
-        in_rig "$1" "$out" "${again[@]}"
+    in_rig "$1" "$out" "${part[@]}"
+    mapfile -t left < <(without_result "$out/results" "${part[@]}")
+    if [ "$status" = "$rig_hung" ] && [ ${#left[@]} != 0 ]; then
+        in_rig "$1" "$out" "${left[@]}"
+        mapfile -t left < <(without_result "$out/results" "${part[@]}")
     fi
-    for i in $(cases "$1"); do
-        name=${case_names[i]}
-        grep -qE "^(ok|SKIP|FAILED) $name(:|\$)" "$out/results" ||
-            failed "$name" "no result, rig status $status, see ${out#"$top"/}/rig.log"
+    for i in "${left[@]}"; do
+        failed "$theme/$i" "no result, rig status $status, see ${out#"$top"/}/rig.log"
     done
     ! grep -q '^FAILED ' "$out/results" || failures=$((failures + 1))
     finish
 }
 
-# in_rig MACHINE OUT PATTERN...: sets the rig's status.
+# in_rig MACHINE OUT CASE...: sets the rig's status.
 in_rig() {
     LOGS=$2 "$top/tests/rig/rig.sh" --arch "$arch" "${options[@]}" --out "$2" -- \
         "$top/tests/boot/run.sh" --here "$1" "${@:3}" 2>>"$2/rig.log" | tee -a "$2/results"
     status=${PIPESTATUS[0]}
+}
+
+# without_result RESULTS CASE...
+without_result() {
+    local name
+    for name in "${@:2}"; do
+        grep -qE "^(ok|SKIP|FAILED) $theme/$name(:|\$)" "$1" || echo "$name"
+    done
+}
+
+# run_rigs: all machines, two at once.
+run_rigs() {
+    local machine part running=0
+    for machine in "${machines[@]}"; do
+        for ((part = 0; part < ${rigs[$machine]}; part++)); do
+            [ "$running" -lt 2 ] || wait_rig
+            run_rig "$machine" "$part" "${rigs[$machine]}" &
+            running=$((running + 1))
+        done
+    done
+    while [ "$running" -gt 0 ]; do wait_rig; done
+}
+
+wait_rig() {
+    wait -n || failures=$((failures + 1))
+    running=$((running - 1))
 }
 
 # The stock kernel without its PVH note, which leaves the 64-bit way in. A note is a program header
@@ -149,14 +177,8 @@ if [ "$arch" = "$host" ] && "$linnet" doctor --kvm; then
     takes=$logs/$theme/takes
 else
     echo "this machine's KVM can't run a stock kernel: the same in the rig" >&2
-    jobs=()
-    for machine in "${machines[@]}"; do
-        [ -n "$(cases "$machine")" ] || continue
-        run_rig "$machine" &
-        jobs+=($!)
-    done
-    for job in "${jobs[@]}"; do wait "$job" || failures=$((failures + 1)); done
-    takes=$logs/$theme-counting/$theme/takes
+    run_rigs
+    takes=$(find "$logs/$theme"-* -name takes)
 fi
-[ ! -e "$takes" ] || grid_judge "$takes"
+[ ! -e "${takes:-/none}" ] || grid_judge "$takes"
 finish
