@@ -230,7 +230,6 @@ static void run_dry(struct stream *stream)
     stream->fault_end_frame = stream->submitted_frames;
     stream->gap_is_start = true; /* the gap that follows is counted here */
     stream->counts.xruns++;
-    events_xrun(stream);
 }
 
 static uint32_t status_of(const struct stream *stream, const struct message *message)
@@ -290,6 +289,7 @@ void stream_serve(struct stream *stream)
     }
     stream_retry_host(stream, now);
     look_and_move(stream);
+    bool dries = stream->fault_dries;
     while (stream->oldest != NULL && complete_if_due(stream, now, &next))
         continue;
     next = MIN(next, stream->retry_ns);
@@ -297,6 +297,9 @@ void stream_serve(struct stream *stream)
         next = MIN(next, now + poll_ns(stream));
     stream_arm(stream, next);
     virtio_signal(&stream->snd->dev, stream->vq);
+    /* Not before: the event's interrupt would have Linux look at a part of the completions. */
+    if (dries && !stream->fault_dries)
+        events_xrun(stream);
 }
 
 void stream_flush(struct stream *stream, uint32_t status)
