@@ -89,6 +89,9 @@ fault_silence() {
 
 fault_drop() { fault_silence drop=7; }
 
+# Linux's driver does not look at the status; its position moves on all the same.
+fault_io_err() { fault_silence io-err@1s; }
+
 boot_case counting record-file record_file
 boot_case counting loopback loopback
 boot_case counting free-clock free_clock
@@ -99,3 +102,4 @@ boot_case counting report reported
 boot_case counting fault-stall fault_stall
 boot_case counting fault-latency fault_latency
 boot_case counting fault-drop fault_drop
+boot_case counting fault-io-err fault_io_err
