@@ -50,6 +50,17 @@ switches() {
     cat "/proc/$pid"/task/*/status | awk '/_ctxt_switches:/ { sum += $2 } END { print sum }'
 }
 
+# kernel_ns: how long the kernel's own workers have run; they deliver what an irqfd raises.
+kernel_ns() {
+    local task sum=0 ns _
+    for task in /proc/[0-9]*; do
+        [[ $(<"$task/comm") == kworker* ]] || continue
+        read -r ns _ <"$task/schedstat" || continue
+        sum=$((sum + ns))
+    done 2>/dev/null # those that are gone
+    echo "$sum"
+}
+
 # now_us: of the outer machine's clock.
 now_us() {
     echo "${EPOCHREALTIME/[.,]/}"
@@ -61,7 +72,7 @@ look() {
     # shellcheck disable=SC2034 # by reference
     seen=([us]=$(now_us) [exits]=$(kvm_stat exits) [mmio]=$(kvm_stat mmio_exits)
         [vcpu]=$(threads_ns "$pid" "$vcpu") [rest]=$(threads_ns "$pid" "!($vcpu)")
-        [switches]=$(switches))
+        [switches]=$(switches) [kernel]=$(kernel_ns))
 }
 
 # guest_ns: for how long the guest of the trace ran, and the seconds that the trace spans.
@@ -94,7 +105,7 @@ per_second() {
 
 # cost_rows NAME VCPU: rows of the process $pid that plays, whose vCPU's thread has that name.
 cost_rows() {
-    local name=$1 vcpu=$2 guest_part vcpu_part rest_part
+    local name=$1 vcpu=$2 guest_part vcpu_part rest_part kernel_part
     local -A before after
     wait_for 600 played 1
     look before # reads the programs that are needed for it
@@ -103,13 +114,15 @@ cost_rows() {
     look after
     guest_part=$(guest_kinstr)
     vcpu_part=$(per_second vcpu 1000) rest_part=$(per_second rest 1000)
+    kernel_part=$(per_second kernel 1000)
     echo "sound.$name.vm_exits $(per_second exits) 1/s"
     echo "sound.$name.mmio_exits $(per_second mmio) 1/s"
     echo "sound.$name.context_switches $(per_second switches) 1/s"
     echo "sound.$name.guest $guest_part kinstr/s"
     echo "sound.$name.vcpu_on_host $((vcpu_part - guest_part)) kinstr/s"
     echo "sound.$name.other_threads $rest_part kinstr/s"
-    echo "sound.$name.host $((vcpu_part - guest_part + rest_part)) kinstr/s"
+    echo "sound.$name.kernel_workers $kernel_part kinstr/s"
+    echo "sound.$name.host $((vcpu_part - guest_part + rest_part + kernel_part)) kinstr/s"
     end_background
 }
 
