@@ -45,6 +45,11 @@ kvm_stat() {
     cat /sys/kernel/debug/kvm/"$pid"-*/"$1"
 }
 
+# mmio_exits: those to the program; arm64 has a name of its own for them.
+mmio_exits() {
+    kvm_stat mmio_exits 2>/dev/null || kvm_stat mmio_exit_user
+}
+
 # switches: how often the threads of $pid gave up or lost the CPU.
 switches() {
     cat "/proc/$pid"/task/*/status | awk '/_ctxt_switches:/ { sum += $2 } END { print sum }'
@@ -70,7 +75,7 @@ now_us() {
 look() {
     local -n seen=$1
     # shellcheck disable=SC2034 # by reference
-    seen=([us]=$(now_us) [exits]=$(kvm_stat exits) [mmio]=$(kvm_stat mmio_exits)
+    seen=([us]=$(now_us) [exits]=$(kvm_stat exits) [mmio]=$(mmio_exits)
         [vcpu]=$(threads_ns "$pid" "$vcpu") [rest]=$(threads_ns "$pid" "!($vcpu)")
         [switches]=$(switches) [kernel]=$(kernel_ns))
 }
