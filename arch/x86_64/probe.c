@@ -13,10 +13,10 @@
 
 /* Real mode: count the bits of 0x00ff and say so. */
 static const uint8_t code[] = {
-    0xb8, 0xff, 0x00,       /* mov $0xff, %ax */
-    0xf3, 0x0f, 0xb8, 0xc0, /* popcnt %ax, %ax */
-    0xe6, PROBE_PORT,       /* out %al, $0x10 */
-    0xf4,                   /* hlt */
+    0xb8, 0xff,       0x00,       /* mov $0xff, %ax */
+    0xf3, 0x0f,       0xb8, 0xc0, /* popcnt %ax, %ax */
+    0xe6, PROBE_PORT,             /* out %al, $0x10 */
+    0xf4,                         /* hlt */
 };
 
 static int start(const struct kvm *kvm, int vcpu_fd)
