@@ -23,8 +23,8 @@
 #include "arch/x86_64/layout.h"
 #include "vmm/log.h"
 
+#include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #define PROTOCOL_MIN     0x020c /* first with xloadflags: Linux 3.8 */
 #define SECTOR           512
@@ -101,14 +101,17 @@ static int read_bzimage(const struct load *load, struct bzimage *ret_bz)
 
 /* -- the direct way -- */
 
-/* Zeroes RAM that was written; whole pages are given back to the host. */
-static void ram_clear(uint8_t *bytes, size_t len)
+/* Zeroes RAM that was written; whole pages are given back to the host. (Not by MADV_REMOVE: QEMU's
+ * user emulation, where tests run, says yes to that and does nothing.) */
+static void ram_clear(const struct memory *mem, uint8_t *bytes, size_t len)
 {
     size_t head = MIN(len, (size_t)(-(uintptr_t)bytes % PAGE));
     size_t pages = (len - head) / PAGE * PAGE;
+    off_t hole = bytes + head - mem->host;
 
     memset(bytes, 0, head);
-    if (pages > 0 && madvise(bytes + head, pages, MADV_REMOVE) < 0)
+    if (pages > 0 &&
+        fallocate(mem->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, hole, (off_t)pages) < 0)
         memset(bytes + head, 0, pages);
     memset(bytes + head + pages, 0, len - head - pages);
 }
@@ -133,7 +136,7 @@ static int unpack_elf(const struct load *load, const struct bzimage *bz, gpa_t f
     }
     int r = payload_unpack(&payload);
     if (payload.scratch_used > 0)
-        ram_clear(payload.scratch, payload.scratch_used);
+        ram_clear(load->mem, payload.scratch, payload.scratch_used);
     return r < 0 ? r : elf_parse(payload.out, payload.out_size, ret_elf, &why);
 }
 
@@ -182,11 +185,11 @@ static void clear_between(const struct load *load, const struct elf *elf, gpa_t 
         const struct elf_segment *seg = &elf->segment[i];
         gpa_t until = MIN(seg->addr, file_end);
         if (until > at)
-            ram_clear(load_at(load, at, until - at), until - at);
+            ram_clear(load->mem, load_at(load, at, until - at), until - at);
         at = MAX(at, seg->addr + seg->file_size);
     }
     if (file_end > at)
-        ram_clear(load_at(load, at, file_end - at), file_end - at);
+        ram_clear(load->mem, load_at(load, at, file_end - at), file_end - at);
 }
 
 /* The segments, as RAM has them now. */
@@ -220,7 +223,7 @@ static bool unpack(const struct load *load, const struct bzimage *bz,
     int r = unpack_elf(load, bz, file, file_size, &elf);
     if (r < 0 || !elf.has_entry || elf.start < LAYOUT_HIGH_RAM || elf.end > bz->end ||
         !move_segments(load, &elf, file)) {
-        ram_clear(load_at(load, file, file_size), file_size);
+        ram_clear(load->mem, load_at(load, file, file_size), file_size);
         return false;
     }
     clear_between(load, &elf, file, file_size);
