@@ -50,7 +50,7 @@ TEST_OBJS := $(TEST_SRCS:%.c=$(BUILD)/%.o)
 LIB_OBJS  := $(sort $(filter-out %/vmm/main.o,$(OBJS)) $(PURE:%.c=$(BUILD)/%.o))
 FUZZERS   := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 
-.PHONY: all help deps demo check unit replay e2e bench lint headers format install clean cov fuzz matrix compile_commands.json
+.PHONY: all help deps demo check unit replay e2e kernel-of bench lint headers format install clean cov fuzz matrix compile_commands.json
 all: $(BUILD)/linnet ## build linnet (VARIANT=release|asan|tsan|cov|clang|fuzz)
 
 help: ## list targets
@@ -81,8 +81,8 @@ $(BUILD)/unit: $(TEST_OBJS) $(LIB_OBJS)
 demo: ## do everything: set-up, boot a stock kernel, play a tone, say what was heard
 	@tests/demo.sh
 
-check: ## do everything: set-up, unit tests (also under sanitizers), guests; counts at the end
-	@WITH_ARM64=$(WITH_ARM64) tests/check.sh
+check: ## do everything: set-up, unit tests (also under sanitizers), guests; counts at the end (WITHOUT_ARM64=1)
+	@WITHOUT_ARM64=$(WITHOUT_ARM64) tests/check.sh
 
 unit: $(BUILD)/unit ## unit tests of this VARIANT
 	CK_FORK=$(if $(SANITIZE),no,yes) $(if $(RUN),CK_TIMEOUT_MULTIPLIER=20) $(RUN) $(BUILD)/unit $(SUITE)
@@ -104,6 +104,9 @@ fuzz: ## run each fuzzer for FUZZ_SECONDS (60)
 
 e2e: all ## boot stock kernels (in the rig where this host's KVM cannot)
 	@tests/boot/run.sh
+
+kernel-of: all ## build an x86_64 kernel that reads device trees, and boot it with an overlay (3 to 20 minutes)
+	@tests/deps.sh build guest kernel && guests/kernel-of.sh && tests/boot/run.sh kernel-6.12-of && cat build/check/boot*/boot/kernel-6.12-of.log
 
 bench: all $(BUILD)/snd_load ## measure: name value unit
 	@tests/bench/run.sh

@@ -20,21 +20,10 @@ options=(64BIT SMP KERNEL_ZSTD PRINTK TTY BINFMT_ELF BINFMT_SCRIPT BLK_DEV_INITR
     VIRTIO_MENU VIRTIO_MMIO HW_RANDOM HW_RANDOM_VIRTIO
     OF) # what it is about
 
-# configure: the smallest configuration there is, and the options.
-configure() {
-    local option
-    make -s tinyconfig
-    printf 'CONFIG_%s=y\n' "${options[@]}" >>.config
-    make -s olddefconfig
-    for option in "${options[@]}"; do
-        grep -qx "CONFIG_$option=y" .config || die "this kernel has no option $option"
-    done
-}
-
+only_once "$kernel" version
 for tool in flex bison bc make gcc zstd; do
     command -v "$tool" >/dev/null || die "$tool is missing: run tests/deps.sh kernel"
 done
-only_once "$kernel" version
 echo "kernel-of.sh: getting $source" >&2
 with_lists apt_get download "$source"
 mkdir out
@@ -45,8 +34,18 @@ cd "$source"
 echo "kernel-of.sh: building it" >&2
 # What the Makefiles of a caller hand down is not for this one.
 unset MAKEFLAGS MAKEOVERRIDES MFLAGS ARCH CROSS_COMPILE VARIANT
-configure >"$work/log" 2>&1 || die "$(tail -n 1 "$work/log")"
-make -s -j2 bzImage >"$work/log" 2>&1 || die "$(grep -m 1 -i error "$work/log")"
+# built TARGET...: by the kernel's own Makefile.
+built() {
+    make -s "$@" >"$work/log" 2>&1 || die "make $*: $(grep -m 1 -i error "$work/log")"
+}
+
+built tinyconfig
+printf 'CONFIG_%s=y\n' "${options[@]}" >>.config
+built olddefconfig
+for option in "${options[@]}"; do
+    grep -qx "CONFIG_$option=y" .config || die "this kernel has no option $option"
+done
+built -j2 bzImage
 cp arch/x86/boot/bzImage "$work/out/vmlinuz"
 cp .config "$work/out/config"
 make -s kernelrelease >"$work/out/version"

@@ -3,8 +3,9 @@
 #
 # Installs what building and testing need on Debian 12, if it is missing.
 #
-#   tests/deps.sh [build|guest|test|arm64|all]...    all is the default
+#   tests/deps.sh [build|guest|test|arm64|kernel|all]...    all is the default
 #
+# kernel is for `make kernel-of`, which builds one, and not part of all.
 # arm64 is what another machine needs to build and test linnet for arm64 (make ARCH=arm64): a cross
 # compiler, multiarch libraries, emulators. With ARCH=arm64 in the environment it is always meant.
 # With everything there it needs neither network nor root.
@@ -29,6 +30,8 @@ esac
 test=(check libsubunit-dev               # unit tests
     acpica-tools device-tree-compiler    # machine tables, read by others
     clang libclang-rt-14-dev clang-format clang-tidy cppcheck shellcheck)
+
+kernel=(flex bison bc libelf-dev cpio xz-utils zstd)
 
 # libfdt-dev is for one architecture at a time; its headers are for all.
 arm64=(gcc-aarch64-linux-gnu qemu-user qemu-system-arm libfdt-dev)
@@ -75,8 +78,9 @@ for part in "${@:-all}"; do
     guest) wanted+=("${guest[@]}") ;;
     test) wanted+=("${test[@]}") ;;
     arm64) wanted+=("${arm64[@]}") ;;
+    kernel) wanted+=("${kernel[@]}") ;;
     all) wanted+=("${build[@]}" "${guest[@]}" "${test[@]}") ;;
-    *) echo "usage: deps.sh [build|guest|test|arm64|all]..." >&2 && exit 1 ;;
+    *) echo "usage: deps.sh [build|guest|test|arm64|kernel|all]..." >&2 && exit 1 ;;
     esac
 done
 

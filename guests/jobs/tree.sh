@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# tree PATH: says a text property of the device tree.
-[ -e "/proc/device-tree/$1" ] || fail "no $1"
-echo "tree: $(tr '\0' ' ' <"/proc/device-tree/$1")"
+# tree PATH...: says these text properties of the device tree.
+for path; do
+    [ -e "/proc/device-tree/$path" ] || fail "no $path"
+    echo "tree: $path: $(tr '\0' ' ' <"/proc/device-tree/$path")"
+done
 ok

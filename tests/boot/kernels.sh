@@ -19,6 +19,20 @@ bzimage_tree() {
     grep -q 'linnet,extra' tree.dtb
 }
 
+# A kernel that does read it; linnet makes a tree for it with all that the tables tell, and an overlay
+# in it. (The modules in the initramfs are another kernel's; this one has its drivers built in.)
+bzimage_reads_tree() {
+    local kernel=$guests/6.12-of-amd64
+    [ -e "$kernel/version" ] || skip "no kernel with CONFIG_OF: make kernel-of builds one"
+    boot 0 --initrd "$made/$stock.boot" --rng --dtbo "$made/extra.dtbo" --append \
+        "$(job tree extra/compatible model memory@0/device_type chosen/bootargs)" "$kernel/vmlinuz"
+    done_job tree
+    grep -q '^tree: extra/compatible: linnet,extra' console
+    grep -q '^tree: model: linnet' console
+    grep -q '^tree: memory@0/device_type: memory' console
+    grep -q '^tree: chosen/bootargs: .*console=ttyS0' console
+}
+
 bzimage() { boots "$guests/$stock/vmlinuz" "$stock.boot"; }
 # The second boot maps what the first one unpacked: the same file, and its time of use is told.
 bzimage_kept() {
@@ -42,6 +56,7 @@ cloud_6_1() { boots "$guests/6.1-cloud-amd64/vmlinuz" 6.1-cloud-amd64.boot; }
 boot_case counting kernel-6.12-bzimage bzimage x86_64
 boot_case counting kernel-6.12-bzimage-tree bzimage_tree x86_64
 boot_case counting kernel-6.12-bzimage-kept bzimage_kept x86_64
+boot_case counting kernel-6.12-of bzimage_reads_tree x86_64
 boot_case counting kernel-6.12-vmlinux-pvh elf_pvh x86_64
 boot_case counting kernel-6.12-vmlinux-64 elf_64 x86_64
 boot_case counting kernel-6.12-cloud cloud_6_12 x86_64

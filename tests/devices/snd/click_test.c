@@ -10,14 +10,14 @@
 
 Suite *click_suite(void);
 
-/* Two seconds of a sine of 16 bits of which sample i is the sine's sample where(i). */
+/* A second of a sine of 16 bits of which sample i is the sine's sample where(i). */
 static double *spliced(uint32_t rate, double hz,
                        uint64_t (*where)(uint64_t i, uint64_t at, uint64_t n), uint64_t at,
                        uint64_t n)
 {
-    double *samples = signal_silence(2 * (size_t)rate);
+    double *samples = signal_silence(rate);
 
-    for (uint64_t i = 0; i < 2 * (uint64_t)rate; i++)
+    for (uint64_t i = 0; i < rate; i++)
         samples[i] = signal_round(0.5 * sin(2 * M_PI * hz * (double)where(i, at, n) / rate), 32768);
     return samples;
 }
@@ -57,11 +57,10 @@ START_TEST(one_lost_frame_is_one_click_where_it_was)
 {
     uint32_t rate = rates[_i];
 
-    for (uint64_t k = 0; k < 20; k++) {
-        double half_waves = 300 + 17 * (double)k + (k % 2 ? 0.25 : 0);
+    for (uint64_t k = 0; k < 10; k++) {
+        double half_waves = 300 + 37 * (double)k + (k % 2 ? 0.25 : 0);
         uint64_t at = (uint64_t)(rate / 880.0 * half_waves);
-        struct listener_channel heard =
-            signal_hear(spliced(rate, 440, lost, at, 1), 2 * (size_t)rate, rate);
+        struct listener_channel heard = signal_hear(spliced(rate, 440, lost, at, 1), rate, rate);
 
         ck_assert_uint_eq(heard.click_count, 1);
         ck_assert_uint_ge(heard.clicks[0].at_frame, at);
@@ -75,10 +74,10 @@ START_TEST(a_lost_period_is_one_click_at_the_joint)
 {
     uint32_t rate = rates[_i];
 
-    for (uint64_t k = 0; k < 20; k++) {
-        uint64_t at = rate / 2 + 131 * k, period = rate / 100;
+    for (uint64_t k = 0; k < 10; k++) {
+        uint64_t at = rate / 2 + 263 * k, period = rate / 100;
         struct listener_channel heard =
-            signal_hear(spliced(rate, 440, lost, at, period), 2 * (size_t)rate, rate);
+            signal_hear(spliced(rate, 440, lost, at, period), rate, rate);
 
         ck_assert_uint_eq(heard.click_count, 1);
         ck_assert_uint_ge(heard.clicks[0].at_frame, at);
@@ -92,10 +91,10 @@ START_TEST(a_repeated_period_is_one_click_at_the_joint)
 {
     uint32_t rate = rates[_i];
 
-    for (uint64_t k = 0; k < 20; k++) {
-        uint64_t at = rate / 2 + 131 * k, period = rate / 100;
+    for (uint64_t k = 0; k < 10; k++) {
+        uint64_t at = rate / 2 + 263 * k, period = rate / 100;
         struct listener_channel heard =
-            signal_hear(spliced(rate, 440, repeated, at, period), 2 * (size_t)rate, rate);
+            signal_hear(spliced(rate, 440, repeated, at, period), rate, rate);
 
         ck_assert_uint_eq(heard.click_count, 1);
         ck_assert_uint_ge(heard.clicks[0].at_frame, at);
@@ -108,21 +107,21 @@ END_TEST
 START_TEST(a_stale_period_is_a_click_at_each_end)
 {
     struct listener_channel heard =
-        signal_hear(spliced(48000, 440, stale, 50000, 480), 96000, 48000);
+        signal_hear(spliced(48000, 440, stale, 20000, 480), 48000, 48000);
 
     ck_assert_uint_eq(heard.click_count, 2);
-    ck_assert_uint_eq(heard.clicks[0].at_frame, 50000);
-    ck_assert_uint_eq(heard.clicks[1].at_frame, 50480);
+    ck_assert_uint_eq(heard.clicks[0].at_frame, 20000);
+    ck_assert_uint_eq(heard.clicks[1].at_frame, 20480);
 }
 END_TEST
 
-/* 200 periods, each twice but the last: a joint in each pair and one between pairs that is none. */
+/* 100 periods, each twice but the last: a joint in each pair and one between pairs that is none. */
 START_TEST(each_period_played_twice_is_a_click_each)
 {
     struct listener_channel heard =
-        signal_hear(spliced(48000, 440, each_twice, 0, 480), 96000, 48000);
+        signal_hear(spliced(48000, 440, each_twice, 0, 480), 48000, 48000);
 
-    ck_assert_uint_eq(heard.click_count, 100);
+    ck_assert_uint_eq(heard.click_count, 50);
     ck_assert_uint_eq(heard.clicks[0].at_frame, 480);
     ck_assert_uint_eq(heard.clicks[1].at_frame, 1440);
 }
@@ -132,9 +131,9 @@ END_TEST
 START_TEST(a_frame_lost_in_each_period_is_a_click_each)
 {
     struct listener_channel heard =
-        signal_hear(spliced(48000, 997, one_lost_in_each, 0, 480), 96000, 48000);
+        signal_hear(spliced(48000, 997, one_lost_in_each, 0, 480), 48000, 48000);
 
-    ck_assert_uint_eq(heard.click_count, 199);
+    ck_assert_uint_eq(heard.click_count, 99);
 }
 END_TEST
 
@@ -142,7 +141,7 @@ END_TEST
 START_TEST(whole_waves_leave_no_trace)
 {
     struct listener_channel heard =
-        signal_hear(spliced(48000, 400, lost, 50000, 480), 96000, 48000);
+        signal_hear(spliced(48000, 400, lost, 20000, 480), 48000, 48000);
 
     ck_assert_uint_eq(heard.click_count, 0);
 }
@@ -219,6 +218,7 @@ static double triangle(double phase)
 
 static double (*const shapes[])(double phase) = {square, saw_tooth, triangle};
 
+/* Each tone in each shape at each rate, in one of the formats; at the three rates that is each. */
 START_TEST(edges_of_a_waveform_are_neither_clicks_nor_gaps)
 {
     static const double tones[] = {20, 21.3, 50, 123.4, 440, 440.7, 1000};
@@ -227,8 +227,8 @@ START_TEST(edges_of_a_waveform_are_neither_clicks_nor_gaps)
     uint32_t rate = shape_rates[_i / (int)ARRAY_SIZE(shapes)];
     double (*shape)(double) = shapes[_i % (int)ARRAY_SIZE(shapes)];
 
-    for (size_t k = 0; k < ARRAY_SIZE(tones) * ARRAY_SIZE(formats); k++) {
-        double hz = tones[k % ARRAY_SIZE(tones)], steps = formats[k / ARRAY_SIZE(tones)];
+    for (size_t k = 0; k < ARRAY_SIZE(tones); k++) {
+        double hz = tones[k], steps = formats[(k + (size_t)_i + (size_t)_i / 3) % 3];
         double *samples = signal_silence(rate);
 
         for (size_t i = 0; i < rate; i++) {

@@ -33,24 +33,23 @@ START_TEST(two_seconds_of_440_hz_are_heard_as_440)
 }
 END_TEST
 
-/* For each rate: the lowest pitch of interest, tones, and one close to half the rate; heights down
- * to ten steps of 16 bits. */
+/* For each rate: the lowest pitch of interest, tones, and one close to half the rate; each in one
+ * of the heights, which go down to a hundred steps of 16 bits, and in another at the next rate. */
 START_TEST(tones_are_heard_at_each_rate)
 {
     uint32_t rate = rates[_i];
     double tones[] = {20, 440, 1000.3, rate / 8.0, 0.23 * rate, 0.45 * rate};
-    double height[] = {1, 0.1, 0.003};
+    double heights[] = {1, 0.1, 0.003};
 
     for (size_t t = 0; t < ARRAY_SIZE(tones); t++) {
-        for (size_t h = 0; h < ARRAY_SIZE(height); h++) {
-            size_t frames = 2 * (size_t)rate;
-            struct listener_channel heard =
-                signal_hear(signal_sine16(frames, rate, tones[t], height[h]), frames, rate);
+        double height = heights[(t + (size_t)_i) % ARRAY_SIZE(heights)];
+        size_t frames = 2 * (size_t)rate;
+        struct listener_channel heard =
+            signal_hear(signal_sine16(frames, rate, tones[t], height), frames, rate);
 
-            ck_assert_double_eq_tol(heard.freq_hz, tones[t], 0.02);
-            ck_assert_uint_eq(heard.gap_count, 0);
-            ck_assert_uint_eq(heard.click_count, 0);
-        }
+        ck_assert_double_eq_tol(heard.freq_hz, tones[t], 0.02);
+        ck_assert_uint_eq(heard.gap_count, 0);
+        ck_assert_uint_eq(heard.click_count, 0);
     }
 }
 END_TEST
@@ -335,8 +334,8 @@ START_TEST(any_number_of_frames_can_be_reported)
 }
 END_TEST
 
-/* Ten minutes with a click each second, in the periods of a player. */
-START_TEST(ten_minutes_need_no_more_memory_than_the_first_second)
+/* Two minutes with a click each second, in the periods of a player. */
+START_TEST(two_minutes_need_no_more_memory_than_the_first_second)
 {
     static struct listener_report report;
     double period[80];
@@ -344,7 +343,7 @@ START_TEST(ten_minutes_need_no_more_memory_than_the_first_second)
     size_t before = 0;
 
     ck_assert_int_eq(listener_create(8000, 1, &listener), 0);
-    for (uint64_t at = 0; at < 600 * 8000; at += ARRAY_SIZE(period)) {
+    for (uint64_t at = 0; at < 120 * 8000; at += ARRAY_SIZE(period)) {
         for (uint64_t i = 0; i < ARRAY_SIZE(period); i++)
             period[i] = 0.5 * sin(2 * M_PI * 440 * (double)((at + i) % 8000) / 8000) +
                         ((at + i) % 8000 == 4321 ? 0.2 : 0);
@@ -354,8 +353,8 @@ START_TEST(ten_minutes_need_no_more_memory_than_the_first_second)
     }
     ck_assert_uint_le(mallinfo2().uordblks, before);
     listener_report(listener, &report);
-    ck_assert_uint_eq(report.frames, 4800000);
-    ck_assert_uint_eq(report.channel[0].click_count, 600);
+    ck_assert_uint_eq(report.frames, 960000);
+    ck_assert_uint_eq(report.channel[0].click_count, 120);
     ck_assert_uint_eq(report.channel[0].clicks[0].at_frame, 4321);
     ck_assert_uint_eq(report.channel[0].clicks[15].at_frame, 15 * 8000 + 4321);
     ck_assert_double_eq_tol(report.channel[0].freq_hz, 440, 0.001);
@@ -478,7 +477,7 @@ Suite *listener_suite(void)
     tcase_add_test(feeding, floats_are_heard_as_the_doubles_they_are);
     tcase_add_loop_test(feeding, each_of_up_to_32_channels_is_heard_alone, 0, 9);
     tcase_add_test(feeding, any_number_of_frames_can_be_reported);
-    tcase_add_test(feeding, ten_minutes_need_no_more_memory_than_the_first_second);
+    tcase_add_test(feeding, two_minutes_need_no_more_memory_than_the_first_second);
     tcase_add_test(feeding, the_hash_is_fnv1a_of_all_bytes);
     tcase_add_test(feeding, what_cannot_be_heard_is_refused);
     tcase_add_test(feeding, memory_that_runs_out_fails_create_without_a_leak);
