@@ -39,7 +39,7 @@ job() {
 # clock runs ahead while it waits for the host's files, and with it every time limit.
 warm() {
     local word
-    for word in "$linnet" $(ldd "$linnet" | grep -o '/[^ ]*') "$@"; do
+    for word in "$linnet" $(LD_TRACE_LOADED_OBJECTS=1 "$linnet" | grep -o '/[^ ]*') "$@"; do
         word=${word##*=}
         [ ! -f "$word" ] || cat "$word"
     done >/dev/null

@@ -24,17 +24,19 @@ tone_null() { tone host=null; }
 
 # Through the loopback card of the ALSA drivers: arecord sits at its other end.
 tone_alsa() {
-    local recorder
+    local recorder start
     [ -e /proc/asound/Loopback ] || skip "no ALSA card Loopback (module snd-aloop) on this machine"
     arecord -q -D hw:Loopback,1,0 -f S16_LE -r 48000 -c 2 heard.wav &
     recorder=$!
-    wait_for 5 test -s heard.wav
+    wait_for 60 test -s heard.wav
     tone "host=alsa,device='hw:Loopback,0,0'"
     kill -INT "$recorder"
     wait "$recorder" || true # of the signal
-    "$linnet" listen heard.wav
-    "$linnet" listen --expect freq=440,tol=1,gaps=0 heard.wav
     same_after_silence heard.wav "$guests/tone.wav"
+    # A counting machine's clock may have jumped over minutes of silence, which take long to hear.
+    start=$(($(first_sound heard.data) / 4 - 4800))
+    sox -D heard.wav cut.wav trim "$((start > 0 ? start : 0))s"
+    "$linnet" listen --expect freq=440,tol=1,gaps=0 cut.wav
 }
 
 # first_sound FILE: offset of its first byte that is not 0.
