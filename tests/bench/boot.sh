@@ -38,7 +38,7 @@ host_rows() {
 boot() {
     local name=$1 want=$2 status=0 TIMEFORMAT='%3U %3S'
     shift 2
-    { time timeout --foreground 60 "$@" </dev/null >console 2>errors; } 2>used || status=$?
+    { time timeout --foreground 600 "$@" </dev/null >console 2>errors; } 2>used || status=$?
     if [ "$status" != "$want" ] || ! grep -q '^bench: init' console; then
         echo "bench: $name: status $status: $(tail -n 1 console errors)" >&2
         return 1

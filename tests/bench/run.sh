@@ -37,7 +37,7 @@ else
     {
         case " $* " in *\ boot\ *) host_rows ;; esac
         case " $* " in *\ sound\ *) device_rows ;; esac
-        "$top/tests/rig/rig.sh" --arch "$arch" --counting --out "$made/out" -- \
+        "$top/tests/rig/rig.sh" --arch "$arch" --counting --timeout 3600 --out "$made/out" -- \
             "$here/run.sh" --inside "$@"
     } | tee "$top/build/bench.txt"
 fi
