@@ -81,7 +81,7 @@ $(BUILD)/unit: $(TEST_OBJS) $(LIB_OBJS)
 demo: ## do everything: set-up, boot a stock kernel, play a tone, say what was heard
 	@tests/demo.sh
 
-check: ## do everything: set-up, unit tests (also under sanitizers), guests; counts at the end (WITHOUT_ARM64=1)
+check: ## do everything: set-up, unit tests (also under sanitizers), guests; counts at the end (WITHOUT_ARM64=1: nothing of arm64)
 	@WITHOUT_ARM64=$(WITHOUT_ARM64) tests/check.sh
 
 unit: $(BUILD)/unit ## unit tests of this VARIANT

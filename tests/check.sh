@@ -43,7 +43,7 @@ unit() {
     while read -r suite; do
         [ "$suite" != alsa_card ] || continue
         log=$logs/unit-$1$suffix/$suite.log
-        CK_FORK=$fork timeout 600 "${run[@]}" "build/$arch-$1/unit" "$suite" >"$log" 2>&1
+        CK_FORK=$fork timeout 1800 "${run[@]}" "build/$arch-$1/unit" "$suite" >"$log" 2>&1
         status=$?
         counts=$(sed -n 's/^[0-9]*%: \(Checks: .*\)/\1/p' "$log" | tail -n 1)
         unit_result "unit-$1$suffix/$suite" "$status" "$counts" "$log"
@@ -157,11 +157,10 @@ stage build-asan build asan all "build/$arch-asan/unit" "${replayers[@]}"
 stage build-clang build clang all "build/$arch-clang/unit"
 beside= # what runs at the same time
 if ! grep -q '^FAILED ' "$results"; then
-    if [ -n "${WITHOUT_ARM64-}" ]; then
-        stage arm64 without_arm64
-    elif [ "$arch" != arm64 ]; then
-        start_arm64
-    fi
+    case $arch${WITHOUT_ARM64:+-alone} in
+    x86_64) start_arm64 ;;
+    x86_64-alone) stage arm64 without_arm64 ;;
+    esac
     stage lint tests/lint.sh
     stage unit-release unit release
     stage unit-asan unit asan
