@@ -92,7 +92,7 @@ guest_ns() {
 # guest_kinstr: what the guest of $pid does in a second.
 guest_kinstr() {
     local ns span
-    [ -e "$tracing/trace" ] || mount -t tracefs tracefs "$tracing"
+    [ -e "$tracing/trace" ] || busybox mount -t tracefs tracefs "$tracing"
     echo mono >"$tracing/trace_clock"
     echo 16384 >"$tracing/buffer_size_kb"
     echo 'kvm:kvm_entry kvm:kvm_exit' >"$tracing/set_event"
