@@ -179,7 +179,8 @@ if [ "$arch $host ${#patterns[@]}" = "arm64 x86_64 0" ] && [ -z "${ALL_CASES-}" 
         wanted "$i" || skipped "${case_names[i]}" "slow in an emulated machine: ALL_CASES=1"
     done
 fi
-rm -rf "${logs:?}/$theme" "$logs/$theme"-* # no result may be an old one
+rm -rf "${logs:?}/$theme" # no result may be an old one
+for machine in "${machines[@]}"; do rm -rf "${logs:?}/$theme-$machine"-*; done
 run_case "$theme/prepare" prepare
 [ "$case_status" = 0 ] || finish
 if [ "$arch" = "$host" ] && "$linnet" doctor --kvm; then
@@ -188,7 +189,7 @@ if [ "$arch" = "$host" ] && "$linnet" doctor --kvm; then
 else
     echo "this machine's KVM can't run a stock kernel: the same in the rig" >&2
     run_rigs
-    takes=$(find "$logs/$theme"-* -name takes)
+    takes=$(find "$logs/$theme-counting"-* -name takes)
 fi
 [ ! -e "${takes:-/none}" ] || grid_judge "$takes"
 finish
