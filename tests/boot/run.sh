@@ -26,6 +26,8 @@
 . "$top/tests/boot/controls.sh"
 # shellcheck source=streams.sh
 . "$top/tests/boot/streams.sh"
+# shellcheck source=outside.sh
+. "$top/tests/boot/outside.sh"
 
 machines=(smp counting)
 [ "$arch" != arm64 ] || machines+=(gicv2)
@@ -160,7 +162,10 @@ prepare() {
     "$top/guests/mkinitramfs.sh" "$stock" "$made/$stock.sound"
     case $arch in
     arm64) make_packed ;;
-    *) make_vmlinux_64 ;;
+    *)
+        make_vmlinux_64
+        outside_prepare
+        ;;
     esac
     grid_prepare
 }
