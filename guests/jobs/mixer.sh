@@ -49,7 +49,7 @@ amixer -q -c 0 cset "$box" 'CD Player' || fail "box"
 is "$box" 1
 echo "linnet-mixer: look"
 becomes "$volume" 57,58
-becomes "$switch" on,on
+becomes "$switch" on,off
 becomes "$box" 0
 aplay -q -D hw:0,0 /tone.wav || fail "aplay"
 

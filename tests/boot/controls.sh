@@ -36,6 +36,7 @@ dummy_set() {
 host_mixer() {
     local vm status=0
     [ -e /proc/asound/Dummy ] || skip "no ALSA card Dummy (module snd-dummy) on this machine"
+    warm "$made/$stock.sound" "$guests/$stock/vmlinuz"
     dummy_set 'Master Volume' 10,-10
     dummy_set 'Master Capture Switch' on,off
     dummy_set 'External I/O Box' 0
@@ -48,7 +49,7 @@ host_mixer() {
     dummy_is 'Master Capture Switch' off,on
     dummy_is 'External I/O Box' 1
     dummy_set 'Master Volume' 7,8
-    dummy_set 'Master Capture Switch' on
+    dummy_set 'Master Capture Switch' on,off # both: or snd-dummy tells nobody
     dummy_set 'External I/O Box' None
     wait "$vm" || status=$?
     cat console errors
