@@ -71,11 +71,11 @@ grid_prepare() {
 }
 
 grid_play() {
-    mkdir -p "$logs/$theme/takes"
     boot 0 --initrd "$grid/initramfs" --append "$(job play)" \
         --snd "host=file,path=take.wav,clock=free,formats=all,rates=all,channels=1-8" \
         "$guests/$stock/vmlinuz"
     done_job play
+    mkdir -p "$logs/$theme/takes" # for grid_judge()
     mv take.wav "$logs/$theme/takes/take.1.wav"
     mv take.*.wav "$logs/$theme/takes/"
 }
