@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#define HUGE_PAGE ((size_t)2 << 20)
+
 static void region_add(struct memory *mem, gpa_t base, uint64_t size)
 {
     struct memory_region *last = mem->region + mem->region_count;
@@ -13,6 +15,29 @@ static void region_add(struct memory *mem, gpa_t base, uint64_t size)
     assert(mem->region_count < MEMORY_REGIONS_MAX);
     *last = (struct memory_region){base, size, offset};
     mem->region_count++;
+}
+
+/* Maps the memfd at a multiple of 2 MiB, as regions of guest addresses begin at, so that a huge
+ * page of the host can be one of the guest. */
+static int map_aligned(struct memory *mem, uint64_t size)
+{
+    uint8_t *area =
+        mmap(NULL, size + HUGE_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (area == MAP_FAILED)
+        return -errno;
+    size_t before = (size_t)(-(uintptr_t)area % HUGE_PAGE);
+    void *host = mmap(area + before, size, PROT_READ | PROT_WRITE,
+                      MAP_SHARED | MAP_FIXED | MAP_NORESERVE, mem->fd, 0);
+    if (host == MAP_FAILED) {
+        int r = -errno;
+        (void)munmap(area, size + HUGE_PAGE);
+        return r;
+    }
+    if (before > 0)
+        (void)munmap(area, before);
+    (void)munmap(area + before + size, HUGE_PAGE - before);
+    mem->host = host;
+    return 0;
 }
 
 int memory_create(struct memory *mem, uint64_t size, gpa_t base, gpa_t hole_start, gpa_t hole_end)
@@ -26,10 +51,9 @@ int memory_create(struct memory *mem, uint64_t size, gpa_t base, gpa_t hole_star
         return -errno;
     if (ftruncate(mem->fd, (off_t)size) < 0)
         return -errno;
-    void *host = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, mem->fd, 0);
-    if (host == MAP_FAILED)
-        return -errno;
-    mem->host = host;
+    int r = map_aligned(mem, size);
+    if (r < 0)
+        return r;
     uint64_t low = MIN(size, hole_start == hole_end ? size : hole_start - base);
     region_add(mem, base, low);
     if (size > low)

@@ -18,10 +18,19 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define MIB        ((uint64_t)1 << 20)
 #define PAGE       ((uint64_t)4096)
 #define TREE_ALIGN (2 * MIB)
+#define HUGE_PAGE  (2 * MIB)
+
+/* At the end of RAM, where Linux takes from what it needs first: page tables, its list of pages. */
+#define FIRST_TAKEN (8 * MIB)
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* Linux 6.1; headers may be older */
+#endif
 
 struct load {
     const struct platform *platform;
@@ -83,6 +92,23 @@ static int unpack(const struct load *load, const struct arm64_packed *packed,
     return r == 0 ? 0 : -EBADMSG;
 }
 
+/*
+ * Makes RAM from `start` up, `size` bytes of which the kernel will use nearly all, of huge pages
+ * where the host has them for shared memory: KVM maps each at once, where small pages cost an exit
+ * each when the guest first touches them. If it cannot be done nothing is lost.
+ */
+static void use_huge_pages(const struct memory *mem, gpa_t start, uint64_t size)
+{
+    uint64_t end = start + MIN(round_up(size, HUGE_PAGE), memory_left(mem, start));
+
+    for (gpa_t at = round_up(start, HUGE_PAGE); at + HUGE_PAGE <= end; at += HUGE_PAGE) {
+        uint8_t *page = memory_at(mem, at, HUGE_PAGE);
+        *(volatile uint8_t *)page = 0; /* what holds nothing at all is not made huge; it is 0 */
+        if (madvise(page, HUGE_PAGE, MADV_COLLAPSE) < 0)
+            return;
+    }
+}
+
 static int load_kernel(struct load *load)
 {
     struct image file = *load->kernel;
@@ -101,6 +127,8 @@ static int load_kernel(struct load *load)
     uint8_t *to = room(load, load->entry, image.size, file.name);
     if (to == NULL)
         return -ENOMEM;
+    if (file.bytes == load->kernel->bytes) /* else RAM is in use already */
+        use_huge_pages(load->platform->mem, load->entry, image.size);
     if (to != file.bytes) /* an unpacked one is in its place but for its text offset */
         memmove(to, file.bytes, MIN(file.size, image.size));
     load->end += image.size;
@@ -187,7 +215,10 @@ int arm64_load(const struct platform *platform, const struct image *kernel,
         r = load_initrd(&load);
     if (r == 0)
         r = load_tree(&load, &entry);
-    if (r == 0)
-        *ret_entry = entry;
-    return r;
+    if (r < 0)
+        return r;
+    if (memory_left(platform->mem, entry.tree + entry.tree_size) > FIRST_TAKEN)
+        use_huge_pages(platform->mem, ARM64_RAM + platform->mem->size - FIRST_TAKEN, FIRST_TAKEN);
+    *ret_entry = entry;
+    return 0;
 }

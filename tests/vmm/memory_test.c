@@ -92,6 +92,20 @@ START_TEST(regions_are_one_memfd)
 }
 END_TEST
 
+/* So that huge pages of the host are the guest's, too. */
+START_TEST(ram_is_at_a_multiple_of_2_mib_whatever_its_size)
+{
+    static const uint64_t sizes[] = {4096, MIB, 2 * MIB, 3 * MIB + 4096};
+
+    for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+        ck_assert_int_eq(memory_create(&mem, sizes[i], 0, 3 * GIB, 4 * GIB), 0);
+        ck_assert_uint_eq((uintptr_t)mem.host % (2 * MIB), 0);
+        mem.host[0] = mem.host[sizes[i] - 1] = 1;
+        memory_destroy(&mem);
+    }
+}
+END_TEST
+
 START_TEST(small_ram_has_one_region)
 {
     ck_assert_int_eq(memory_create(&mem, MIB, 0, 3 * GIB, 4 * GIB), 0);
@@ -237,6 +251,7 @@ Suite *memory_suite(void)
     tcase_add_loop_test(tcase, range_is_inside_one_region_or_refused, 0, (int)ARRAY_SIZE(ranges));
     tcase_add_test(tcase, copies_arrive_and_refuse_whole);
     tcase_add_test(tcase, regions_are_one_memfd);
+    tcase_add_test(tcase, ram_is_at_a_multiple_of_2_mib_whatever_its_size);
     tcase_add_test(tcase, small_ram_has_one_region);
     tcase_add_test(tcase, ram_that_ends_at_the_hole_has_one_region);
     tcase_add_test(tcase, no_hole_is_one_region_of_any_size);

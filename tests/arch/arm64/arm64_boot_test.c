@@ -96,6 +96,20 @@ START_TEST(chosen_has_command_line_console_and_seeds)
 }
 END_TEST
 
+/* Huge or not: what nothing was loaded to holds zeroes. */
+START_TEST(rest_of_ram_is_zero)
+{
+    arm_accepted(&l);
+    gpa_t end = l.entry.tree + l.entry.tree_size, ram_end = 0x40000000 + 64 * MIB_BYTES;
+    const uint8_t *rest = arm_ram(&l, end, ram_end - end);
+
+    ck_assert_uint_eq(rest[0], 0);
+    ck_assert_int_eq(memcmp(rest, rest + 1, ram_end - end - 1), 0);
+    ck_assert_int_eq(memcmp(arm_ram(&l, 0x40000000, l.kernel.size), l.kernel.bytes, l.kernel.size),
+                     0);
+}
+END_TEST
+
 START_TEST(without_a_seed_the_tree_has_none)
 {
     l.platform.seed = NULL;
@@ -189,6 +203,7 @@ Suite *arm64_boot_suite(void)
     tcase_add_test(tcase, without_an_initrd_the_tree_has_none);
     tcase_add_test(tcase, initrd_fits_to_the_last_byte_of_ram_but_the_tree_must_too);
     tcase_add_test(tcase, chosen_has_command_line_console_and_seeds);
+    tcase_add_test(tcase, rest_of_ram_is_zero);
     tcase_add_test(tcase, without_a_seed_the_tree_has_none);
     tcase_add_test(tcase, command_line_may_have_2047_bytes);
     tcase_add_test(tcase, same_machine_gives_the_same_bytes);
