@@ -99,6 +99,7 @@ guest_kinstr() {
     sleep 5
     echo >"$tracing/set_event"
     read -r ns span < <(grep -v '^#' "$tracing/trace" | guest_ns)
+    [ "$ns" != 0 ] || fail "bench: the trace of VM entries and exits is empty"
     awk -v ns="$ns" -v span="$span" 'BEGIN { printf "%.0f\n", ns / span / 1000 }'
 }
 
