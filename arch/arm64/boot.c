@@ -100,13 +100,15 @@ static int unpack(const struct load *load, const struct arm64_packed *packed,
 static void use_huge_pages(const struct memory *mem, gpa_t start, uint64_t size)
 {
     uint64_t end = start + MIN(round_up(size, HUGE_PAGE), memory_left(mem, start));
+    gpa_t first = round_up(start, HUGE_PAGE);
 
-    for (gpa_t at = round_up(start, HUGE_PAGE); at + HUGE_PAGE <= end; at += HUGE_PAGE) {
-        uint8_t *page = memory_at(mem, at, HUGE_PAGE);
-        *(volatile uint8_t *)page = 0; /* what holds nothing at all is not made huge; it is 0 */
-        if (madvise(page, HUGE_PAGE, MADV_COLLAPSE) < 0)
-            return;
-    }
+    end -= end % HUGE_PAGE;
+    if (first >= end)
+        return;
+    uint8_t *host = memory_at(mem, first, end - first);
+    for (uint64_t at = 0; at < end - first; at += HUGE_PAGE)
+        *(volatile uint8_t *)(host + at) = 0; /* it is 0; what holds nothing is not made huge */
+    (void)madvise(host, end - first, MADV_COLLAPSE);
 }
 
 static int load_kernel(struct load *load)
