@@ -92,6 +92,32 @@ fault_drop() { fault_silence drop=7; }
 # Linux's driver does not look at the status; its position moves on all the same.
 fault_io_err() { fault_silence io-err@1s; }
 
+# aplay is told of the underrun, begins anew, and plays what it has left: all of the tone is heard.
+fault_xrun() {
+    card_job 0 tone "host=file,path=tone.wav,fault='xrun@1s',report=report.json"
+    cat report.json
+    [ "$(grep -c underrun console)" = 1 ] || fail "aplay did not tell of one underrun"
+    grep -q '"xruns":1,' report.json || fail "the report does not tell of one"
+    same_as_tone tone.wav
+}
+
+# ends_with_tone FILE: the last two seconds.
+ends_with_tone() {
+    wav_data "$guests/tone.wav" >played
+    wav_data "$1" | tail -c "$(stat -c %s played)" | cmp - played
+}
+
+# The driver goes and comes back in mid-tone, $REBINDS times; then there is nothing amiss.
+rebind() {
+    card_job 0 "rebind ${REBINDS:-10}" host=file,path=tone.wav
+    ends_with_tone tone.wav
+}
+
+suspend() {
+    card_job 0 suspend host=file,path=tone.wav
+    ends_with_tone tone.wav
+}
+
 boot_case counting record-file record_file
 boot_case counting loopback loopback
 boot_case counting free-clock free_clock
@@ -103,3 +129,6 @@ boot_case counting fault-stall fault_stall
 boot_case counting fault-latency fault_latency
 boot_case counting fault-drop fault_drop
 boot_case counting fault-io-err fault_io_err
+boot_case counting fault-xrun fault_xrun
+boot_case counting rebind rebind
+boot_case counting suspend suspend
