@@ -110,12 +110,12 @@ static uint64_t period_ns(const struct stream *stream)
 }
 
 /* How long the last message is kept after the one before it was completed: time for the guest to
- * look. A free clock may be far ahead of a slow guest, and it only waits when the guest does not
- * feed it, so it can afford more: arm64 emulated, with periods of 2.3 ms, needs more than 1 ms. */
+ * look. A free clock is far ahead of a guest whose CPU others want, too, and it only waits when the
+ * guest does not feed it, so it can afford more. */
 static uint64_t hold_ns(const struct stream *stream)
 {
     if (stream->clock_kind == CLOCK_KIND_FREE)
-        return 10 * MS_NS;
+        return 100 * MS_NS;
     return MIN(period_ns(stream) / 2, 1 * MS_NS);
 }
 

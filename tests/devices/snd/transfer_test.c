@@ -405,7 +405,7 @@ START_TEST(free_clock_keeps_one_message_back)
                           1); /* the one held before, no time passed */
     }
     ck_assert(!rig_done(&rig, RIG_TX, &done));
-    rig_advance(&rig, 10 * RIG_MS - 1); /* time for a slow guest to feed it */
+    rig_advance(&rig, 100 * RIG_MS - 1); /* time for a slow guest to feed it */
     ck_assert(!rig_done(&rig, RIG_TX, &done));
     rig_advance(&rig, 1); /* drain: the last one, soon */
     ck_assert(rig_done(&rig, RIG_TX, &done));
