@@ -134,13 +134,16 @@ cost_rows() {
 
 # cpu_ms SND SECONDS: what it takes, all in all, to boot, play for so long, and power off.
 cpu_ms() {
-    local TIMEFORMAT='%3U %3S'
+    local status=0 TIMEFORMAT='%3U %3S'
     rm -f sound.wav
     {
         time "$linnet" run "${mem[@]}" "${sound_guest[@]}" --snd "$1" \
             --append "quiet linnet.job=drone linnet.arg=$2" "$guest/vmlinuz" \
-            </dev/null >console 2>errors
+            </dev/null >console 2>errors || status=$?
     } 2>used
+    if [ "$status" != 0 ] || ! grep -q '^linnet-job: drone ok' console; then
+        fail "bench: $2 s of tone, status $status: $(tail -n 3 console errors)"
+    fi
     # A period of silence follows: aplay rounds up, and never adds nothing.
     "$linnet" listen sound.wav | grep -q "^ *frames *$(($2 * 48000 + 480)) " ||
         fail "bench: $2 s of tone: $("$linnet" listen sound.wav)"
