@@ -9,6 +9,7 @@
 #   sound   (default) busybox, virtio modules, virtio-snd where the kernel has it, alsa-utils and
 #           /tone.wav; the same tone is left for the host as build/guests/tone.wav
 #   boot    busybox and the virtio modules alone: small, for tests and measurements of booting
+#   pipewire  as sound, with PipeWire in the place of alsa-utils
 # guests/init and guests/jobs/ say what runs inside. guests/addfiles.sh adds files afterwards.
 set -eu
 
@@ -107,6 +108,13 @@ add_sound() {
     mv "$work/tone.wav" "$top/build/guests/tone.wav"
 }
 
+add_pipewire() {
+    "$here/pipewire.sh"
+    cp -a "$top/build/guests/pipewire/." "$1"
+    add_modules "$1" "${sound_modules[@]}"
+    make_tone "$1/tone.wav"
+}
+
 # pack ROOT: the folder as a cpio, to standard output; order, owner, time, inodes are fixed. It is not
 # compressed: that boots in the fewest instructions (the sound recipe under QEMU, counted in the rig:
 # 4.7 G so, 5.2 G with zstd -19 or gzip -9).
@@ -118,7 +126,7 @@ pack() {
 
 case $# in
 2 | 3) ;;
-*) die "usage: mkinitramfs.sh KERNEL OUT [sound|boot]" ;;
+*) die "usage: mkinitramfs.sh KERNEL OUT [sound|boot|pipewire]" ;;
 esac
 kernel=$1 out=$2 recipe=${3:-sound}
 PATH=$PATH:/usr/sbin:/sbin
@@ -141,6 +149,8 @@ trap 'exit 1' HUP INT TERM
 umask 022
 root=$work/root
 
+mkdir "$root"
+[ "$recipe" != pipewire ] || add_pipewire "$root"
 mkdir -p "$root"/{bin,dev,proc,sys,tmp,jobs}
 cp "$programs$(program busybox)" "$root/bin/busybox"
 ln -s busybox "$root/bin/sh"
@@ -148,9 +158,9 @@ install -m 755 "$here/init" "$root/init"
 install -m 644 "$here"/jobs/*.sh "$root/jobs/"
 add_modules "$root" "${bus_modules[@]}"
 case $recipe in
-boot) ;;
+boot | pipewire) ;;
 sound) add_sound "$root" ;;
-*) die "unknown recipe '$recipe': sound or boot" ;;
+*) die "unknown recipe '$recipe': sound, boot or pipewire" ;;
 esac
 
 mkdir -p "$(dirname "$out")"
