@@ -69,6 +69,14 @@ write_job() {
     } >"$work/job.sh"
 }
 
+# make_preload: what mends a fault of QEMU's emulated SVM as it starts.
+make_preload() {
+    mkdir -p "$(dirname "$preload")"
+    cc -D_GNU_SOURCE -O2 -shared -fPIC -o "$preload.$$" "$here/interrupt_once.c" ||
+        die "interrupt_once.c can't be compiled"
+    mv "$preload.$$" "$preload"
+}
+
 # start_outer: QEMU in the background, its process id in $qemu. It does not outlive this script, even
 # when that is killed. In the pipe "alive" comes a line a second of the outer machine's time, and an end
 # with QEMU's.
@@ -103,7 +111,7 @@ start_outer() {
     done
     mkfifo "$work/monitor.in" "$work/monitor.out"
     exec 6<>"$work/monitor.in" # does not wait for a reader
-    setpriv --pdeathsig KILL "$qemu_program" "${args[@]}" \
+    setpriv --pdeathsig KILL env ${preload:+LD_PRELOAD="$preload"} "$qemu_program" "${args[@]}" \
         </dev/null >"$work/qemu.log" 2>&1 6>&- 7>&- 8>&- 9>"$work/alive" &
     qemu=$!
     exec 9<"$work/alive"
@@ -200,7 +208,7 @@ done
 mkdir -p "$out" || die "no folder for results"
 out=$(cd "$out" && pwd)
 work=$(mktemp -d)
-qemu=
+qemu='' preload=''
 trap cleanup EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
@@ -215,6 +223,10 @@ for input in "$here/init" "$here/rig.sh" "$guest/version"; do
         break
     fi
 done
+if [ "$arch $host" = "x86_64 x86_64" ]; then
+    preload=$top/build/rig/interrupt_once.so
+    [ "$preload" -nt "$here/interrupt_once.c" ] || make_preload
+fi
 write_job "$@"
 
 # The pipes are held open here until QEMU has ended, so that nobody waits for a QEMU that failed
