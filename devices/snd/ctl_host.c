@@ -98,7 +98,7 @@ static void news_take(struct snd *snd, unsigned id, const struct mixer_news *new
         mask |= WIRE_CTL_INFO;
     }
     if ((news->mask & WIRE_CTL_VALUE) != 0 &&
-        memcmp(&ctl->value, &news->value, sizeof(ctl->value)) != 0) {
+        memcmp(ctl->value.bytes, news->value.bytes, sizeof(ctl->value.bytes)) != 0) {
         ctl->value = news->value;
         if ((from_le32(ctl->info.head.access) & WIRE_CTL_VOLATILE) == 0)
             mask |= WIRE_CTL_VALUE;
