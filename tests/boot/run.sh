@@ -196,7 +196,7 @@ if [ "$arch" = "$host" ] && "$linnet" doctor --kvm; then
 else
     echo "this machine's KVM can't run a stock kernel: the same in the rig" >&2
     run_rigs
-    takes=$(find "$logs/$theme-counting"-* -name takes)
+    takes=$(find "$logs" -path "$logs/$theme-counting-*/takes")
 fi
 [ ! -e "${takes:-/none}" ] || grid_judge "$takes"
 finish

@@ -96,8 +96,8 @@ start_outer() {
     # shellcheck disable=SC2054
     if [ -n "$counting" ]; then
         args+=(-accel tcg,thread=single -icount shift=0,sleep=off -smp 1)
-    else
-        args+=(-accel tcg,thread=multi -smp "$cpus")
+    else # a thread for each CPU would now and then run code that another CPU has changed
+        args+=(-accel tcg,thread=single -smp "$cpus")
     fi
     args+=(-initrd "$initramfs" -chardev "pipe,id=monitor,path=$work/monitor" -mon monitor
         -virtfs "local,path=/,mount_tag=root,readonly=on,$share"

@@ -149,9 +149,9 @@ START_TEST(broken_ring_needs_reset_and_starts_nothing_new)
     kick(0);
     int isr;
     do
-        isr = fake_wait_irq(&drv, 5000);
-    while (isr == 0);
-    ck_assert_int_eq(isr, 2);
+        isr = fake_wait_irq(&drv, 5000); /* the ping's may still be on its way */
+    while (isr >= 0 && (isr & 2) == 0);
+    ck_assert_int_ge(isr, 2);
     ck_assert_uint_eq(fake_read(&drv, FAKE_STATUS), 15 | 64);
     unsigned taken = echo->taken;
     offer(1);
