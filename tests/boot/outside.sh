@@ -75,18 +75,19 @@ alsabat_round() {
     outside_job selftest "alsabat S16_LE,48000,2 S32_LE,44100,2" host=loopback
 }
 
-# heard_tones SECONDS: from its first sound on, heard.wav is the tone again and again, sample by sample.
-# What is behind that is left in rest.wav.
+# heard_tones SECONDS: from its first sound on, heard.wav is the tone again and again, sample by sample,
+# but for the last 100 ms: pw-play does not wait for all it has sent. What is behind is left in rest.wav.
 heard_tones() {
     local raw=(-t raw -e "$(soxi -e heard.wav | cut -d ' ' -f 1)" -b "$(soxi -b heard.wav)")
-    local size=$(($1 * 48000 * 2 * $(soxi -b heard.wav) / 8)) heard played
+    local frame=$((2 * $(soxi -b heard.wav) / 8)) heard played
+    local size=$(($1 * 48000 * frame)) tail=$((4800 * frame))
 
     [ "$(soxi -r heard.wav) $(soxi -c heard.wav)" = "48000 2" ] || fail "not 48000 Hz, stereo"
     sox -D heard.wav "${raw[@]}" heard.raw
     sox -D "$guests/tone.wav" "${raw[@]}" tone.raw
     heard=$(first_sound heard.raw)
     played=$(first_sound tone.raw)
-    cmp -n $((size - played)) -i "$heard:$played" heard.raw <(while cat tone.raw; do :; done)
+    cmp -n $((size - played - tail)) -i "$heard:$played" heard.raw <(while cat tone.raw; do :; done)
     tail -c "+$((heard + size - played + 1))" heard.raw |
         sox "${raw[@]}" -r 48000 -c 2 - rest.wav
 }
