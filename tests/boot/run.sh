@@ -7,8 +7,6 @@
 #   tests/boot/run.sh [CASE...]               all cases, or those whose name matches a pattern
 #   tests/boot/run.sh --here MACHINE [CASE...]  on this machine, the cases that want MACHINE
 #
-# In the environment: REBINDS, how often the case "rebind" takes the driver away (default 10).
-#
 # A file here holds the cases of a theme. They run one after the other, each in a folder of its own.
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
