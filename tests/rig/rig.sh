@@ -242,6 +242,7 @@ wait "$qemu" || result=$?
 qemu=
 exec 6>&- 7>&- 8>&- 9<&-
 wait
+grep '^interrupt_once:' "$work/qemu.log" >&2 || true # it could not mend this QEMU
 
 status=()
 [ ! -e "$work/status" ] || mapfile -t status <"$work/status" # "up", then the command's status
