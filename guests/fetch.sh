@@ -44,7 +44,7 @@ download() {
     local package
 
     package=$(resolve "$1")
-    [ -n "$package" ] || { echo "none for $1" >&2 && return 1; }
+    [ -n "$package" ] || { echo "none for $1: is Debian's security suite, which has the newer kernels, among apt's sources?" >&2 && return 1; }
     apt_get download "$package"
 }
 
