@@ -4,6 +4,7 @@
 
 #include <dlfcn.h>
 #include <poll.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -43,6 +44,7 @@ static int on_start(snd_pcm_ioplug_t *io)
     if (fake_card.start_error != 0)
         return fake_card.start_error;
     fake_card.starts++;
+    fake_card.start_policy = sched_getscheduler(0);
     fake_card.running = true;
     return 0;
 }
@@ -148,6 +150,7 @@ static int on_poll_revents(snd_pcm_ioplug_t *io, struct pollfd *fds, unsigned co
     bool plays = io->stream == SND_PCM_STREAM_PLAYBACK;
     uint64_t avail = plays ? io->buffer_size - queued_frames() : fake_card.hw_frames - io->appl_ptr;
 
+    hang(FAKE_CALL_FIRED);
     *ret_events = 0;
     if (fake_card.fds_lie || (fds[count - 1].revents & POLLIN) == 0)
         return 0;
@@ -162,7 +165,10 @@ static int on_poll_revents(snd_pcm_ioplug_t *io, struct pollfd *fds, unsigned co
 static int on_fd_count(snd_pcm_ioplug_t *io)
 {
     (void)io;
-    return fake_card.two_fds ? 2 : 0;
+    hang(FAKE_CALL_FDS);
+    if (fake_card.no_fds)
+        return 0;
+    return fake_card.two_fds ? 2 : 1;
 }
 
 static int on_fds(snd_pcm_ioplug_t *io, struct pollfd *fds, unsigned space)
@@ -237,7 +243,7 @@ int snd_pcm_open(snd_pcm_t **pcm, const char *name, snd_pcm_stream_t stream, int
         .sw_params = on_sw_params,
         .prepare = on_prepare,
         .pause = fake_card.can_pause ? on_pause : NULL,
-        .poll_descriptors_count = fake_card.no_fds || fake_card.two_fds ? on_fd_count : NULL,
+        .poll_descriptors_count = on_fd_count,
         .poll_descriptors = fake_card.two_fds ? on_fds : NULL,
         .poll_revents = on_poll_revents,
         .delay = on_delay,

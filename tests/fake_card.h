@@ -26,6 +26,8 @@ enum fake_call {
     FAKE_CALL_PAUSE,
     FAKE_CALL_POINTER,
     FAKE_CALL_TRANSFER,
+    FAKE_CALL_FDS,
+    FAKE_CALL_FIRED,
     FAKE_CALL_CLOSE,
     FAKE_CALLS,
 };
@@ -54,6 +56,7 @@ struct fake_card {
     /* What it saw. */
     unsigned chosen[2]; /* channels */
     unsigned opens, closes, starts, stops, prepares;
+    int start_policy; /* of the thread that started it last, as sched_getscheduler() has it */
     uint64_t stop_ns; /* when it was stopped last, CLOCK_MONOTONIC */
     uint32_t heard[FAKE_CARD_HEARD_FRAMES];
     size_t heard_frames;

@@ -5,6 +5,7 @@
 #include "vmm/log.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -179,6 +180,16 @@ int alsa_guard_begin(struct alsa_pcm *pcm)
     if (r == 0)
         pcm->guard = guard;
     return r;
+}
+
+void alsa_guard_prioritize(struct alsa_guard *guard)
+{
+    struct sched_param param;
+    int policy = sched_getscheduler(0);
+
+    /* Both fail on our own bugs only: it is this thread's, and permitted. */
+    if (policy >= 0 && sched_getparam(0, &param) == 0)
+        (void)pthread_setschedparam(guard->thread, policy, &param);
 }
 
 void alsa_guard_end(struct alsa_pcm *pcm)

@@ -18,5 +18,8 @@ int alsa_guard_begin(struct alsa_pcm *pcm);
  * given up. Does nothing if it is not guarded. */
 void alsa_guard_end(struct alsa_pcm *pcm);
 
+/* Its thread gets the priority of this one. */
+void alsa_guard_prioritize(struct alsa_guard *guard);
+
 /* Result of the call. -ETIMEDOUT: it was given up, as all calls are from then on. */
 long alsa_guard_call(struct alsa_guard *guard, struct alsa_call *call);

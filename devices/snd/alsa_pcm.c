@@ -250,6 +250,17 @@ static int sw_setup(const struct alsa_pcm *pcm)
     return alsa_result(snd_pcm_sw_params(pcm->handle, sw));
 }
 
+/* They may change when a PCM is set up, and not later. */
+static void take_fds(struct alsa_pcm *pcm)
+{
+    int count = snd_pcm_poll_descriptors_count(pcm->handle);
+
+    if (count < 1 || count > ALSA_FDS_MAX)
+        return;
+    count = snd_pcm_poll_descriptors(pcm->handle, pcm->fds, (unsigned)count);
+    pcm->fd_count = (unsigned)MAX(count, 0);
+}
+
 int alsa_pcm_setup(struct alsa_pcm *pcm, const struct pcm_params *params)
 {
     snd_pcm_format_t format = (snd_pcm_format_t)params->format->alsa;
@@ -275,6 +286,7 @@ int alsa_pcm_setup(struct alsa_pcm *pcm, const struct pcm_params *params)
     pcm->rate_hz = params->rate_hz;
     pcm->channels = params->channels;
     pcm->frame_bytes = params->frame_bytes;
+    take_fds(pcm);
     return alsa_move_begin(pcm);
 }
 
@@ -308,6 +320,14 @@ static int look(const struct alsa_pcm *pcm, struct alsa_look *ret_look)
     return 0;
 }
 
+static int fired(const struct alsa_pcm *pcm, struct pollfd *fds)
+{
+    unsigned short events = 0;
+    int r = snd_pcm_poll_descriptors_revents(pcm->handle, fds, pcm->fd_count, &events);
+
+    return r < 0 ? alsa_result(r) : events;
+}
+
 /* -- all calls -- */
 
 long alsa_pcm_do(struct alsa_pcm *pcm, struct alsa_call *call)
@@ -332,6 +352,8 @@ long alsa_pcm_do(struct alsa_pcm *pcm, struct alsa_call *call)
         return alsa_move_in(pcm, call->buf, call->frames);
     case ALSA_LOOK:
         return look(pcm, &call->look);
+    case ALSA_FIRED:
+        return fired(pcm, call->fds);
     }
     assert(false); /* those were all */
     return -EINVAL;
@@ -372,4 +394,12 @@ int alsa_pcm_look(struct alsa_pcm *pcm, struct alsa_look *ret_look)
     if (r == 0)
         *ret_look = call.look;
     return r;
+}
+
+int alsa_pcm_fired(struct alsa_pcm *pcm, const struct pollfd *fds)
+{
+    struct alsa_call call = {.op = ALSA_FIRED};
+
+    memcpy(call.fds, fds, sizeof(call.fds));
+    return (int)make(pcm, &call);
 }

@@ -15,6 +15,9 @@
 /* Most channels of a frame, in SET_PARAMS. */
 #define ALSA_CHANNELS_MAX 255
 
+/* Fds of a PCM that can be watched; one that has more goes by time. */
+#define ALSA_FDS_MAX 8
+
 struct alsa_guard;
 
 struct alsa_pcm {
@@ -30,6 +33,8 @@ struct alsa_pcm {
     uint32_t period_frames, buffer_frames; /* of the PCM's ring: near what was asked for */
     uint32_t fill_frames; /* of the ring to be filled at most; the fds fire a period below that */
     uint8_t channel[ALSA_CHANNELS_MAX]; /* of the PCM, by channel of the stream: where it goes */
+    struct pollfd fds[ALSA_FDS_MAX];    /* say when there is room, or there are frames */
+    unsigned fd_count;
     struct alsa_guard *guard; /* owned; makes the calls below, see alsa_guard.h; NULL: nobody */
     void *copy; /* owned: frames on their way, if they can't be moved from where they are */
 };
@@ -53,6 +58,7 @@ enum alsa_op {
     ALSA_WRITE, /* buf, frames */
     ALSA_READ,  /* buf, frames */
     ALSA_LOOK,  /* look */
+    ALSA_FIRED, /* fds; results in poll() events */
 };
 
 struct alsa_call {
@@ -60,6 +66,7 @@ struct alsa_call {
     void *buf;
     size_t frames;
     struct alsa_look look;
+    struct pollfd fds[ALSA_FDS_MAX];
 };
 
 /* Sends alsa-lib's messages, which are for its developers, to log_debug(). Main, before threads. */
@@ -102,6 +109,10 @@ ssize_t alsa_pcm_read(struct alsa_pcm *pcm, void *ret_buf, size_t frames);
 
 /* 0, or what alsa-lib said. Note that a PCM which has run dry is looked at without an error. */
 int alsa_pcm_look(struct alsa_pcm *pcm, struct alsa_look *ret_look);
+
+/* What it means that some of the PCM's fds are ready, as poll() has it of `fds`: POLLIN, POLLOUT,
+ * POLLERR, 0 if nothing for us, or -errno. */
+int alsa_pcm_fired(struct alsa_pcm *pcm, const struct pollfd *fds);
 
 /* -errno of a result of alsa-lib; 0 and above stay. */
 int alsa_result(long result);

@@ -348,7 +348,7 @@ int alsa_ring_start(struct alsa_ring *ring)
     int r = go_on(ring);
     if (r < 0)
         return r;
-    alsa_wait_begin(&ring->wait, ring->pcm.handle, ring->host->loop, woken);
+    alsa_wait_begin(&ring->wait, &ring->pcm, ring->host->loop, woken);
     if (ring->state == ALSA_IDLE && (!plays(ring) || ring->moved > ring->consumed))
         r = begin(ring);
     if (r == 0)

@@ -3,6 +3,7 @@
 #include "devices/snd/alsa_wait.h"
 
 #include <poll.h>
+#include <string.h>
 #include <sys/epoll.h>
 
 /* More wake-ups than this without any frame moved, and the fds are not worth listening to. */
@@ -11,18 +12,17 @@
 /* poll() and epoll have the same numbers for the same events. */
 _Static_assert(POLLIN == EPOLLIN && POLLOUT == EPOLLOUT && POLLERR == EPOLLERR, "poll and epoll");
 
-/* What it means that fd number `index` is ready: POLLIN, POLLOUT, POLLERR, or nothing for us. */
-static unsigned short meaning(struct alsa_wait *wait, ptrdiff_t index, uint32_t epoll_events)
+/* What it means that fd number `index` is ready: as alsa_pcm_fired(). */
+static int meaning(const struct alsa_wait *wait, ptrdiff_t index, uint32_t epoll_events)
 {
-    unsigned short events = 0;
+    struct pollfd fds[ALSA_FDS_MAX];
 
+    memcpy(fds, wait->pcm->fds, sizeof(fds));
     /* alsa-lib wants to know of all fds at once; most PCMs have but one. */
-    if (wait->fd_count > 1 && poll(wait->fds, (nfds_t)wait->fd_count, 0) < 0)
+    if (wait->fd_count > 1 && poll(fds, wait->fd_count, 0) < 0)
         return 0;
-    wait->fds[index].revents = (short)epoll_events;
-    int r = snd_pcm_poll_descriptors_revents(wait->handle, wait->fds, (unsigned)wait->fd_count,
-                                             &events);
-    return r < 0 ? POLLERR : events;
+    fds[index].revents = (short)epoll_events;
+    return alsa_pcm_fired(wait->pcm, fds);
 }
 
 static void fd_ready(struct watch *watch, uint32_t epoll_events)
@@ -38,26 +38,21 @@ static void fd_ready(struct watch *watch, uint32_t epoll_events)
         wait->woken(wait);
 }
 
-void alsa_wait_begin(struct alsa_wait *wait, snd_pcm_t *handle, struct loop *loop,
+void alsa_wait_begin(struct alsa_wait *wait, struct alsa_pcm *pcm, struct loop *loop,
                      void (*woken)(struct alsa_wait *wait))
 {
     alsa_wait_end(wait);
-    *wait = (struct alsa_wait){.handle = handle, .loop = loop, .woken = woken};
-    int count = snd_pcm_poll_descriptors_count(handle);
-    if (count < 1 || count > ALSA_WAIT_FDS_MAX)
-        return;
-    wait->fd_count = snd_pcm_poll_descriptors(handle, wait->fds, (unsigned)count);
-    wait->fd_count = MAX(wait->fd_count, 0);
-    for (int i = 0; i < wait->fd_count; i++)
+    *wait = (struct alsa_wait){.pcm = pcm, .loop = loop, .woken = woken, .fd_count = pcm->fd_count};
+    for (unsigned i = 0; i < wait->fd_count; i++)
         wait->watches[i] = (struct alsa_watch){
-            .watch = {.fd = wait->fds[i].fd, .ready = fd_ready},
+            .watch = {.fd = pcm->fds[i].fd, .ready = fd_ready},
             .wait = wait,
         };
 }
 
 void alsa_wait_end(struct alsa_wait *wait)
 {
-    for (int i = 0; i < wait->fd_count; i++)
+    for (unsigned i = 0; i < wait->fd_count; i++)
         loop_remove(&wait->watches[i].watch);
     wait->fd_count = 0;
     wait->armed = false;
@@ -67,9 +62,9 @@ void alsa_wait_arm(struct alsa_wait *wait)
 {
     if (wait->armed || wait->fd_count == 0 || wait->futile > FUTILE_MAX)
         return;
-    for (int i = 0; i < wait->fd_count; i++) {
+    for (unsigned i = 0; i < wait->fd_count; i++) {
         struct watch *watch = &wait->watches[i].watch;
-        uint32_t events = (uint32_t)(uint16_t)wait->fds[i].events | EPOLLONESHOT;
+        uint32_t events = (uint32_t)(uint16_t)wait->pcm->fds[i].events | EPOLLONESHOT;
         int r =
             watch->loop == NULL ? loop_add(wait->loop, watch, events) : loop_change(watch, events);
         if (r < 0) { /* what epoll can't watch (a file, say) is always ready */

@@ -6,11 +6,8 @@
  */
 #pragma once
 
+#include "devices/snd/alsa_pcm.h"
 #include "vmm/loop.h"
-
-#include <alsa/asoundlib.h>
-
-#define ALSA_WAIT_FDS_MAX 8
 
 struct alsa_wait;
 
@@ -20,18 +17,17 @@ struct alsa_watch {
 };
 
 struct alsa_wait {
-    snd_pcm_t *handle; /* borrowed */
-    struct loop *loop; /* borrowed */
+    struct alsa_pcm *pcm; /* borrowed */
+    struct loop *loop;    /* borrowed */
     void (*woken)(struct alsa_wait *wait);
     bool armed;
-    unsigned futile; /* wake-ups since alsa_wait_worked() */
-    int fd_count;    /* 0: no fds to be had, `woken` is never called */
-    struct pollfd fds[ALSA_WAIT_FDS_MAX];
-    struct alsa_watch watches[ALSA_WAIT_FDS_MAX];
+    unsigned futile;   /* wake-ups since alsa_wait_worked() */
+    unsigned fd_count; /* the PCM's; 0: no fds to be had, `woken` is never called */
+    struct alsa_watch watches[ALSA_FDS_MAX];
 };
 
-/* Takes the PCM's fds, which may change when it is set up. Nothing is armed yet. */
-void alsa_wait_begin(struct alsa_wait *wait, snd_pcm_t *handle, struct loop *loop,
+/* Takes the fds of a PCM that is set up. Nothing is armed yet. */
+void alsa_wait_begin(struct alsa_wait *wait, struct alsa_pcm *pcm, struct loop *loop,
                      void (*woken)(struct alsa_wait *wait));
 /* No `woken` follows. Does nothing if not begun. */
 void alsa_wait_end(struct alsa_wait *wait);

@@ -124,6 +124,8 @@ static int alsa_start(struct host *host)
     struct alsa_host *alsa = alsa_host(host);
 
     raise_priority(alsa);
+    if (alsa->real_time && alsa->ring.pcm.guard != NULL)
+        alsa_guard_prioritize(alsa->ring.pcm.guard);
     return alsa->error != 0 ? alsa->error : result(alsa, alsa_ring_start(&alsa->ring));
 }
 

@@ -10,6 +10,7 @@
 #include "tests/fake_card.h"
 
 #include <check.h>
+#include <sched.h>
 #include <string.h>
 
 Suite *alsa_guard_suite(void);
@@ -71,6 +72,15 @@ static int look(void)
     return player_look(&player, &position);
 }
 
+/* The fd of a full ring fires, and what that means is not to be had. */
+static int fire_and_look(void)
+{
+    (void)player_write(&player, BUFFER);
+    fake_card_run(PERIOD);
+    (void)player_step(&player);
+    return look();
+}
+
 /* -- the host -- */
 
 static const struct {
@@ -78,10 +88,9 @@ static const struct {
     bool runs; /* before that call */
     int (*act)(void);
 } calls[] = {
-    {FAKE_CALL_START, false, start},
-    {FAKE_CALL_PAUSE, true, stop_and_write},
-    {FAKE_CALL_POINTER, true, look},
-    {FAKE_CALL_TRANSFER, true, write_one},
+    {FAKE_CALL_START, false, start},        {FAKE_CALL_PAUSE, true, stop_and_write},
+    {FAKE_CALL_POINTER, true, look},        {FAKE_CALL_TRANSFER, true, write_one},
+    {FAKE_CALL_FIRED, true, fire_and_look},
 };
 
 START_TEST(call_that_hangs_is_given_up_and_the_card_comes_back)
@@ -147,6 +156,33 @@ START_TEST(every_frame_is_fetched_once_through_the_guard)
     }
     for (uint32_t i = 0; i < ARRAY_SIZE(captured); i++)
         ck_assert_uint_eq(captured[i], i + 1);
+}
+END_TEST
+
+START_TEST(fds_are_asked_for_when_it_is_opened_only)
+{
+    player_init(&player, "fake", PCM_OUTPUT);
+    ck_assert_int_eq(player_open(&player, 48000, PERIOD, BUFFER), 0);
+    hang(FAKE_CALL_FDS);
+    ck_assert_int_eq(player_write(&player, BUFFER), BUFFER);
+    ck_assert_int_eq(player_start(&player), 0);
+    fake_card_run(PERIOD);
+    ck_assert_uint_eq(player_step(&player), 1);
+}
+END_TEST
+
+/* Real time, or not where that is not permitted. */
+START_TEST(calls_are_made_with_the_priority_of_the_caller)
+{
+    const struct sched_param param = {0};
+
+    player_init_opts(&player, player_opts("fake", "on"), PCM_OUTPUT);
+    ck_assert_int_eq(player_open(&player, 48000, PERIOD, BUFFER), 0);
+    ck_assert_int_eq(player_write(&player, PERIOD), PERIOD);
+    ck_assert_int_eq(player_start(&player), 0);
+    int policy = sched_getscheduler(0);
+    (void)sched_setscheduler(0, SCHED_OTHER, &param);
+    ck_assert_int_eq(fake_card.start_policy, policy);
 }
 END_TEST
 
@@ -261,6 +297,8 @@ Suite *alsa_guard_suite(void)
                         (int)ARRAY_SIZE(calls));
     tcase_add_test(tests, every_frame_is_heard_once_through_the_guard);
     tcase_add_test(tests, every_frame_is_fetched_once_through_the_guard);
+    tcase_add_test(tests, fds_are_asked_for_when_it_is_opened_only);
+    tcase_add_test(tests, calls_are_made_with_the_priority_of_the_caller);
     tcase_add_test(tests, close_that_hangs_holds_up_nobody);
     tcase_add_test(tests, other_streams_and_requests_go_on);
     tcase_add_test(tests, start_that_hangs_is_answered);
