@@ -187,6 +187,14 @@ void stream_retry_host(struct stream *stream, uint64_t now)
         stream->retry_ns = now + STREAM_RETRY_NS;
 }
 
+/* It failed in a command (r), which fails with it; but not if the guest is to be served without a
+ * card that is gone. */
+static int lost_in_command(struct stream *stream, int r)
+{
+    stream_lose_host(stream);
+    return stream->fail_when_absent || !stream->attach.host->class->reopens ? r : 0;
+}
+
 static void unpark(struct stream *stream);
 
 /* -- SET_PARAMS -- */
@@ -318,18 +326,20 @@ static uint32_t stream_prepare(struct stream *stream, const struct chain *req)
 static int stream_start(struct stream *stream)
 {
     const struct host_class *class = stream->attach.host->class;
-    uint64_t now = snd_now_ns(stream->snd);
     int r = 0;
 
     snd_take_messages(stream->snd, stream->vq);
     stream_move_ahead(stream);
+    uint64_t now = snd_now_ns(stream->snd);
     stream->attach.host->due_ns = now;
     if (attach_is_open(&stream->attach) && class->start != NULL)
         r = class->start(stream->attach.host);
     if (r < 0) {
-        stream_lose_host(stream);
-        return r;
+        r = lost_in_command(stream, r);
+        now = snd_now_ns(stream->snd); /* it may have taken its time to fail */
     }
+    if (r < 0)
+        return r;
     clock_start(&stream->clock, now);
     stream_span_begin(stream);
     stream->gap_is_start = stream->oldest == NULL;
@@ -350,10 +360,10 @@ static int stream_stop(struct stream *stream)
         r = class->stop(stream->attach.host);
     if (r == 0)
         r = clock_look(&stream->clock);
-    if (r < 0) {
-        stream_lose_host(stream);
+    if (r < 0)
+        r = lost_in_command(stream, r);
+    if (r < 0)
         return r;
-    }
     clock_stop(&stream->clock, now, stream->submitted_frames);
     stream_seek_back(stream);
     stream_arm(stream, CLOCK_NEVER);

@@ -278,7 +278,7 @@ END_TEST
 /* proves: SND-51 */
 START_TEST(host_failure_in_a_command_leaves_the_state)
 {
-    set_up("host=null");
+    set_up("host=null,unplugged=error");
     rig_prepare(&rig, 0);
     probe.start_result = -EIO;
     ck_assert_uint_eq(rig_command(&rig, RIG_START, 0), RIG_IO_ERR);
@@ -297,6 +297,31 @@ START_TEST(host_failure_in_a_command_leaves_the_state)
     probe.open_result = -EBUSY;
     ck_assert_uint_eq(rig_command(&rig, RIG_PREPARE, 0), RIG_IO_ERR);
     ck_assert_int_eq(rig.snd->streams[0].state, STREAM_RELEASED);
+    tear_down();
+}
+END_TEST
+
+START_TEST(host_failure_in_start_or_stop_can_mean_silence)
+{
+    set_up("host=null,unplugged=silence");
+    rig_prepare(&rig, 0);
+    for (int16_t i = 0; i < 4; i++)
+        (void)play(i);
+    probe.start_result = -EIO;
+    command(RIG_START);
+    ck_assert_uint_eq(probe.closes, 1);
+    rig_advance(&rig, 9 * RIG_MS);
+    ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 0);
+    rig_advance(&rig, 2 * RIG_MS);
+    ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 1);
+    probe.start_result = 0;
+    rig_advance(&rig, 1000 * RIG_MS); /* it is tried again */
+    ck_assert_uint_eq(probe.starts, 2);
+    probe.stop_result = -EIO;
+    command(RIG_STOP);
+    ck_assert_int_eq(rig.snd->streams[0].state, STREAM_STOPPED);
+    ck_assert_uint_eq(probe.closes, 2);
+    command(RIG_RELEASE);
     tear_down();
 }
 END_TEST
@@ -509,6 +534,7 @@ Suite *attach_suite(void)
     tcase_add_test(gone, host_that_returns_is_heard_again);
     tcase_add_test(gone, absent_host_can_mean_errors);
     tcase_add_test(gone, host_failure_in_a_command_leaves_the_state);
+    tcase_add_test(gone, host_failure_in_start_or_stop_can_mean_silence);
     tcase_add_test(slow, slow_open_delays_its_own_answer_only);
     tcase_add_test(slow, failing_slow_open_is_told);
     tcase_add_test(slow, hanging_open_is_answered_in_time_and_heard_later);
