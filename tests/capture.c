@@ -15,14 +15,21 @@ void capture_start(struct capture *capture)
     assert(fd == STDERR_FILENO);
 }
 
-const char *capture_end(struct capture *capture)
+const char *capture_look(struct capture *capture)
 {
     ssize_t len = pread(capture->mem_fd, capture->text, sizeof(capture->text) - 1, 0);
-    int fd = dup2(capture->saved_fd, STDERR_FILENO);
 
     assert(len >= 0);
-    assert(fd == STDERR_FILENO);
     capture->text[len] = '\0';
+    return capture->text;
+}
+
+const char *capture_end(struct capture *capture)
+{
+    int fd = dup2(capture->saved_fd, STDERR_FILENO);
+
+    assert(fd == STDERR_FILENO);
+    (void)capture_look(capture);
     fd_close(&capture->mem_fd);
     fd_close(&capture->saved_fd);
     return capture->text;

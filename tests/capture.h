@@ -14,6 +14,8 @@ struct capture {
 };
 
 void capture_start(struct capture *capture);
+/* What was written so far, in capture->text. */
+const char *capture_look(struct capture *capture);
 /* Puts standard error back. What was written is in capture->text (returned), cut to its size. */
 const char *capture_end(struct capture *capture);
 

@@ -16,6 +16,10 @@
  * within these. */
 #define SPARE_NS_MIN (1 * MS_NS)
 #define SPARE_NS_MAX (50 * MS_NS)
+/* A sound server that is stopped moves no frame, and its PCM does not tell: after this it is given
+ * up, or after the ring's time less a period. Servers may move all but two periods at once, and
+ * Linux waits for any frame for 1.1 times the ring's time. */
+#define STUCK_NS (250 * MS_NS)
 
 static bool plays(const struct alsa_ring *ring)
 {
@@ -35,6 +39,7 @@ void alsa_ring_init(struct alsa_ring *ring, const struct pcm_params *params)
     ring->wanted = false;
     ring->moved = ring->consumed = ring->base = ring->owed = ring->promised = 0;
     ring->latency_frames = 0;
+    ring->stuck_ns = 0;
     ring->at_ns = now_ns();
 }
 
@@ -49,6 +54,7 @@ static int begin(struct alsa_ring *ring)
     if (r < 0 && alsa_pcm_ask(&ring->pcm, ALSA_STATE) != SND_PCM_STATE_RUNNING)
         return r;
     ring->state = ALSA_MOVING;
+    ring->stuck_ns = 0;
     ring->at_ns = now_ns();
     return 0;
 }
@@ -123,6 +129,24 @@ static void note_xrun(struct alsa_ring *ring, uint64_t spare)
                   name, ring->device);
 }
 
+/* Time in which nobody looked does not count: maybe nobody on this machine got to run. */
+static void note_standstill(struct alsa_ring *ring, uint64_t at_ns)
+{
+    bool could_move = !plays(ring) || ring->moved > ring->consumed;
+    uint64_t passed_ns = at_ns - MIN(ring->at_ns, at_ns);
+
+    if (ring->state == ALSA_MOVING && could_move)
+        ring->stuck_ns += MIN(passed_ns, LATE_NS_MAX);
+}
+
+static bool is_stuck(const struct alsa_ring *ring)
+{
+    uint32_t step_frames = ring->pcm.buffer_frames - ring->pcm.period_frames;
+    uint64_t limit_ns = MAX(frames_to_ns(step_frames, ring->pcm.rate_hz), STUCK_NS);
+
+    return ring->pcm.guard != NULL && ring->stuck_ns >= limit_ns;
+}
+
 /* Takes over the PCM's numbers. */
 static void settle(struct alsa_ring *ring, const struct alsa_look *now)
 {
@@ -131,8 +155,12 @@ static void settle(struct alsa_ring *ring, const struct alsa_look *now)
     uint64_t consumed = plays(ring) ? ring->moved - MIN(queued, ring->moved - ring->consumed)
                                     : ring->moved + ring->owed + now->avail_frames;
 
-    if (consumed > ring->consumed)
+    if (consumed > ring->consumed) {
         alsa_wait_worked(&ring->wait);
+        ring->stuck_ns = 0;
+    } else {
+        note_standstill(ring, now->at_ns);
+    }
     ring->consumed = MAX(consumed, ring->consumed);
     ring->latency_frames = now->delay_frames > in_ring ? now->delay_frames - (uint32_t)in_ring : 0;
     ring->at_ns = now->at_ns;
@@ -166,7 +194,7 @@ static int look(struct alsa_ring *ring)
     int r = alsa_pcm_look(&ring->pcm, &now);
     if (r == 0) {
         settle(ring, &now);
-        r = state_result(now.state);
+        r = is_stuck(ring) ? -ETIMEDOUT : state_result(now.state);
     }
     if (r == -ESTRPIPE)
         return resume(ring);

@@ -15,8 +15,9 @@
  * for capture) that they don't fire at once, and alsa_ring_remaining_ns(), which counts from the
  * last position. The fds are exact where the guest's periods end together with the PCM's.
  *
- * Results are -errno when the PCM is of no use any more; it is to be closed then. One thread at a
- * time; looking, moving, starting and stopping on the loop's.
+ * Results are -errno when the PCM is of no use any more, a sound server's also when it has stood
+ * still for too long; it is to be closed then. One thread at a time; looking, moving, starting and
+ * stopping on the loop's.
  */
 #pragma once
 
@@ -47,7 +48,8 @@ struct alsa_ring {
     uint64_t moved, consumed, base, owed; /* frames; see above */
     uint64_t promised; /* what the stream takes `moved` for; more if frames in the ring were lost */
     uint32_t latency_frames;
-    uint64_t at_ns; /* when `consumed` and `latency_frames` were so */
+    uint64_t at_ns;    /* when `consumed` and `latency_frames` were so */
+    uint64_t stuck_ns; /* for how long it was looked, and no frame was consumed that was there */
 };
 
 /* Frames count from 0; ring->pcm was set up. */

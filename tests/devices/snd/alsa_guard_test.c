@@ -159,6 +159,51 @@ START_TEST(every_frame_is_fetched_once_through_the_guard)
 }
 END_TEST
 
+/* It answers, but plays nothing: for a quarter of a second, or the ring but for a period. */
+START_TEST(card_that_stands_still_is_given_up)
+{
+    static const struct {
+        unsigned period, limit_ms;
+    } cases[] = {{PERIOD, 250}, {48 * 150, 450}};
+    const uint32_t period = cases[_i].period;
+    struct capture capture;
+    int r = 0;
+
+    player_init(&player, "fake", PCM_OUTPUT);
+    ck_assert_int_eq(player_open(&player, 48000, period, 4 * period), 0);
+    ck_assert_int_gt(player_write(&player, period), 0);
+    ck_assert_int_eq(player_start(&player), 0);
+    uint64_t begin_ns = timebase_monotonic.now_ns(&timebase_monotonic);
+    capture_start(&capture);
+    while (r == 0) {
+        usleep(20000);
+        r = look();
+    }
+    const char *text = capture_end(&capture);
+    uint64_t took_ns = timebase_monotonic.now_ns(&timebase_monotonic) - begin_ns;
+    ck_assert_int_eq(r, -ETIMEDOUT);
+    ck_assert_uint_ge(took_ns, cases[_i].limit_ms * RIG_MS);
+    ck_assert_msg(strstr(text, "\"fake\" failed") != NULL, "%s", text);
+}
+END_TEST
+
+/* Nobody looked, or a card is behind it, which would tell. */
+START_TEST(standstill_that_has_another_reason_is_none)
+{
+    const unsigned looks = _i == 0 ? 1 : 20;
+
+    fake_card.is_server = _i == 0;
+    player_init(&player, "fake", PCM_OUTPUT);
+    ck_assert_int_eq(player_open(&player, 48000, PERIOD, BUFFER), 0);
+    ck_assert_int_eq(player_write(&player, PERIOD), PERIOD);
+    ck_assert_int_eq(player_start(&player), 0);
+    for (unsigned i = 0; i < looks; i++) {
+        usleep(400000 / looks);
+        ck_assert_int_eq(look(), 0);
+    }
+}
+END_TEST
+
 START_TEST(fds_are_asked_for_when_it_is_opened_only)
 {
     player_init(&player, "fake", PCM_OUTPUT);
@@ -202,39 +247,6 @@ END_TEST
 
 /* -- the device -- */
 
-/* Sends a control request and waits for its answer: the status. */
-static uint32_t request(const le32 *words, uint32_t len)
-{
-    const le32 answer = to_le32(0);
-    gpa_t out = rig_alloc(&rig, len), in = rig_alloc(&rig, 4);
-    const struct fake_piece pieces[] = {{out, len, 0}, {in, 4, FAKE_WRITE}};
-    uint32_t id, used;
-
-    ck_assert_int_eq(memory_write(&rig.mem, out, words, len), 0);
-    ck_assert_int_eq(memory_write(&rig.mem, in, &answer, 4), 0);
-    (void)rig_send(&rig, RIG_CONTROL, pieces, 2);
-    while (!fake_used(&rig.drv.ring[RIG_CONTROL], &id, &used)) {
-        usleep(1000);
-        rig_step(&rig);
-    }
-    return rig_load32(&rig, in);
-}
-
-static uint32_t command(uint32_t code, uint32_t stream)
-{
-    const le32 words[] = {to_le32(code), to_le32(stream)};
-
-    return request(words, sizeof(words));
-}
-
-static void prepare(uint32_t stream)
-{
-    ck_assert_uint_eq(
-        rig_set_params(&rig, stream, 4 * PERIOD_BYTES, PERIOD_BYTES, 2, RIG_S16, RIG_48000),
-        RIG_OK);
-    ck_assert_uint_eq(command(RIG_PREPARE, stream), RIG_OK);
-}
-
 /* A card that hangs, and beside it a stream of another kind. */
 START_TEST(other_streams_and_requests_go_on)
 {
@@ -242,12 +254,12 @@ START_TEST(other_streams_and_requests_go_on)
     struct capture capture;
 
     rig_start(&rig, "host=alsa,device=fake,source=tone");
-    prepare(0);
-    prepare(1);
+    rig_prepare(&rig, 0);
+    rig_prepare(&rig, 1);
     (void)rig_play(&rig, 0, rig_alloc(&rig, PERIOD_BYTES), PERIOD_BYTES);
     (void)rig_record(&rig, 1, rig_alloc(&rig, PERIOD_BYTES), PERIOD_BYTES);
-    ck_assert_uint_eq(command(RIG_START, 1), RIG_OK);
-    ck_assert_uint_eq(command(RIG_START, 0), RIG_OK);
+    ck_assert_uint_eq(rig_command(&rig, RIG_START, 1), RIG_OK);
+    ck_assert_uint_eq(rig_command(&rig, RIG_START, 0), RIG_OK);
     capture_start(&capture);
     hang(FAKE_CALL_POINTER);
     rig_advance(&rig, 12 * RIG_MS);
@@ -258,9 +270,9 @@ START_TEST(other_streams_and_requests_go_on)
     rig_advance(&rig, 12 * RIG_MS);
     ck_assert(rig_done(&rig, RIG_TX, &done)); /* without the card, in real time */
     ck_assert_uint_eq(done.status, RIG_OK);
-    ck_assert_uint_eq(command(RIG_STOP, 0), RIG_OK);
-    ck_assert_uint_eq(command(RIG_RELEASE, 0), RIG_OK);
-    ck_assert_uint_eq(command(RIG_STOP, 1), RIG_OK);
+    ck_assert_uint_eq(rig_command(&rig, RIG_STOP, 0), RIG_OK);
+    ck_assert_uint_eq(rig_command(&rig, RIG_RELEASE, 0), RIG_OK);
+    ck_assert_uint_eq(rig_command(&rig, RIG_STOP, 1), RIG_OK);
     release();
     rig_end(&rig);
 }
@@ -272,12 +284,12 @@ START_TEST(start_and_stop_that_hang_are_no_failure)
     struct capture capture;
 
     rig_start(&rig, "host=alsa,device=fake");
-    prepare(0);
+    rig_prepare(&rig, 0);
     for (unsigned i = 0; i < 4; i++)
         (void)rig_play(&rig, 0, rig_alloc(&rig, PERIOD_BYTES), PERIOD_BYTES);
     capture_start(&capture);
     hang(FAKE_CALL_START);
-    uint32_t started = command(RIG_START, 0);
+    uint32_t started = rig_command(&rig, RIG_START, 0);
     rig_advance(&rig, 25 * RIG_MS);
     unsigned done = rig_done_count(&rig, RIG_TX); /* in real time */
     release();
@@ -287,7 +299,7 @@ START_TEST(start_and_stop_that_hang_are_no_failure)
         (void)rig_done_count(&rig, RIG_TX);
     }
     hang(FAKE_CALL_PAUSE);
-    uint32_t stopped = command(RIG_STOP, 0);
+    uint32_t stopped = rig_command(&rig, RIG_STOP, 0);
     (void)capture_end(&capture);
     ck_assert_uint_eq(started, RIG_OK);
     ck_assert_uint_eq(done, 2);
@@ -304,15 +316,15 @@ START_TEST(start_that_hangs_can_mean_an_error)
     struct capture capture;
 
     rig_start(&rig, "host=alsa,device=fake,unplugged=error");
-    prepare(0);
+    rig_prepare(&rig, 0);
     (void)rig_play(&rig, 0, rig_alloc(&rig, PERIOD_BYTES), PERIOD_BYTES);
     capture_start(&capture);
     hang(FAKE_CALL_START);
-    uint32_t status = command(RIG_START, 0);
-    uint32_t released = command(RIG_RELEASE, 0);
+    uint32_t status = rig_command(&rig, RIG_START, 0);
+    uint32_t released = rig_command(&rig, RIG_RELEASE, 0);
     release();
-    prepare(0);
-    uint32_t again = command(RIG_START, 0);
+    rig_prepare(&rig, 0);
+    uint32_t again = rig_command(&rig, RIG_START, 0);
     (void)capture_end(&capture);
     ck_assert_uint_eq(status, RIG_IO_ERR);
     ck_assert_uint_eq(released, RIG_OK);
@@ -332,6 +344,8 @@ Suite *alsa_guard_suite(void)
                         (int)ARRAY_SIZE(calls));
     tcase_add_test(tests, every_frame_is_heard_once_through_the_guard);
     tcase_add_test(tests, every_frame_is_fetched_once_through_the_guard);
+    tcase_add_loop_test(tests, card_that_stands_still_is_given_up, 0, 2);
+    tcase_add_loop_test(tests, standstill_that_has_another_reason_is_none, 0, 2);
     tcase_add_test(tests, fds_are_asked_for_when_it_is_opened_only);
     tcase_add_test(tests, calls_are_made_with_the_priority_of_the_caller);
     tcase_add_test(tests, close_that_hangs_holds_up_nobody);

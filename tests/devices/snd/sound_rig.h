@@ -43,7 +43,8 @@ struct rig {
     struct snd *snd;
     struct fake_driver drv;
 
-    struct timebase timebase; /* the device's */
+    struct timebase timebase; /* the device's, simulated */
+    bool is_live;             /* no: in real time, on the worker's own thread */
     uint64_t now_ns;
     uint64_t deadline_ns[RIG_TIMERS_MAX]; /* by fd; 0: not armed */
 
@@ -55,6 +56,8 @@ struct rig {
 void rig_start(struct rig *rig, const char *options);
 /* The same up to creation: the result of virtio_create(); nothing to end if < 0. */
 int rig_create(struct rig *rig, const char *options);
+/* The same in real time: the worker runs. Nothing is stepped then, and no time simulated. */
+void rig_start_live(struct rig *rig, const char *options);
 void rig_end(struct rig *rig);
 /* Status 0, then up to DRIVER_OK again. */
 void rig_restart(struct rig *rig);
@@ -74,7 +77,7 @@ uint32_t rig_load32(const struct rig *rig, gpa_t addr);
 
 /* Sends a control request of `len` bytes with `reply_len` bytes of room (0xee before): the status
  * replied, 0 if there was no reply. *ret_used: used length; ret_reply: the room. Either may be
- * NULL. */
+ * NULL. If another thread must do something first (open a host), it is waited for. */
 uint32_t rig_control(struct rig *rig, const void *request, uint32_t len, void *ret_reply,
                      uint32_t reply_len, uint32_t *ret_used);
 uint32_t rig_command(struct rig *rig, uint32_t code, uint32_t stream);
