@@ -66,6 +66,8 @@ static snd_pcm_sframes_t on_pointer(snd_pcm_ioplug_t *io)
 {
     (void)io;
     hang(FAKE_CALL_POINTER);
+    if (fake_card.moves && fake_card.running)
+        fake_card.hw_frames++;
     return (snd_pcm_sframes_t)fake_card.hw_frames;
 }
 

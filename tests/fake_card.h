@@ -46,6 +46,7 @@ struct fake_card {
     bool no_fds;
     bool two_fds; /* the first of them is never ready */
     bool fds_lie; /* ready all the time, meaning nothing */
+    bool moves;   /* a frame whenever it is asked where it is; these are not heard */
     /* What goes wrong; any time. Results of alsa-lib's functions, 0: none. */
     int open_error, setup_error, start_error, pause_error, resume_error, status_error;
 

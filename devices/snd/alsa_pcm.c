@@ -6,9 +6,14 @@
 #include "devices/snd/clock.h"
 #include "vmm/log.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+/* How long to wait for a frame to move, and how long between looks. */
+#define TRY_MS      1000
+#define TRY_POLL_MS 10
 
 /* How to reach the samples, the best first. */
 static const snd_pcm_access_t accesses[] = {
@@ -58,6 +63,7 @@ const char *alsa_pcm_explain(int error, enum pcm_direction direction)
         return "not permitted; be in the group 'audio', or take device=default";
     case ECONNREFUSED:
     case EHOSTDOWN:
+    case ETIMEDOUT:
         return "its sound server does not answer";
     case EOPNOTSUPP:
         return plays ? "it does not take such sound; device=plughw:... converts"
@@ -326,6 +332,38 @@ static int fired(const struct alsa_pcm *pcm, struct pollfd *fds)
     int r = snd_pcm_poll_descriptors_revents(pcm->handle, fds, pcm->fd_count, &events);
 
     return r < 0 ? alsa_result(r) : events;
+}
+
+/* True if frames have moved since `begin`, or have done so and run out. */
+static bool has_moved(const struct alsa_look *begin, const struct alsa_look *now)
+{
+    return now->avail_frames != begin->avail_frames || now->state != SND_PCM_STATE_RUNNING;
+}
+
+int alsa_pcm_try(struct alsa_pcm *pcm, const struct pcm_format *format)
+{
+    struct alsa_look begin, now;
+    void *silence = malloc((size_t)pcm->period_frames * pcm->frame_bytes);
+    ssize_t r = silence == NULL ? -ENOMEM : 0;
+
+    if (r == 0)
+        pcm_silence(format, silence, (size_t)pcm->period_frames * pcm->channels);
+    if (r == 0 && pcm->direction == PCM_OUTPUT)
+        r = alsa_move_out(pcm, silence, pcm->period_frames);
+    free(silence);
+    if (r >= 0)
+        r = look(pcm, &begin);
+    if (r == 0)
+        r = alsa_result(snd_pcm_start(pcm->handle));
+    if (r == 0)
+        r = look(pcm, &now);
+    for (unsigned ms = 0; r == 0 && !has_moved(&begin, &now); ms += TRY_POLL_MS) {
+        (void)poll(NULL, 0, TRY_POLL_MS); /* a pause; cut short by a signal is fine */
+        r = ms < TRY_MS ? look(pcm, &now) : -ETIMEDOUT;
+    }
+    if (r == 0)
+        r = alsa_result(snd_pcm_drop(pcm->handle));
+    return (int)(r == 0 ? alsa_result(snd_pcm_prepare(pcm->handle)) : r);
 }
 
 /* -- all calls -- */

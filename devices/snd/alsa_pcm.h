@@ -88,6 +88,9 @@ uint32_t alsa_pcm_channels(const struct alsa_pcm *pcm, const struct pcm_format *
                            uint32_t rate_hz);
 /* Format, rate and channels exactly; ring and period as near as it can. Leaves it prepared. */
 int alsa_pcm_setup(struct alsa_pcm *pcm, const struct pcm_params *params);
+/* Plays (records) silence on a PCM that was set up, until a frame has moved: so it is with a sound
+ * server that works. Leaves it prepared. -ETIMEDOUT: none did, in a second. May block. */
+int alsa_pcm_try(struct alsa_pcm *pcm, const struct pcm_format *format);
 
 /* How the frames of a PCM that is set up will be moved: each channel to its loudspeaker, if the PCM
  * says where those are. 0 or -ENOMEM. */

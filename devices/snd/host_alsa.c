@@ -160,6 +160,8 @@ static int alsa_open(struct host *host, const struct pcm_params *params)
     int r = alsa_pcm_open(pcm, alsa->device, alsa->direction);
     if (r == 0)
         r = alsa_pcm_setup(pcm, params);
+    if (r == 0 && alsa->said == -ETIMEDOUT) /* some servers can be opened while they hang */
+        r = alsa_pcm_try(pcm, params->format);
     if (r == 0)
         r = alsa_guard_begin(pcm);
     if (r < 0) {
