@@ -80,6 +80,7 @@ struct arch_layout {
     uint64_t virtio_stride;
     unsigned virtio_slots;
     const uint8_t *virtio_irqs;          /* GSI of each slot */
+    uint32_t irq_line_first;             /* GSI 0 as KVM_IRQ_LINE numbers it */
     size_t cmdline_bytes_max;            /* with NUL */
     const char *console_arg;             /* the one argument linnet adds, "console=ttyS0" */
     const struct platform_device *fixed; /* devices that every machine has */

@@ -65,7 +65,7 @@ static uint8_t iir_pending(const struct serial *serial)
 
 /* The line is an edge: pulse whenever something is pending, the driver polls IIR until it is not.
  */
-static void irq_update(const struct serial *serial)
+static void irq_update(struct serial *serial)
 {
     if (iir_pending(serial) != IIR_NONE)
         irq_raise(&serial->irq);

@@ -100,12 +100,23 @@ int kvm_add_memory(struct kvm *kvm, const struct memory *mem)
     return 0;
 }
 
-int kvm_irqfd(struct kvm *kvm, int fd, uint32_t gsi)
+static int irq_set(const struct irq *irq, bool high)
 {
-    struct kvm_irqfd irqfd = {.fd = (uint32_t)fd, .gsi = gsi};
-    int r = kvm_ioctl(kvm->vm_fd, KVM_IRQFD, &irqfd);
+    struct kvm_irq_level level = {.irq = irq->line, .level = high};
 
-    return r < 0 ? log_error(r, "KVM_IRQFD for interrupt %u", gsi) : 0;
+    return kvm_ioctl(irq->vm_fd, KVM_IRQ_LINE, &level);
+}
+
+int kvm_irq_connect(const struct kvm *kvm, struct irq *irq, uint32_t line)
+{
+    irq->vm_fd = kvm->vm_fd;
+    irq->line = line;
+    int r = irq_set(irq, false);
+    if (r < 0)
+        return log_error(r, "KVM_IRQ_LINE 0x%x", line);
+    irq->set = irq_set;
+    fd_close(&irq->fd);
+    return 0;
 }
 
 int kvm_ioeventfd(struct kvm *kvm, int fd, gpa_t addr, uint32_t value)

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "vmm/base.h"
+#include "vmm/irq.h"
 #include "vmm/memory.h"
 
 #include <linux/kvm.h>
@@ -32,8 +33,9 @@ int kvm_cap(const struct kvm *kvm, long cap);
 /* Gives all regions of mem to the guest. */
 int kvm_add_memory(struct kvm *kvm, const struct memory *mem);
 
-/* A write to eventfd `fd` pulses the interrupt line `gsi`. */
-int kvm_irqfd(struct kvm *kvm, int fd, uint32_t gsi);
+/* From now on irq_raise() pulses `line` of the interrupt controller, numbered as KVM_IRQ_LINE wants
+ * it. */
+int kvm_irq_connect(const struct kvm *kvm, struct irq *irq, uint32_t line);
 
 /* A 4-byte guest write of `value` to `addr` adds 1 to eventfd `fd`, without an exit to us. */
 int kvm_ioeventfd(struct kvm *kvm, int fd, gpa_t addr, uint32_t value);

@@ -31,8 +31,8 @@ struct machine {
     struct memory mem;
     struct bus mmio, pio;
     struct platform platform;
-    const struct irq *irq[PLATFORM_DEVICES_MAX]; /* of each row of platform; NULL: none */
-    char *cmdline;                               /* owned */
+    struct irq *irq[PLATFORM_DEVICES_MAX]; /* of each row of platform; NULL: none */
+    char *cmdline;                         /* owned */
     struct serial serial;
     int serial_fd; /* owned; -1: standard output or none */
     bool serial_made;
@@ -305,7 +305,8 @@ static int make_vcpus(struct machine *machine, const struct arch_entry *entry)
         r = arch_vm_ready(&machine->kvm, &machine->platform, machine->vcpu);
     for (unsigned i = 0; i < machine->platform.device_count && r == 0; i++)
         if (machine->irq[i] != NULL)
-            r = kvm_irqfd(&machine->kvm, machine->irq[i]->fd, machine->platform.device[i].irq);
+            r = kvm_irq_connect(&machine->kvm, machine->irq[i],
+                                arch_layout->irq_line_first + machine->platform.device[i].irq);
     return r;
 }
 

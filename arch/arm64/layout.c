@@ -29,6 +29,7 @@ const struct arch_layout arm64_layout = {
     .virtio_stride = ARM64_SLOT_STRIDE,
     .virtio_slots = ARM64_SLOTS,
     .virtio_irqs = virtio_irqs,
+    .irq_line_first = ARM64_IRQ_LINE_SPI,
     .cmdline_bytes_max = 2048,
     .console_arg = "console=ttyS0",
     .fixed = fixed,

@@ -29,11 +29,12 @@
 #define ARM64_RAM         0x40000000ULL
 
 /* Interrupts. Of a device, struct platform_device has the number among the shared ones (SPI), as
- * KVM's irqfd and the device tree count them; private ones (PPI) are counted as in the tree. */
-#define ARM64_SPI_SERIAL 1
-#define ARM64_SPI_VIRTIO 16  /* of slot 0 */
-#define ARM64_IRQS       128 /* with the 32 private ones */
-#define ARM64_PPI_PMU    7
+ * the device tree counts them, too; private ones (PPI) are counted as in the tree. */
+#define ARM64_SPI_SERIAL   1
+#define ARM64_IRQ_LINE_SPI (1u << 24 | 32) /* SPI 0 for KVM_IRQ_LINE: the kind, and the INTID */
+#define ARM64_SPI_VIRTIO   16              /* of slot 0 */
+#define ARM64_IRQS         128             /* with the 32 private ones */
+#define ARM64_PPI_PMU      7
 
 /* platform.irqchip */
 enum arm64_gic { ARM64_GIC_V3 = 3, ARM64_GIC_V2 = 2 };

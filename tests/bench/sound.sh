@@ -55,7 +55,7 @@ switches() {
     cat "/proc/$pid"/task/*/status | awk '/_ctxt_switches:/ { sum += $2 } END { print sum }'
 }
 
-# kernel_ns: how long the kernel's own workers have run; they deliver what an irqfd raises.
+# kernel_ns: how long the kernel's own workers have run; an irqfd would have them deliver interrupts.
 kernel_ns() {
     local task sum=0 ns _
     for task in /proc/[0-9]*; do
