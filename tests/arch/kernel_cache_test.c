@@ -3,6 +3,7 @@
 #include "arch/kernel_cache.h"
 #include "tests/alloc_fail.h"
 #include "tests/capture.h"
+#include "tests/child.h"
 #include "tests/wrap.h"
 
 #include <check.h>
@@ -570,8 +571,7 @@ START_TEST(many_at_once_find_all_of_it_or_nothing)
     int status;
 
     for (unsigned i = 0; i < 6; i++) {
-        child[i] = fork();
-        ck_assert_int_ge(child[i], 0);
+        child[i] = child_fork();
         if (child[i] == 0)
             run_at_once(i);
     }

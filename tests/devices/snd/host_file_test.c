@@ -4,6 +4,7 @@
  * reads from the recording.
  */
 #include "tests/capture.h"
+#include "tests/child.h"
 #include "tests/devices/snd/sound_rig.h"
 
 #include <check.h>
@@ -514,8 +515,7 @@ static uint32_t record_and_kill(const char *name, uint32_t periods, useconds_t m
     int status;
 
     ck_assert_ptr_ne(shared, MAP_FAILED);
-    pid_t child = fork();
-    ck_assert_int_ge(child, 0);
+    pid_t child = child_fork();
     if (child == 0)
         record_until_killed(name, done);
     while (atomic_load(done) < periods)
