@@ -138,7 +138,8 @@ int main(int argc, char **argv)
         return 0;
     }
     if (argc < 2)
-        (void)log_error(0, "no command: there are run, control, listen and doctor; `linnet --help`");
+        (void)log_error(0,
+                        "no command: there are run, control, listen and doctor; `linnet --help`");
     else
         (void)log_error(0, "unknown command %s: there are run, control, listen and doctor",
                         command);
