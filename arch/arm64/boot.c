@@ -25,8 +25,14 @@
 #define TREE_ALIGN (2 * MIB)
 #define HUGE_PAGE  (2 * MIB)
 
-/* At the end of RAM, where Linux takes from what it needs first: page tables, its list of pages. */
-#define FIRST_TAKEN (8 * MIB)
+/*
+ * What Linux takes before its init runs, whatever it does then: from the end of RAM down its list
+ * of pages (64 bytes for each of 4 KiB) and page tables, the rest from behind the kernel up.
+ */
+#define PAGE_LIST_PART 64
+#define PAGE_LIST_MAX  (128 * MIB) /* of huge RAM, this much at once */
+#define TABLES_TAKEN   (6 * MIB)
+#define THEN_TAKEN     (24 * MIB)
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25 /* Linux 6.1; headers may be older */
@@ -61,6 +67,32 @@ static void *room(const struct load *load, gpa_t addr, uint64_t len, const char 
 
 /* -- kernel -- */
 
+/*
+ * Makes RAM from `start` up, `size` bytes of which the guest will use nearly all, of huge pages
+ * where the host has them for shared memory: KVM maps each at once, where small pages cost an exit
+ * each when the guest first touches them. If it cannot be done nothing is lost.
+ */
+static void use_huge_pages(const struct memory *mem, gpa_t start, uint64_t size)
+{
+    uint64_t end = start + MIN(size, memory_left(mem, start));
+    gpa_t first = round_up(start, HUGE_PAGE);
+
+    end -= end % HUGE_PAGE;
+    if (first >= end)
+        return;
+    uint8_t *host = memory_at(mem, first, end - first);
+    for (uint64_t at = 0; at < end - first; at += HUGE_PAGE)
+        *(volatile uint8_t *)(host + at) = 0; /* it is 0; what holds nothing is not made huge */
+    (void)madvise(host, end - first, MADV_COLLAPSE);
+}
+
+/* The same for a kernel of that size at `start`, where nothing has been written yet, and for what
+ * goes behind it. */
+static void use_huge_pages_from(const struct load *load, gpa_t start, uint64_t kernel_size)
+{
+    use_huge_pages(load->platform->mem, start, kernel_size + load->initrd->size + THEN_TAKEN);
+}
+
 /* Unpacks to the start of RAM; what is there then is *ret_image. */
 static int unpack(const struct load *load, const struct arm64_packed *packed,
                   struct image *ret_image)
@@ -81,6 +113,7 @@ static int unpack(const struct load *load, const struct arm64_packed *packed,
     payload.scratch_size = memory_left(load->platform->mem, behind);
     if (payload.scratch_size > 0)
         payload.scratch = memory_at(load->platform->mem, behind, payload.scratch_size);
+    use_huge_pages_from(load, ARM64_RAM, payload.out_size);
     int r = payload_unpack(&payload);
     if (payload.scratch_used > 0)
         memset(payload.scratch, 0, payload.scratch_used);
@@ -90,25 +123,6 @@ static int unpack(const struct load *load, const struct arm64_packed *packed,
         (void)log_error(0, "%s: damaged: what is packed in it (%.31s) cannot be unpacked", name,
                         packed->method);
     return r == 0 ? 0 : -EBADMSG;
-}
-
-/*
- * Makes RAM from `start` up, `size` bytes of which the kernel will use nearly all, of huge pages
- * where the host has them for shared memory: KVM maps each at once, where small pages cost an exit
- * each when the guest first touches them. If it cannot be done nothing is lost.
- */
-static void use_huge_pages(const struct memory *mem, gpa_t start, uint64_t size)
-{
-    uint64_t end = start + MIN(round_up(size, HUGE_PAGE), memory_left(mem, start));
-    gpa_t first = round_up(start, HUGE_PAGE);
-
-    end -= end % HUGE_PAGE;
-    if (first >= end)
-        return;
-    uint8_t *host = memory_at(mem, first, end - first);
-    for (uint64_t at = 0; at < end - first; at += HUGE_PAGE)
-        *(volatile uint8_t *)(host + at) = 0; /* it is 0; what holds nothing is not made huge */
-    (void)madvise(host, end - first, MADV_COLLAPSE);
 }
 
 static int load_kernel(struct load *load)
@@ -129,8 +143,8 @@ static int load_kernel(struct load *load)
     uint8_t *to = room(load, load->entry, image.size, file.name);
     if (to == NULL)
         return -ENOMEM;
-    if (file.bytes == load->kernel->bytes) /* else RAM is in use already */
-        use_huge_pages(load->platform->mem, load->entry, image.size);
+    if (file.bytes == load->kernel->bytes)
+        use_huge_pages_from(load, load->entry, image.size);
     if (to != file.bytes) /* an unpacked one is in its place but for its text offset */
         memmove(to, file.bytes, MIN(file.size, image.size));
     load->end += image.size;
@@ -194,9 +208,20 @@ static int load_tree(struct load *load, struct arch_entry *ret_entry)
             memcpy(to, tree.fdt, size);
         r = to != NULL ? 0 : -ENOMEM;
         *ret_entry = (struct arch_entry){ENTRY_LINUX_ARM64, load->entry, addr, addr, size};
+        load->end = addr + size;
     }
     tree_fini(&tree);
     return r;
+}
+
+/* The end of RAM, if there is nothing yet. */
+static void use_huge_pages_below_end(const struct load *load)
+{
+    const struct memory *mem = load->platform->mem;
+    uint64_t size = TABLES_TAKEN + MIN(mem->size / PAGE_LIST_PART, PAGE_LIST_MAX);
+
+    if (memory_left(mem, load->end) > size)
+        use_huge_pages(mem, ARM64_RAM + mem->size - size, size);
 }
 
 int arm64_load(const struct platform *platform, const struct image *kernel,
@@ -219,8 +244,7 @@ int arm64_load(const struct platform *platform, const struct image *kernel,
         r = load_tree(&load, &entry);
     if (r < 0)
         return r;
-    if (memory_left(platform->mem, entry.tree + entry.tree_size) > FIRST_TAKEN)
-        use_huge_pages(platform->mem, ARM64_RAM + platform->mem->size - FIRST_TAKEN, FIRST_TAKEN);
+    use_huge_pages_below_end(&load);
     *ret_entry = entry;
     return 0;
 }
