@@ -4,12 +4,26 @@
 # Says how to call a QEMU that has a virtio-snd device (8.2 or later): the installed one, or that of
 # Debian's backports, unpacked below build/bench and not installed. Says nothing, and why on
 # standard error, if there is none to be had.
+#
+# With ARCH=arm64 on another host it is one for the rig to run, of that architecture.
 set -eu
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
-made=$top/build/bench/qemu
-program=qemu-system-x86_64
-wanted=(qemu-system-x86 qemu-system-data qemu-system-common seabios)
+host=$(dpkg --print-architecture)
+debian=${ARCH-$host}
+debian=${debian/x86_64/amd64}
+made=$top/build/bench/qemu-$debian
+case $debian in
+arm64)
+    program=qemu-system-aarch64 machine=virt triplet=aarch64-linux-gnu user=qemu-aarch64
+    wanted=(qemu-system-arm:arm64 qemu-system-data qemu-system-common:arm64)
+    ;;
+*)
+    program=qemu-system-x86_64 machine=microvm triplet=x86_64-linux-gnu user=
+    wanted=(qemu-system-x86 qemu-system-data qemu-system-common seabios)
+    ;;
+esac
+[ "$debian" != "$host" ] || user= # what runs its programs here
 
 die() {
     echo "qemu_sound.sh: no QEMU with virtio-snd: $*" >&2
@@ -34,15 +48,16 @@ own_lists() {
     done >"$apt/parts/backports.list"
     options=(-qq -o Dir::State::lists="$apt/lists" -o Dir::Cache="$apt/cache"
         -o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts="$apt/parts"
-        -o APT::Sandbox::User=root)
+        -o APT::Sandbox::User=root
+        -o APT::Architectures::="$host" -o APT::Architectures::="$debian")
     apt-get "${options[@]}" update || die "apt-get update failed"
     options+=(-t "$codename-backports")
 }
 
-# The packages, and those that they need and this machine does not have.
+# The packages, and those that they need and this machine does not have at all.
 packages() {
     apt-get "${options[@]}" -s install --no-install-recommends "${wanted[@]}" |
-        awk '$1 == "Inst" && $3 !~ /^\[/ { print $2 }'
+        awk -v ours="[[](all|$debian)]" '$1 == "Inst" && $3 !~ /^\[/ && $0 ~ ours { print $2 }'
     printf '%s\n' "${wanted[@]}"
 }
 
@@ -57,11 +72,12 @@ unpack() {
         dpkg -x "$package" root
     done
     cat >run <<END
-#!/bin/sh
+#!/bin/bash
 root=$made/unpacked/root
-export LD_LIBRARY_PATH=\$root/usr/lib/x86_64-linux-gnu
-export QEMU_MODULE_DIR=\$root/usr/lib/x86_64-linux-gnu/qemu
-exec "\$root/usr/bin/$program" -L "\$root/usr/share/qemu" -L "\$root/usr/share/seabios" "\$@"
+export LD_LIBRARY_PATH=\$root/usr/lib/$triplet:\$root/lib/$triplet
+export QEMU_MODULE_DIR=\$root/usr/lib/$triplet/qemu
+exec \${QEMU_USER-} "\$root/usr/bin/$program" \
+    -L "\$root/usr/share/qemu" -L "\$root/usr/share/seabios" "\$@"
 END
     chmod 755 run
     rm ./*.deb
@@ -70,10 +86,11 @@ END
 }
 
 has_sound() {
-    "$@" -M microvm -device virtio-sound-device,help 2>/dev/null | grep -q '^ *streams='
+    QEMU_USER=$user "$@" -M "$machine" -device virtio-sound-device,help 2>/dev/null |
+        grep -q '^ *streams='
 }
 
-if command -v "$program" >/dev/null && has_sound "$program"; then
+if [ "$debian" = "$host" ] && command -v "$program" >/dev/null && has_sound "$program"; then
     echo "$program"
     exit
 fi

@@ -11,8 +11,7 @@ sound_guest=(--initrd "$made/sound.cpio")
 tracing=/sys/kernel/tracing
 
 sound_prepare() {
-    : >"$made/qemu_sound"
-    [ "$arch" != x86_64 ] || "$here/qemu_sound.sh" >"$made/qemu_sound"
+    ARCH=$arch "$here/qemu_sound.sh" >"$made/qemu_sound"
 }
 
 # play_linnet SND: runs linnet, its process id in $pid.
@@ -22,16 +21,20 @@ play_linnet() {
 
 # play_qemu: the same guest under the QEMU that qemu_sound.sh found.
 play_qemu() {
-    local qemu_sound
+    local qemu_sound machine tty
     qemu_sound=$(cat "$made/qemu_sound")
+    case $arch in
+    arm64) machine=virt,gic-version=3 tty=ttyAMA0 ;;
+    *) machine=microvm,acpi=on,pit=off,pic=off,rtc=off tty=ttyS0 ;;
+    esac
     # shellcheck disable=SC2054 # the commas are an argument of QEMU
-    local machine=(-M "microvm,acpi=on,pit=off,pic=off,rtc=off" -accel kvm -cpu host
+    local options=(-M "$machine" -accel kvm -cpu host
         -name sound,debug-threads=on -m "${mem[1]}" -nodefaults -no-user-config -display none
         -no-reboot -serial stdio -global virtio-mmio.force-legacy=false
         -audiodev wav,id=wav,path=sound.wav,out.frequency=48000
         -device virtio-sound-device,audiodev=wav)
-    "$qemu_sound" "${machine[@]}" -kernel "$guest/vmlinuz" -initrd "$made/sound.cpio" \
-        -append "console=ttyS0 quiet linnet.job=drone" </dev/null >console 2>errors &
+    "$qemu_sound" "${options[@]}" -kernel "$guest/vmlinuz" -initrd "$made/sound.cpio" \
+        -append "console=$tty quiet linnet.job=drone" </dev/null >console 2>errors &
     pid=$!
 }
 
