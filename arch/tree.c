@@ -9,12 +9,16 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Room for what we write ourselves, all of which libfdt clears first. A machine with all CPUs and
+ * devices takes a third of it. */
+#define WRITTEN_BYTES_MAX (64 << 10)
+
 int tree_init(struct tree *tree)
 {
     *tree = (struct tree){.fdt = calloc(1, TREE_BYTES_MAX)};
     if (tree->fdt == NULL)
         return log_error(-ENOMEM, "device tree");
-    tree->error = fdt_create(tree->fdt, (int)TREE_BYTES_MAX);
+    tree->error = fdt_create(tree->fdt, WRITTEN_BYTES_MAX);
     if (tree->error == 0)
         tree->error = fdt_finish_reservemap(tree->fdt);
     return 0;
