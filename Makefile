@@ -88,7 +88,7 @@ unit: $(BUILD)/unit ## unit tests of this VARIANT
 	CK_FORK=$(if $(SANITIZE),no,yes) $(if $(RUN),CK_TIMEOUT_MULTIPLIER=20) $(RUN) $(BUILD)/unit $(SUITE)
 
 # A fuzz harness is a libFuzzer program with VARIANT=fuzz, else a program that replays files.
-$(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/%_fuzz.o $(LIB_OBJS) $(if $(filter fuzz,$(VARIANT)),,$(BUILD)/tests/fuzz/replay.o) $(BUILD)/tests/fake_driver.o $(BUILD)/tests/fake_device.o $(BUILD)/tests/devices/snd/sound_rig.o
+$(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/%_fuzz.o $(LIB_OBJS) $(if $(filter fuzz,$(VARIANT)),,$(BUILD)/tests/fuzz/replay.o) $(BUILD)/tests/fake_driver.o $(BUILD)/tests/fake_device.o $(BUILD)/tests/devices/snd/sound_rig.o $(BUILD)/tests/fake_mixer.o
 	@echo 'LD $@'
 	@$(CC) $(LDFLAGS_ALL) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
 

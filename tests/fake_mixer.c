@@ -250,7 +250,7 @@ static int on_tlv(snd_ctl_ext_t *ext, snd_ctl_ext_key_t key, int op, unsigned nu
         return 0;
     }
     lock();
-    fake.tlv_op = (unsigned)op << 16 | (tlv[2] & 0xffff);
+    fake.tlv_op = (unsigned)op << 16 | (size > 2 * sizeof(*tlv) ? tlv[2] & 0xffff : 0);
     fake.news[FAKE_VOLUME] |= SND_CTL_EVENT_MASK_TLV;
     unlock();
     (void)eventfd_write(fake.fd, 1);
