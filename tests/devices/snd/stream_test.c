@@ -400,6 +400,42 @@ START_TEST(storm_of_resets_does_no_harm)
 }
 END_TEST
 
+/* H10: START and STOP without a moment's rest, and kicks for nothing: each frame is played once. */
+START_TEST(storm_of_pauses_loses_no_frame)
+{
+    struct rig rig;
+    struct probe probe;
+    le32 frames[480];
+    uint32_t sent = 0, held = 0;
+
+    rig_start(&rig, "host=null");
+    probe_install(&probe, &rig, 0, false);
+    rig_prepare(&rig, 0);
+    for (unsigned i = 0; i < 4000; i++) {
+        for (; held < 4; held++) {
+            gpa_t data = rig_alloc(&rig, sizeof(frames));
+            for (unsigned k = 0; k < 480; k++)
+                frames[k] = to_le32(sent++);
+            ck_assert_int_eq(memory_write(&rig.mem, data, frames, sizeof(frames)), 0);
+            (void)rig_play(&rig, 0, data, sizeof(frames));
+        }
+        ck_assert_uint_eq(rig_command(&rig, RIG_START, 0), RIG_OK);
+        fake_write(&rig.drv, FAKE_QUEUE_NOTIFY, RIG_TX);
+        rig_advance(&rig, i % 3 * RIG_MS / 2);
+        ck_assert_uint_eq(rig_command(&rig, RIG_STOP, 0), RIG_OK);
+        held -= rig_done_count(&rig, RIG_TX);
+    }
+    ck_assert_uint_eq(rig.snd->streams[0].counts.xruns, 0);
+    ck_assert_uint_ge(probe.got_frames, 90000); /* of 2 s; less than a frame of time a pause */
+    for (uint32_t k = 0; k < probe.got_frames; k++) {
+        memcpy(frames, probe.got + 4 * (size_t)k, 4);
+        ck_assert_uint_eq(from_le32(frames[0]), k);
+    }
+    rig_end(&rig);
+    probe_fini(&probe);
+}
+END_TEST
+
 /* -- random programs against a naive model -- */
 
 #define MODEL_STREAMS 3
@@ -536,6 +572,7 @@ Suite *stream_suite(void)
     tcase_add_test(flush, release_gives_every_message_back_before_its_answer);
     tcase_add_test(flush, device_reset_forgets_messages_and_states);
     tcase_add_test(flush, storm_of_resets_does_no_harm);
+    tcase_add_test(flush, storm_of_pauses_loses_no_frame);
     tcase_add_loop_test(programs, random_program_does_as_the_model_does, 0, 20);
     suite_add_tcase(suite, states);
     suite_add_tcase(suite, set);
