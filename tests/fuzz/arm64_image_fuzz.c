@@ -8,24 +8,14 @@
  * a sound device tree are in RAM.
  */
 #include "arch/arm64/arm64.h"
+#include "tests/fuzz/fuzz.h"
 
 #include <libfdt.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #define RAM_AT    0x40000000ULL
 #define RAM_BYTES (16 << 20)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool holds, const char *what)
-{
-    if (holds)
-        return;
-    (void)fprintf(stderr, "does not hold: %s\n", what);
-    abort();
-}
 
 /* Made once: a run leaves it zeroed. */
 static const struct memory *ram(void)

@@ -8,24 +8,14 @@
  * and the initrd are in RAM and what the loader promises is there.
  */
 #include "arch/x86_64/x86_64.h"
+#include "tests/fuzz/fuzz.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #define RAM_BYTES    (32 << 20)
 #define LITTLE_BYTES (2 << 20)
 #define BOOT_PARAMS  0x7000
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool holds, const char *what)
-{
-    if (holds)
-        return;
-    (void)fprintf(stderr, "does not hold: %s\n", what);
-    abort();
-}
 
 static uint32_t get_le32(const uint8_t *at)
 {

@@ -7,6 +7,7 @@
  * Beyond memory safety: input is taken, or refused as the user's mistake; what was taken prints as
  * JSON that reads back and prints to the same bytes.
  */
+#include "tests/fuzz/fuzz.h"
 #include "vmm/config.h"
 
 #include <string.h>
@@ -14,8 +15,6 @@
 #define WORDS_MAX  64
 #define PRINT_SIZE ((size_t)1 << 22)
 #define FILE_SIZE  ((size_t)1 << 20)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *const hosts[] = {"alsa", "file:PATH", "null", NULL};
 static const struct opt keys[] = {
@@ -41,14 +40,6 @@ static const struct config_device_kind kinds[] = {
     {"plain", "no keys", NULL, 1},
     {0},
 };
-
-static void must(bool holds, const char *what)
-{
-    if (holds)
-        return;
-    (void)fprintf(stderr, "does not hold: %s\n", what);
-    abort();
-}
 
 static struct config *make(void)
 {

@@ -7,8 +7,8 @@
  * exists and no more bytes than fit; every message comes back at most once.
  */
 #include "tests/devices/snd/sound_rig.h"
+#include "tests/fuzz/fuzz.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define STREAMS  4
@@ -16,39 +16,13 @@
 #define ROOM_MAX 1000
 #define HELD_MAX 60 /* messages that may be outstanding: their descriptors are not reused */
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-struct input {
-    const uint8_t *data;
-    size_t left;
-};
-
-static void must(bool holds, const char *what)
-{
-    if (holds)
-        return;
-    (void)fprintf(stderr, "does not hold: %s\n", what);
-    abort();
-}
-
 /* The next bytes of the input, zeros behind its end. */
 static void take(struct input *in, void *ret_bytes, size_t len)
 {
-    size_t have = MIN(len, in->left);
+    uint8_t *byte = ret_bytes;
 
-    memset(ret_bytes, 0, len);
-    if (have > 0)
-        memcpy(ret_bytes, in->data, have);
-    in->data += have;
-    in->left -= have;
-}
-
-static uint8_t take_byte(struct input *in)
-{
-    uint8_t byte;
-
-    take(in, &byte, 1);
-    return byte;
+    while (len-- > 0)
+        *byte++ = take_byte(in);
 }
 
 static void check_reply(struct rig *rig, const void *request, uint32_t len, uint32_t room)

@@ -7,8 +7,8 @@
  * event is only in a buffer that may hold one; control and audio go on whatever the buffers are.
  */
 #include "tests/devices/snd/sound_rig.h"
+#include "tests/fuzz/fuzz.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define STREAMS      2
@@ -18,13 +18,6 @@
 #define HELD_MAX     60 /* messages that may be outstanding: their descriptors are not reused */
 #define BUFFERS_MAX  100
 #define PERIOD_BYTES 1920
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-struct input {
-    const uint8_t *data;
-    size_t left;
-};
 
 /* What the guest knows of its buffers. */
 struct guest {
@@ -36,22 +29,6 @@ struct guest {
         bool offered, good;
     } buffer[RIG_CHAINS_MAX]; /* by head */
 };
-
-static void must(bool holds, const char *what)
-{
-    if (holds)
-        return;
-    (void)fprintf(stderr, "does not hold: %s\n", what);
-    abort();
-}
-
-static uint8_t take_byte(struct input *in)
-{
-    if (in->left == 0)
-        return 0;
-    in->left--;
-    return *in->data++;
-}
 
 /* A buffer of up to 15 bytes, perhaps read-only, perhaps with a readable part. */
 static void offer(struct guest *guest, struct input *in)

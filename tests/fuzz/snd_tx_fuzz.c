@@ -8,19 +8,12 @@
  * its used length fits, and nothing comes back twice.
  */
 #include "tests/devices/snd/sound_rig.h"
+#include "tests/fuzz/fuzz.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define OPS_MAX    200
 #define PIECES_MAX 12
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-struct input {
-    const uint8_t *data;
-    size_t left;
-};
 
 #define QUEUES 3 /* from the event queue on: event, tx, rx */
 
@@ -28,22 +21,6 @@ struct sent {
     bool outstanding[QUEUES][256]; /* by head */
     uint64_t writable[QUEUES][256];
 };
-
-static void must(bool holds, const char *what)
-{
-    if (holds)
-        return;
-    (void)fprintf(stderr, "does not hold: %s\n", what);
-    abort();
-}
-
-static uint8_t take_byte(struct input *in)
-{
-    if (in->left == 0)
-        return 0;
-    in->left--;
-    return *in->data++;
-}
 
 static uint32_t take_length(struct input *in)
 {

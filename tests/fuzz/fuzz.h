@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the fuzz harnesses share: what must hold, and an input that is taken byte by byte. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static inline void must(bool holds, const char *what)
+{
+    if (holds)
+        return;
+    (void)fprintf(stderr, "does not hold: %s\n", what);
+    abort();
+}
+
+struct input {
+    const uint8_t *data;
+    size_t left;
+};
+
+/* The next byte; 0 behind the end. */
+static inline uint8_t take_byte(struct input *in)
+{
+    if (in->left == 0)
+        return 0;
+    in->left--;
+    return *in->data++;
+}
