@@ -147,16 +147,13 @@ ssize_t player_read(struct player *player, uint32_t *ret_frames, size_t frames)
     return count;
 }
 
-int player_look(struct player *player, struct host_position *ret_position)
+int player_look(struct player *player)
 {
-    int r = player->host->class->position(player->host, ret_position);
+    int r = player->host->class->position(player->host, &player->position);
 
-    if (r < 0)
-        return r;
-    player->position = *ret_position;
-    if (player->direction == PCM_OUTPUT)
-        player->next = MIN(player->next, ret_position->accepted_frames);
-    return 0;
+    if (r == 0 && player->direction == PCM_OUTPUT)
+        player->next = MIN(player->next, player->position.accepted_frames);
+    return r;
 }
 
 uint64_t player_remaining(struct player *player, uint64_t frame)
@@ -166,11 +163,9 @@ uint64_t player_remaining(struct player *player, uint64_t frame)
 
 void player_check(struct player *player, uint64_t consumed_frames, uint64_t accepted_frames)
 {
-    struct host_position position;
-
-    ck_assert_int_eq(player_look(player, &position), 0);
-    ck_assert_uint_eq(position.consumed_frames, consumed_frames);
-    ck_assert_uint_eq(position.accepted_frames, accepted_frames);
+    ck_assert_int_eq(player_look(player), 0);
+    ck_assert_uint_eq(player->position.consumed_frames, consumed_frames);
+    ck_assert_uint_eq(player->position.accepted_frames, accepted_frames);
 }
 
 void fake_card_check_heard(uint64_t count)
@@ -194,9 +189,8 @@ static ssize_t fetch(struct player *player)
 
 void player_serve(struct player *player)
 {
-    struct host_position position;
     bool plays = player->direction == PCM_OUTPUT;
-    ssize_t count = player_look(player, &position);
+    ssize_t count = player_look(player);
 
     count = count == 0 ? 1 : count;
     while (count > 0 && player->next < player->limit)

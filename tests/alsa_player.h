@@ -48,7 +48,8 @@ int player_start(struct player *player);
 int player_stop(struct player *player);
 ssize_t player_write(struct player *player, size_t frames);
 ssize_t player_read(struct player *player, uint32_t *ret_frames, size_t frames);
-int player_look(struct player *player, struct host_position *ret_position);
+/* Fills in player->position. */
+int player_look(struct player *player);
 uint64_t player_remaining(struct player *player, uint64_t frame);
 
 /* Looks, and asserts that this is found. */

@@ -1,43 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Tests of recording through host=alsa (devices/snd/alsa_ring.c), against a scripted card. */
-#include "tests/alsa_player.h"
 #include "tests/capture.h"
-#include "tests/fake_card.h"
+#include "tests/devices/snd/alsa_fixture.h"
 
 #include <check.h>
 #include <string.h>
 
 Suite *alsa_capture_suite(void);
 
-#define PERIOD 480 /* frames; 10 ms at 48 kHz */
-#define BUFFER (4 * PERIOD)
-
-static struct player player;
 static uint32_t frames[100 * PERIOD];
-
-static void setup(void)
-{
-    fake_card_init();
-    fake_card.can_pause = true;
-}
-
-static void teardown(void)
-{
-    player_fini(&player);
-    fake_card_fini();
-}
-
-static void open_capture(void)
-{
-    player_init(&player, "fake", PCM_INPUT);
-    ck_assert_int_eq(player_open(&player, 48000, PERIOD, BUFFER), 0);
-}
-
-static void start_capture(void)
-{
-    open_capture();
-    ck_assert_int_eq(player_start(&player), 0);
-}
 
 static void check_captured(uint64_t consumed)
 {
@@ -60,13 +31,6 @@ static void check_read_silence(size_t count)
         ck_assert_uint_eq(frames[i], 0);
 }
 
-static const snd_pcm_access_t accesses[] = {
-    SND_PCM_ACCESS_RW_INTERLEAVED,
-    SND_PCM_ACCESS_MMAP_INTERLEAVED,
-    SND_PCM_ACCESS_MMAP_NONINTERLEAVED,
-    SND_PCM_ACCESS_RW_NONINTERLEAVED,
-};
-
 START_TEST(every_frame_is_fetched_once_by_any_access)
 {
     fake_card.access = accesses[_i];
@@ -85,9 +49,8 @@ END_TEST
 /* Right before left: so the halves of each number. */
 START_TEST(channels_come_from_where_the_card_has_them)
 {
-    static const unsigned swapped[] = {SND_CHMAP_FR, SND_CHMAP_FL};
     fake_card.access = accesses[_i];
-    fake_card.chmap = swapped;
+    fake_card.chmap = channels_swapped;
     start_capture();
     fake_card_run(333);
     check_captured(333);
@@ -123,7 +86,6 @@ END_TEST
 START_TEST(frames_lost_by_an_overrun_are_silence)
 {
     struct capture capture;
-    struct host_position position;
 
     start_capture();
     fake_card_run(100);
@@ -131,10 +93,10 @@ START_TEST(frames_lost_by_an_overrun_are_silence)
     check_read(10, 1);
     fake_card_run(2 * BUFFER);
     capture_start(&capture);
-    int looked = player_look(&player, &position);
+    int looked = player_look(&player);
     const char *text = capture_end(&capture);
     ck_assert_int_eq(looked, 0);
-    ck_assert_uint_eq(position.consumed_frames, 10 + BUFFER); /* what fits the ring */
+    ck_assert_uint_eq(player.position.consumed_frames, 10 + BUFFER); /* what fits the ring */
     ck_assert_ptr_nonnull(strstr(text, "too busy"));
     ck_assert_uint_eq(player.host->xruns, 1);
     ck_assert_uint_eq(player.host->lost_frames, BUFFER);
@@ -171,9 +133,8 @@ START_TEST(guest_that_takes_nothing_is_no_xrun_of_ours)
 {
     start_capture();
     for (unsigned i = 0; i < 20; i++) {
-        struct host_position position;
         fake_card_run(PERIOD);
-        ck_assert_int_eq(player_look(&player, &position), 0);
+        ck_assert_int_eq(player_look(&player), 0);
     }
     ck_assert_uint_eq(player.host->xruns, 0);
     ck_assert_uint_gt(player.host->lost_frames, 0);
@@ -230,7 +191,6 @@ END_TEST
 START_TEST(suspended_recording_goes_on)
 {
     struct capture capture;
-    struct host_position position;
 
     start_capture();
     fake_card_run(100);
@@ -239,7 +199,7 @@ START_TEST(suspended_recording_goes_on)
     fake_card_suspend();
     fake_card.resume_error = -ENOSYS;
     capture_start(&capture);
-    int looked = player_look(&player, &position);
+    int looked = player_look(&player);
     (void)capture_end(&capture);
     ck_assert_int_eq(looked, 0);
     ck_assert(fake_card.running);
@@ -252,12 +212,11 @@ END_TEST
 START_TEST(unplugged_card_is_an_error)
 {
     struct capture capture;
-    struct host_position position;
 
     start_capture();
     fake_card_unplug();
     capture_start(&capture);
-    int looked = player_look(&player, &position);
+    int looked = player_look(&player);
     ssize_t count = player_read(&player, frames, 10);
     (void)capture_end(&capture);
     ck_assert_int_eq(looked, -ENODEV);
@@ -267,14 +226,12 @@ END_TEST
 
 START_TEST(age_of_the_recording_is_the_latency)
 {
-    struct host_position position;
-
     fake_card.fifo_frames = 24;
     start_capture();
     fake_card_run(100);
-    ck_assert_int_eq(player_look(&player, &position), 0);
-    ck_assert_uint_eq(position.consumed_frames, 100);
-    ck_assert_uint_eq(position.latency_frames, 24);
+    ck_assert_int_eq(player_look(&player), 0);
+    ck_assert_uint_eq(player.position.consumed_frames, 100);
+    ck_assert_uint_eq(player.position.latency_frames, 24);
 }
 END_TEST
 
@@ -283,11 +240,9 @@ Suite *alsa_capture_suite(void)
     Suite *suite = suite_create("alsa_capture");
     TCase *tests = tcase_create("all");
 
-    tcase_add_checked_fixture(tests, setup, teardown);
-    tcase_add_loop_test(tests, every_frame_is_fetched_once_by_any_access, 0,
-                        (int)ARRAY_SIZE(accesses));
-    tcase_add_loop_test(tests, channels_come_from_where_the_card_has_them, 0,
-                        (int)ARRAY_SIZE(accesses));
+    tcase_add_checked_fixture(tests, alsa_setup, alsa_teardown);
+    tcase_add_loop_test(tests, every_frame_is_fetched_once_by_any_access, 0, ACCESSES);
+    tcase_add_loop_test(tests, channels_come_from_where_the_card_has_them, 0, ACCESSES);
     tcase_add_test(tests, card_records_from_start_and_not_before);
     tcase_add_test(tests, read_gives_what_there_is);
     tcase_add_test(tests, frames_lost_by_an_overrun_are_silence);

@@ -4,10 +4,9 @@
  * the host and for the whole device. A test hangs itself, and is ended, where one of them is waited
  * for.
  */
-#include "tests/alsa_player.h"
 #include "tests/capture.h"
+#include "tests/devices/snd/alsa_fixture.h"
 #include "tests/devices/snd/sound_rig.h"
-#include "tests/fake_card.h"
 
 #include <check.h>
 #include <sched.h>
@@ -15,17 +14,13 @@
 
 Suite *alsa_guard_suite(void);
 
-#define PERIOD       480
-#define BUFFER       (4 * PERIOD)
 #define PERIOD_BYTES (PERIOD * 4)
 
-static struct player player;
 static struct rig rig;
 
 static void setup(void)
 {
-    fake_card_init();
-    fake_card.can_pause = true;
+    alsa_setup();
     fake_card.is_server = true;
 }
 
@@ -41,7 +36,7 @@ static void teardown(void)
 {
     player_fini(&player);
     release();
-    fake_card_fini();
+    alsa_teardown();
 }
 
 static void hang(enum fake_call call)
@@ -67,9 +62,7 @@ static int start(void)
 
 static int look(void)
 {
-    struct host_position position;
-
-    return player_look(&player, &position);
+    return player_look(&player);
 }
 
 /* The fd of a full ring fires, and what that means is not to be had. */
@@ -97,8 +90,7 @@ START_TEST(call_that_hangs_is_given_up_and_the_card_comes_back)
 {
     struct capture capture;
 
-    player_init(&player, "fake", PCM_OUTPUT);
-    ck_assert_int_eq(player_open(&player, 48000, PERIOD, BUFFER), 0);
+    open_playback();
     ck_assert_int_eq(player_write(&player, PERIOD), PERIOD);
     if (calls[_i].runs)
         ck_assert_int_eq(player_start(&player), 0);
@@ -107,9 +99,9 @@ START_TEST(call_that_hangs_is_given_up_and_the_card_comes_back)
     int given_up = calls[_i].act();
     int again = calls[_i].act();
     player_close(&player);
-    int busy = player_open(&player, 48000, PERIOD, BUFFER);
+    int busy = open_again();
     release();
-    int back = player_open(&player, 48000, PERIOD, BUFFER);
+    int back = open_again();
     const char *text = capture_end(&capture);
     ck_assert_int_eq(given_up, -ETIMEDOUT);
     ck_assert_int_eq(again, -ETIMEDOUT);
@@ -127,16 +119,8 @@ END_TEST
 
 START_TEST(every_frame_is_heard_once_through_the_guard)
 {
-    player_init(&player, "fake", PCM_OUTPUT);
-    ck_assert_int_eq(player_open(&player, 48000, PERIOD, BUFFER), 0);
-    ck_assert_int_eq(player_start(&player), 0);
-    for (unsigned i = 0; i < 10; i++) {
-        player.limit += 333;
-        player_serve(&player);
-        fake_card_run(333);
-    }
-    player_check(&player, 3330, 3330);
-    fake_card_check_heard(3330);
+    start_playback(0);
+    play_and_check(10);
 }
 END_TEST
 
@@ -147,7 +131,7 @@ START_TEST(every_frame_is_fetched_once_through_the_guard)
     player_init(&player, "fake", PCM_INPUT);
     player.captured = captured;
     player.captured_max = ARRAY_SIZE(captured);
-    ck_assert_int_eq(player_open(&player, 48000, PERIOD, BUFFER), 0);
+    ck_assert_int_eq(open_again(), 0);
     ck_assert_int_eq(player_start(&player), 0);
     for (unsigned i = 0; i < 10; i++) {
         fake_card_run(333);
@@ -201,10 +185,7 @@ START_TEST(standstill_that_has_another_reason_is_none)
     const unsigned looks = _i == 0 ? 1 : 20;
 
     fake_card.is_server = _i == 0;
-    player_init(&player, "fake", PCM_OUTPUT);
-    ck_assert_int_eq(player_open(&player, 48000, PERIOD, BUFFER), 0);
-    ck_assert_int_eq(player_write(&player, PERIOD), PERIOD);
-    ck_assert_int_eq(player_start(&player), 0);
+    start_playback(PERIOD);
     for (unsigned i = 0; i < looks; i++) {
         usleep(400000 / looks);
         ck_assert_int_eq(look(), 0);
@@ -214,8 +195,7 @@ END_TEST
 
 START_TEST(fds_are_asked_for_when_it_is_opened_only)
 {
-    player_init(&player, "fake", PCM_OUTPUT);
-    ck_assert_int_eq(player_open(&player, 48000, PERIOD, BUFFER), 0);
+    open_playback();
     hang(FAKE_CALL_FDS);
     ck_assert_int_eq(player_write(&player, BUFFER), BUFFER);
     ck_assert_int_eq(player_start(&player), 0);
@@ -230,7 +210,7 @@ START_TEST(calls_are_made_with_the_priority_of_the_caller)
     const struct sched_param param = {0};
 
     player_init_opts(&player, player_opts("fake", "on"), PCM_OUTPUT);
-    ck_assert_int_eq(player_open(&player, 48000, PERIOD, BUFFER), 0);
+    ck_assert_int_eq(open_again(), 0);
     ck_assert_int_eq(player_write(&player, PERIOD), PERIOD);
     ck_assert_int_eq(player_start(&player), 0);
     int policy = sched_getscheduler(0);
@@ -242,8 +222,7 @@ END_TEST
 /* What was asked of it by then is done. */
 START_TEST(close_that_hangs_holds_up_nobody)
 {
-    player_init(&player, "fake", PCM_OUTPUT);
-    ck_assert_int_eq(player_open(&player, 48000, PERIOD, BUFFER), 0);
+    open_playback();
     unsigned closes = fake_card.closes; /* of the look at what it can do */
     hang(FAKE_CALL_CLOSE);
     player_close(&player);

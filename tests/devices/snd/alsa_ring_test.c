@@ -4,31 +4,13 @@
  * start, against a scripted card. Recording is in alsa_capture_test.c.
  */
 #include "devices/snd/clock.h"
-#include "tests/alsa_player.h"
 #include "tests/capture.h"
-#include "tests/fake_card.h"
+#include "tests/devices/snd/alsa_fixture.h"
 
 #include <check.h>
 #include <string.h>
 
 Suite *alsa_ring_suite(void);
-
-#define PERIOD 480 /* frames; 10 ms at 48 kHz */
-#define BUFFER (4 * PERIOD)
-
-static struct player player;
-
-static void setup(void)
-{
-    fake_card_init();
-    fake_card.can_pause = true;
-}
-
-static void teardown(void)
-{
-    player_fini(&player);
-    fake_card_fini();
-}
 
 /* The card plays, and is looked after as it should be. */
 static void play(unsigned frames)
@@ -39,46 +21,23 @@ static void play(unsigned frames)
     }
 }
 
-static void start_playback(void)
-{
-    player_init(&player, "fake", PCM_OUTPUT);
-    ck_assert_int_eq(player_open(&player, 48000, PERIOD, BUFFER), 0);
-}
-
 /* -- playback -- */
-
-static const snd_pcm_access_t accesses[] = {
-    SND_PCM_ACCESS_RW_INTERLEAVED,
-    SND_PCM_ACCESS_MMAP_INTERLEAVED,
-    SND_PCM_ACCESS_MMAP_NONINTERLEAVED,
-    SND_PCM_ACCESS_RW_NONINTERLEAVED,
-};
 
 START_TEST(every_frame_is_heard_once_by_any_access)
 {
     fake_card.access = accesses[_i];
-    start_playback();
-    ck_assert_int_eq(player_start(&player), 0);
-    for (unsigned i = 0; i < 100; i++) {
-        player.limit += 333;
-        player_serve(&player);
-        fake_card_run(333);
-    }
-    player_check(&player, 33300, 33300);
-    fake_card_check_heard(33300);
+    start_playback(0);
+    play_and_check(100);
     ck_assert_uint_eq(player.host->xruns, 0);
 }
 END_TEST
-
-static const unsigned swapped[] = {SND_CHMAP_FR, SND_CHMAP_FL};
 
 /* Right before left: so the halves of each number. */
 START_TEST(channels_go_where_the_card_has_them)
 {
     fake_card.access = accesses[_i];
-    fake_card.chmap = swapped;
-    start_playback();
-    ck_assert_int_eq(player_start(&player), 0);
+    fake_card.chmap = channels_swapped;
+    start_playback(0);
     player.limit = 2000;
     player_serve(&player);
     fake_card_run(2000);
@@ -90,16 +49,12 @@ END_TEST
 
 START_TEST(card_whose_channels_can_be_chosen_gets_the_usual_order)
 {
-    fake_card.chmap = swapped;
+    fake_card.chmap = channels_swapped;
     fake_card.takes_chmap = true;
-    start_playback();
+    start_playback(0);
     ck_assert_uint_eq(fake_card.chosen[0], 3); /* front left */
     ck_assert_uint_eq(fake_card.chosen[1], 4);
-    ck_assert_int_eq(player_start(&player), 0);
-    player.limit = 333;
-    player_serve(&player);
-    fake_card_run(333);
-    fake_card_check_heard(333);
+    play_and_check(1);
 }
 END_TEST
 
@@ -108,18 +63,14 @@ START_TEST(card_with_other_channels_gets_them_in_order)
 {
     static const unsigned others[] = {SND_CHMAP_FC, SND_CHMAP_FL};
     fake_card.chmap = others;
-    start_playback();
-    ck_assert_int_eq(player_start(&player), 0);
-    player.limit = 333;
-    player_serve(&player);
-    fake_card_run(333);
-    fake_card_check_heard(333);
+    start_playback(0);
+    play_and_check(1);
 }
 END_TEST
 
 START_TEST(write_takes_what_there_is_room_for)
 {
-    start_playback();
+    open_playback();
     ck_assert_int_eq(player_write(&player, BUFFER - 7), BUFFER - 7);
     ck_assert_int_eq(player_write(&player, 100), 7);
     ck_assert_int_eq(player_write(&player, 100), 0);
@@ -134,7 +85,7 @@ END_TEST
 
 START_TEST(card_starts_with_start_and_not_before)
 {
-    start_playback();
+    open_playback();
     ck_assert_int_eq(player_write(&player, BUFFER), BUFFER);
     player_check(&player, 0, BUFFER);
     ck_assert_uint_eq(fake_card.starts, 0);
@@ -146,8 +97,7 @@ END_TEST
 
 START_TEST(start_with_nothing_written_waits_for_the_first_frame)
 {
-    start_playback();
-    ck_assert_int_eq(player_start(&player), 0);
+    start_playback(0);
     player_check(&player, 0, 0);
     ck_assert_uint_eq(fake_card.starts, 0);
     ck_assert_int_eq(player_write(&player, 1), 1);
@@ -157,9 +107,7 @@ END_TEST
 
 START_TEST(ring_that_ran_dry_keeps_its_position_and_goes_on)
 {
-    start_playback();
-    ck_assert_int_eq(player_start(&player), 0);
-    ck_assert_int_eq(player_write(&player, PERIOD), PERIOD);
+    start_playback(PERIOD);
     fake_card_run(PERIOD + 1000);
     player_check(&player, PERIOD, PERIOD);
     fake_card_run(1000);
@@ -177,9 +125,7 @@ END_TEST
 START_TEST(late_guest_is_not_our_xrun_with_short_periods_of_the_card_either)
 {
     fake_card.period_frames_max = 128;
-    start_playback();
-    ck_assert_int_eq(player_start(&player), 0);
-    ck_assert_int_eq(player_write(&player, PERIOD), PERIOD);
+    start_playback(PERIOD);
     fake_card_run(PERIOD);
     player_check(&player, PERIOD, PERIOD);
     ck_assert_uint_eq(player.host->xruns, 0);
@@ -188,9 +134,7 @@ END_TEST
 
 START_TEST(ring_found_dry_by_a_write_is_written_to_at_once)
 {
-    start_playback();
-    ck_assert_int_eq(player_start(&player), 0);
-    ck_assert_int_eq(player_write(&player, PERIOD), PERIOD);
+    start_playback(PERIOD);
     fake_card_run(PERIOD);
     ck_assert_int_eq(player_write(&player, 10), 10);
     ck_assert(fake_card.running);
@@ -202,9 +146,7 @@ START_TEST(worker_that_did_not_run_is_an_xrun_and_is_told)
 {
     struct capture capture;
 
-    start_playback();
-    ck_assert_int_eq(player_start(&player), 0);
-    ck_assert_int_eq(player_write(&player, BUFFER), BUFFER);
+    start_playback(BUFFER);
     fake_card_run(BUFFER);
     capture_start(&capture);
     player.limit += PERIOD;
@@ -220,9 +162,7 @@ START_TEST(frames_left_in_a_ring_that_stopped_are_written_again)
 {
     struct capture capture;
 
-    start_playback();
-    ck_assert_int_eq(player_start(&player), 0);
-    ck_assert_int_eq(player_write(&player, BUFFER), BUFFER);
+    start_playback(BUFFER);
     fake_card_run(PERIOD + 3);
     fake_card_trip();
     /* Frames lost come first: nothing is taken until the stream knows. */
@@ -242,9 +182,7 @@ END_TEST
 
 START_TEST(suspended_card_that_comes_back_whole_plays_on)
 {
-    start_playback();
-    ck_assert_int_eq(player_start(&player), 0);
-    ck_assert_int_eq(player_write(&player, BUFFER), BUFFER);
+    start_playback(BUFFER);
     fake_card_run(100);
     fake_card_suspend();
     fake_card.resume_error = -EAGAIN;
@@ -265,9 +203,7 @@ START_TEST(suspended_card_that_lost_its_ring_gets_the_frames_again)
 {
     struct capture capture;
 
-    start_playback();
-    ck_assert_int_eq(player_start(&player), 0);
-    ck_assert_int_eq(player_write(&player, BUFFER), BUFFER);
+    start_playback(BUFFER);
     fake_card_run(100);
     fake_card_suspend();
     fake_card.resume_error = -ENOSYS;
@@ -288,9 +224,7 @@ END_TEST
 
 START_TEST(pause_freezes_the_card_and_start_goes_on)
 {
-    start_playback();
-    ck_assert_int_eq(player_start(&player), 0);
-    ck_assert_int_eq(player_write(&player, 2 * PERIOD), 2 * PERIOD);
+    start_playback(2 * PERIOD);
     fake_card_run(100);
     ck_assert_int_eq(player_stop(&player), 0);
     ck_assert(!fake_card.running);
@@ -314,9 +248,7 @@ START_TEST(card_without_pause_is_dropped_and_gets_its_frames_again)
 {
     fake_card.can_pause = false;
     fake_card.is_card = true;
-    start_playback();
-    ck_assert_int_eq(player_start(&player), 0);
-    ck_assert_int_eq(player_write(&player, BUFFER), BUFFER);
+    start_playback(BUFFER);
     fake_card_run(100);
     ck_assert_int_eq(player_stop(&player), 0);
     ck_assert(!fake_card.running);
@@ -336,9 +268,7 @@ START_TEST(pause_that_fails_is_as_none)
 {
     fake_card.is_card = true;
     fake_card.pause_error = -ENOSYS;
-    start_playback();
-    ck_assert_int_eq(player_start(&player), 0);
-    ck_assert_int_eq(player_write(&player, BUFFER), BUFFER);
+    start_playback(BUFFER);
     fake_card_run(100);
     ck_assert_int_eq(player_stop(&player), 0);
     ck_assert(!fake_card.running);
@@ -348,9 +278,7 @@ END_TEST
 
 START_TEST(pause_that_does_not_end_costs_no_frame)
 {
-    start_playback();
-    ck_assert_int_eq(player_start(&player), 0);
-    ck_assert_int_eq(player_write(&player, BUFFER), BUFFER);
+    start_playback(BUFFER);
     fake_card_run(100);
     ck_assert_int_eq(player_stop(&player), 0);
     fake_card.pause_error = -EIO;
@@ -366,9 +294,7 @@ END_TEST
 START_TEST(plugin_without_pause_plays_its_ring_while_the_position_stands)
 {
     fake_card.can_pause = false;
-    start_playback();
-    ck_assert_int_eq(player_start(&player), 0);
-    ck_assert_int_eq(player_write(&player, BUFFER), BUFFER);
+    start_playback(BUFFER);
     fake_card_run(100);
     ck_assert_int_eq(player_stop(&player), 0);
     fake_card_run(PERIOD);
@@ -391,8 +317,7 @@ END_TEST
 
 START_TEST(stop_before_anything_was_written_is_nothing)
 {
-    start_playback();
-    ck_assert_int_eq(player_start(&player), 0);
+    start_playback(0);
     ck_assert_int_eq(player_stop(&player), 0);
     ck_assert_int_eq(player_write(&player, PERIOD), PERIOD);
     ck_assert_uint_eq(fake_card.starts, 0);
@@ -407,10 +332,9 @@ Suite *alsa_ring_suite(void)
     Suite *suite = suite_create("alsa_ring");
     TCase *tests = tcase_create("all");
 
-    tcase_add_checked_fixture(tests, setup, teardown);
-    tcase_add_loop_test(tests, every_frame_is_heard_once_by_any_access, 0,
-                        (int)ARRAY_SIZE(accesses));
-    tcase_add_loop_test(tests, channels_go_where_the_card_has_them, 0, (int)ARRAY_SIZE(accesses));
+    tcase_add_checked_fixture(tests, alsa_setup, alsa_teardown);
+    tcase_add_loop_test(tests, every_frame_is_heard_once_by_any_access, 0, ACCESSES);
+    tcase_add_loop_test(tests, channels_go_where_the_card_has_them, 0, ACCESSES);
     tcase_add_test(tests, card_whose_channels_can_be_chosen_gets_the_usual_order);
     tcase_add_test(tests, card_with_other_channels_gets_them_in_order);
     tcase_add_test(tests, write_takes_what_there_is_room_for);

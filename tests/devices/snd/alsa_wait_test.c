@@ -4,9 +4,8 @@
  * the time it says is left, against a scripted card.
  */
 #include "devices/snd/clock.h"
-#include "tests/alsa_player.h"
 #include "tests/capture.h"
-#include "tests/fake_card.h"
+#include "tests/devices/snd/alsa_fixture.h"
 #include "tests/wrap.h"
 
 #include <check.h>
@@ -14,33 +13,8 @@
 
 Suite *alsa_wait_suite(void);
 
-#define PERIOD    480 /* frames; 10 ms at 48 kHz */
-#define BUFFER    (4 * PERIOD)
 #define PERIOD_NS 10000000ull
 #define SPARE_NS  2500000ull /* how much later than the fds the time may be */
-
-static struct player player;
-
-static void setup(void)
-{
-    fake_card_init();
-    fake_card.can_pause = true;
-}
-
-static void teardown(void)
-{
-    player_fini(&player);
-    fake_card_fini();
-}
-
-/* Plays, with that many frames in the ring. */
-static void start_playback(unsigned frames)
-{
-    player_init(&player, "fake", PCM_OUTPUT);
-    ck_assert_int_eq(player_open(&player, 48000, PERIOD, BUFFER), 0);
-    ck_assert_int_eq(player_write(&player, frames), frames);
-    ck_assert_int_eq(player_start(&player), 0);
-}
 
 START_TEST(full_ring_wakes_once_when_a_period_was_played)
 {
@@ -141,14 +115,13 @@ END_TEST
 
 START_TEST(unplugged_card_wakes_the_stream)
 {
-    struct host_position position;
     struct capture capture;
 
     start_playback(BUFFER);
     fake_card_unplug();
     ck_assert_uint_eq(player_step(&player), 1);
     capture_start(&capture);
-    int looked = player_look(&player, &position);
+    int looked = player_look(&player);
     (void)capture_end(&capture);
     ck_assert_int_eq(looked, -ENODEV);
     ck_assert_uint_eq(player_step(&player), 0);
@@ -200,8 +173,7 @@ END_TEST
 
 START_TEST(fds_that_epoll_does_not_take_are_done_without)
 {
-    player_init(&player, "fake", PCM_OUTPUT);
-    ck_assert_int_eq(player_open(&player, 48000, PERIOD, BUFFER), 0);
+    open_playback();
     ck_assert_int_eq(player_write(&player, BUFFER), BUFFER);
     wrap_fail_after(WRAP_EPOLL_CTL, 0, EPERM);
     ck_assert_int_eq(player_start(&player), 0);
@@ -216,9 +188,7 @@ START_TEST(recording_wakes_when_a_period_is_there)
 {
     uint32_t frames[PERIOD];
 
-    player_init(&player, "fake", PCM_INPUT);
-    ck_assert_int_eq(player_open(&player, 48000, PERIOD, BUFFER), 0);
-    ck_assert_int_eq(player_start(&player), 0);
+    start_capture();
     ck_assert_uint_gt(player_remaining(&player, PERIOD), PERIOD_NS);
     fake_card_run(PERIOD - 1);
     ck_assert_uint_eq(player_step(&player), 0);
@@ -235,7 +205,7 @@ END_TEST
 START_TEST(null_pcm_plays_as_fast_as_it_is_fed)
 {
     player_init(&player, "null", PCM_OUTPUT);
-    ck_assert_int_eq(player_open(&player, 48000, PERIOD, BUFFER), 0);
+    ck_assert_int_eq(open_again(), 0);
     ck_assert_int_eq(player_start(&player), 0);
     player.limit = 480000;
     ck_assert(player_run(&player, PERIOD, 5000));
@@ -248,7 +218,7 @@ Suite *alsa_wait_suite(void)
     Suite *suite = suite_create("alsa_wait");
     TCase *tests = tcase_create("all");
 
-    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_checked_fixture(tests, alsa_setup, alsa_teardown);
     tcase_add_loop_test(tests, full_ring_wakes_once_when_a_period_was_played, 0, 2);
     tcase_add_test(tests, any_of_several_fds_wakes);
     tcase_add_test(tests, ring_with_room_for_a_period_goes_by_time_alone);

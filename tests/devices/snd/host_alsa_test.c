@@ -6,9 +6,8 @@
  */
 #include "devices/snd/clock.h"
 #include "tests/alloc_fail.h"
-#include "tests/alsa_player.h"
 #include "tests/capture.h"
-#include "tests/fake_card.h"
+#include "tests/devices/snd/alsa_fixture.h"
 #include "tests/wrap.h"
 #include "vmm/opts.h"
 
@@ -19,29 +18,6 @@
 #include <unistd.h>
 
 Suite *host_alsa_suite(void);
-
-#define PERIOD 480 /* frames; 10 ms at 48 kHz */
-#define BUFFER (4 * PERIOD)
-
-static struct player player;
-
-static void setup(void)
-{
-    fake_card_init();
-    fake_card.can_pause = true;
-}
-
-static void teardown(void)
-{
-    player_fini(&player);
-    fake_card_fini();
-}
-
-static void start_playback(void)
-{
-    player_init(&player, "fake", PCM_OUTPUT);
-    ck_assert_int_eq(player_open(&player, 48000, PERIOD, BUFFER), 0);
-}
 
 /* -- what the PCM can do -- */
 
@@ -143,7 +119,7 @@ END_TEST
 
 START_TEST(period_and_buffer_are_the_guests)
 {
-    start_playback();
+    open_playback();
     ck_assert_uint_eq(fake_card.io.period_size, PERIOD);
     ck_assert_uint_eq(fake_card.io.buffer_size, BUFFER);
 }
@@ -152,7 +128,7 @@ END_TEST
 START_TEST(period_and_buffer_come_as_near_as_the_card_can)
 {
     fake_card.period_frames_max = 256;
-    start_playback();
+    open_playback();
     ck_assert_uint_eq(fake_card.io.period_size, 256);
     ck_assert_uint_ge(fake_card.io.buffer_size, BUFFER - 256);
     ck_assert_uint_le(fake_card.io.buffer_size, BUFFER + 256);
@@ -171,7 +147,7 @@ END_TEST
 START_TEST(mixing_plugin_has_a_period_more_that_is_never_filled)
 {
     fake_card.is_plug = true;
-    start_playback();
+    open_playback();
     ck_assert_uint_eq(fake_card.io.buffer_size, BUFFER + PERIOD);
     ck_assert_int_eq(player_write(&player, BUFFER + PERIOD), BUFFER);
     ck_assert_int_eq(player_write(&player, PERIOD), 0);
@@ -188,7 +164,7 @@ START_TEST(frames_pass_through_plugins_unchanged)
     ck_assert_int_ge(fd, 0);
     (void)snprintf(device, sizeof(device), "plug:'file:%s,raw'", path);
     player_init(&player, device, PCM_OUTPUT);
-    ck_assert_int_eq(player_open(&player, 48000, PERIOD, BUFFER), 0);
+    ck_assert_int_eq(open_again(), 0);
     ck_assert_int_eq(player_start(&player), 0);
     player.limit = 10 * PERIOD;
     ck_assert(player_run(&player, PERIOD, 5000));
@@ -229,7 +205,7 @@ START_TEST(real_time_priority_is_taken_where_it_is_permitted)
     struct sched_param param = {.sched_priority = 10};
 
     player_init_opts(&player, player_opts("fake", "on"), PCM_OUTPUT);
-    ck_assert_int_eq(player_open(&player, 48000, PERIOD, BUFFER), 0);
+    ck_assert_int_eq(open_again(), 0);
     ck_assert_int_eq(player_write(&player, PERIOD), PERIOD);
     ck_assert_int_eq(player_start(&player), 0);
     bool taken = sched_getscheduler(0) == (SCHED_FIFO | SCHED_RESET_ON_FORK);
@@ -246,14 +222,11 @@ END_TEST
 START_TEST(last_frames_are_heard_after_close)
 {
     fake_card.fifo_frames = 4800; /* 100 ms */
-    start_playback();
-    ck_assert_int_eq(player_start(&player), 0);
-    ck_assert_int_eq(player_write(&player, PERIOD), PERIOD);
+    start_playback(PERIOD);
     fake_card_run(PERIOD);
-    struct host_position position;
-    ck_assert_int_eq(player_look(&player, &position), 0);
-    ck_assert_uint_eq(position.consumed_frames, PERIOD);
-    ck_assert_uint_eq(position.latency_frames, 4800);
+    ck_assert_int_eq(player_look(&player), 0);
+    ck_assert_uint_eq(player.position.consumed_frames, PERIOD);
+    ck_assert_uint_eq(player.position.latency_frames, 4800);
     ck_assert_int_eq(player_stop(&player), 0);
     uint64_t before = timebase_monotonic.now_ns(&timebase_monotonic);
     player_close(&player);
@@ -268,9 +241,7 @@ END_TEST
 START_TEST(close_in_the_middle_is_at_once)
 {
     fake_card.fifo_frames = 48000;
-    start_playback();
-    ck_assert_int_eq(player_start(&player), 0);
-    ck_assert_int_eq(player_write(&player, BUFFER), BUFFER);
+    start_playback(BUFFER);
     fake_card_run(PERIOD);
     uint64_t before = timebase_monotonic.now_ns(&timebase_monotonic);
     player_close(&player);
@@ -278,7 +249,7 @@ START_TEST(close_in_the_middle_is_at_once)
     ck_assert_uint_lt(timebase_monotonic.now_ns(&timebase_monotonic) - before, 100000000);
     ck_assert(!fake_card.is_open);
     /* And it can be opened again, from frame 0. */
-    ck_assert_int_eq(player_open(&player, 48000, PERIOD, BUFFER), 0);
+    ck_assert_int_eq(open_again(), 0);
     player_check(&player, 0, 0);
 }
 END_TEST
@@ -286,12 +257,10 @@ END_TEST
 START_TEST(open_waits_for_the_pcm_that_is_being_closed)
 {
     fake_card.fifo_frames = 2400; /* 50 ms */
-    start_playback();
-    ck_assert_int_eq(player_start(&player), 0);
-    ck_assert_int_eq(player_write(&player, PERIOD), PERIOD);
+    start_playback(PERIOD);
     fake_card_run(PERIOD);
     player_close(&player);
-    ck_assert_int_eq(player_open(&player, 48000, PERIOD, BUFFER), 0); /* or it would be busy */
+    ck_assert_int_eq(open_again(), 0); /* or it would be busy */
     ck_assert_uint_eq(fake_card.closes, 2);
 }
 END_TEST
@@ -299,9 +268,7 @@ END_TEST
 START_TEST(without_a_thread_it_is_closed_at_once)
 {
     fake_card.fifo_frames = 48000;
-    start_playback();
-    ck_assert_int_eq(player_start(&player), 0);
-    ck_assert_int_eq(player_write(&player, PERIOD), PERIOD);
+    start_playback(PERIOD);
     fake_card_run(PERIOD);
     wrap_fail_after(WRAP_PTHREAD_CREATE, 0, EAGAIN);
     player_close(&player);
@@ -315,20 +282,17 @@ END_TEST
 START_TEST(unplugged_card_fails_all_and_is_told_once)
 {
     struct capture capture;
-    struct host_position position;
 
-    start_playback();
-    ck_assert_int_eq(player_start(&player), 0);
-    ck_assert_int_eq(player_write(&player, BUFFER), BUFFER);
+    start_playback(BUFFER);
     fake_card_unplug();
     capture_start(&capture);
-    int looked = player_look(&player, &position);
-    int looked_again = player_look(&player, &position);
+    int looked = player_look(&player);
+    int looked_again = player_look(&player);
     ssize_t wrote = player_write(&player, 1);
     int stopped = player_stop(&player);
     int started = player_start(&player);
     player_close(&player);
-    int reopened = player_open(&player, 48000, PERIOD, BUFFER);
+    int reopened = open_again();
     const char *text = capture_end(&capture);
     ck_assert_int_eq(looked, -ENODEV);
     ck_assert_int_eq(looked_again, -ENODEV);
@@ -344,17 +308,14 @@ END_TEST
 START_TEST(card_that_is_plugged_in_again_plays)
 {
     struct capture capture;
-    struct host_position position;
 
-    start_playback();
-    ck_assert_int_eq(player_start(&player), 0);
-    ck_assert_int_eq(player_write(&player, BUFFER), BUFFER);
+    start_playback(BUFFER);
     fake_card_unplug();
     capture_start(&capture);
-    int looked = player_look(&player, &position);
+    int looked = player_look(&player);
     player_close(&player);
     fake_card.open_error = 0;
-    int reopened = player_open(&player, 48000, PERIOD, BUFFER);
+    int reopened = open_again();
     const char *text = capture_end(&capture);
     ck_assert_int_eq(looked, -ENODEV);
     ck_assert_int_eq(reopened, 0);
@@ -369,9 +330,8 @@ END_TEST
 START_TEST(error_of_any_call_is_passed_on)
 {
     struct capture capture;
-    struct host_position position;
 
-    start_playback();
+    open_playback();
     ck_assert_int_eq(player_write(&player, PERIOD), PERIOD);
     fake_card.start_error = -EIO;
     capture_start(&capture);
@@ -381,9 +341,9 @@ START_TEST(error_of_any_call_is_passed_on)
     player_close(&player);
     fake_card.start_error = 0;
     capture_start(&capture);
-    int reopened = player_open(&player, 48000, PERIOD, BUFFER);
+    int reopened = open_again();
     fake_card.status_error = -500001; /* one of alsa-lib's own */
-    int looked = player_look(&player, &position);
+    int looked = player_look(&player);
     (void)capture_end(&capture);
     ck_assert_int_eq(reopened, 0);
     ck_assert_int_eq(looked, -EIO);
@@ -395,7 +355,7 @@ Suite *host_alsa_suite(void)
     Suite *suite = suite_create("host_alsa");
     TCase *tests = tcase_create("all");
 
-    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_checked_fixture(tests, alsa_setup, alsa_teardown);
     tcase_add_test(tests, caps_are_those_of_the_pcm);
     tcase_add_test(tests, what_the_pcm_cannot_combine_is_known);
     tcase_add_test(tests, caps_of_a_pcm_that_does_all_are_every_format_and_rate);
