@@ -1,31 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Tests of devices/snd/attach.c, and of streams whose host has a clock, is slow, or goes away. */
 #include "tests/capture.h"
-#include "tests/devices/snd/probe_host.h"
+#include "tests/devices/snd/probe_fixture.h"
 
-#include <check.h>
 #include <poll.h>
 #include <string.h>
-
-static struct rig rig;
-static struct probe probe;
-
-static void set_up(const char *options)
-{
-    rig_start(&rig, options);
-    probe_install(&probe, &rig, 0, true);
-}
-
-static void tear_down(void)
-{
-    rig_end(&rig);
-    probe_fini(&probe);
-}
-
-static void command(uint32_t code)
-{
-    ck_assert_uint_eq(rig_command(&rig, code, 0), RIG_OK);
-}
 
 /* Sends a 10 ms period whose every sample is `value`. */
 static uint16_t play(int16_t value)
@@ -62,7 +41,7 @@ START_TEST(messages_complete_by_the_hosts_position_alone)
 {
     struct rig_done done;
 
-    set_up("host=null");
+    set_up("host=null", true);
     rig_prepare(&rig, 0);
     probe.capacity = 1000;
     for (int16_t i = 0; i < 4; i++)
@@ -93,7 +72,7 @@ END_TEST
 
 START_TEST(stream_looks_when_the_host_expects_a_period_to_end)
 {
-    set_up("host=null");
+    set_up("host=null", true);
     rig_prepare(&rig, 0);
     (void)play(1);
     command(RIG_START);
@@ -112,7 +91,7 @@ END_TEST
 
 START_TEST(frames_that_the_host_lost_are_written_again)
 {
-    set_up("host=null,expect='seconds=0.03+-0.0001'");
+    set_up("host=null,expect='seconds=0.03+-0.0001'", true);
     rig_prepare(&rig, 0);
     probe.capacity = 1000;
     for (int16_t i = 0; i < 3; i++)
@@ -140,7 +119,7 @@ END_TEST
 /* A card that can't pause drops what it holds at STOP; it is written again at START. */
 START_TEST(pause_without_pause_loses_nothing)
 {
-    set_up("host=null");
+    set_up("host=null", true);
     rig_prepare(&rig, 0);
     (void)play(1);
     (void)play(2);
@@ -164,7 +143,7 @@ END_TEST
 
 START_TEST(underrun_of_the_guest_is_counted_with_the_hosts_clock_too)
 {
-    set_up("host=null");
+    set_up("host=null", true);
     rig_prepare(&rig, 0);
     (void)play(1);
     command(RIG_START);
@@ -198,7 +177,7 @@ START_TEST(stream_goes_on_in_real_time_without_its_host)
 {
     struct rig_done done;
 
-    set_up("host=null");
+    set_up("host=null", true);
     rig_prepare(&rig, 0);
     for (int16_t i = 0; i < 4; i++)
         (void)play(i);
@@ -231,7 +210,7 @@ END_TEST
 
 START_TEST(host_that_returns_is_heard_again)
 {
-    set_up("host=null");
+    set_up("host=null", true);
     rig_prepare(&rig, 0);
     for (int16_t i = 0; i < 4; i++)
         (void)play(i);
@@ -261,7 +240,7 @@ START_TEST(absent_host_can_mean_errors)
 {
     struct rig_done done;
 
-    set_up("host=null,unplugged=error");
+    set_up("host=null,unplugged=error", true);
     rig_prepare(&rig, 0);
     (void)play(1);
     (void)play(2);
@@ -278,7 +257,7 @@ END_TEST
 /* proves: SND-51 */
 START_TEST(host_failure_in_a_command_leaves_the_state)
 {
-    set_up("host=null,unplugged=error");
+    set_up("host=null,unplugged=error", true);
     rig_prepare(&rig, 0);
     probe.start_result = -EIO;
     ck_assert_uint_eq(rig_command(&rig, RIG_START, 0), RIG_IO_ERR);
@@ -303,7 +282,7 @@ END_TEST
 
 START_TEST(host_failure_in_start_or_stop_can_mean_silence)
 {
-    set_up("host=null,unplugged=silence");
+    set_up("host=null,unplugged=silence", true);
     rig_prepare(&rig, 0);
     for (int16_t i = 0; i < 4; i++)
         (void)play(i);
@@ -334,11 +313,7 @@ static gpa_t prepare_begin(void)
     const le32 request[] = {to_le32(RIG_PREPARE), to_le32(0)};
 
     ck_assert_uint_eq(rig_set_params(&rig, 0, 4 * 1920, 1920, 2, RIG_S16, RIG_48000), RIG_OK);
-    gpa_t in = rig_alloc(&rig, 8), out = rig_alloc(&rig, 4);
-    ck_assert_int_eq(memory_write(&rig.mem, in, request, 8), 0);
-    const struct fake_piece pieces[] = {{in, 8, 0}, {out, 4, FAKE_WRITE}};
-    (void)rig_send(&rig, RIG_CONTROL, pieces, 2);
-    return out;
+    return rig_ask(&rig, request, 8);
 }
 
 /* Lets the thread get through and waits for its end. */
@@ -352,7 +327,7 @@ static void open_gate(void)
 
 static void set_up_slow(void)
 {
-    set_up("host=null,streams=2");
+    set_up("host=null,streams=2", true);
     probe.class.open_blocks = true;
 }
 
@@ -440,10 +415,7 @@ START_TEST(another_command_ends_the_wait)
     gpa_t reply = prepare_begin();
     capture_start(&capture);
     const le32 request[] = {to_le32(RIG_RELEASE), to_le32(0)};
-    gpa_t in = rig_alloc(&rig, 8), out = rig_alloc(&rig, 4);
-    ck_assert_int_eq(memory_write(&rig.mem, in, request, 8), 0);
-    const struct fake_piece pieces[] = {{in, 8, 0}, {out, 4, FAKE_WRITE}};
-    (void)rig_send(&rig, RIG_CONTROL, pieces, 2);
+    gpa_t out = rig_ask(&rig, request, 8);
     (void)capture_end(&capture);
     ck_assert(fake_used(&rig.drv.ring[RIG_CONTROL], &id, &used));
     ck_assert(fake_used(&rig.drv.ring[RIG_CONTROL], &id, &used));
@@ -486,10 +458,7 @@ START_TEST(what_was_opened_for_other_parameters_is_opened_again)
     rig_restart(&rig);
     const le32 request[] = {to_le32(RIG_PREPARE), to_le32(0)};
     ck_assert_uint_eq(rig_set_params(&rig, 0, 3840, 1920, 2, RIG_S32, RIG_44100), RIG_OK);
-    gpa_t in = rig_alloc(&rig, 8), out = rig_alloc(&rig, 4);
-    ck_assert_int_eq(memory_write(&rig.mem, in, request, 8), 0);
-    const struct fake_piece pieces[] = {{in, 8, 0}, {out, 4, FAKE_WRITE}};
-    (void)rig_send(&rig, RIG_CONTROL, pieces, 2);
+    gpa_t out = rig_ask(&rig, request, 8);
     open_gate();
     rig_step(&rig);
     ck_assert(!fake_used(&rig.drv.ring[RIG_CONTROL], &id, &used));

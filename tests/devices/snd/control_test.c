@@ -15,15 +15,9 @@ static struct query query(uint32_t code, uint32_t start, uint32_t count, uint32_
     return (struct query){to_le32(code), to_le32(start), to_le32(count), to_le32(size)};
 }
 
-static uint32_t le32_at(const uint8_t *bytes)
-{
-    return (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
-           (uint32_t)bytes[3] << 24;
-}
-
 static uint64_t le64_at(const uint8_t *bytes)
 {
-    return le32_at(bytes) | (uint64_t)le32_at(bytes + 4) << 32;
+    return rig_le32(bytes) | (uint64_t)rig_le32(bytes + 4) << 32;
 }
 
 /* -- what the device says it is -- */
@@ -62,8 +56,9 @@ START_TEST(pcm_info_tells_what_was_asked_for)
     ck_assert_uint_eq(rig_control(&rig, &request, 16, reply, sizeof(reply), &used), RIG_OK);
     ck_assert_uint_eq(used, 4 + 64);
     for (const uint8_t *info = reply + 4; info < reply + sizeof(reply); info += 32) {
-        ck_assert_uint_eq(le32_at(info + 0), 0);        /* hda_fn_nid */
-        ck_assert_uint_eq(le32_at(info + 4) & ~16u, 0); /* features: no shared memory, no polling */
+        ck_assert_uint_eq(rig_le32(info + 0), 0); /* hda_fn_nid */
+        ck_assert_uint_eq(rig_le32(info + 4) & ~16u,
+                          0); /* features: no shared memory, no polling */
         ck_assert_uint_eq(le64_at(info + 8), 1 << 5 | 1 << 19);
         ck_assert_uint_eq(le64_at(info + 16), 1 << 6 | 1 << 7);
         ck_assert_uint_eq(info[24], 0); /* output */
@@ -117,8 +112,8 @@ START_TEST(channel_maps_cover_one_to_eight_channels)
     ck_assert_uint_eq(used, sizeof(reply));
     for (unsigned i = 0; i < 8; i++) {
         const uint8_t *map = reply + 4 + i * 24;
-        ck_assert_uint_eq(le32_at(map), 0); /* the streams' function group, or Linux oopses */
-        ck_assert_uint_eq(map[4], 0);       /* output */
+        ck_assert_uint_eq(rig_le32(map), 0); /* the streams' function group, or Linux oopses */
+        ck_assert_uint_eq(map[4], 0);        /* output */
         ck_assert_uint_eq(map[5], i + 1);
         ck_assert_mem_eq(map + 6, positions[i], 8);
         for (unsigned at = 8; at < 18; at++)
@@ -141,11 +136,11 @@ START_TEST(streams_are_dealt_out_to_pcm_devices)
     rig_start(&rig, "host=null,streams=3,capture=2,pcms=2,channels=2");
     ck_assert_uint_eq(rig_control(&rig, &pcms, 16, reply, sizeof(reply), NULL), RIG_OK);
     for (unsigned i = 0; i < 5; i++)
-        ck_assert_uint_eq(le32_at(reply + 4 + 32 * i), nids[i]);
+        ck_assert_uint_eq(rig_le32(reply + 4 + 32 * i), nids[i]);
     ck_assert_uint_eq(fake_read(&rig.drv, FAKE_CONFIG + 8), 4); /* by device and direction */
     ck_assert_uint_eq(rig_control(&rig, &maps, 16, reply, 4 + 4 * 24, NULL), RIG_OK);
     for (unsigned i = 0; i < 4; i++) {
-        ck_assert_uint_eq(le32_at(reply + 4 + 24 * i), i / 2);
+        ck_assert_uint_eq(rig_le32(reply + 4 + 24 * i), i / 2);
         ck_assert_uint_eq(reply[4 + 24 * i + 4], i % 2);
     }
     rig_end(&rig);

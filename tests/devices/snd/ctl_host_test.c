@@ -5,7 +5,7 @@
  * specification's. The mixer's thread is a real one: what it does is waited for.
  */
 #include "tests/capture.h"
-#include "tests/devices/snd/sound_rig.h"
+#include "tests/devices/snd/ctl_guest.h"
 #include "tests/fake_mixer.h"
 
 #include <check.h>
@@ -14,20 +14,8 @@
 
 Suite *ctl_host_suite(void);
 
-enum {
-    CTL_INFO = 0x300,
-    CTL_ENUM_ITEMS = 0x301,
-    CTL_READ = 0x302,
-    CTL_WRITE = 0x303,
-    CTL_TLV_READ = 0x304,
-    CTL_TLV_WRITE = 0x305,
-    CTL_TLV_COMMAND = 0x306,
-};
-enum { BOOLEAN, INTEGER, INTEGER64, ENUMERATED, BYTES, IEC958_TYPE };
-enum { READ = 1, WRITE = 2, VOLATILE = 4, INACTIVE = 8, TLV_ALL = 112 };
-
 /* The guest's numbers of the card's elements: those of the mixer that the wire can have. */
-enum { VOLUME, SWITCH, SOURCE, SERIAL, IEC958, BIG, METER, OTHER_SWITCH, ELEMENTS };
+enum { VOLUME, SWITCH, SOURCE, SERIAL, SPDIF, BIG, METER, OTHER_SWITCH, ELEMENTS };
 
 #define OPTIONS "host=null,controls=host,mixer=fake"
 
@@ -44,12 +32,6 @@ static void teardown(void)
     fake_mixer_hang(false);
     rig_end(&rig);
     fake_mixer_fini();
-}
-
-static uint32_t le32_at(const uint8_t *bytes)
-{
-    return (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
-           (uint32_t)bytes[3] << 24;
 }
 
 /* -- requests -- */
@@ -99,33 +81,10 @@ static uint32_t answer(const struct asked *asked, uint8_t *ret_reply, uint32_t *
     return rig_load32(&rig, asked->reply);
 }
 
-static uint32_t call(uint32_t code, uint32_t id, const void *data, uint32_t len)
-{
-    const struct asked asked = ask(code, id, data, len);
-
-    return answer(&asked, NULL, NULL);
-}
-
-static uint32_t write_words(uint32_t id, uint32_t first, uint32_t second)
-{
-    const le32 value[128] = {to_le32(first), to_le32(second)};
-
-    return call(CTL_WRITE, id, value, sizeof(value)); /* Linux sends all of the union */
-}
-
-static uint32_t read_word(uint32_t id, unsigned at)
-{
-    uint8_t reply[REPLY_BYTES] = {0};
-    const struct asked asked = ask(CTL_READ, id, NULL, 0);
-
-    ck_assert_uint_eq(answer(&asked, reply, NULL), RIG_OK);
-    return le32_at(reply + (size_t)4 * at);
-}
-
 /* Waits until an element reads so. */
 static void becomes(uint32_t id, uint32_t word)
 {
-    while (read_word(id, 0) != word)
+    while (ctl_read(&rig, id, 0) != word)
         usleep(1000);
 }
 
@@ -176,7 +135,7 @@ static const struct {
     {"Master Playback Switch", BOOLEAN, READ | WRITE, 1, 0, {0}},
     {"Capture Source", ENUMERATED, READ | WRITE, 1, 0, {3}},
     {"Serial", BYTES, READ | WRITE, 4, 0, {0}},
-    {"IEC958 Playback Default", IEC958_TYPE, READ | WRITE, 1, 0, {0}},
+    {"IEC958 Playback Default", IEC958, READ | WRITE, 1, 0, {0}},
     {"Big", INTEGER64, READ | WRITE, 2, 0, {0, (uint32_t)-256, 0, 256, 0, 0}},
     {"Meter", INTEGER, READ | VOLATILE, 1, 0, {0, 99, 0}},
     {"Master Playback Switch", BOOLEAN, READ | WRITE, 1, 1, {0}},
@@ -193,13 +152,13 @@ START_TEST(elements_of_the_mixer_are_the_guests)
     ck_assert_uint_eq(rig_control(&rig, request, 16, reply, sizeof(reply), NULL), RIG_OK);
     for (unsigned id = 0; id < ELEMENTS; id++) {
         const uint8_t *info = reply + 4 + (size_t)id * 92;
-        ck_assert_uint_eq(le32_at(info + 8), elements[id].type);
-        ck_assert_uint_eq(le32_at(info + 12), elements[id].access);
-        ck_assert_uint_eq(le32_at(info + 16), elements[id].count);
-        ck_assert_uint_eq(le32_at(info + 20), elements[id].index);
+        ck_assert_uint_eq(rig_le32(info + 8), elements[id].type);
+        ck_assert_uint_eq(rig_le32(info + 12), elements[id].access);
+        ck_assert_uint_eq(rig_le32(info + 16), elements[id].count);
+        ck_assert_uint_eq(rig_le32(info + 20), elements[id].index);
         ck_assert_str_eq((const char *)info + 24, elements[id].name);
         for (unsigned word = 0; word < 6; word++)
-            ck_assert_uint_eq(le32_at(info + 68 + (size_t)4 * word), elements[id].limits[word]);
+            ck_assert_uint_eq(rig_le32(info + 68 + (size_t)4 * word), elements[id].limits[word]);
     }
 }
 END_TEST
@@ -216,7 +175,7 @@ START_TEST(items_have_their_names)
     ck_assert_uint_eq(used, 4 + 3 * 64);
     for (unsigned i = 0; i < 3; i++)
         ck_assert_str_eq((const char *)reply + (size_t)64 * i, names[i]);
-    ck_assert_uint_eq(call(CTL_ENUM_ITEMS, SWITCH, NULL, 0), RIG_NOT_SUPP);
+    ck_assert_uint_eq(ctl_send(&rig, CTL_ENUM_ITEMS, SWITCH, NULL, 0), RIG_NOT_SUPP);
 }
 END_TEST
 
@@ -226,23 +185,23 @@ END_TEST
 /* proves: SND-84, SND-85 */
 START_TEST(integer_is_read_and_written)
 {
-    ck_assert_uint_eq(read_word(VOLUME, 0), 50);
-    ck_assert_uint_eq(write_words(VOLUME, 0, 150), RIG_OK);
+    ck_assert_uint_eq(ctl_read(&rig, VOLUME, 0), 50);
+    ck_assert_uint_eq(ctl_write(&rig, VOLUME, 0, 150), RIG_OK);
     ck_assert_int_eq(fake_mixer_value(FAKE_VOLUME).integer[0], -50);
     ck_assert_int_eq(fake_mixer_value(FAKE_VOLUME).integer[1], 100);
-    ck_assert_uint_eq(read_word(VOLUME, 0), 0);
-    ck_assert_uint_eq(read_word(VOLUME, 1), 150);
+    ck_assert_uint_eq(ctl_read(&rig, VOLUME, 0), 0);
+    ck_assert_uint_eq(ctl_read(&rig, VOLUME, 1), 150);
 }
 END_TEST
 
 START_TEST(boolean_and_enumerated_are_written)
 {
-    ck_assert_uint_eq(write_words(SWITCH, 1, 0), RIG_OK);
+    ck_assert_uint_eq(ctl_write(&rig, SWITCH, 1, 0), RIG_OK);
     ck_assert_int_eq(fake_mixer_value(FAKE_SWITCH).integer[0], 1);
-    ck_assert_uint_eq(read_word(SWITCH, 0), 1);
-    ck_assert_uint_eq(write_words(SOURCE, 2, 0), RIG_OK);
+    ck_assert_uint_eq(ctl_read(&rig, SWITCH, 0), 1);
+    ck_assert_uint_eq(ctl_write(&rig, SOURCE, 2, 0), RIG_OK);
     ck_assert_uint_eq(fake_mixer_value(FAKE_SOURCE).item, 2);
-    ck_assert_uint_eq(read_word(SOURCE, 0), 2);
+    ck_assert_uint_eq(ctl_read(&rig, SOURCE, 0), 2);
 }
 END_TEST
 
@@ -255,10 +214,10 @@ START_TEST(integer64_is_written)
 
     ck_assert_uint_eq(answer(&asked, reply, &used), RIG_OK);
     ck_assert_uint_eq(used, 4 + 16);
-    ck_assert_uint_eq(call(CTL_WRITE, BIG, value, sizeof(value)), RIG_OK);
+    ck_assert_uint_eq(ctl_send(&rig, CTL_WRITE, BIG, value, sizeof(value)), RIG_OK);
     ck_assert_int_eq(fake_mixer_value(FAKE_BIG).integer64[0], -(1ll << 40));
     ck_assert_int_eq(fake_mixer_value(FAKE_BIG).integer64[1], 5ll << 32);
-    ck_assert_uint_eq(read_word(BIG, 3), 5);
+    ck_assert_uint_eq(ctl_read(&rig, BIG, 3), 5);
 }
 END_TEST
 
@@ -266,16 +225,16 @@ START_TEST(bytes_and_iec958_are_written)
 {
     uint8_t value[512] = {1, 2, 3, 255};
 
-    ck_assert_uint_eq(call(CTL_WRITE, SERIAL, value, 512), RIG_OK);
+    ck_assert_uint_eq(ctl_send(&rig, CTL_WRITE, SERIAL, value, 512), RIG_OK);
     ck_assert_mem_eq(fake_mixer_value(FAKE_SERIAL).bytes, value, 4);
-    ck_assert_uint_eq(read_word(SERIAL, 0), 0xff030201);
+    ck_assert_uint_eq(ctl_read(&rig, SERIAL, 0), 0xff030201);
     value[175] = 0x5a; /* the last of dig_subframe */
     value[24 + 146] = 0xa5;
-    ck_assert_uint_eq(call(CTL_WRITE, IEC958, value, 512), RIG_OK);
+    ck_assert_uint_eq(ctl_send(&rig, CTL_WRITE, SPDIF, value, 512), RIG_OK);
     ck_assert_uint_eq(fake_mixer_value(FAKE_IEC958).iec958.status[3], 255);
     ck_assert_uint_eq(fake_mixer_value(FAKE_IEC958).iec958.subcode[146], 0xa5);
     ck_assert_uint_eq(fake_mixer_value(FAKE_IEC958).iec958.dig_subframe[3], 0x5a);
-    const struct asked asked = ask(CTL_READ, IEC958, NULL, 0);
+    const struct asked asked = ask(CTL_READ, SPDIF, NULL, 0);
     uint8_t reply[REPLY_BYTES];
     uint32_t used;
     ck_assert_uint_eq(answer(&asked, reply, &used), RIG_OK);
@@ -288,25 +247,25 @@ END_TEST
 /* proves: SND-87 */
 START_TEST(volatile_element_is_always_asked_for)
 {
-    uint32_t first = read_word(METER, 0);
+    uint32_t first = ctl_read(&rig, METER, 0);
 
-    ck_assert_uint_eq(read_word(METER, 0), first + 1);
-    ck_assert_uint_eq(read_word(METER, 0), first + 2);
+    ck_assert_uint_eq(ctl_read(&rig, METER, 0), first + 1);
+    ck_assert_uint_eq(ctl_read(&rig, METER, 0), first + 2);
     (void)offer();
     check_no_event();
-    ck_assert_uint_eq(write_words(METER, 1, 0), RIG_NOT_SUPP);
+    ck_assert_uint_eq(ctl_write(&rig, METER, 1, 0), RIG_NOT_SUPP);
 }
 END_TEST
 
 /* proves: SND-86 */
 START_TEST(values_that_can_not_be_never_get_to_the_card)
 {
-    ck_assert_uint_eq(write_words(VOLUME, 151, 0), RIG_BAD_MSG);
-    ck_assert_uint_eq(write_words(VOLUME, 0, (uint32_t)-1), RIG_BAD_MSG);
-    ck_assert_uint_eq(write_words(SWITCH, 2, 0), RIG_BAD_MSG);
-    ck_assert_uint_eq(write_words(SOURCE, 3, 0), RIG_BAD_MSG);
-    ck_assert_uint_eq(call(CTL_WRITE, VOLUME, NULL, 0), RIG_BAD_MSG);
-    ck_assert_uint_eq(write_words(ELEMENTS, 0, 0), RIG_BAD_MSG);
+    ck_assert_uint_eq(ctl_write(&rig, VOLUME, 151, 0), RIG_BAD_MSG);
+    ck_assert_uint_eq(ctl_write(&rig, VOLUME, 0, (uint32_t)-1), RIG_BAD_MSG);
+    ck_assert_uint_eq(ctl_write(&rig, SWITCH, 2, 0), RIG_BAD_MSG);
+    ck_assert_uint_eq(ctl_write(&rig, SOURCE, 3, 0), RIG_BAD_MSG);
+    ck_assert_uint_eq(ctl_send(&rig, CTL_WRITE, VOLUME, NULL, 0), RIG_BAD_MSG);
+    ck_assert_uint_eq(ctl_write(&rig, ELEMENTS, 0, 0), RIG_BAD_MSG);
     ck_assert_int_eq(fake_mixer_value(FAKE_VOLUME).integer[0], 0);
     ck_assert_int_eq(fake_mixer_value(FAKE_SWITCH).integer[0], 0);
     ck_assert_uint_eq(fake_mixer_value(FAKE_SOURCE).item, 0);
@@ -316,10 +275,10 @@ END_TEST
 START_TEST(card_that_refuses_a_value_is_an_error)
 {
     fake_mixer_fail(-EINVAL);
-    ck_assert_uint_eq(write_words(VOLUME, 1, 1), RIG_IO_ERR);
-    ck_assert_uint_eq(read_word(VOLUME, 0), 50);
+    ck_assert_uint_eq(ctl_write(&rig, VOLUME, 1, 1), RIG_IO_ERR);
+    ck_assert_uint_eq(ctl_read(&rig, VOLUME, 0), 50);
     fake_mixer_fail(0);
-    ck_assert_uint_eq(write_words(VOLUME, 1, 1), RIG_OK);
+    ck_assert_uint_eq(ctl_write(&rig, VOLUME, 1, 1), RIG_OK);
 }
 END_TEST
 
@@ -330,7 +289,7 @@ START_TEST(values_of_the_card_are_brought_within_its_limits)
 
     fake_mixer_change(FAKE_VOLUME, &loud);
     becomes(VOLUME, 150);
-    ck_assert_uint_eq(read_word(VOLUME, 1), 0);
+    ck_assert_uint_eq(ctl_read(&rig, VOLUME, 1), 0);
     fake_mixer_change(FAKE_SOURCE, &item);
     becomes(SOURCE, 2);
 }
@@ -350,8 +309,8 @@ START_TEST(metadata_are_the_cards)
     ck_assert_uint_eq(answer(&asked, reply, &used), RIG_OK);
     ck_assert_uint_eq(used, 4 + 56);
     for (unsigned i = 0; i < 14; i++)
-        ck_assert_uint_eq(le32_at(reply + (size_t)4 * i), want[i]);
-    ck_assert_uint_eq(call(CTL_TLV_READ, SWITCH, NULL, 0), RIG_NOT_SUPP);
+        ck_assert_uint_eq(rig_le32(reply + (size_t)4 * i), want[i]);
+    ck_assert_uint_eq(ctl_send(&rig, CTL_TLV_READ, SWITCH, NULL, 0), RIG_NOT_SUPP);
 }
 END_TEST
 
@@ -360,13 +319,13 @@ START_TEST(metadata_are_handed_on_and_told)
     const le32 tlv[] = {to_le32(7), to_le32(4), to_le32(0xabcd), to_le32(0)};
     gpa_t event = offer();
 
-    ck_assert_uint_eq(call(CTL_TLV_WRITE, VOLUME, tlv, 12), RIG_OK);
+    ck_assert_uint_eq(ctl_send(&rig, CTL_TLV_WRITE, VOLUME, tlv, 12), RIG_OK);
     ck_assert_uint_eq(fake_mixer_tlv_op(), 0x0001abcd);
     check_event(event, VOLUME, 4);
-    ck_assert_uint_eq(call(CTL_TLV_COMMAND, VOLUME, tlv, 12), RIG_OK);
+    ck_assert_uint_eq(ctl_send(&rig, CTL_TLV_COMMAND, VOLUME, tlv, 12), RIG_OK);
     ck_assert_uint_eq(fake_mixer_tlv_op(), (uint32_t)-1 << 16 | 0xabcd);
-    ck_assert_uint_eq(call(CTL_TLV_WRITE, VOLUME, tlv, 8), RIG_BAD_MSG);
-    ck_assert_uint_eq(call(CTL_TLV_WRITE, SWITCH, tlv, 12), RIG_NOT_SUPP);
+    ck_assert_uint_eq(ctl_send(&rig, CTL_TLV_WRITE, VOLUME, tlv, 8), RIG_BAD_MSG);
+    ck_assert_uint_eq(ctl_send(&rig, CTL_TLV_WRITE, SWITCH, tlv, 12), RIG_NOT_SUPP);
 }
 END_TEST
 
@@ -380,11 +339,11 @@ START_TEST(changes_on_the_host_are_told)
 
     fake_mixer_change(FAKE_VOLUME, &value);
     check_event(first, VOLUME, 1);
-    ck_assert_uint_eq(read_word(VOLUME, 0), 40);
-    ck_assert_uint_eq(read_word(VOLUME, 1), 70);
+    ck_assert_uint_eq(ctl_read(&rig, VOLUME, 0), 40);
+    ck_assert_uint_eq(ctl_read(&rig, VOLUME, 1), 70);
     fake_mixer_access(FAKE_SWITCH, SND_CTL_EXT_ACCESS_READWRITE | SND_CTL_EXT_ACCESS_INACTIVE);
     check_event(second, SWITCH, 2);
-    ck_assert_uint_eq(write_words(SWITCH, 1, 0), RIG_OK); /* without effect (SND-87) */
+    ck_assert_uint_eq(ctl_write(&rig, SWITCH, 1, 0), RIG_OK); /* without effect (SND-87) */
     ck_assert_int_eq(fake_mixer_value(FAKE_SWITCH).integer[0], 0);
 }
 END_TEST
@@ -394,11 +353,11 @@ START_TEST(change_by_the_guest_is_told_once)
 {
     gpa_t event = offer();
 
-    ck_assert_uint_eq(write_words(SWITCH, 1, 0), RIG_OK);
+    ck_assert_uint_eq(ctl_write(&rig, SWITCH, 1, 0), RIG_OK);
     check_event(event, SWITCH, 1);
     (void)offer();
-    ck_assert_uint_eq(write_words(SWITCH, 1, 0), RIG_OK);
-    ck_assert_uint_eq(read_word(SWITCH, 0), 1);
+    ck_assert_uint_eq(ctl_write(&rig, SWITCH, 1, 0), RIG_OK);
+    ck_assert_uint_eq(ctl_read(&rig, SWITCH, 0), 1);
     check_no_event();
 }
 END_TEST
@@ -414,7 +373,7 @@ START_TEST(card_that_hangs_holds_up_nothing)
     const struct asked asked = ask(CTL_WRITE, VOLUME, (le32[128]){{0}}, 512);
     uint32_t head, used;
     ck_assert(!is_answered(&head, &used));
-    ck_assert_uint_eq(read_word(VOLUME, 0), 50); /* as it was last */
+    ck_assert_uint_eq(ctl_read(&rig, VOLUME, 0), 50); /* as it was last */
     rig_prepare(&rig, 0);
     ck_assert_uint_eq(rig_command(&rig, RIG_START, 0), RIG_OK);
     rig_advance(&rig, 400 * RIG_MS);
@@ -426,7 +385,7 @@ START_TEST(card_that_hangs_holds_up_nothing)
     ck_assert_msg(strstr(text, "mixer does not answer") != NULL, "%s", text);
     fake_mixer_hang(false);
     becomes(VOLUME, 0); /* it has got there after all */
-    ck_assert_uint_eq(write_words(VOLUME, 3, 3), RIG_OK);
+    ck_assert_uint_eq(ctl_write(&rig, VOLUME, 3, 3), RIG_OK);
 }
 END_TEST
 
@@ -446,7 +405,7 @@ START_TEST(requests_are_bounded_and_forgotten_at_reset)
     fake_mixer_hang(false);
     becomes(VOLUME, 0);
     ck_assert(!is_answered(&head, &used));
-    ck_assert_uint_eq(write_words(VOLUME, 3, 3), RIG_OK);
+    ck_assert_uint_eq(ctl_write(&rig, VOLUME, 3, 3), RIG_OK);
 }
 END_TEST
 
@@ -457,13 +416,13 @@ START_TEST(card_that_is_gone_keeps_its_values_until_it_is_back)
 
     capture_start(&capture);
     fake_mixer_unplug(true);
-    while (write_words(VOLUME, 7, 7) == RIG_OK)
+    while (ctl_write(&rig, VOLUME, 7, 7) == RIG_OK)
         usleep(1000);
-    uint32_t left = read_word(VOLUME, 0);
-    uint32_t status = write_words(VOLUME, 8, 8);
+    uint32_t left = ctl_read(&rig, VOLUME, 0);
+    uint32_t status = ctl_write(&rig, VOLUME, 8, 8);
     fake_mixer_change(FAKE_VOLUME, &value);
     fake_mixer_unplug(false);
-    while (read_word(VOLUME, 0) != 51)
+    while (ctl_read(&rig, VOLUME, 0) != 51)
         usleep(10000);
     const char *text = capture_end(&capture);
     ck_assert_uint_eq(status, RIG_IO_ERR);

@@ -1,23 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Tests of devices/snd/ctl*.c: control elements as the driver sees and sets them. Numbers are the
  * specification's. What they do to samples is at the end. */
-#include "tests/devices/snd/sound_rig.h"
+#include "tests/devices/snd/ctl_guest.h"
 
 #include <check.h>
 #include <stdio.h>
 #include <string.h>
-
-enum {
-    CTL_INFO = 0x300,
-    CTL_ENUM_ITEMS = 0x301,
-    CTL_READ = 0x302,
-    CTL_WRITE = 0x303,
-    CTL_TLV_READ = 0x304,
-    CTL_TLV_WRITE = 0x305,
-    CTL_TLV_COMMAND = 0x306,
-};
-enum { BOOLEAN, INTEGER, INTEGER64, ENUMERATED, BYTES, IEC958 };
-enum { READ = 1, WRITE = 2, VOLATILE = 4, INACTIVE = 8, TLV_READ = 16, TLV_WRITE = 32 };
 
 /* In the order in which controls=all has them with one playback stream. */
 enum {
@@ -37,12 +25,6 @@ enum {
 
 static struct rig rig;
 
-static uint32_t le32_at(const uint8_t *bytes)
-{
-    return (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
-           (uint32_t)bytes[3] << 24;
-}
-
 /* -- requests -- */
 
 static uint32_t query(uint32_t start, uint32_t count, uint32_t size, void *ret_reply, uint32_t room)
@@ -50,21 +32,6 @@ static uint32_t query(uint32_t start, uint32_t count, uint32_t size, void *ret_r
     const le32 request[4] = {to_le32(CTL_INFO), to_le32(start), to_le32(count), to_le32(size)};
 
     return rig_control(&rig, request, 16, ret_reply, room, NULL);
-}
-
-/* A request with `len` bytes behind the header. */
-static uint32_t send(uint32_t code, uint32_t id, const void *data, uint32_t len)
-{
-    static uint8_t request[8 + 70000];
-    const le32 header[2] = {to_le32(code), to_le32(id)};
-    uint32_t used;
-
-    memcpy(request, header, 8);
-    if (len > 0)
-        memcpy(request + 8, data, len);
-    uint32_t status = rig_control(&rig, request, 8 + len, NULL, 4, &used);
-    ck_assert_uint_eq(used, 4);
-    return status;
 }
 
 /* A request that is answered with more than a status: that is `want` bytes of `room`. */
@@ -76,22 +43,6 @@ static uint32_t ask(uint32_t code, uint32_t id, uint8_t *ret_reply, uint32_t roo
 
     ck_assert_uint_eq(used, status == RIG_OK ? want : 4);
     return status;
-}
-
-static uint32_t write_integers(uint32_t id, uint32_t first, uint32_t second)
-{
-    le32 values[128] = {to_le32(first), to_le32(second)};
-
-    return send(CTL_WRITE, id, values, sizeof(values)); /* Linux sends all of the union */
-}
-
-static uint32_t read_integer(uint32_t id, uint32_t at)
-{
-    uint8_t reply[4 + 512];
-    const le32 header[2] = {to_le32(CTL_READ), to_le32(id)};
-
-    ck_assert_uint_eq(rig_control(&rig, header, 8, reply, sizeof(reply), NULL), RIG_OK);
-    return le32_at(reply + 4 + (size_t)4 * at);
 }
 
 /* -- information -- */
@@ -125,7 +76,7 @@ START_TEST(driver_without_the_feature_gets_nothing)
     ck_assert_uint_eq(fake_start(&rig.drv, FAKE_VERSION_1), 15);
     worker_stop(&rig.dev->worker);
     for (uint32_t code = CTL_INFO; code <= CTL_TLV_COMMAND; code++)
-        ck_assert_uint_eq(send(code, 0, NULL, 0), RIG_NOT_SUPP);
+        ck_assert_uint_eq(ctl_send(&rig, code, 0, NULL, 0), RIG_NOT_SUPP);
     ck_assert_uint_eq(query(0, 1, 92, NULL, 100), RIG_NOT_SUPP);
     rig_end(&rig);
 }
@@ -162,17 +113,17 @@ START_TEST(information_is_served_in_both_layouts)
         const uint8_t *info = reply + 4 + (size_t)id * size;
         uint8_t name[44] = {0};
         memcpy(name, elements[id].name, strlen(elements[id].name));
-        ck_assert_uint_eq(le32_at(info + 0), 0); /* the streams' function group */
-        ck_assert_uint_eq(le32_at(info + 4), elements[id].role);
-        ck_assert_uint_eq(le32_at(info + 8), elements[id].type);
-        ck_assert_uint_eq(le32_at(info + 12), elements[id].access);
-        ck_assert_uint_eq(le32_at(info + 16), elements[id].count);
-        ck_assert_uint_eq(le32_at(info + 20), 0); /* index */
+        ck_assert_uint_eq(rig_le32(info + 0), 0); /* the streams' function group */
+        ck_assert_uint_eq(rig_le32(info + 4), elements[id].role);
+        ck_assert_uint_eq(rig_le32(info + 8), elements[id].type);
+        ck_assert_uint_eq(rig_le32(info + 12), elements[id].access);
+        ck_assert_uint_eq(rig_le32(info + 16), elements[id].count);
+        ck_assert_uint_eq(rig_le32(info + 20), 0); /* index */
         ck_assert_mem_eq(info + 24, name, 44);
         for (unsigned pad = 68; pad < at; pad++)
             ck_assert_uint_eq(info[pad], 0);
         for (unsigned word = 0; word < 6; word++)
-            ck_assert_uint_eq(le32_at(info + at + (size_t)4 * word), elements[id].limits[word]);
+            ck_assert_uint_eq(rig_le32(info + at + (size_t)4 * word), elements[id].limits[word]);
     }
     rig_end(&rig);
 }
@@ -190,8 +141,8 @@ START_TEST(information_is_bounded)
     ck_assert_uint_eq(query(0, 2, 96, NULL, 4 + 2 * 96 - 1), RIG_BAD_MSG);
     ck_assert_uint_eq(query(0, 1, 3, NULL, 100), RIG_BAD_MSG);
     ck_assert_uint_eq(query(TEST_METADATA, 1, 100, reply, 104), RIG_OK);
-    ck_assert_uint_eq(le32_at(reply + 4 + 68), 10); /* the specification's layout, */
-    ck_assert_uint_eq(le32_at(reply + 4 + 96), 0);  /* filled up */
+    ck_assert_uint_eq(rig_le32(reply + 4 + 68), 10); /* the specification's layout, */
+    ck_assert_uint_eq(rig_le32(reply + 4 + 96), 0);  /* filled up */
     rig_end(&rig);
 }
 END_TEST
@@ -207,10 +158,10 @@ START_TEST(each_pcm_device_and_direction_has_its_own)
         const uint8_t *info = reply + 4 + (size_t)i * 92;
         const char *const names[] = {"Master Playback Volume", "Master Playback Switch",
                                      "Capture Volume", "Capture Switch"};
-        ck_assert_uint_eq(le32_at(info + 0), i / 2 % 2);                    /* function group */
-        ck_assert_uint_eq(le32_at(info + 4), (i % 2 == 0 ? 2 : 4) + i / 4); /* role, direction */
-        ck_assert_uint_eq(le32_at(info + 16), i % 2 == 0 ? 6 : 1);
-        ck_assert_uint_eq(le32_at(info + 20), i / 2 % 2); /* index */
+        ck_assert_uint_eq(rig_le32(info + 0), i / 2 % 2);                    /* function group */
+        ck_assert_uint_eq(rig_le32(info + 4), (i % 2 == 0 ? 2 : 4) + i / 4); /* role, direction */
+        ck_assert_uint_eq(rig_le32(info + 16), i % 2 == 0 ? 6 : 1);
+        ck_assert_uint_eq(rig_le32(info + 20), i / 2 % 2); /* index */
         ck_assert_str_eq((const char *)info + 24, names[i / 4 * 2 + i % 2]);
     }
     rig_end(&rig);
@@ -245,7 +196,7 @@ START_TEST(unknown_element_is_a_bad_message)
 
     rig_start(&rig, "host=null,controls=all");
     for (uint32_t code = CTL_ENUM_ITEMS; code <= CTL_TLV_COMMAND; code++)
-        ck_assert_uint_eq(send(code, ids[_i], NULL, 0), RIG_BAD_MSG);
+        ck_assert_uint_eq(ctl_send(&rig, code, ids[_i], NULL, 0), RIG_BAD_MSG);
     rig_end(&rig);
 }
 END_TEST
@@ -284,10 +235,10 @@ START_TEST(value_is_written_with_at_least_its_bytes)
         uint32_t want = id == PLAYED_FRAMES ? RIG_NOT_SUPP : RIG_OK;
         uint32_t fewer = id == PLAYED_FRAMES ? RIG_NOT_SUPP : RIG_BAD_MSG;
         const uint8_t *value = id == TEST_METADATA ? ten : zeros;
-        ck_assert_uint_eq(send(CTL_WRITE, id, value, value_bytes[id] - 1), fewer);
-        ck_assert_uint_eq(send(CTL_WRITE, id, value, 0), fewer);
-        ck_assert_uint_eq(send(CTL_WRITE, id, value, value_bytes[id]), want);
-        ck_assert_uint_eq(send(CTL_WRITE, id, value, 600), want);
+        ck_assert_uint_eq(ctl_send(&rig, CTL_WRITE, id, value, value_bytes[id] - 1), fewer);
+        ck_assert_uint_eq(ctl_send(&rig, CTL_WRITE, id, value, 0), fewer);
+        ck_assert_uint_eq(ctl_send(&rig, CTL_WRITE, id, value, value_bytes[id]), want);
+        ck_assert_uint_eq(ctl_send(&rig, CTL_WRITE, id, value, 600), want);
     }
     rig_end(&rig);
 }
@@ -301,10 +252,10 @@ START_TEST(what_is_written_is_read_back)
     rig_start(&rig, "host=null,controls=all");
     for (unsigned i = 0; i < 512; i++)
         value[i] = (uint8_t)(i * 7 + 1);
-    ck_assert_uint_eq(send(CTL_WRITE, TEST_BYTES, value, 512), RIG_OK);
+    ck_assert_uint_eq(ctl_send(&rig, CTL_WRITE, TEST_BYTES, value, 512), RIG_OK);
     ck_assert_uint_eq(ask(CTL_READ, TEST_BYTES, reply, 516, 516), RIG_OK);
     ck_assert_mem_eq(reply + 4, value, 512);
-    ck_assert_uint_eq(send(CTL_WRITE, TEST_IEC958, value, 176), RIG_OK);
+    ck_assert_uint_eq(ctl_send(&rig, CTL_WRITE, TEST_IEC958, value, 176), RIG_OK);
     ck_assert_uint_eq(ask(CTL_READ, TEST_IEC958, reply, 516, 180), RIG_OK);
     ck_assert_mem_eq(reply + 4, value, 176);
     rig_restart(&rig); /* the host's state (SND-93) */
@@ -355,7 +306,7 @@ START_TEST(all_values_are_checked_before_any_is_set)
     for (unsigned i = 0; i < 6; i++)
         words[i] = to_le32(writes[_i].values[i]);
     ck_assert_uint_eq(ask(CTL_READ, id, before, 516, len), RIG_OK);
-    ck_assert_uint_eq(send(CTL_WRITE, id, words, sizeof(words)), writes[_i].status);
+    ck_assert_uint_eq(ctl_send(&rig, CTL_WRITE, id, words, sizeof(words)), writes[_i].status);
     ck_assert_uint_eq(ask(CTL_READ, id, after, 516, len), RIG_OK);
     if (writes[_i].status == RIG_OK)
         ck_assert_mem_eq(after + 4, words, value_bytes[id]);
@@ -369,9 +320,9 @@ END_TEST
 START_TEST(update_of_an_inactive_element_has_no_effect)
 {
     rig_start(&rig, "host=null,controls=all");
-    ck_assert_uint_eq(write_integers(TEST_INACTIVE, 7, 0), RIG_OK);
-    ck_assert_uint_eq(write_integers(TEST_INACTIVE, 11, 0), RIG_BAD_MSG);
-    ck_assert_uint_eq(read_integer(TEST_INACTIVE, 0), 0);
+    ck_assert_uint_eq(ctl_write(&rig, TEST_INACTIVE, 7, 0), RIG_OK);
+    ck_assert_uint_eq(ctl_write(&rig, TEST_INACTIVE, 11, 0), RIG_BAD_MSG);
+    ck_assert_uint_eq(ctl_read(&rig, TEST_INACTIVE, 0), 0);
     ck_assert_uint_eq(rig.snd->events.pending, 0);
     rig_end(&rig);
 }
@@ -381,13 +332,13 @@ END_TEST
 START_TEST(change_is_told_once_and_no_change_is_not)
 {
     rig_start(&rig, "host=null,controls=all");
-    ck_assert_uint_eq(write_integers(VOLUME, 256, 256), RIG_OK); /* as it was */
+    ck_assert_uint_eq(ctl_write(&rig, VOLUME, 256, 256), RIG_OK); /* as it was */
     ck_assert_uint_eq(rig.snd->events.pending, 0);
-    ck_assert_uint_eq(write_integers(VOLUME, 256, 255), RIG_OK);
+    ck_assert_uint_eq(ctl_write(&rig, VOLUME, 256, 255), RIG_OK);
     ck_assert_uint_eq(rig.snd->events.pending, 1);
     ck_assert_uint_eq(rig.snd->events.control[VOLUME], 1);
     (void)rig_play(&rig, 0, rig_alloc(&rig, 64), 64);
-    ck_assert_uint_eq(read_integer(PLAYED_FRAMES, 0), 0);
+    ck_assert_uint_eq(ctl_read(&rig, PLAYED_FRAMES, 0), 0);
     ck_assert_uint_eq(rig.snd->events.pending, 1); /* a volatile element tells nothing */
     rig_end(&rig);
 }
@@ -424,8 +375,8 @@ START_TEST(metadata_needs_its_access)
         bool readable = id == VOLUME || id == TEST_METADATA;
         uint32_t want = id == TEST_METADATA ? RIG_OK : RIG_NOT_SUPP;
         ck_assert_uint_eq(ask(CTL_TLV_READ, id, reply, 100, 20), readable ? RIG_OK : RIG_NOT_SUPP);
-        ck_assert_uint_eq(send(CTL_TLV_WRITE, id, tlv, 16), want);
-        ck_assert_uint_eq(send(CTL_TLV_COMMAND, id, tlv, 16), want);
+        ck_assert_uint_eq(ctl_send(&rig, CTL_TLV_WRITE, id, tlv, 16), want);
+        ck_assert_uint_eq(ctl_send(&rig, CTL_TLV_COMMAND, id, tlv, 16), want);
     }
     rig_end(&rig);
 }
@@ -439,13 +390,13 @@ START_TEST(metadata_is_written_up_to_64_kib)
     rig_start(&rig, "host=null,controls=all");
     for (size_t i = 8; i < sizeof(tlv); i++)
         tlv[i] = (uint8_t)(i * 13);
-    ck_assert_uint_eq(send(CTL_TLV_WRITE, TEST_METADATA, tlv, sizeof(tlv)), RIG_OK);
+    ck_assert_uint_eq(ctl_send(&rig, CTL_TLV_WRITE, TEST_METADATA, tlv, sizeof(tlv)), RIG_OK);
     ck_assert_uint_eq(rig.snd->events.control[TEST_METADATA], 4);
     ck_assert_uint_eq(
         ask(CTL_TLV_READ, TEST_METADATA, reply, sizeof(reply), 4 + (uint32_t)sizeof(tlv)), RIG_OK);
     ck_assert_mem_eq(reply + 4, tlv, sizeof(tlv));
     memset(tlv + 4, 0, 4); /* nothing in it */
-    ck_assert_uint_eq(send(CTL_TLV_COMMAND, TEST_METADATA, tlv, 8), RIG_OK);
+    ck_assert_uint_eq(ctl_send(&rig, CTL_TLV_COMMAND, TEST_METADATA, tlv, 8), RIG_OK);
     ck_assert_uint_eq(ask(CTL_TLV_READ, TEST_METADATA, reply, sizeof(reply), 12), RIG_OK);
     rig_end(&rig);
 }
@@ -465,8 +416,10 @@ START_TEST(malformed_metadata_are_a_bad_message)
 
     rig_start(&rig, "host=null,controls=all");
     memcpy(tlv + 4, &length, 4);
-    ck_assert_uint_eq(send(CTL_TLV_WRITE, TEST_METADATA, tlv, wrong[_i].len), RIG_BAD_MSG);
-    ck_assert_uint_eq(send(CTL_TLV_COMMAND, TEST_METADATA, tlv, wrong[_i].len), RIG_BAD_MSG);
+    ck_assert_uint_eq(ctl_send(&rig, CTL_TLV_WRITE, TEST_METADATA, tlv, wrong[_i].len),
+                      RIG_BAD_MSG);
+    ck_assert_uint_eq(ctl_send(&rig, CTL_TLV_COMMAND, TEST_METADATA, tlv, wrong[_i].len),
+                      RIG_BAD_MSG);
     ck_assert_uint_eq(ask(CTL_TLV_READ, TEST_METADATA, reply, 100, 20), RIG_OK);
     ck_assert_uint_eq(reply[4], 4); /* as it was: ALSA's DB_MINMAX */
     rig_end(&rig);
@@ -508,9 +461,9 @@ START_TEST(volume_changes_samples_from_its_moment_on)
         (void)rig_play(&rig, 0, square(), PERIOD_BYTES);
     ck_assert_uint_eq(rig_command(&rig, RIG_START, 0), RIG_OK);
     rig_advance(&rig, 5 * RIG_MS);
-    ck_assert_uint_eq(write_integers(VOLUME, 128, 256), RIG_OK);
+    ck_assert_uint_eq(ctl_write(&rig, VOLUME, 128, 256), RIG_OK);
     rig_advance(&rig, 10 * RIG_MS);
-    ck_assert_uint_eq(write_integers(SWITCH, 0, 0), RIG_OK);
+    ck_assert_uint_eq(ctl_write(&rig, SWITCH, 0, 0), RIG_OK);
     rig_advance(&rig, 30 * RIG_MS);
     ck_assert_uint_eq(rig_command(&rig, RIG_STOP, 0), RIG_OK);
     ck_assert_uint_eq(rig_command(&rig, RIG_RELEASE, 0), RIG_OK);
@@ -547,7 +500,7 @@ START_TEST(capture_volume_scales_what_is_recorded)
         ck_assert_int_eq(memory_read(&rig.mem, room, got[i], PERIOD_BYTES), 0);
         ck_assert_uint_eq(rig_command(&rig, RIG_STOP, 0), RIG_OK);
         ck_assert_uint_eq(rig_command(&rig, RIG_RELEASE, 0), RIG_OK);
-        ck_assert_uint_eq(write_integers(0, 64, 64), RIG_OK);
+        ck_assert_uint_eq(ctl_write(&rig, 0, 64, 64), RIG_OK);
     }
     bool heard = false;
     for (unsigned i = 0; i < PERIOD_BYTES; i += 2) {

@@ -1,33 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Tests of devices/snd/fault.c, and of streams in which something goes wrong on command. */
 #include "tests/capture.h"
-#include "tests/devices/snd/probe_host.h"
+#include "tests/devices/snd/probe_fixture.h"
 
-#include <check.h>
 #include <string.h>
 
-#define PERIOD_BYTES 1920 /* 10 ms of S16 stereo at 48 kHz */
-#define PERIOD_NS    (10 * RIG_MS)
-
-static struct rig rig;
-static struct probe probe;
-
-static void set_up(const char *options)
+static void set_up_prepared(const char *options)
 {
-    rig_start(&rig, options);
-    probe_install(&probe, &rig, 0, false);
+    set_up(options, false);
     rig_prepare(&rig, 0);
-}
-
-static void tear_down(void)
-{
-    rig_end(&rig);
-    probe_fini(&probe);
-}
-
-static void command(uint32_t code)
-{
-    ck_assert_uint_eq(rig_command(&rig, code, 0), RIG_OK);
 }
 
 /* A period whose bytes are all `value`. */
@@ -102,7 +83,7 @@ START_TEST(dropped_message_is_silence_and_completes_as_if_nothing_happened)
 {
     struct rig_done done;
 
-    set_up("fault='drop=2,drop@45ms'");
+    set_up_prepared("fault='drop=2,drop@45ms'");
     for (uint8_t i = 1; i <= 6; i++)
         play(i);
     command(RIG_START);
@@ -123,7 +104,7 @@ START_TEST(failed_message_has_the_status_and_the_next_one_not)
 {
     struct rig_done done;
 
-    set_up("fault='io-err=2'");
+    set_up_prepared("fault='io-err=2'");
     for (uint8_t i = 1; i <= 3; i++)
         play(i);
     command(RIG_START);
@@ -142,7 +123,7 @@ START_TEST(stall_completes_nothing_and_then_goes_on_without_a_burst)
 {
     struct rig_done done;
 
-    set_up("fault='stall=300ms@15ms'");
+    set_up_prepared("fault='stall=300ms@15ms'");
     for (uint8_t i = 0; i < 4; i++)
         play(i);
     command(RIG_START);
@@ -168,7 +149,7 @@ START_TEST(xrun_ends_all_that_was_submitted_late_and_at_once)
 {
     struct rig_done done;
 
-    set_up("fault='xrun@15ms'");
+    set_up_prepared("fault='xrun@15ms'");
     for (uint8_t i = 1; i <= 4; i++)
         play(i);
     command(RIG_START);
@@ -203,7 +184,7 @@ START_TEST(xrun_is_told_by_an_event)
         1u << 4 /* EVT_XRUNS */, 2 | RIG_S16 << 8 | RIG_48000 << 16};
     uint32_t reply;
 
-    set_up("fault='xrun@5ms'");
+    set_up_prepared("fault='xrun@5ms'");
     ck_assert_uint_eq(rig_control(&rig, set_params, sizeof(set_params), &reply, 4, NULL), RIG_OK);
     command(RIG_PREPARE);
     gpa_t event = rig_alloc(&rig, 8);
@@ -225,7 +206,7 @@ START_TEST(xrun_ends_with_release)
 {
     struct rig_done done;
 
-    set_up("fault='xrun@5ms'");
+    set_up_prepared("fault='xrun@5ms'");
     play(1);
     command(RIG_START);
     rig_advance(&rig, 15 * RIG_MS);
@@ -249,7 +230,7 @@ START_TEST(latency_is_larger_from_then_on)
     static const uint32_t want[] = {0, 50 * 48 * 4, 50 * 48 * 4};
     struct rig_done done;
 
-    set_up("fault='latency=50ms@15ms'");
+    set_up_prepared("fault='latency=50ms@15ms'");
     for (uint8_t i = 0; i < 3; i++)
         play(i);
     command(RIG_START);
@@ -268,7 +249,7 @@ START_TEST(fault_happens_once_at_its_moment_of_the_stream)
     struct rig_done done;
     unsigned failed = 0, number = 0;
 
-    set_up("clock=free,fault='io-err@55ms'");
+    set_up_prepared("clock=free,fault='io-err@55ms'");
     for (unsigned round = 0; round < 5; round++) {
         command(RIG_START);
         for (uint8_t i = 0; i < 4; i++)
@@ -293,7 +274,7 @@ START_TEST(capture_can_fail_too)
 {
     struct rig_done done;
 
-    set_up("streams=0,capture=1,fault='drop=2'");
+    set_up_prepared("streams=0,capture=1,fault='drop=2'");
     gpa_t data[3];
     for (unsigned i = 0; i < 3; i++) {
         data[i] = rig_alloc(&rig, PERIOD_BYTES);

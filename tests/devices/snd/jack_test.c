@@ -20,12 +20,6 @@ static const uint8_t *info(unsigned jack)
     return reply + 4;
 }
 
-static uint32_t le32_at(const uint8_t *bytes)
-{
-    return (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
-           (uint32_t)bytes[3] << 24;
-}
-
 static uint32_t remap(uint32_t jack, uint32_t association, uint32_t sequence)
 {
     const le32 request[4] = {to_le32(RIG_JACK_REMAP), to_le32(jack), to_le32(association),
@@ -57,10 +51,10 @@ START_TEST(jack_is_what_was_asked_for)
     rig_start(&rig, strcat(options, kinds[_i].name));
     ck_assert_uint_eq(fake_read(&rig.drv, FAKE_CONFIG + 0), 1);
     const uint8_t *jack = info(0);
-    ck_assert_uint_eq(le32_at(jack + 0), 0); /* the streams' function group */
-    ck_assert_uint_eq(le32_at(jack + 4), 0); /* features */
-    ck_assert_uint_eq(le32_at(jack + 8) & 0x3ff00000, kinds[_i].defconf);
-    ck_assert_uint_eq(le32_at(jack + 12), kinds[_i].caps);
+    ck_assert_uint_eq(rig_le32(jack + 0), 0); /* the streams' function group */
+    ck_assert_uint_eq(rig_le32(jack + 4), 0); /* features */
+    ck_assert_uint_eq(rig_le32(jack + 8) & 0x3ff00000, kinds[_i].defconf);
+    ck_assert_uint_eq(rig_le32(jack + 12), kinds[_i].caps);
     ck_assert_uint_eq(jack[16], 1);
     for (unsigned i = 17; i < 24; i++)
         ck_assert_uint_eq(jack[i], 0);
@@ -88,9 +82,9 @@ END_TEST
 START_TEST(jacks_are_ordered)
 {
     rig_start(&rig, "host=null,jacks=headphone+speaker+mic");
-    ck_assert_uint_eq(le32_at(info(0) + 8) & 0xff, 0x10);
-    ck_assert_uint_eq(le32_at(info(1) + 8) & 0xff, 0x11);
-    ck_assert_uint_eq(le32_at(info(2) + 8) & 0xff, 0x22);
+    ck_assert_uint_eq(rig_le32(info(0) + 8) & 0xff, 0x10);
+    ck_assert_uint_eq(rig_le32(info(1) + 8) & 0xff, 0x11);
+    ck_assert_uint_eq(rig_le32(info(2) + 8) & 0xff, 0x22);
     rig_end(&rig);
 }
 END_TEST
@@ -99,16 +93,16 @@ END_TEST
 START_TEST(remap_is_honoured_where_it_is_offered)
 {
     rig_start(&rig, "host=null,jacks=headphone+mic,jack-remap=on");
-    ck_assert_uint_eq(le32_at(info(1) + 4), 1);
+    ck_assert_uint_eq(rig_le32(info(1) + 4), 1);
     ck_assert_uint_eq(remap(1, 3, 7), RIG_OK);
-    ck_assert_uint_eq(le32_at(info(1) + 8), 0x00a00037);
+    ck_assert_uint_eq(rig_le32(info(1) + 8), 0x00a00037);
     ck_assert_uint_eq(remap(1, 15, 15), RIG_OK);
-    ck_assert_uint_eq(le32_at(info(1) + 8), 0x00a000ff);
+    ck_assert_uint_eq(rig_le32(info(1) + 8), 0x00a000ff);
     ck_assert_uint_eq(remap(1, 0, 0), RIG_OK);
-    ck_assert_uint_eq(le32_at(info(1) + 8), 0x00a00000);
-    ck_assert_uint_eq(le32_at(info(0) + 8), 0x00200010); /* the other is as it was */
+    ck_assert_uint_eq(rig_le32(info(1) + 8), 0x00a00000);
+    ck_assert_uint_eq(rig_le32(info(0) + 8), 0x00200010); /* the other is as it was */
     rig_restart(&rig);
-    ck_assert_uint_eq(le32_at(info(1) + 8), 0x00a00000); /* it is the host's */
+    ck_assert_uint_eq(rig_le32(info(1) + 8), 0x00a00000); /* it is the host's */
     rig_end(&rig);
 }
 END_TEST
@@ -123,7 +117,7 @@ START_TEST(remap_to_what_can_not_be_is_a_bad_message)
 
     rig_start(&rig, "host=null,jacks=headphone,jack-remap=on");
     ck_assert_uint_eq(remap(wrong[_i][0], wrong[_i][1], wrong[_i][2]), RIG_BAD_MSG);
-    ck_assert_uint_eq(le32_at(info(0) + 8), 0x00200010);
+    ck_assert_uint_eq(rig_le32(info(0) + 8), 0x00200010);
     rig_end(&rig);
 }
 END_TEST

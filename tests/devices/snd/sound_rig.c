@@ -195,6 +195,12 @@ uint32_t rig_load32(const struct rig *rig, gpa_t addr)
     return from_le32(val);
 }
 
+uint32_t rig_le32(const uint8_t *bytes)
+{
+    return (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
+           (uint32_t)bytes[3] << 24;
+}
+
 static gpa_t put(struct rig *rig, const void *buf, uint32_t len)
 {
     gpa_t addr = rig_alloc(rig, MAX(len, 1u));
@@ -226,6 +232,15 @@ uint32_t rig_control(struct rig *rig, const void *request, uint32_t len, void *r
     if (ret_reply != NULL)
         must(memory_read(&rig->mem, reply, ret_reply, reply_len) == 0);
     return used >= 4 ? rig_load32(rig, reply) : 0;
+}
+
+gpa_t rig_ask(struct rig *rig, const void *request, uint32_t len)
+{
+    gpa_t reply = rig_alloc(rig, 4);
+    const struct fake_piece pieces[] = {{put(rig, request, len), len, 0}, {reply, 4, FAKE_WRITE}};
+
+    (void)rig_send(rig, RIG_CONTROL, pieces, 2);
+    return reply;
 }
 
 uint32_t rig_command(struct rig *rig, uint32_t code, uint32_t stream)

@@ -74,12 +74,16 @@ uint64_t rig_next_timer(const struct rig *rig);
 /* Guest memory of `len` bytes, zeroed. */
 gpa_t rig_alloc(struct rig *rig, uint64_t len);
 uint32_t rig_load32(const struct rig *rig, gpa_t addr);
+/* A number as it stands on the wire. */
+uint32_t rig_le32(const uint8_t *bytes);
 
 /* Sends a control request of `len` bytes with `reply_len` bytes of room (0xee before): the status
  * replied, 0 if there was no reply. *ret_used: used length; ret_reply: the room. Either may be
  * NULL. If another thread must do something first (open a host), it is waited for. */
 uint32_t rig_control(struct rig *rig, const void *request, uint32_t len, void *ret_reply,
                      uint32_t reply_len, uint32_t *ret_used);
+/* Sends one, and does not wait for the answer: where its status will be. */
+gpa_t rig_ask(struct rig *rig, const void *request, uint32_t len);
 uint32_t rig_command(struct rig *rig, uint32_t code, uint32_t stream);
 uint32_t rig_set_params(struct rig *rig, uint32_t stream, uint32_t buffer_bytes,
                         uint32_t period_bytes, uint8_t channels, uint8_t format, uint8_t rate);

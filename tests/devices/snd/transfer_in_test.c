@@ -1,33 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Tests of devices/snd/transfer.c: capture, in simulated time. */
-#include "tests/devices/snd/probe_host.h"
+#include "tests/devices/snd/probe_fixture.h"
 
-#include <check.h>
 #include <string.h>
-
-#define PERIOD_BYTES 1920 /* 10 ms of S16 stereo at 48 kHz */
-#define PERIOD_NS    (10 * RIG_MS)
-
-static struct rig rig;
-static struct probe probe;
-
-/* Stream 0 is a capture stream whose host is the probe: bytes that count up. */
-static void set_up(const char *options, bool own_clock)
-{
-    rig_start(&rig, options);
-    probe_install(&probe, &rig, 0, own_clock);
-}
-
-static void tear_down(void)
-{
-    rig_end(&rig);
-    probe_fini(&probe);
-}
-
-static void command(uint32_t code)
-{
-    ck_assert_uint_eq(rig_command(&rig, code, 0), RIG_OK);
-}
 
 /* Bytes [from, from + len) of what the probe gives are at `data`. */
 static void check_bytes(gpa_t data, uint64_t from, uint32_t len)

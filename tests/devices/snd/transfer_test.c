@@ -1,33 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Tests of devices/snd/transfer.c: messages and periods in simulated time. */
-#include "tests/devices/snd/probe_host.h"
+#include "tests/devices/snd/probe_fixture.h"
 
-#include <check.h>
 #include <string.h>
-
-#define PERIOD_BYTES 1920 /* 10 ms of S16 stereo at 48 kHz */
-#define PERIOD_NS    (10 * RIG_MS)
-
-static struct rig rig;
-static struct probe probe;
-
-/* A device whose stream 0 has the probe as its host. */
-static void set_up(const char *options)
-{
-    rig_start(&rig, options);
-    probe_install(&probe, &rig, 0, false);
-}
-
-static void tear_down(void)
-{
-    rig_end(&rig);
-    probe_fini(&probe);
-}
-
-static void command(uint32_t code)
-{
-    ck_assert_uint_eq(rig_command(&rig, code, 0), RIG_OK);
-}
 
 static const struct stream_counts *counts(void)
 {
@@ -48,7 +23,7 @@ START_TEST(each_period_completes_at_its_own_deadline)
     struct rig_done done;
     uint16_t head[4];
 
-    set_up("host=null");
+    set_up("host=null", false);
     rig_prepare(&rig, 0);
     for (unsigned i = 0; i < 4; i++)
         head[i] = play();
@@ -82,7 +57,7 @@ START_TEST(frames_are_copied_when_they_are_played)
     const uint32_t old_bytes = 0x11111111, new_bytes = 0x22222222;
     uint32_t got;
 
-    set_up("host=null");
+    set_up("host=null", false);
     rig_prepare(&rig, 0);
     command(RIG_START);
     gpa_t data = rig_alloc(&rig, PERIOD_BYTES);
@@ -103,7 +78,7 @@ START_TEST(rewritten_header_is_not_seen)
     const le32 zero = to_le32(0), wrong = to_le32(0xffffffff);
     struct rig_done done;
 
-    set_up("host=null");
+    set_up("host=null", false);
     rig_prepare(&rig, 0);
     command(RIG_START);
     gpa_t header = rig_alloc(&rig, 4), data = rig_alloc(&rig, PERIOD_BYTES);
@@ -177,7 +152,7 @@ START_TEST(kicks_are_asked_for_only_when_they_matter)
 {
     struct fake_ring *ring = &rig.drv.ring[RIG_TX];
 
-    set_up("host=null");
+    set_up("host=null", false);
     ck_assert(kick_wanted());
     rig_prepare(&rig, 0);
     (void)play();
@@ -212,7 +187,7 @@ START_TEST(pause_keeps_messages_and_the_place_in_them)
 {
     struct rig_done done;
 
-    set_up("host=null");
+    set_up("host=null", false);
     rig_prepare(&rig, 0);
     command(RIG_START);
     for (unsigned i = 0; i < 3; i++)
@@ -239,7 +214,7 @@ START_TEST(underrun_is_counted_once_and_what_follows_takes_its_full_time)
 {
     struct rig_done done;
 
-    set_up("host=null");
+    set_up("host=null", false);
     rig_prepare(&rig, 0);
     command(RIG_START);
     (void)play();
@@ -260,7 +235,7 @@ END_TEST
 
 START_TEST(drain_is_no_underrun)
 {
-    set_up("host=null");
+    set_up("host=null", false);
     for (unsigned i = 0; i < 3; i++) {
         rig_prepare(&rig, 0);
         (void)play();
@@ -279,7 +254,7 @@ START_TEST(late_first_message_is_no_underrun)
 {
     struct rig_done done;
 
-    set_up("host=null");
+    set_up("host=null", false);
     rig_prepare(&rig, 0);
     command(RIG_START);
     rig_advance(&rig, 500 * RIG_MS);
@@ -298,7 +273,7 @@ START_TEST(short_last_message_takes_its_own_time)
 {
     struct rig_done done;
 
-    set_up("host=null");
+    set_up("host=null", false);
     rig_prepare(&rig, 0);
     (void)play();
     (void)rig_play(&rig, 0, rig_alloc(&rig, 480), 480); /* 120 frames: 2.5 ms */
@@ -321,7 +296,7 @@ START_TEST(last_message_is_held_when_all_are_due)
 {
     struct rig_done done;
 
-    set_up("host=null");
+    set_up("host=null", false);
     rig_prepare(&rig, 0);
     (void)play();
     (void)play();
@@ -341,7 +316,7 @@ START_TEST(small_lateness_does_not_move_the_timeline)
 {
     struct rig_done done;
 
-    set_up("host=null");
+    set_up("host=null", false);
     rig_prepare(&rig, 0);
     for (unsigned i = 0; i < 4; i++)
         (void)play();
@@ -364,7 +339,7 @@ START_TEST(stalled_device_resumes_without_a_burst)
 {
     struct rig_done done;
 
-    set_up("host=null");
+    set_up("host=null", false);
     ck_assert_uint_eq(rig_set_params(&rig, 0, 16 * 1920, 1920, 2, RIG_S16, RIG_48000), RIG_OK);
     command(RIG_PREPARE);
     for (unsigned i = 0; i < 16; i++)
@@ -393,7 +368,7 @@ START_TEST(free_clock_keeps_one_message_back)
 {
     struct rig_done done;
 
-    set_up("host=null,clock=free");
+    set_up("host=null,clock=free", false);
     rig_prepare(&rig, 0);
     for (unsigned i = 0; i < 4; i++)
         (void)play();
@@ -417,7 +392,7 @@ END_TEST
 
 START_TEST(free_clock_minute_takes_no_time)
 {
-    set_up("host=null,clock=free");
+    set_up("host=null,clock=free", false);
     rig_prepare(&rig, 0);
     uint64_t begin = rig.now_ns;
     gpa_t data = rig_alloc(&rig, PERIOD_BYTES);
@@ -439,7 +414,7 @@ END_TEST
 
 START_TEST(free_clock_plays_all_of_what_is_released)
 {
-    set_up("host=null,clock=free");
+    set_up("host=null,clock=free", false);
     rig_prepare(&rig, 0);
     (void)play();
     (void)play();
@@ -459,7 +434,7 @@ START_TEST(stopped_stream_does_not_delay_another)
 {
     struct rig_done done;
 
-    set_up("host=null,streams=2");
+    set_up("host=null,streams=2", false);
     rig_prepare(&rig, 0);
     rig_prepare(&rig, 1);
     ck_assert_uint_eq(rig_command(&rig, RIG_START, 1), RIG_OK);
@@ -490,7 +465,7 @@ START_TEST(driver_that_polls_need_not_kick)
                  RIG_48000,
                  0};
 
-    set_up("host=null,polling=on");
+    set_up("host=null,polling=on", false);
     ck_assert_uint_eq(rig_control(&rig, &request, sizeof(request), NULL, 4, NULL), RIG_OK);
     command(RIG_PREPARE);
     command(RIG_START);
@@ -583,7 +558,7 @@ START_TEST(malformed_message_is_refused_at_once)
     const le32 id = to_le32(malformed[_i].stream);
     uint32_t used, head;
 
-    set_up("host=null");
+    set_up("host=null", false);
     rig_prepare(&rig, 0);
     command(RIG_START);
     gpa_t header = rig_alloc(&rig, 4), data = rig_alloc(&rig, 1 << 20);
@@ -614,7 +589,7 @@ START_TEST(message_may_be_cut_into_single_bytes)
     uint8_t want[96];
     struct fake_piece pieces[4 + 96 + 8];
 
-    set_up("host=null");
+    set_up("host=null", false);
     ck_assert_uint_eq(rig_set_params(&rig, 0, 96, 96, 2, RIG_S16, RIG_48000), RIG_OK);
     command(RIG_PREPARE);
     command(RIG_START);
@@ -645,7 +620,7 @@ START_TEST(status_is_the_last_eight_bytes)
     const le32 id = to_le32(0);
     uint32_t used, head;
 
-    set_up("host=null");
+    set_up("host=null", false);
     rig_prepare(&rig, 0);
     command(RIG_START);
     gpa_t header = rig_alloc(&rig, 4), data = rig_alloc(&rig, PERIOD_BYTES);
@@ -672,7 +647,7 @@ END_TEST
 /* proves: SND-60 */
 START_TEST(one_buffer_may_be_queued_many_times)
 {
-    set_up("host=null");
+    set_up("host=null", false);
     ck_assert_uint_eq(rig_set_params(&rig, 0, 96, 96, 2, RIG_S16, RIG_48000), RIG_OK);
     command(RIG_PREPARE);
     gpa_t data = rig_alloc(&rig, 96);
@@ -691,7 +666,7 @@ START_TEST(playback_message_in_the_capture_queue_is_refused)
     const le32 id = to_le32(0);
     uint32_t used, head;
 
-    set_up("host=null");
+    set_up("host=null", false);
     rig_prepare(&rig, 0);
     gpa_t header = rig_alloc(&rig, 4), data = rig_alloc(&rig, 1920), status = rig_alloc(&rig, 8);
     ck_assert_int_eq(memory_write(&rig.mem, header, &id, 4), 0);
@@ -705,7 +680,7 @@ END_TEST
 
 START_TEST(broken_ring_needs_a_reset_and_stops_the_streams)
 {
-    set_up("host=null");
+    set_up("host=null", false);
     rig_prepare(&rig, 0);
     (void)play();
     command(RIG_START);
