@@ -4,12 +4,12 @@
 
 #include "tests/alloc_fail.h"
 #include "tests/capture.h"
+#include "tests/entries.h"
 #include "tests/fake_device.h"
 #include "tests/fake_driver.h"
 #include "tests/wrap.h"
 
 #include <check.h>
-#include <dirent.h>
 #include <string.h>
 
 #define RINGS 0x10000
@@ -64,28 +64,15 @@ static void ping(uint16_t queue)
     ck_assert_mem_eq(memory_at(&mem, DATA + 4, 4), "ping", 4);
 }
 
-/* Entries of a folder of /proc/self: threads in task, open files in fd. */
-static unsigned count_entries(const char *path)
-{
-    DIR *dir = opendir(path);
-    unsigned count = 0;
-
-    ck_assert_ptr_nonnull(dir);
-    while (readdir(dir) != NULL)
-        count++;
-    closedir(dir);
-    return count;
-}
-
 /* Threads of this process. One that was joined may be there for a moment yet. */
 static unsigned threads_settled(void)
 {
-    unsigned last, now = count_entries("/proc/self/task");
+    unsigned last, now = entries_count("/proc/self/task");
 
     do {
         last = now;
         usleep(20000);
-        now = count_entries("/proc/self/task");
+        now = entries_count("/proc/self/task");
     } while (now != last);
     return now;
 }
@@ -93,7 +80,7 @@ static unsigned threads_settled(void)
 static bool threads_become(unsigned want)
 {
     for (int i = 0; i < 500; i++) {
-        if (count_entries("/proc/self/task") == want)
+        if (entries_count("/proc/self/task") == want)
             return true;
         usleep(10000);
     }
@@ -283,7 +270,7 @@ END_TEST
 START_TEST(creation_that_fails_leaves_nothing)
 {
     static const enum wrap_call calls[] = {WRAP_EVENTFD, WRAP_EPOLL_CREATE1, WRAP_EPOLL_CTL};
-    unsigned files = count_entries("/proc/self/fd");
+    unsigned files = entries_count("/proc/self/fd");
     struct virtio_device *other = NULL;
     unsigned failed = 1;
 
@@ -295,7 +282,7 @@ START_TEST(creation_that_fails_leaves_nothing)
         ck_assert_int_eq(r, failed > 0 ? -EMFILE : 0);
         ck_assert(failed > 0 ? other == NULL : other != NULL);
         virtio_destroy(other);
-        ck_assert_uint_eq(count_entries("/proc/self/fd"), files);
+        ck_assert_uint_eq(entries_count("/proc/self/fd"), files);
     }
 }
 END_TEST

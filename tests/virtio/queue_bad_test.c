@@ -1,57 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Chains and rings that break the rules, and those at the edge of them (virtio 1.2 §2.7.5). */
-#include "virtio/queue.h"
+#include "tests/virtio/queue_fixture.h"
 
-#include "tests/fake_driver.h"
-
-#include <check.h>
 #include <string.h>
-#include <sys/eventfd.h>
 
-/* RAM: 1 GiB from 0, a hole, 1 MiB from 4 GiB. Only what is touched costs memory. */
-#define GIB      0x40000000u
-#define RAM_LOW  0x40000000ull
-#define RAM_HIGH 0x100000000ull
-#define RAM_SIZE (RAM_LOW + 0x100000)
-#define BROKEN   (-EPROTO)
+#define GIB    0x40000000u
+#define BROKEN (-EPROTO)
 
-#define RING  0x10000
-#define TABLE 0x40000
-#define DATA  0x80000
-
-static struct memory mem;
-static struct virtq vq;
-static struct fake_ring ring;
-static struct chain chain;
-
-static void start(uint16_t size, bool indirect)
+static void setup_started(void)
 {
-    fake_ring_init(&ring, &mem, size, RING);
-    vq.config = (struct virtq_config){
-        .size = size, .ready = true, .desc = ring.desc, .driver = ring.avail, .device = ring.used};
-    ck_assert_int_eq(virtq_start(&vq, false, indirect), 0);
-}
-
-static void setup(void)
-{
-    ck_assert_int_eq(memory_create(&mem, RAM_SIZE, 0, RAM_LOW, RAM_HIGH), 0);
-    vq = (struct virtq){.mem = &mem, .size_max = 1024};
-    vq.kick_fd = eventfd(0, EFD_NONBLOCK);
-    ck_assert_int_ge(vq.kick_fd, 0);
-    start(8, true);
-}
-
-static void teardown(void)
-{
-    virtq_stop(&vq);
-    fd_close(&vq.kick_fd);
-    memory_destroy(&mem);
+    setup();
+    start(8, false, true);
 }
 
 static void restart(uint16_t size, bool indirect)
 {
     virtq_stop(&vq);
-    start(size, indirect);
+    start(size, false, indirect);
 }
 
 static void desc(unsigned index, gpa_t addr, uint32_t len, uint16_t flags, uint16_t next)
@@ -434,7 +399,7 @@ Suite *queue_bad_suite(void)
     Suite *suite = suite_create("queue_bad");
     TCase *tcase = tcase_create("walk");
 
-    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_checked_fixture(tcase, setup_started, teardown);
     LOOP(range_outside_ram_breaks_ring, ARRAY_SIZE(ranges));
     tcase_add_test(tcase, bad_range_behind_good_ones_gives_nothing_out);
     LOOP(readable_after_writable_breaks_ring, 2);

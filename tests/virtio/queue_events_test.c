@@ -1,45 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Kicks and interrupts asked for and not asked for (virtio 1.2 §2.7.7, §2.7.10). */
-#include "virtio/queue.h"
+#include "tests/virtio/queue_fixture.h"
 
-#include "tests/fake_driver.h"
-
-#include <check.h>
 #include <poll.h>
 #include <sched.h>
-#include <sys/eventfd.h>
 
-#define RING 0x1000
-#define DATA 0x80000
 #define SIZE 16
-
-static struct memory mem;
-static struct virtq vq;
-static struct fake_ring ring;
-static struct chain chain;
-
-static void setup(void)
-{
-    ck_assert_int_eq(memory_create(&mem, 0x100000, 0, 0, 0), 0);
-    vq = (struct virtq){.mem = &mem, .size_max = 1024};
-    vq.kick_fd = eventfd(0, EFD_NONBLOCK);
-    ck_assert_int_ge(vq.kick_fd, 0);
-}
-
-static void teardown(void)
-{
-    virtq_stop(&vq);
-    fd_close(&vq.kick_fd);
-    memory_destroy(&mem);
-}
-
-static void start(bool event_idx)
-{
-    fake_ring_init(&ring, &mem, SIZE, RING);
-    vq.config = (struct virtq_config){
-        .size = SIZE, .ready = true, .desc = ring.desc, .driver = ring.avail, .device = ring.used};
-    ck_assert_int_eq(virtq_start(&vq, event_idx, false), 0);
-}
 
 static void offer(void)
 {
@@ -65,7 +31,7 @@ static bool serve(unsigned count)
 /* proves: VQ-E-01, VQ-E-02 */
 START_TEST(without_event_idx_every_batch_notifies)
 {
-    start(false);
+    start(SIZE, false, false);
     fake_used_event_set(&ring, 1000);
     ck_assert(serve(1));
     ck_assert(serve(3));
@@ -76,7 +42,7 @@ END_TEST
 /* proves: VQ-E-03 */
 START_TEST(without_event_idx_the_flag_keeps_quiet)
 {
-    start(false);
+    start(SIZE, false, false);
     fake_avail_flags_set(&ring, 1);
     ck_assert(!serve(1));
     ck_assert(!serve(3));
@@ -89,7 +55,7 @@ END_TEST
 
 START_TEST(nothing_used_notifies_nobody)
 {
-    start(_i != 0);
+    start(SIZE, _i != 0, false);
     ck_assert(!virtq_should_signal(&vq));
     ck_assert(serve(1));
     ck_assert(!virtq_should_signal(&vq));
@@ -99,7 +65,7 @@ END_TEST
 /* proves: VQ-E-04 */
 START_TEST(with_event_idx_the_flag_is_ignored)
 {
-    start(true);
+    start(SIZE, true, false);
     fake_avail_flags_set(&ring, 1);
     ck_assert(serve(1));
 }
@@ -110,7 +76,7 @@ START_TEST(used_event_left_at_0_notifies_first_and_65537th)
 {
     unsigned notified[3] = {0}, count = 0;
 
-    start(true);
+    start(SIZE, true, false);
     for (unsigned i = 1; i <= 65540; i++)
         if (serve(1))
             notified[count++ % 3] = i;
@@ -136,7 +102,7 @@ static const struct {
 /* proves: VQ-E-05, VQ-E-06 */
 START_TEST(batch_notifies_when_it_crosses_used_event)
 {
-    start(true);
+    start(SIZE, true, false);
     (void)serve(batches[_i].before);
     fake_used_event_set(&ring, batches[_i].used_event);
     ck_assert_int_eq(serve(batches[_i].batch), batches[_i].notifies);
@@ -148,7 +114,7 @@ END_TEST
 /* proves: VQ-E-08, VQ-E-09 */
 START_TEST(without_event_idx_used_flags_are_1_at_work_and_0_at_rest)
 {
-    start(false);
+    start(SIZE, false, false);
     ck_assert_int_eq(virtq_pop(&vq, &chain), 0);
     ck_assert_uint_eq(fake_used_flags(&ring), 0);
     for (int i = 0; i < 3; i++) {
@@ -170,7 +136,7 @@ START_TEST(with_event_idx_avail_event_is_next_index_at_rest)
 {
     uint16_t old;
 
-    start(true);
+    start(SIZE, true, false);
     for (uint16_t i = 0; i < 40; i++) {
         ck_assert_int_eq(virtq_pop(&vq, &chain), 0);
         ck_assert_uint_eq(fake_avail_event(&ring), 2 * i);
@@ -193,7 +159,7 @@ END_TEST
 /* proves: VQ-E-12 */
 START_TEST(pop_of_an_empty_ring_changes_nothing)
 {
-    start(_i != 0);
+    start(SIZE, _i != 0, false);
     (void)serve(3);
     for (int i = 0; i < 5; i++) {
         ck_assert_int_eq(virtq_pop(&vq, &chain), 0);
@@ -210,7 +176,7 @@ START_TEST(spent_round_leaves_kicks_off)
 {
     uint16_t old;
 
-    start(_i != 0);
+    start(SIZE, _i != 0, false);
     for (int i = 0; i < 128; i++) {
         offer();
         ck_assert_int_eq(virtq_pop(&vq, &chain), 1);
@@ -228,7 +194,7 @@ START_TEST(kicks_taken_back_stay_off_until_the_next_look)
     bool event_idx = _i != 0;
     uint16_t old;
 
-    start(event_idx);
+    start(SIZE, event_idx, false);
     virtq_kicks_off(&vq); /* off already */
     for (int i = 0; i < 3; i++) {
         ck_assert_int_eq(virtq_pop(&vq, &chain), 0);
@@ -338,7 +304,7 @@ START_TEST(no_wake_up_is_lost_between_two_threads)
     void *device_lost = NULL;
     bool driver_lost = false;
 
-    start(event_idx);
+    start(SIZE, event_idx, false);
     virtq_kick(&vq);
     ck_assert_int_eq(pthread_create(&thread, NULL, device_main, &irq_fd), 0);
     while (seen < REQUESTS && !driver_lost) {
@@ -365,7 +331,7 @@ START_TEST(request_that_comes_while_kicks_are_enabled_is_seen)
     pthread_t thread;
     uint32_t id, len;
 
-    start(event_idx);
+    start(SIZE, event_idx, false);
     fake_avail_flags_set(&ring, 1);
     virtq_kick(&vq); /* the first look, as at DRIVER_OK */
     ck_assert_int_eq(pthread_create(&thread, NULL, device_main, &irq_fd), 0);

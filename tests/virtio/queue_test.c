@@ -1,58 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The split ring: good chains, malformed ones, and that nothing is read twice (virtio 1.2 §2.7). */
-#include "virtio/queue.h"
-
 #include "tests/alloc_fail.h"
-#include "tests/fake_driver.h"
+#include "tests/virtio/queue_fixture.h"
 #include "tests/wrap.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/eventfd.h>
-
-/* RAM: 1 GiB from 0, a hole, 1 MiB from 4 GiB. Only what is touched costs memory. */
-#define RAM_LOW  0x40000000ull
-#define RAM_HIGH 0x100000000ull
-#define RAM_SIZE (RAM_LOW + 0x100000)
-
-#define RING  0x10000
-#define TABLE 0x40000
-#define DATA  0x80000
-
-static struct memory mem;
-static struct virtq vq;
-static struct fake_ring ring;
-static struct chain chain;
-
-static void setup(void)
-{
-    ck_assert_int_eq(memory_create(&mem, RAM_SIZE, 0, RAM_LOW, RAM_HIGH), 0);
-    vq = (struct virtq){.mem = &mem, .size_max = 1024};
-    vq.kick_fd = eventfd(0, EFD_NONBLOCK);
-    ck_assert_int_ge(vq.kick_fd, 0);
-}
-
-static void teardown(void)
-{
-    virtq_stop(&vq);
-    fd_close(&vq.kick_fd);
-    memory_destroy(&mem);
-}
-
-static void configure(uint16_t size)
-{
-    fake_ring_init(&ring, &mem, size, RING);
-    vq.config = (struct virtq_config){
-        .size = size, .ready = true, .desc = ring.desc, .driver = ring.avail, .device = ring.used};
-}
-
-/* A running queue with indirect descriptors. */
-static void start(uint16_t size)
-{
-    configure(size);
-    ck_assert_int_eq(virtq_start(&vq, false, true), 0);
-}
 
 static void put(gpa_t addr, const void *bytes, size_t len)
 {
@@ -153,7 +106,7 @@ END_TEST
 
 START_TEST(stopped_queue_is_empty)
 {
-    start(8);
+    start(8, false, true);
     offer(PIECES({DATA, 4, 0}));
     virtq_stop(&vq);
     virtq_stop(&vq);
@@ -171,7 +124,7 @@ START_TEST(wire_is_little_endian)
     static const uint8_t avail[] = {0, 0, 1, 0, 5, 0};
     static const uint8_t used[] = {1, 0, 1, 0, 5, 0, 0, 0, 3, 0, 0, 0};
 
-    start(8);
+    start(8, false, true);
     put(ring.desc + 5 * 16, desc, sizeof(desc));
     put(ring.avail, avail, sizeof(avail));
     ck_assert_int_eq(virtq_pop(&vq, &chain), 1);
@@ -189,7 +142,7 @@ START_TEST(header_split_anywhere_reads_the_same)
     uint32_t cut = (uint32_t)_i;
     char got[16];
 
-    start(8);
+    start(8, false, true);
     put(DATA, text, cut);
     put(DATA + 0x1000, text + cut, 16 - cut);
     offer(PIECES({DATA, cut, 0}, {DATA + 0x1000, 16 - cut, 0}, {DATA + 0x2000, cut, 2},
@@ -211,7 +164,7 @@ START_TEST(skip_and_zero_move_like_read_and_write)
 {
     char got[3];
 
-    start(8);
+    start(8, false, true);
     put(DATA, "abcdef", 6);
     put(DATA + 0x100, "xxxxxx", 6);
     offer(PIECES({DATA, 2, 0}, {DATA + 3, 3, 0}, {DATA + 0x100, 2, 2}, {DATA + 0x104, 2, 2}));
@@ -235,7 +188,7 @@ START_TEST(used_length_is_what_was_written)
 {
     uint32_t id, len;
 
-    start(8);
+    start(8, false, true);
     offer(PIECES({DATA, 3, 2}, {DATA + 16, 3, 2}));
     offer(PIECES({DATA, 3, 2}));
     offer(PIECES({DATA, 3, 0}));
@@ -260,7 +213,7 @@ START_TEST(chains_return_once_in_any_order)
     struct chain a, b, c;
     uint32_t id, len;
 
-    start(8);
+    start(8, false, true);
     offer(PIECES({DATA, 1, 0}, {DATA, 1, 0}));
     offer(PIECES({DATA, 1, 0}));
     offer(PIECES({DATA, 1, 0}, {DATA, 1, 0}));
@@ -285,7 +238,7 @@ START_TEST(same_head_twice_gives_two_requests)
     char got[2];
     uint32_t id, len;
 
-    start(2);
+    start(2, false, true);
     put(DATA, "ab", 2);
     fake_offer(&ring, fake_chain(&ring, PIECES({DATA, 2, 0})));
     fake_offer(&ring, 0);
@@ -306,7 +259,7 @@ START_TEST(more_requests_than_descriptors_break_the_ring)
 {
     struct chain held[2];
 
-    start(2);
+    start(2, false, true);
     offer(PIECES({DATA, 2, 0}));
     fake_offer(&ring, 0);
     ck_assert_int_eq(virtq_pop(&vq, &held[0]), 1);
@@ -321,7 +274,7 @@ START_TEST(zero_length_descriptors_add_no_bytes)
 {
     char got[2];
 
-    start(8);
+    start(8, false, true);
     put(DATA, "ab", 2);
     offer(PIECES({DATA, 0, 0}, {DATA, 1, 0}, {UINT64_MAX, 0, 0}, {DATA + 1, 1, 0}, {RAM_LOW, 0, 2},
                  {DATA, 1, 2}, {0, 0, 2}));
@@ -337,7 +290,7 @@ END_TEST
 
 START_TEST(neighbours_in_ram_share_an_iovec)
 {
-    start(8);
+    start(8, false, true);
     offer(
         PIECES({DATA, 8, 0}, {DATA + 8, 8, 0}, {DATA + 16, 4, 2}, {DATA + 20, 4, 2}, {DATA, 1, 2}));
     ck_assert_int_eq(virtq_pop(&vq, &chain), 1);
@@ -353,7 +306,7 @@ START_TEST(only_writable_bytes_and_used_ring_change)
 {
     uint8_t ring_before[256], table_before[64];
 
-    start(8);
+    start(8, false, true);
     put(DATA, "read", 4);
     offer_indirect(PIECES({DATA, 4, 0}, {DATA + 4, 4, 2}, {DATA + 8, 4, 2}));
     memcpy(ring_before, memory_at(&mem, ring.desc, ring.used - ring.desc), ring.used - ring.desc);
@@ -374,7 +327,7 @@ START_TEST(indices_run_freely_over_65536)
 {
     uint32_t id, len;
 
-    start(4);
+    start(4, false, true);
     for (unsigned i = 0; i < 70000; i++) {
         offer(PIECES({DATA, 1, 2}));
         virtq_round(&vq);
@@ -392,7 +345,7 @@ START_TEST(round_is_bounded_and_kicks_itself)
 {
     eventfd_t kicks;
 
-    start(256);
+    start(256, false, true);
     for (unsigned i = 0; i < 200; i++)
         offer(PIECES({DATA, 1, 0}));
     for (unsigned i = 0; i < 128; i++)
@@ -425,7 +378,7 @@ START_TEST(descriptor_changed_after_copy_has_no_effect)
 {
     char got[4];
 
-    start(8);
+    start(8, false, true);
     put(DATA, "good", 4);
     offer(PIECES({DATA, 4, 0}));
     wrap_memory_at(scribble, NULL); /* when the walk has the copy and looks up the address */
@@ -443,7 +396,7 @@ END_TEST
 /* proves: VQ-G-09 */
 START_TEST(indirect_pointer_changed_after_copy_has_no_effect)
 {
-    start(8);
+    start(8, false, true);
     offer_indirect(PIECES({DATA, 4, 0}, {DATA, 5, 2}));
     wrap_memory_at(scribble, NULL); /* when the table's address is looked up */
     int r = virtq_pop(&vq, &chain);
@@ -459,7 +412,7 @@ START_TEST(chain_changed_after_pop_has_no_effect)
 {
     uint32_t id, len;
 
-    start(8);
+    start(8, false, true);
     offer(PIECES({DATA, 4, 2}));
     ck_assert_int_eq(virtq_pop(&vq, &chain), 1);
     scribble(NULL);

@@ -7,9 +7,9 @@
 #include "devices/snd/alsa_pcm.h"
 #include "tests/capture.h"
 #include "tests/devices/snd/sound_rig.h"
+#include "tests/entries.h"
 
 #include <check.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -153,24 +153,12 @@ static bool play(unsigned ms, struct capture *capture, const char *until)
 
 /* -- tests -- */
 
-static unsigned count_entries(const char *path)
-{
-    DIR *entries = opendir(path);
-    unsigned count = 0;
-
-    ck_assert_ptr_nonnull(entries);
-    while (readdir(entries) != NULL)
-        count++;
-    (void)closedir(entries);
-    return count;
-}
-
 /* True if there are so many; ends of threads may still be on their way. */
 static bool come_down_to(const char *path, unsigned count)
 {
-    for (unsigned ms = 0; ms < HANGS_MS && count_entries(path) > count; ms += 10)
+    for (unsigned ms = 0; ms < HANGS_MS && entries_count(path) > count; ms += 10)
         usleep(10000);
-    return count_entries(path) == count;
+    return entries_count(path) == count;
 }
 
 static void prepare_and_start(void)
@@ -213,7 +201,7 @@ START_TEST(server_that_is_stopped_holds_up_nobody_and_is_heard_again)
         server_end();
         return;
     }
-    unsigned threads = count_entries("/proc/self/task"), fds = count_entries("/proc/self/fd");
+    unsigned threads = entries_count("/proc/self/task"), fds = entries_count("/proc/self/fd");
     rig_start_live(&rig, "host=alsa,device=pulse");
     ck_assert_uint_eq(
         rig_set_params(&rig, 0, PERIODS * PERIOD_BYTES, PERIOD_BYTES, 2, RIG_S16, RIG_48000),

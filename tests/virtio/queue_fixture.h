@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What tests of the split ring begin with: memory, and a queue in it whose driver is scripted. */
+#pragma once
+
+#include "tests/fake_driver.h"
+#include "virtio/queue.h"
+
+#include <check.h>
+#include <sys/eventfd.h>
+
+/* RAM: 1 GiB from 0, a hole, 1 MiB from 4 GiB. Only what is touched costs memory. */
+#define RAM_LOW  0x40000000ull
+#define RAM_HIGH 0x100000000ull
+#define RAM_SIZE (RAM_LOW + 0x100000)
+
+#define RING  0x10000
+#define TABLE 0x40000
+#define DATA  0x80000
+
+static struct memory mem;
+static struct virtq vq;
+static struct fake_ring ring;
+static struct chain chain;
+
+static inline void setup(void)
+{
+    ck_assert_int_eq(memory_create(&mem, RAM_SIZE, 0, RAM_LOW, RAM_HIGH), 0);
+    vq = (struct virtq){.mem = &mem, .size_max = 1024};
+    vq.kick_fd = eventfd(0, EFD_NONBLOCK);
+    ck_assert_int_ge(vq.kick_fd, 0);
+}
+
+static inline void teardown(void)
+{
+    virtq_stop(&vq);
+    fd_close(&vq.kick_fd);
+    memory_destroy(&mem);
+}
+
+static inline void configure(uint16_t size)
+{
+    fake_ring_init(&ring, &mem, size, RING);
+    vq.config = (struct virtq_config){
+        .size = size, .ready = true, .desc = ring.desc, .driver = ring.avail, .device = ring.used};
+}
+
+/* A running queue. */
+static inline void start(uint16_t size, bool event_idx, bool indirect)
+{
+    configure(size);
+    ck_assert_int_eq(virtq_start(&vq, event_idx, indirect), 0);
+}
