@@ -1,30 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Tests of vmm/config_json.c: a configuration from JSON and to it, and memory that runs out. */
 #include "tests/alloc_fail.h"
-#include "tests/capture.h"
 #include "tests/vmm/config_kinds.h"
 
-#include <check.h>
 #include <jansson.h>
 #include <string.h>
 
 Suite *config_json_suite(void);
-
-static struct config *config;
-static struct capture capture;
-
-static void setup(void)
-{
-    int r = config_create(config_kinds, &config);
-
-    ck_assert_int_eq(r, 0);
-}
-
-static void teardown(void)
-{
-    config_destroy(config);
-    config = NULL;
-}
 
 /* Reads, and keeps what was said in capture.text. */
 static int load(const char *json)

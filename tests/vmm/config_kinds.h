@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Kinds of devices that do not exist, for the tests of configurations. */
+/* What tests of configurations begin with: one of devices that do not exist. */
 #pragma once
 
+#include "tests/capture.h"
 #include "vmm/config.h"
+
+#include <check.h>
 
 static const char *const host_choices[] = {"alsa", "file", "null", NULL};
 static const struct opt rng_opts[] = {
@@ -30,3 +33,17 @@ static const struct config_device_kind config_kinds[] = {
     {"plain", "a device without keys", NULL, 2},
     {0},
 };
+
+static struct config *config;
+static struct capture capture;
+
+static inline void setup(void)
+{
+    ck_assert_int_eq(config_create(config_kinds, &config), 0);
+}
+
+static inline void teardown(void)
+{
+    config_destroy(config);
+    config = NULL;
+}

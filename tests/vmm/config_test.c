@@ -1,31 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Tests of vmm/config.c: the command line, files named on it, --help. */
-#include "tests/capture.h"
 #include "tests/vmm/config_kinds.h"
 
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 Suite *config_suite(void);
 
 #define WORDS_MAX 20
-
-static struct config *config;
-static struct capture capture;
-
-static void setup(void)
-{
-    int r = config_create(config_kinds, &config);
-
-    ck_assert_int_eq(r, 0);
-}
-
-static void teardown(void)
-{
-    config_destroy(config);
-    config = NULL;
-}
 
 /* Parses words that are separated by '|', and keeps what was said in capture.text. */
 static int parse(const char *line)
