@@ -21,6 +21,21 @@ static void check_zeros(gpa_t data, uint32_t len)
         ck_assert_uint_eq(bytes[i], 0);
 }
 
+/* Where the first messages of start_capture() are to be recorded. */
+static gpa_t cells[2];
+
+/* A stream that records, with a message or two. */
+static void start_capture(bool own_clock, unsigned messages)
+{
+    set_up("host=null,streams=0,capture=1", own_clock);
+    rig_prepare(&rig, 0);
+    for (unsigned i = 0; i < messages; i++) {
+        cells[i] = rig_alloc(&rig, PERIOD_BYTES);
+        (void)rig_record(&rig, 0, cells[i], PERIOD_BYTES);
+    }
+    command(RIG_START);
+}
+
 /* proves: SND-03, SND-19 */
 START_TEST(capture_streams_come_after_playback_streams)
 {
@@ -75,12 +90,7 @@ START_TEST(release_returns_what_was_recorded)
 {
     struct rig_done done;
 
-    set_up("host=null,streams=0,capture=1", false);
-    rig_prepare(&rig, 0);
-    gpa_t data = rig_alloc(&rig, PERIOD_BYTES), rest = rig_alloc(&rig, PERIOD_BYTES);
-    (void)rig_record(&rig, 0, data, PERIOD_BYTES);
-    (void)rig_record(&rig, 0, rest, PERIOD_BYTES);
-    command(RIG_START);
+    start_capture(false, 2);
     rig_advance(&rig, 4 * RIG_MS); /* 192 frames, 768 bytes */
     command(RIG_STOP);
     rig_advance(&rig, 100 * RIG_MS);
@@ -89,11 +99,11 @@ START_TEST(release_returns_what_was_recorded)
     ck_assert(rig_done(&rig, RIG_RX, &done));
     ck_assert_uint_eq(done.status, RIG_OK);
     ck_assert_uint_eq(done.used_len, 768 + 8);
-    check_bytes(data, 0, 768);
-    check_zeros(data + 768, PERIOD_BYTES - 768); /* nothing stale */
+    check_bytes(cells[0], 0, 768);
+    check_zeros(cells[0] + 768, PERIOD_BYTES - 768); /* nothing stale */
     ck_assert(rig_done(&rig, RIG_RX, &done));
     ck_assert_uint_eq(done.used_len, 8);
-    check_zeros(rest, PERIOD_BYTES);
+    check_zeros(cells[1], PERIOD_BYTES);
     tear_down();
 }
 END_TEST
@@ -103,11 +113,7 @@ START_TEST(pause_keeps_what_was_recorded)
 {
     struct rig_done done;
 
-    set_up("host=null,streams=0,capture=1", false);
-    rig_prepare(&rig, 0);
-    gpa_t data = rig_alloc(&rig, PERIOD_BYTES);
-    (void)rig_record(&rig, 0, data, PERIOD_BYTES);
-    command(RIG_START);
+    start_capture(false, 1);
     rig_advance(&rig, 4 * RIG_MS);
     command(RIG_STOP);
     rig_advance(&rig, 1000 * RIG_MS);
@@ -117,7 +123,7 @@ START_TEST(pause_keeps_what_was_recorded)
     rig_advance(&rig, 1);
     ck_assert(rig_done(&rig, RIG_RX, &done));
     ck_assert_uint_eq(done.used_len, PERIOD_BYTES + 8);
-    check_bytes(data, 0, PERIOD_BYTES);
+    check_bytes(cells[0], 0, PERIOD_BYTES);
     tear_down();
 }
 END_TEST
@@ -127,15 +133,11 @@ START_TEST(overrun_drops_input_and_is_counted_once)
 {
     struct rig_done done;
 
-    set_up("host=null,streams=0,capture=1", false);
-    rig_prepare(&rig, 0);
-    gpa_t data = rig_alloc(&rig, PERIOD_BYTES);
-    (void)rig_record(&rig, 0, data, PERIOD_BYTES);
-    command(RIG_START);
+    start_capture(false, 1);
     rig_advance(&rig, 200 * RIG_MS);
     ck_assert_uint_eq(rig_done_count(&rig, RIG_RX), 1);
     ck_assert_uint_eq(rig.snd->streams[0].counts.xruns, 0);
-    (void)rig_record(&rig, 0, data, PERIOD_BYTES);
+    (void)rig_record(&rig, 0, cells[0], PERIOD_BYTES);
     ck_assert_uint_eq(rig.snd->streams[0].counts.xruns, 1);
     rig_advance(&rig, PERIOD_NS - 1);
     ck_assert(!rig_done(&rig, RIG_RX, &done));
@@ -168,12 +170,7 @@ START_TEST(capture_goes_by_what_the_host_has)
 {
     struct rig_done done;
 
-    set_up("host=null,streams=0,capture=1", true);
-    rig_prepare(&rig, 0);
-    gpa_t data = rig_alloc(&rig, PERIOD_BYTES), next = rig_alloc(&rig, PERIOD_BYTES);
-    (void)rig_record(&rig, 0, data, PERIOD_BYTES);
-    (void)rig_record(&rig, 0, next, PERIOD_BYTES);
-    command(RIG_START);
+    start_capture(true, 2);
     rig_advance(&rig, 1000 * RIG_MS);
     ck_assert(!rig_done(&rig, RIG_RX, &done));
     probe.consumed = 500;
@@ -182,12 +179,12 @@ START_TEST(capture_goes_by_what_the_host_has)
     ck_assert(rig_done(&rig, RIG_RX, &done));
     ck_assert_uint_eq(done.used_len, PERIOD_BYTES + 8);
     ck_assert_uint_eq(done.latency_bytes, (20 + 7) * 4); /* recorded and not delivered */
-    check_bytes(data, 0, PERIOD_BYTES);
+    check_bytes(cells[0], 0, PERIOD_BYTES);
     probe.consumed = 960;
     probe.host.wake(&probe.host);
     rig_advance(&rig, RIG_MS);
     ck_assert(rig_done(&rig, RIG_RX, &done));
-    check_bytes(next, PERIOD_BYTES, PERIOD_BYTES);
+    check_bytes(cells[1], PERIOD_BYTES, PERIOD_BYTES);
     tear_down();
 }
 END_TEST
