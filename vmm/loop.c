@@ -117,20 +117,26 @@ int worker_init(struct worker *worker)
     return loop_init(&worker->loop);
 }
 
+int thread_start(pthread_t *ret_thread, void *(*run)(void *arg), void *arg)
+{
+    sigset_t all, old;
+
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &old);
+    int r = pthread_create(ret_thread, NULL, run, arg);
+    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return -r;
+}
+
 int worker_start(struct worker *worker, const char *name)
 {
     char short_name[16];
-    sigset_t all, old;
     size_t len = 0;
 
     assert(!worker->running);
-    /* Signals are the main thread's business. */
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &old);
-    int r = pthread_create(&worker->thread, NULL, worker_main, worker);
-    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (r != 0)
-        return -r;
+    int r = thread_start(&worker->thread, worker_main, worker);
+    if (r < 0)
+        return r;
     worker->running = true;
     for (; len < sizeof(short_name) - 1 && name[len] != '\0'; len++)
         short_name[len] = name[len];

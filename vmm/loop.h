@@ -46,6 +46,9 @@ int loop_run(struct loop *loop);
 /* Any thread, async-signal-safe: the loop ends after the round it is in. */
 void loop_stop(struct loop *loop);
 
+/* Starts a thread that gets no signals: those are the main thread's business. */
+int thread_start(pthread_t *ret_thread, void *(*run)(void *arg), void *arg);
+
 /* A thread that runs a loop. */
 struct worker {
     struct loop loop;

@@ -3,10 +3,10 @@
 #include "devices/snd/alsa_farewell.h"
 
 #include "devices/snd/clock.h"
+#include "vmm/loop.h"
 
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <time.h>
 
 #define MS_NS 1000000ull
@@ -60,18 +60,6 @@ static void *farewell_main(void *arg)
     return NULL;
 }
 
-/* Signals are the main thread's business. */
-static int thread_start(struct alsa_farewell *farewell)
-{
-    sigset_t all, old;
-
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &old);
-    int r = pthread_create(&farewell->thread, NULL, farewell_main, farewell);
-    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return -r;
-}
-
 void alsa_farewell_begin(struct alsa_pcm *pcm, uint64_t linger_ns,
                          struct alsa_farewell **ret_farewell)
 {
@@ -80,7 +68,7 @@ void alsa_farewell_begin(struct alsa_pcm *pcm, uint64_t linger_ns,
     *ret_farewell = NULL;
     if (farewell != NULL && pcm->handle != NULL) {
         *farewell = (struct alsa_farewell){.pcm = *pcm, .linger_ns = linger_ns};
-        if (thread_start(farewell) == 0) {
+        if (thread_start(&farewell->thread, farewell_main, farewell) == 0) {
             *ret_farewell = farewell;
             *pcm = (struct alsa_pcm){0};
             return;

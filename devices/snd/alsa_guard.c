@@ -3,10 +3,10 @@
 #include "devices/snd/alsa_guard.h"
 
 #include "vmm/log.h"
+#include "vmm/loop.h"
 
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <time.h>
@@ -129,18 +129,6 @@ long alsa_guard_call(struct alsa_guard *guard, struct alsa_call *call)
     return result;
 }
 
-/* Signals are the main thread's business. */
-static int thread_start(struct alsa_guard *guard)
-{
-    sigset_t all, old;
-
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &old);
-    int r = pthread_create(&guard->thread, NULL, guard_main, guard);
-    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return -r;
-}
-
 static struct alsa_guard *guard_make(const struct alsa_pcm *pcm)
 {
     struct alsa_guard *guard = calloc(1, sizeof(*guard));
@@ -174,7 +162,7 @@ int alsa_guard_begin(struct alsa_pcm *pcm)
     if (atomic_load(&given_up) >= GIVEN_UP_MAX)
         return -EHOSTDOWN;
     struct alsa_guard *guard = guard_make(pcm);
-    int r = guard == NULL ? -ENOMEM : thread_start(guard);
+    int r = guard == NULL ? -ENOMEM : thread_start(&guard->thread, guard_main, guard);
     if (r < 0 && guard != NULL)
         guard_free(guard);
     if (r == 0)

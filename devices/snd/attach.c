@@ -4,7 +4,6 @@
 
 #include "vmm/log.h"
 
-#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -23,17 +22,12 @@ static void *open_main(void *arg)
     return NULL;
 }
 
-static int thread_start(struct attach *attach)
+static int open_begin(struct attach *attach)
 {
-    sigset_t all, old;
-
     attach->opening_params = attach->params;
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &old);
-    int r = pthread_create(&attach->thread, NULL, open_main, attach);
-    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (r != 0)
-        return log_error(-r, "%s: thread to open the host", attach->host->name);
+    int r = thread_start(&attach->thread, open_main, attach);
+    if (r < 0)
+        return log_error(r, "%s: thread to open the host", attach->host->name);
     attach->state = ATTACH_OPENING;
     return 0;
 }
@@ -58,7 +52,7 @@ static void thread_done(struct attach *attach)
     if (!attach->wanted)
         return;
     if (stale)
-        r = thread_start(attach);
+        r = open_begin(attach);
     if (attach->state == ATTACH_OPENING)
         return;
     attach->wanted = r == 0;
@@ -132,7 +126,7 @@ int attach_open(struct attach *attach, const struct pcm_params *params)
         return r;
     }
     attach->wanted = true;
-    int r = attach->state == ATTACH_OPENING ? 0 : thread_start(attach);
+    int r = attach->state == ATTACH_OPENING ? 0 : open_begin(attach);
     attach->wanted = r == 0;
     return r < 0 ? r : -EINPROGRESS;
 }

@@ -3,10 +3,10 @@
 #include "devices/snd/mixer.h"
 
 #include "vmm/log.h"
+#include "vmm/loop.h"
 
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -259,17 +259,12 @@ int mixer_open(const char *name, unsigned count_max, struct mixer **ret_mixer)
     return 0;
 }
 
-/* Signals are the main thread's business. */
 int mixer_start(struct mixer *mixer)
 {
-    sigset_t all, old;
+    int r = thread_start(&mixer->thread, mixer_main, mixer);
 
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &old);
-    int r = pthread_create(&mixer->thread, NULL, mixer_main, mixer);
-    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
     mixer->has_thread = r == 0;
-    return -r;
+    return r;
 }
 
 static bool thread_end(struct mixer *mixer)
