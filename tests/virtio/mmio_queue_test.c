@@ -1,67 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Queue set-up, notifications, interrupts and config space over virtio-mmio (virtio 1.2 §4.2). */
+#include "tests/virtio/echo_fixture.h"
 #include "virtio/mmio.h"
-
-#include "tests/capture.h"
-#include "tests/fake_device.h"
-#include "tests/fake_driver.h"
-
-#include <check.h>
-#include <string.h>
-
-#define RINGS 0x10000
-#define DATA  0x80000
-
-static struct memory mem;
-static struct virtio_device *dev;
-static struct echo *echo;
-static struct fake_driver drv;
-static struct capture capture;
-
-static void setup(void)
-{
-    capture_start(&capture); /* devices say why they need a reset */
-    ck_assert_int_eq(memory_create(&mem, 0x100000, 0, 0, 0), 0);
-    ck_assert_int_eq(virtio_create(&echo_class, 0, &mem, NULL, &dev), 0);
-    echo = echo_of(dev);
-    fake_driver_init(&drv, dev, RINGS);
-}
-
-static void teardown(void)
-{
-    fake_driver_fini(&drv);
-    virtio_destroy(dev);
-    memory_destroy(&mem);
-    (void)capture_end(&capture);
-}
-
-static uint32_t rd(uint64_t off)
-{
-    return fake_read(&drv, off);
-}
-
-static void wr(uint64_t off, uint32_t val)
-{
-    fake_write(&drv, off, val);
-}
-
-static void offer(uint16_t queue)
-{
-    const struct fake_piece pieces[] = {{DATA, 4, 0}, {DATA + 4, 4, FAKE_WRITE}};
-
-    fake_offer(&drv.ring[queue], fake_chain(&drv.ring[queue], pieces, 2));
-}
-
-/* One request, from kick to interrupt. */
-static void ping(uint16_t queue)
-{
-    uint32_t id, len;
-
-    offer(queue);
-    wr(FAKE_QUEUE_NOTIFY, queue);
-    ck_assert(fake_wait_used(&drv, queue, &id, &len));
-    ck_assert_uint_eq(len, 4);
-}
 
 /* -- queue registers -- */
 

@@ -1,61 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The registers of virtio-mmio, as drivers use and abuse them (virtio 1.2 §4.2, §2.1, §2.2). */
+#include "tests/virtio/echo_fixture.h"
 #include "virtio/mmio.h"
-
-#include "tests/capture.h"
-#include "tests/fake_device.h"
-#include "tests/fake_driver.h"
-
-#include <check.h>
-#include <string.h>
-
-#define RINGS 0x10000
-#define DATA  0x80000
-
-static struct memory mem;
-static struct virtio_device *dev;
-static struct echo *echo;
-static struct fake_driver drv;
-static struct capture capture;
-
-static void setup(void)
-{
-    capture_start(&capture); /* devices say why they need a reset */
-    ck_assert_int_eq(memory_create(&mem, 0x100000, 0, 0, 0), 0);
-    ck_assert_int_eq(virtio_create(&echo_class, 0, &mem, NULL, &dev), 0);
-    echo = echo_of(dev);
-    fake_driver_init(&drv, dev, RINGS);
-}
-
-static void teardown(void)
-{
-    fake_driver_fini(&drv);
-    virtio_destroy(dev);
-    memory_destroy(&mem);
-    (void)capture_end(&capture);
-}
-
-static uint32_t rd(uint64_t off)
-{
-    return fake_read(&drv, off);
-}
-
-static void wr(uint64_t off, uint32_t val)
-{
-    fake_write(&drv, off, val);
-}
-
-/* One request through queue 0, from kick to interrupt. */
-static void ping(void)
-{
-    const struct fake_piece pieces[] = {{DATA, 4, 0}, {DATA + 4, 4, FAKE_WRITE}};
-    uint32_t id, len;
-
-    fake_offer(&drv.ring[0], fake_chain(&drv.ring[0], pieces, 2));
-    wr(FAKE_QUEUE_NOTIFY, 0);
-    ck_assert(fake_wait_used(&drv, 0, &id, &len));
-    ck_assert_uint_eq(len, 4);
-}
 
 /* -- identity, holes, widths -- */
 
@@ -104,7 +50,7 @@ START_TEST(writes_to_holes_and_read_only_registers_change_nothing)
     for (size_t i = 0; i < ARRAY_SIZE(offs); i++)
         wr(offs[i], 1);
     ck_assert_uint_eq(rd(FAKE_STATUS), 15);
-    ping();
+    ping(0);
 }
 END_TEST
 
@@ -312,7 +258,7 @@ END_TEST
 START_TEST(failed_stops_queue_work_until_reset)
 {
     (void)fake_start(&drv, FAKE_VERSION_1);
-    ping();
+    ping(0);
     wr(FAKE_STATUS, 15 | 128);
     ck_assert_uint_eq(rd(FAKE_STATUS), 15 | 128);
     ck_assert(!dev->active);
@@ -322,7 +268,7 @@ START_TEST(failed_stops_queue_work_until_reset)
     usleep(20000);
     ck_assert_uint_eq(fake_used_idx(&drv.ring[0]), 1);
     ck_assert_uint_eq(fake_start(&drv, FAKE_VERSION_1), 15);
-    ping();
+    ping(0);
 }
 END_TEST
 
@@ -331,7 +277,7 @@ START_TEST(driver_ok_twice_activates_once)
     (void)fake_start(&drv, FAKE_VERSION_1);
     wr(FAKE_STATUS, 15);
     ck_assert_uint_eq(echo->activated, 1);
-    ping();
+    ping(0);
 }
 END_TEST
 

@@ -3,38 +3,18 @@
  * A device under load while vCPUs reset it, disable its queues and kick it, all at once. Meant for
  * the thread sanitizer.
  */
-#include "tests/capture.h"
-#include "tests/fake_device.h"
-#include "tests/fake_driver.h"
+#include "tests/virtio/echo_fixture.h"
 
-#include <check.h>
 #include <sched.h>
 
-#define RINGS  0x10000
-#define DATA   0x80000
 #define RESETS 10000
 
-static struct memory mem;
-static struct virtio_device *dev;
-static struct fake_driver drv;
-static struct capture capture;
 static atomic_bool done;
 
-static void setup(void)
+static void setup_undone(void)
 {
-    capture_start(&capture);
+    setup();
     done = false;
-    ck_assert_int_eq(memory_create(&mem, 0x100000, 0, 0, 0), 0);
-    ck_assert_int_eq(virtio_create(&echo_class, 0, &mem, NULL, &dev), 0);
-    fake_driver_init(&drv, dev, RINGS);
-}
-
-static void teardown(void)
-{
-    fake_driver_fini(&drv);
-    virtio_destroy(dev);
-    memory_destroy(&mem);
-    (void)capture_end(&capture);
 }
 
 /* Puts as much into queue 0 as it holds and kicks. */
@@ -158,7 +138,7 @@ Suite *storm_suite(void)
     Suite *suite = suite_create("storm");
     TCase *tcase = tcase_create("threads");
 
-    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_checked_fixture(tcase, setup_undone, teardown);
     tcase_set_timeout(tcase, 240);
     tcase_add_test(tcase, reset_storm_under_load);
     tcase_add_test(tcase, queue_disabled_and_enabled_under_load);
