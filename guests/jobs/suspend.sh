@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Suspends to idle and resumes in mid-tone (the kernel's own test of that, without a wake-up source):
-# the sound goes on, and a second tone is whole.
+# Suspends to idle in mid-tone, until there is a key on the serial port: the player is told that its
+# sound was suspended and goes on, and a second tone is whole.
 load virtio_snd
-[ -e /sys/power/pm_test ] || fail "this kernel can't test suspending"
-echo devices >/sys/power/pm_test
-echo 1 >/sys/module/suspend/parameters/pm_test_delay
-aplay -q -D hw:0,0 /tone.wav &
+echo enabled >"/sys/class/tty/$(cat /sys/class/tty/console/active)/power/wakeup" ||
+    fail "no way to wake up"
+aplay -D hw:0,0 /tone.wav 2>/tmp/said &
 player=$!
 sleep 0.5
+grep -q RUNNING /proc/asound/card0/pcm0p/sub0/status || fail "nothing is played"
+echo "linnet-suspend: to sleep"
+drain
 echo freeze >/sys/power/state || fail "suspend"
+[ "$(cat /sys/power/suspend_stats/success)" = 1 ] || fail "it did not suspend"
 wait $player || fail "aplay status $? after resuming"
+cat /tmp/said
+grep -q '^Suspended\.' /tmp/said || fail "aplay does not know of it"
 aplay -q -D hw:0,0 /tone.wav || fail "aplay status $?"
 ok
