@@ -149,10 +149,10 @@ static int on_delay(snd_pcm_ioplug_t *io, snd_pcm_sframes_t *delay)
 static int on_poll_revents(snd_pcm_ioplug_t *io, struct pollfd *fds, unsigned count,
                            unsigned short *ret_events)
 {
+    hang(FAKE_CALL_FIRED);
     bool plays = io->stream == SND_PCM_STREAM_PLAYBACK;
     uint64_t avail = plays ? io->buffer_size - queued_frames() : fake_card.hw_frames - io->appl_ptr;
 
-    hang(FAKE_CALL_FIRED);
     *ret_events = 0;
     if (fake_card.fds_lie || (fds[count - 1].revents & POLLIN) == 0)
         return 0;

@@ -56,7 +56,7 @@ struct fake_card {
 
     /* What it saw. */
     unsigned chosen[2]; /* channels */
-    unsigned opens, closes, starts, stops, prepares;
+    _Atomic unsigned opens, closes, starts, stops, prepares;
     int start_policy; /* of the thread that started it last, as sched_getscheduler() has it */
     uint64_t stop_ns; /* when it was stopped last, CLOCK_MONOTONIC */
     uint32_t heard[FAKE_CARD_HEARD_FRAMES];
