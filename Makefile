@@ -102,7 +102,7 @@ replay: $(FUZZERS:%=$(BUILD)/fuzz_%) ## run each fuzz harness over its corpus
 fuzz: ## run each fuzzer for FUZZ_SECONDS (60)
 	@tests/fuzz/run.sh $(or $(FUZZ_SECONDS),60) $(FUZZERS)
 
-e2e: all ## boot stock kernels (in the rig where this host's KVM cannot)
+e2e: all $(BUILD)/unit ## boot stock kernels (in the rig where this host's KVM cannot)
 	@tests/boot/run.sh
 
 kernel-of: all ## build an x86_64 kernel that reads device trees, and boot it with an overlay (3 to 20 minutes)

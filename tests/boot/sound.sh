@@ -75,7 +75,9 @@ alsa_busy() {
 
 # The unit tests that want sound cards.
 alsa_cards() {
-    "$top/build/$arch-release/unit" alsa_card | tee results
+    local unit=build/$arch-release/unit
+    [ -x "$top/$unit" ] || fail "no unit tests: make ARCH=$arch $unit"
+    "$top/$unit" alsa_card | tee results
     ! grep '^SKIP ' results || skip "$(grep -c '^SKIP ' results) tests: no ALSA cards Loopback and Dummy"
 }
 
@@ -98,7 +100,7 @@ killed() {
 disk_full() {
     local at size
     mkdir small
-    mount -t tmpfs -o size=200K tmpfs small || skip "not allowed to mount a small file system"
+    busybox mount -t tmpfs -o size=200K tmpfs small || skip "not allowed to mount a small file system"
     boot 1 --initrd "$made/$stock.sound" --append "$(job tone)" \
         --snd host=file,path=small/tone.wav "$guests/$stock/vmlinuz"
     done_job tone
@@ -107,7 +109,7 @@ disk_full() {
     read -r at size < <(wav_chunk small/tone.wav data)
     ((size >= 150000 && size <= 204800)) || fail "$size bytes are recorded"
     prefix_of_tone small/tone.wav
-    umount small
+    busybox umount small
 }
 
 # What FILE holds is the beginning of the tone, and an independent reader takes it.
