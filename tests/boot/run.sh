@@ -26,6 +26,8 @@
 . "$top/tests/boot/controls.sh"
 # shellcheck source=streams.sh
 . "$top/tests/boot/streams.sh"
+# shellcheck source=load.sh
+. "$top/tests/boot/load.sh"
 # shellcheck source=outside.sh
 . "$top/tests/boot/outside.sh"
 
