@@ -187,12 +187,18 @@ void stream_retry_host(struct stream *stream, uint64_t now)
         stream->retry_ns = now + STREAM_RETRY_NS;
 }
 
+/* Is the guest served while the host is away? */
+static bool goes_on_without(const struct stream *stream)
+{
+    return !stream->fail_when_absent && stream->attach.host->class->reopens;
+}
+
 /* It failed in a command (r), which fails with it; but not if the guest is to be served without a
  * card that is gone. */
 static int lost_in_command(struct stream *stream, int r)
 {
     stream_lose_host(stream);
-    return stream->fail_when_absent || !stream->attach.host->class->reopens ? r : 0;
+    return goes_on_without(stream) ? 0 : r;
 }
 
 static void unpark(struct stream *stream);
@@ -264,17 +270,29 @@ uint32_t stream_set_params(struct stream *stream, const struct wire_pcm_params *
 
 /* -- PREPARE -- */
 
-/* The host is open, or has failed to open (r), or is late: then the stream begins without it. */
+/* Did opening fail because there is no card now, or no sound server? Each was there once: when the
+ * device was made. What else can fail (another program has the card, say) is for the guest to hear
+ * of. */
+static bool is_gone(int r)
+{
+    return r == -ENODEV || r == -ENOENT || r == -ENXIO || r == -ECONNREFUSED || r == -EHOSTDOWN ||
+           r == -ETIMEDOUT;
+}
+
+/* The host is open, or has failed to open (r), or is late: then, or if it is gone and the guest is
+ * to be served all the same, the stream begins without it. */
 static uint32_t prepare_status(struct stream *stream, int r)
 {
-    if (r < 0 && r != -EINPROGRESS)
+    bool gone = is_gone(r) && goes_on_without(stream);
+
+    if (r < 0 && r != -EINPROGRESS && !gone)
         return VIRTIO_SND_S_IO_ERR;
     clock_init(&stream->clock, kind_now(stream), stream->params.rate_hz, clock_host(stream));
     ear_tune(&stream->ear, &stream->params);
     stream->submitted_frames = stream->moved_frames = stream->tapped_frames = 0;
     stream->completed_ns = stream->fault_end_frame = stream->fault_stall_end_ns = 0;
     stream->fault_dries = false;
-    stream->retry_ns = CLOCK_NEVER;
+    stream->retry_ns = gone ? snd_now_ns(stream->snd) + STREAM_RETRY_NS : CLOCK_NEVER;
     stream->state = STREAM_PREPARED;
     return VIRTIO_SND_S_OK;
 }

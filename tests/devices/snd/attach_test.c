@@ -305,6 +305,52 @@ START_TEST(host_failure_in_start_or_stop_can_mean_silence)
 }
 END_TEST
 
+START_TEST(host_that_is_gone_at_prepare_can_mean_silence)
+{
+    static const int gone[] = {-ENODEV, -ENOENT, -ENXIO, -ECONNREFUSED, -EHOSTDOWN, -ETIMEDOUT};
+
+    set_up("host=null,unplugged=silence", true);
+    probe.open_result = gone[_i];
+    rig_prepare(&rig, 0);
+    for (int16_t i = 0; i < 4; i++)
+        (void)play(i);
+    command(RIG_START);
+    rig_advance(&rig, 10 * RIG_MS);
+    ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 1);
+    ck_assert_uint_eq(probe.starts, 0);
+    probe.open_result = 0;
+    for (int16_t i = 4; i < 110; i++) { /* until it is tried again */
+        rig_advance(&rig, 10 * RIG_MS);
+        (void)play(i);
+    }
+    ck_assert_uint_eq(probe.opens, 2);
+    ck_assert_uint_eq(probe.starts, 1);
+    ck_assert_uint_gt(probe.accepted, 0);
+    tear_down();
+}
+END_TEST
+
+START_TEST(host_that_cannot_be_opened_is_an_error)
+{
+    static const struct {
+        const char *options;
+        int result;
+    } cases[] = {
+        {"host=null,unplugged=silence", -EBUSY},
+        {"host=null,unplugged=silence", -EACCES},
+        {"host=null,unplugged=error", -ENODEV},
+    };
+
+    set_up(cases[_i].options, true);
+    ck_assert_uint_eq(rig_set_params(&rig, 0, 4 * 1920, 1920, 2, RIG_S16, RIG_48000), RIG_OK);
+    probe.open_result = cases[_i].result;
+    ck_assert_uint_eq(rig_command(&rig, RIG_PREPARE, 0), RIG_IO_ERR);
+    probe.open_result = 0;
+    command(RIG_PREPARE);
+    tear_down();
+}
+END_TEST
+
 /* -- a host that is slow to open (T15) -- */
 
 /* Sends PREPARE and comes back without an answer: where it will be. */
@@ -359,7 +405,7 @@ START_TEST(failing_slow_open_is_told)
     uint32_t id, used;
 
     set_up_slow();
-    probe.open_result = -ENODEV;
+    probe.open_result = -EBUSY;
     gpa_t reply = prepare_begin();
     open_gate();
     rig_step(&rig);
@@ -504,6 +550,8 @@ Suite *attach_suite(void)
     tcase_add_test(gone, absent_host_can_mean_errors);
     tcase_add_test(gone, host_failure_in_a_command_leaves_the_state);
     tcase_add_test(gone, host_failure_in_start_or_stop_can_mean_silence);
+    tcase_add_loop_test(gone, host_that_is_gone_at_prepare_can_mean_silence, 0, 6);
+    tcase_add_loop_test(gone, host_that_cannot_be_opened_is_an_error, 0, 3);
     tcase_add_test(slow, slow_open_delays_its_own_answer_only);
     tcase_add_test(slow, failing_slow_open_is_told);
     tcase_add_test(slow, hanging_open_is_answered_in_time_and_heard_later);
