@@ -168,6 +168,14 @@ void aml_resource_irq(struct aml *aml, uint32_t gsi)
     aml_dword(aml, gsi);
 }
 
+void aml_resource_fixed_hardware(struct aml *aml)
+{
+    aml_byte(aml, 0x82); /* generic register, 12 bytes */
+    aml_word(aml, 12);
+    aml_byte(aml, 0x7f); /* the processor's own; width, offset, access size and address are 0 */
+    aml_bytes(aml, (const uint8_t[11]){0}, 11);
+}
+
 void aml_resources_close(struct aml *aml, size_t mark)
 {
     const size_t head = LENGTH_BYTES + 2; /* length, byte prefix, size */

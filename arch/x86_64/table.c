@@ -5,7 +5,11 @@
  * registers of the power device. What stock Linux makes of that: it finds virtio-mmio by
  * LNRO0005, and the serial port needs its device (PNP0501) or user space cannot write to it.
  *
- * Does not describe: processors as devices (MADT is enough), PCI, buttons.
+ * Processors are devices, too, for the sake of _CST: it gives Linux a cpuidle driver, and with that a
+ * governor. Without one its idle loop (6.12.y) keeps the tick after any interrupt that is none, so
+ * that each wakes the vCPU twice.
+ *
+ * Does not describe: PCI, buttons.
  */
 #include "arch/x86_64/table.h"
 #include "arch/x86_64/aml.h"
@@ -245,6 +249,34 @@ static void dsdt_device(struct aml *aml, const struct platform_device *dev)
     aml_close(aml, device);
 }
 
+/* A processor, with one idle state: C1, which is HLT (ACPI 6.5 §8.4.1.1). Its latency, 1 us, is what
+ * Linux assumes of HLT by itself. */
+static void dsdt_processor(struct aml *aml, unsigned index)
+{
+    char name[5];
+
+    assert(index <= 999);
+    (void)snprintf(name, sizeof(name), "C%03u", index % 1000);
+    size_t device = aml_device_open(aml, name);
+    aml_name(aml, "_HID");
+    aml_string(aml, "ACPI0007");
+    aml_name(aml, "_UID"); /* as in the MADT */
+    aml_int(aml, index);
+    aml_name(aml, "_CST");
+    size_t states = aml_package_open(aml, 2);
+    aml_int(aml, 1);
+    size_t state = aml_package_open(aml, 4);
+    size_t how = aml_resources_open(aml);
+    aml_resource_fixed_hardware(aml);
+    aml_resources_close(aml, how);
+    aml_int(aml, 1); /* C1 */
+    aml_int(aml, 1); /* us */
+    aml_int(aml, 0); /* mW: unknown */
+    aml_close(aml, state);
+    aml_close(aml, states);
+    aml_close(aml, device);
+}
+
 static gpa_t build_dsdt(struct builder *b, const struct platform *platform)
 {
     struct table_header header = header_of("DSDT", 2);
@@ -252,6 +284,8 @@ static gpa_t build_dsdt(struct builder *b, const struct platform *platform)
     begin(b, "DSDT");
     aml_bytes(&b->out, &header, sizeof(header));
     size_t scope = aml_scope_open(&b->out, "_SB_");
+    for (unsigned i = 0; i < platform->cpu_count; i++)
+        dsdt_processor(&b->out, i);
     for (unsigned i = 0; i < platform->device_count; i++)
         dsdt_device(&b->out, &platform->device[i]);
     aml_close(&b->out, scope);
