@@ -7,6 +7,7 @@ four_cpus() {
     boot 0 --cpus 4 --initrd "$made/$stock.boot" --append "$(job cpus)" "$guests/$stock/vmlinuz"
     done_job cpus
     grep -q '^cpus: 4' console
+    [ "$arch" != x86_64 ] || grep -q '^idle: acpi_idle' console || fail "the kernel has no idle driver"
 }
 
 # Some memory is above the hole below 4 GiB; the kernel keeps a little of it for itself.

@@ -243,6 +243,26 @@ START_TEST(pvpanic_is_a_qemu0001_with_one_port)
 }
 END_TEST
 
+/* Linux finds a cpuidle driver by it. */
+START_TEST(each_processor_has_one_idle_state)
+{
+    static const uint8_t want[] = {
+        'C',  '0',  '0',  '1',  0x08, '_',  'H',  'I',  'D',  0x0d, 'A',  'C',
+        'P',  'I',  '0',  '0',  '0',  '7',  0x00, 0x08, '_',  'U',  'I',  'D',
+        0x01, 0x08, '_',  'C',  'S',  'T',  0x12, 0x84, 0x02, 0x00, 0x02, 0x01, /* one state: */
+        0x12, 0x8e, 0x01, 0x00, 0x04, 0x11, 0x86, 0x01, 0x00, 0x0a, 0x11,       /* 17 bytes: */
+        0x82, 0x0c, 0x00, 0x7f, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x00, 0x00, 0x00, 0x79, 0x00, 0x01, 0x01, 0x00, /* C1, 1 us, 0 mW */
+    };
+
+    whole_machine();
+    build();
+    ck_assert(dsdt_has(want, sizeof(want)));
+    ck_assert(dsdt_has("C000", 4));
+    ck_assert(!dsdt_has("C002", 4));
+}
+END_TEST
+
 START_TEST(power_off_is_sleep_type_5)
 {
     static const uint8_t want[] = {0x08, '_',  'S',  '5',  '_',  0x12, 0x89, 0x00,
@@ -378,6 +398,7 @@ Suite *table_suite(void)
     tcase_add_test(tcase, serial_port_is_a_pnp0501_with_interrupt_4);
     tcase_add_test(tcase, pvpanic_is_a_qemu0001_with_one_port);
     tcase_add_test(tcase, power_off_is_sleep_type_5);
+    tcase_add_test(tcase, each_processor_has_one_idle_state);
     tcase_add_test(tcase, a_slots_device_does_not_depend_on_the_others);
     tcase_add_test(tcase, each_slot_has_an_interrupt_of_its_own);
     tcase_add_test(tcase, same_machine_same_bytes);
