@@ -5,9 +5,9 @@
  * registers of the power device. What stock Linux makes of that: it finds virtio-mmio by
  * LNRO0005, and the serial port needs its device (PNP0501) or user space cannot write to it.
  *
- * Processors are devices, too, for the sake of _CST: it gives Linux a cpuidle driver, and with that a
- * governor. Without one its idle loop (6.12.y) keeps the tick after any interrupt that is none, so
- * that each wakes the vCPU twice.
+ * Processors are devices, too, for the sake of _CST: it gives Linux a cpuidle driver, and with that
+ * a governor. Without one its idle loop (6.12.y) keeps the tick after any interrupt that is none,
+ * so that each wakes the vCPU twice.
  *
  * Does not describe: PCI, buttons.
  */
@@ -249,8 +249,8 @@ static void dsdt_device(struct aml *aml, const struct platform_device *dev)
     aml_close(aml, device);
 }
 
-/* A processor, with one idle state: C1, which is HLT (ACPI 6.5 §8.4.1.1). Its latency, 1 us, is what
- * Linux assumes of HLT by itself. */
+/* A processor, with one idle state: C1, which is HLT (ACPI 6.5 §8.4.1.1). Its latency, 1 us, is
+ * what Linux assumes of HLT by itself. */
 static void dsdt_processor(struct aml *aml, unsigned index)
 {
     char name[5];
