@@ -249,8 +249,9 @@ static void dsdt_device(struct aml *aml, const struct platform_device *dev)
     aml_close(aml, device);
 }
 
-/* A processor, with one idle state: C1, which is HLT (ACPI 6.5 §8.4.1.1). Its latency, 1 us, is
- * what Linux assumes of HLT by itself. */
+/* A processor, with one idle state: C1, which is HLT (ACPI 6.5 §8.4.1.1). Its latency is said to be
+ * the least there is, so that Linux halts whenever it is idle: it would poll where the latency is
+ * more than half of what it expects to sleep, or more than a program has asked for. */
 static void dsdt_processor(struct aml *aml, unsigned index)
 {
     char name[5];
