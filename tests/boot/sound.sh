@@ -56,6 +56,23 @@ same_after_silence() {
     cmp -n $(($(stat -c %s played.data) - played)) -i "$heard:$played" heard.data played.data
 }
 
+# What comes in at the other end of the loopback card, a tone, is recorded in the guest without a hole.
+record_alsa() {
+    local player
+    [ -e /proc/asound/Loopback ] || skip "no ALSA card Loopback (module snd-aloop) on this machine"
+    wav_data "$guests/tone.wav" >tone.data
+    { while cat tone.data; do :; done; } 2>/dev/null |
+        aplay -q -D hw:Loopback,0,2 -t raw -f S16_LE -r 48000 -c 2 &
+    player=$!
+    wait_for 10 grep -q RUNNING /proc/asound/Loopback/pcm0p/sub2/status
+    boot 0 --initrd "$made/$stock.sound" --append "$(job echo)" \
+        --snd "host=file,path=heard.wav,source=alsa,device='hw:Loopback,1,2'" "$guests/$stock/vmlinuz"
+    kill "$player"
+    wait "$player" || true # of the signal
+    done_job echo
+    "$linnet" listen --expect freq=440,tol=1,seconds=1+-0.1,gaps=0,clicks=0 heard.wav
+}
+
 # Somebody else has the card.
 alsa_busy() {
     local other status=0
@@ -133,5 +150,6 @@ boot_case counting tone-disk-full disk_full
 boot_case counting tone-asan tone_asan x86_64
 boot_case smp tone-file-smp tone_file
 boot_case counting tone-alsa tone_alsa
+boot_case counting record-alsa record_alsa
 boot_case counting alsa-busy alsa_busy
 boot_case counting alsa-cards alsa_cards
