@@ -138,8 +138,7 @@ int main(int argc, char **argv)
         return 0;
     }
     if (argc < 2)
-        (void)log_error(0,
-                        "no command: there are run, control, listen and doctor; `linnet --help`");
+        (void)log_error(0, "no command: linnet run, control, listen or doctor; see linnet --help");
     else
         (void)log_error(0, "unknown command %s: there are run, control, listen and doctor",
                         command);
