@@ -146,7 +146,7 @@ suspend() {
     done_job suspend
     ends_with_tone tone.wav
     wav_data tone.wav | head -c -384000 >got
-    cut=$({ cmp got played || true; } | sed 's/.* byte \([0-9]*\),.*/\1/')
+    cut=$({ cmp got played || true; } | sed 's/.*: [a-z]* \([0-9]*\),.*/\1/')
     echo "$(stat -c %s got) bytes of the first tone, cut at ${cut:-the end}"
     ((cut > 19200 && $(stat -c %s got) > cut + 19200 && $(stat -c %s got) < 384000)) ||
         fail "it was not suspended in mid-tone"
