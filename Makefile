@@ -29,11 +29,10 @@ FLAGS_clang   := -O1
 SANITIZE := $(filter -fsanitize=% --coverage,$(FLAGS_$(VARIANT)))
 
 PACKAGES := alsa sndfile samplerate jansson fftw3 libzstd liblzma liblz4 zlib
-LOADED   := cairo # headers only: vmm/cairo_api.c loads it when it is needed
 CFLAGS_ALL  = -std=gnu17 -D_GNU_SOURCE -I. -I$(BUILD) -g -pthread -MMD -MP \
 	$(WARNINGS) $(FLAGS_$(VARIANT)) $(PACKAGE_CFLAGS) $(CFLAGS)
 LDFLAGS_ALL = -pthread $(SANITIZE) $(LDFLAGS)
-PACKAGE_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PACKAGES) $(LOADED))
+PACKAGE_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
 LIBS        = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -l:libfdt.so.1 -lm # libfdt has no .pc file, and -dev for one architecture at a time
 # Unit tests make these fail in turn: tests/alloc_fail.h.
 WRAPPED := malloc calloc strdup eventfd epoll_create1 epoll_ctl timerfd_create pthread_create mmap getrandom \
@@ -41,7 +40,7 @@ WRAPPED := malloc calloc strdup eventfd epoll_create1 epoll_ctl timerfd_create p
 WRAP := $(WRAPPED:%=-Wl,--wrap=%)
 
 # The half of an architecture that makes no ioctls is built, and tested, on every host.
-CORE := $(wildcard vmm/*.c virtio/*.c devices/*.c devices/snd/*.c arch/*.c)
+CORE := $(wildcard vmm/*.c vmm/*/*.c virtio/*.c devices/*.c devices/snd/*.c devices/snd/*/*.c arch/*.c)
 PURE := $(filter-out %/arch.c %/irqchip.c %/vcpu.c %/cpuid.c %/probe.c,$(wildcard arch/*/*.c))
 SRCS := $(CORE) $(wildcard arch/$(ARCH)/*.c)
 OBJS := $(SRCS:%.c=$(BUILD)/%.o)
@@ -118,7 +117,7 @@ lint: ## clang-tidy, cppcheck, layers, lone headers, shellcheck
 	@tests/lint.sh
 
 # Each header compiled as if it were the first one included.
-headers: $(patsubst %,$(BUILD)/%.o,$(filter-out build/%,$(wildcard */*.h */*/*.h)))
+headers: $(patsubst %,$(BUILD)/%.o,$(filter-out build/%,$(wildcard */*.h */*/*.h */*/*/*.h)))
 $(BUILD)/%.h.o: %.h
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS_ALL) -include $< -c -x c -o $@ /dev/null

@@ -10,8 +10,8 @@
  */
 #pragma once
 
-#include "vmm/base.h"
-#include "vmm/memory.h"
+#include "vmm/base/base.h"
+#include "vmm/base/memory.h"
 
 enum platform_kind {
     PLATFORM_SERIAL, /* 16550A */

@@ -6,7 +6,7 @@
  */
 #include "arch/kernel_cache.h"
 
-#include "vmm/log.h"
+#include "vmm/base/log.h"
 
 #include <dirent.h>
 #include <fcntl.h>

@@ -17,7 +17,7 @@
  */
 #pragma once
 
-#include "vmm/memory.h"
+#include "vmm/base/memory.h"
 
 #include <limits.h>
 #include <sys/stat.h>

@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "vmm/base.h"
+#include "vmm/base/base.h"
 
 struct payload {
     const uint8_t *packed; /* borrowed, as all three */

@@ -3,7 +3,7 @@
 #include "arch/probe.h"
 
 #include "arch/arch.h"
-#include "vmm/log.h"
+#include "vmm/base/log.h"
 
 #include <string.h>
 #include <sys/mman.h>

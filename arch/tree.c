@@ -2,7 +2,7 @@
 /* See tree.h: the writing. tree_overlay.c has what is done to a whole tree. */
 #include "arch/tree.h"
 
-#include "vmm/log.h"
+#include "vmm/base/log.h"
 
 #include <inttypes.h>
 #include <libfdt.h>

@@ -5,7 +5,7 @@
  * apply, so what it could stumble over is looked for first.
  */
 #include "arch/tree.h"
-#include "vmm/log.h"
+#include "vmm/base/log.h"
 
 #include <libfdt.h>
 #include <stdio.h>

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "vmm/bus.h"
+#include "vmm/base/bus.h"
 
 /* Registers of the ACPI block, a byte each. */
 #define POWER_SLEEP_CONTROL 0

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "vmm/bus.h"
+#include "vmm/base/bus.h"
 
 #define RTC_SIZE 0x1000
 

@@ -7,7 +7,7 @@
  */
 #include "devices/serial.h"
 
-#include "vmm/log.h"
+#include "vmm/base/log.h"
 
 #include <poll.h>
 #include <string.h>

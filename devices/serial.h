@@ -5,8 +5,8 @@
  */
 #pragma once
 
-#include "vmm/bus.h"
-#include "vmm/irq.h"
+#include "vmm/base/bus.h"
+#include "vmm/base/irq.h"
 
 #define SERIAL_SIZE        8
 #define SERIAL_INPUT_BYTES 4096 /* between the terminal and the guest, power of two */

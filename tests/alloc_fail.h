@@ -12,7 +12,7 @@
  */
 #pragma once
 
-#include "vmm/base.h"
+#include "vmm/base/base.h"
 
 /* Lets `count` allocations succeed, then fails every one. */
 void alloc_fail_after(unsigned count);

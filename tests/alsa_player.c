@@ -2,9 +2,9 @@
 /* See alsa_player.h. */
 #include "tests/alsa_player.h"
 
-#include "devices/snd/clock.h"
+#include "devices/snd/pcm/clock.h"
 #include "tests/fake_card.h"
-#include "vmm/opts.h"
+#include "vmm/config/opts.h"
 
 #include <check.h>
 #include <poll.h>

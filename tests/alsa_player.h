@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "devices/snd/host.h"
+#include "devices/snd/host/host.h"
 
 struct player {
     struct host *host;

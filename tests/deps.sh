@@ -12,10 +12,10 @@
 set -eu
 
 # Also what the program runs with: alsa-lib, libsndfile, libsamplerate, libfdt, jansson, FFTW,
-# cairo, and what unpacks a kernel.
+# and what unpacks a kernel.
 build=(gcc make pkg-config
     libasound2-dev libsndfile1-dev libsamplerate0-dev libfdt-dev libjansson-dev libfftw3-dev
-    libcairo2-dev libzstd-dev liblzma-dev liblz4-dev zlib1g-dev)
+    libzstd-dev liblzma-dev liblz4-dev zlib1g-dev)
 
 # To boot guests, here and in the rig.
 guest=(busybox-static cpio kmod          # initramfs of a guest
@@ -35,7 +35,7 @@ kernel=(flex bison bc libelf-dev cpio xz-utils zstd)
 
 # libfdt-dev is for one architecture at a time; its headers are for all.
 arm64=(gcc-aarch64-linux-gnu qemu-user qemu-system-arm libfdt-dev)
-for package in libasound2-dev libsndfile1-dev libsamplerate0-dev libfdt1 libjansson-dev libfftw3-dev libcairo2-dev \
+for package in libasound2-dev libsndfile1-dev libsamplerate0-dev libfdt1 libjansson-dev libfftw3-dev \
     libzstd-dev liblzma-dev liblz4-dev zlib1g-dev check libsubunit-dev; do
     arm64+=("$package:arm64")
 done

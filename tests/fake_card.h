@@ -10,7 +10,7 @@
  */
 #pragma once
 
-#include "vmm/base.h"
+#include "vmm/base/base.h"
 
 #include <alsa/asoundlib.h>
 #include <alsa/pcm_external.h>

@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include "vmm/base.h"
+#include "vmm/base/base.h"
 
 #include <alsa/asoundlib.h>
 #include <alsa/control_external.h>

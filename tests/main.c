@@ -8,7 +8,7 @@
  * `Suite *queue_suite(void)`, or the program does not link. So no suite can be forgotten, and two
  * files of one name are found out.
  */
-#include "vmm/base.h"
+#include "vmm/base/base.h"
 
 #include <check.h>
 #include <stdio.h>

@@ -7,8 +7,8 @@
  */
 #pragma once
 
-#include "vmm/base.h"
-#include "vmm/memory.h"
+#include "vmm/base/base.h"
+#include "vmm/base/memory.h"
 
 enum wrap_call {
     WRAP_EVENTFD,

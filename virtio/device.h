@@ -18,10 +18,10 @@
 #pragma once
 
 #include "virtio/queue.h"
-#include "vmm/irq.h"
-#include "vmm/log.h"
-#include "vmm/loop.h"
-#include "vmm/opts.h"
+#include "vmm/base/irq.h"
+#include "vmm/base/log.h"
+#include "vmm/base/loop.h"
+#include "vmm/config/opts.h"
 
 #include <linux/virtio_ids.h>
 #include <pthread.h>

@@ -17,7 +17,7 @@
 #pragma once
 
 #include "virtio/device.h"
-#include "vmm/bus.h"
+#include "vmm/base/bus.h"
 
 #define MMIO_SIZE         0x200 /* bytes a slot describes to the guest */
 #define MMIO_QUEUE_NOTIFY 0x050

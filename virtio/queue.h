@@ -18,8 +18,8 @@
  */
 #pragma once
 
-#include "vmm/base.h"
-#include "vmm/memory.h"
+#include "vmm/base/base.h"
+#include "vmm/base/memory.h"
 
 #include <sys/uio.h>
 

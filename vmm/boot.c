@@ -3,7 +3,7 @@
 #include "vmm/boot.h"
 
 #include "arch/kernel_cache.h"
-#include "vmm/log.h"
+#include "vmm/base/log.h"
 
 #include <fcntl.h>
 #include <string.h>

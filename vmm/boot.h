@@ -3,7 +3,7 @@
 #pragma once
 
 #include "arch/arch.h"
-#include "vmm/config.h"
+#include "vmm/config/config.h"
 
 /* Loads kernel, initrd, device tree and overlays into the platform's RAM; writes the device tree
  * that the guest gets to --dump-dtb. -errno, logged. */

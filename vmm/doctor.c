@@ -4,8 +4,8 @@
 
 #include "arch/arch.h"
 #include "arch/kernel_cache.h"
+#include "vmm/base/log.h"
 #include "vmm/kvm.h"
-#include "vmm/log.h"
 #include "vmm/version.h"
 
 #include <alsa/asoundlib.h>

@@ -2,7 +2,7 @@
 /* See kvm.h. */
 #include "vmm/kvm.h"
 
-#include "vmm/log.h"
+#include "vmm/base/log.h"
 
 #include <fcntl.h>
 #include <sys/ioctl.h>

@@ -5,9 +5,9 @@
  */
 #pragma once
 
-#include "vmm/base.h"
-#include "vmm/irq.h"
-#include "vmm/memory.h"
+#include "vmm/base/base.h"
+#include "vmm/base/irq.h"
+#include "vmm/base/memory.h"
 
 #include <linux/kvm.h>
 

@@ -11,9 +11,9 @@
 #include "devices/rtc.h"
 #include "devices/serial.h"
 #include "virtio/mmio.h"
+#include "vmm/base/log.h"
 #include "vmm/boot.h"
-#include "vmm/control.h"
-#include "vmm/log.h"
+#include "vmm/control/control.h"
 #include "vmm/terminal.h"
 #include "vmm/wake.h"
 

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "vmm/config.h"
+#include "vmm/config/config.h"
 #include "vmm/vcpu.h"
 
 struct machine;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The program: which command, and what its end means as an exit status. */
-#include "vmm/control_client.h"
+#include "devices/snd/hear/listen.h"
+#include "vmm/base/log.h"
+#include "vmm/control/control_client.h"
 #include "vmm/doctor.h"
-#include "vmm/listen.h"
-#include "vmm/log.h"
 #include "vmm/machine.h"
 #include "vmm/version.h"
 

@@ -2,7 +2,7 @@
 /* See terminal.h. Main thread; the saved mode is file-scope because signal handlers need it. */
 #include "vmm/terminal.h"
 
-#include "vmm/log.h"
+#include "vmm/base/log.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -10,7 +10,7 @@
 #pragma once
 
 #include "devices/serial.h"
-#include "vmm/loop.h"
+#include "vmm/base/loop.h"
 
 struct terminal {
     struct watch input;                      /* standard input */

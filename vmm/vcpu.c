@@ -3,7 +3,7 @@
 #include "vmm/vcpu.h"
 
 #include "arch/arch.h"
-#include "vmm/log.h"
+#include "vmm/base/log.h"
 
 #include <signal.h>
 #include <stdio.h>

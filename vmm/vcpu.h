@@ -7,8 +7,8 @@
  */
 #pragma once
 
-#include "vmm/base.h"
-#include "vmm/bus.h"
+#include "vmm/base/base.h"
+#include "vmm/base/bus.h"
 #include "vmm/kvm.h"
 
 #include <pthread.h>

@@ -2,7 +2,7 @@
 /* See wake.h. */
 #include "vmm/wake.h"
 
-#include "vmm/log.h"
+#include "vmm/base/log.h"
 
 #include <signal.h>
 #include <sys/epoll.h>

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "vmm/loop.h"
+#include "vmm/base/loop.h"
 
 struct wake {
     struct watch signals;                             /* signalfd, owned */

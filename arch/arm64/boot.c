@@ -14,7 +14,7 @@
 #include "arch/arm64/layout.h"
 #include "arch/arm64/table.h"
 #include "arch/payload.h"
-#include "vmm/log.h"
+#include "vmm/base/log.h"
 
 #include <inttypes.h>
 #include <string.h>

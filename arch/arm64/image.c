@@ -6,7 +6,7 @@
  */
 #include "arch/arm64/image.h"
 
-#include "vmm/log.h"
+#include "vmm/base/log.h"
 
 #include <inttypes.h>
 #include <string.h>

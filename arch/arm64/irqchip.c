@@ -5,8 +5,8 @@
  * host's hardware has no other. Main thread.
  */
 #include "arch/arm64/layout.h"
+#include "vmm/base/log.h"
 #include "vmm/kvm.h"
-#include "vmm/log.h"
 #include "vmm/vcpu.h"
 
 /* A VM of type 0 has addresses of 40 bits; other widths must be asked for by KVM_VM_TYPE. */

@@ -7,7 +7,7 @@
 #include "vmm/vcpu.h"
 
 #include "arch/arch.h"
-#include "vmm/log.h"
+#include "vmm/base/log.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "vmm/base.h"
+#include "vmm/base/base.h"
 
 struct aml {
     uint8_t *bytes; /* borrowed */

@@ -12,7 +12,7 @@
 #include "arch/x86_64/table.h"
 #include "arch/x86_64/tree.h"
 #include "arch/x86_64/x86_64.h"
-#include "vmm/log.h"
+#include "vmm/base/log.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -21,7 +21,7 @@
 #include "arch/x86_64/boot.h"
 #include "arch/x86_64/elf.h"
 #include "arch/x86_64/layout.h"
-#include "vmm/log.h"
+#include "vmm/base/log.h"
 
 #include <fcntl.h>
 #include <string.h>

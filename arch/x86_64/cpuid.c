@@ -6,7 +6,7 @@
  */
 #include "arch/x86_64/cpuid.h"
 
-#include "vmm/log.h"
+#include "vmm/base/log.h"
 
 #define ENTRIES_MAX 256
 

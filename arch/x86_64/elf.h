@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "vmm/base.h"
+#include "vmm/base/base.h"
 
 #define ELF_SEGMENTS_MAX 16
 

@@ -4,8 +4,8 @@
  * IOAPIC of 24 pins). No PIT: kvmclock and the TSC deadline timer replace it. Main thread.
  */
 #include "arch/arch.h"
+#include "vmm/base/log.h"
 #include "vmm/kvm.h"
-#include "vmm/log.h"
 
 /* Three pages for real mode on old Intel CPUs and one for their identity map, in the hole below
  * 4 GiB, where no device of ours is. */

@@ -3,7 +3,7 @@
 #include "arch/x86_64/tree.h"
 #include "arch/tree.h"
 #include "arch/x86_64/layout.h"
-#include "vmm/log.h"
+#include "vmm/base/log.h"
 
 #include <string.h>
 

@@ -8,7 +8,7 @@
 #include "arch/arch.h"
 #include "arch/x86_64/cpuid.h"
 #include "arch/x86_64/layout.h"
-#include "vmm/log.h"
+#include "vmm/base/log.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -110,10 +110,6 @@ const struct opt card_opts[] = {
      .min = 1,
      .max = SND_STREAMS_MAX,
      .help = "PCM devices that the guest sees; streams are dealt out to them in turn"},
-    {.name = "polling",
-     .value = "off",
-     .type = OPT_BOOL,
-     .help = "offer message polling, with which Linux's driver does not work"},
     {.name = "jacks",
      .arg = "WHAT",
      .help = "sockets of the card, joined by '+': line-out, speaker, headphone, spdif-out, hdmi, "
@@ -272,9 +268,7 @@ static int info_fill(struct stream *stream, const struct opts *opts, const struc
     if (missing != NULL)
         return opts_error("--snd %s: %s (%s) can do none of these", missing, stream->name,
                           host->class->name);
-    stream->info.features =
-        to_le32((uint32_t)opts_bool(opts, "polling") << VIRTIO_SND_PCM_F_MSG_POLLING |
-                1u << VIRTIO_SND_PCM_F_EVT_XRUNS);
+    stream->info.features = to_le32(1u << VIRTIO_SND_PCM_F_EVT_XRUNS);
     stream->info.formats = to_le64(formats);
     stream->info.rates = to_le64(rates);
     stream->info.channels_min = (uint8_t)__builtin_ctzll(channels);

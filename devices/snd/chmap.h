@@ -2,7 +2,7 @@
 /* What loudspeakers the channels of a frame belong to (virtio 1.4 §5.14.6.9). Constant. */
 #pragma once
 
-#include "vmm/base.h"
+#include "vmm/base/base.h"
 
 #define CHMAP_CHANNELS_MAX 8
 

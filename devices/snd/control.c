@@ -5,7 +5,7 @@
  */
 #include "devices/snd/control.h"
 
-#include "devices/snd/ctl_serve.h"
+#include "devices/snd/mixer/ctl_serve.h"
 
 /* Largest item structure that a driver may claim to have; ours have up to 96 bytes. */
 #define ITEM_BYTES_MAX 4096

@@ -10,7 +10,7 @@
  */
 #pragma once
 
-#include "vmm/base.h"
+#include "vmm/base/base.h"
 
 #define EVENT_JACKS_MAX    16
 #define EVENT_STREAMS_MAX  128

@@ -2,9 +2,9 @@
 /* See offer.h. */
 #include "devices/snd/offer.h"
 
-#include "devices/snd/format.h"
+#include "devices/snd/pcm/format.h"
 #include "devices/snd/wire.h"
-#include "vmm/opts.h"
+#include "vmm/config/opts.h"
 
 #include <string.h>
 

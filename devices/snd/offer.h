@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "vmm/base.h"
+#include "vmm/base/base.h"
 
 struct opts;
 

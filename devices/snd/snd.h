@@ -5,10 +5,10 @@
  */
 #pragma once
 
-#include "devices/snd/ctl.h"
 #include "devices/snd/event.h"
 #include "devices/snd/jack.h"
-#include "devices/snd/stream.h"
+#include "devices/snd/mixer/ctl.h"
+#include "devices/snd/pcm/stream.h"
 #include "virtio/device.h"
 
 #include <stdio.h>

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "vmm/base.h"
+#include "vmm/base/base.h"
 
 #include <linux/virtio_snd.h>
 

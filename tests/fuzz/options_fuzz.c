@@ -8,7 +8,7 @@
  * JSON that reads back and prints to the same bytes.
  */
 #include "tests/fuzz/fuzz.h"
-#include "vmm/config.h"
+#include "vmm/config/config.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
  * file in each folder named, to LLVMFuzzerTestOneInput() once. A file that can't be read, or no
  * file at all, is a failure. One thread.
  */
-#include "vmm/base.h"
+#include "vmm/base/base.h"
 
 #include <fts.h>
 #include <stdio.h>

@@ -11,7 +11,7 @@
  */
 #include "tests/devices/snd/sound_rig.h"
 #include "tests/fake_mixer.h"
-#include "vmm/log.h"
+#include "vmm/base/log.h"
 
 #include <sched.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Tests of devices/snd/report.c: the lines that tell what streams did. */
 #include "tests/capture.h"
-#include "tests/devices/snd/probe_host.h"
+#include "tests/devices/snd/host/probe_host.h"
 
 #include <check.h>
 #include <jansson.h>

@@ -2,7 +2,7 @@
 /* Signals made by formula, for tests of what hears them. One channel; full scale is -1 to 1. */
 #pragma once
 
-#include "devices/snd/listener.h"
+#include "devices/snd/hear/listener.h"
 
 #include <check.h>
 #include <math.h>

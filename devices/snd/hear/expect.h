@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Expectations: what a sound should be, written by a person, and whether what the listener heard is
+ * that.
+ *
+ *   freq=440,tol=1,seconds=2,gaps=0,level=-6±1,clicks=0,channels=2,rate=48000
+ *   freq=440/880          a value for each channel
+ *   level=-6+-1           the same as ±
+ *   silence
+ *
+ * No state; any thread may call.
+ */
+#pragma once
+
+#include "devices/snd/hear/listener.h"
+
+#include <stdio.h>
+
+#define EXPECT_KEYS_MAX 16
+
+/* Room for the one line that parsing or judging gives. */
+#define EXPECT_LINE_SIZE 256
+
+struct expect_value {
+    bool given;
+    unsigned count; /* 1: for every channel; else one for each */
+    double tolerance;
+    double want[LISTENER_CHANNELS_MAX];
+};
+
+/* By row of the table of keys, which is in expect.c. */
+struct expect {
+    struct expect_value values[EXPECT_KEYS_MAX];
+};
+
+/* Reads "key=value,..."; 0, or -EINVAL with a line in ret_why that names the key and the remedy. */
+int expect_parse(const char *text, struct expect *ret_expect, char ret_why[EXPECT_LINE_SIZE]);
+
+/* True if the sound is as expected, else ret_line says "expected ..., heard ..." of the first thing
+ * that is not. */
+bool expect_judge(const struct expect *expect, const struct listener_report *report,
+                  char ret_line[EXPECT_LINE_SIZE]);
+
+/* The keys, as part of --help. */
+void expect_help(FILE *out);

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What was heard in a sound file, for people and for programs. Main thread. */
+#pragma once
+
+#include "devices/snd/hear/expect.h"
+#include "devices/snd/hear/listener.h"
+#include "devices/snd/hear/sound_file.h"
+
+#include <stdio.h>
+
+/* How a file compares with the one it should be the same as. */
+struct heard_same {
+    const char *path; /* of the other file; NULL: it was not asked */
+    bool identical;
+    bool frame_differs;          /* else length, channels or rate differ */
+    uint64_t frame;              /* the first that differs, or is in one file only */
+    unsigned channel;            /* from 0 */
+    char line[EXPECT_LINE_SIZE]; /* "yes", or "no: " and why not */
+};
+
+struct heard {
+    const char *path;
+    char format[SOUND_FORMAT_SIZE];
+    struct listener_report report;
+    struct heard_same same;
+    bool judged; /* there was an expectation */
+    bool as_expected;
+    char verdict[EXPECT_LINE_SIZE]; /* "expected ..., heard ..."; empty if as expected */
+};
+
+/* A block of aligned lines. */
+void heard_print(const struct heard *heard, FILE *out);
+/* One JSON object on one line; 0 or -ENOMEM. */
+int heard_print_json(const struct heard *heard, FILE *out);

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The command `linnet listen`. For each file: feed it to the listener, judge, compare, tell.
+ * The first that goes wrong is told on standard error, one line each; what was heard is told on
+ * standard output in any case.
+ */
+#include "devices/snd/hear/listen.h"
+
+#include "devices/snd/hear/heard.h"
+#include "vmm/base/log.h"
+#include "vmm/base/text.h"
+#include "vmm/config/opts.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Exit statuses, as main.c has them. */
+enum {
+    STATUS_FINE = 0,
+    STATUS_UNREADABLE = 1,
+    STATUS_BAD_ARGUMENTS = 35,
+    STATUS_NOT_AS_EXPECTED = 38,
+};
+
+#define PLAIN_BYTES 65536
+
+static const struct opt listen_options[] = {
+    {.name = "expect",
+     .help = "what the sound should be, as freq=440,gaps=0; keys below",
+     .type = OPT_STRING,
+     .arg = "LIST"},
+    {.name = "same-as",
+     .help = "compare with this sound file, sample by sample",
+     .type = OPT_PATH,
+     .arg = "FILE"},
+    {.name = "json", .help = "tell as one JSON object a file, one a line", .type = OPT_BOOL},
+    {.name = "help", .help = "tell this", .type = OPT_BOOL},
+    {0},
+};
+
+struct listen {
+    struct opts *opts; /* owned */
+    char **paths;      /* owned array of borrowed words */
+    int path_count;
+    bool judging;
+    struct expect expect;
+};
+
+/* -- arguments -- */
+
+static void print_help(void)
+{
+    fputs("Usage: linnet listen [options] FILE...\n\n"
+          "Says what is in sound files: length, pitch, level, gaps and clicks.\n\n",
+          stdout);
+    opts_help_options(stdout, listen_options);
+    fputs("\nKeys of --expect, as key=value,... (a value may be followed by ± or +- and a "
+          "tolerance,\nand 440/880 gives one for each channel):\n",
+          stdout);
+    expect_help(stdout);
+    fputs("\nExit status: 0 fine; 38 not as expected, or not the same; 1 a file cannot be read or "
+          "written;\n35 bad arguments.\n",
+          stdout);
+}
+
+static int unknown_option(const char *word)
+{
+    char quote[TEXT_QUOTE_SIZE], name[TEXT_QUOTE_BYTES_MAX];
+    struct text_nearest nearest;
+
+    (void)text_quote(quote, word);
+    word += strspn(word, "-");
+    (void)snprintf(name, sizeof(name), "%.*s", (int)strcspn(word, "="), word);
+    text_nearest_init(&nearest, name);
+    for (const struct opt *row = listen_options; row->name; row++)
+        text_nearest_offer(&nearest, row->name);
+    if (!nearest.best)
+        return opts_error("%s: no such option; linnet listen --help lists all", quote);
+    return opts_error("%s: no such option; did you mean --%s?", quote, nearest.best);
+}
+
+/* Takes a word that is no option. */
+static int take_file(struct listen *listen, char *path)
+{
+    if (path[0] == '\0' || !text_is_clean(path, strlen(path)))
+        return opts_error("%s: not a file name of printable UTF-8; rename the file",
+                          path[0] == '\0' ? "\"\"" : path);
+    listen->paths[listen->path_count++] = path;
+    return 0;
+}
+
+static int take_words(struct listen *listen, char **argv)
+{
+    bool only_files = false;
+    const struct opt *row;
+    int i = 1, r = 0;
+
+    while (argv[i] && r == 0) {
+        if (!only_files && strcmp(argv[i], "--") == 0) {
+            only_files = true;
+            i++;
+        } else if (only_files || argv[i][0] != '-') {
+            r = take_file(listen, argv[i++]);
+        } else {
+            r = opts_take(listen->opts, argv, &i, &row);
+            r = r == 0 ? unknown_option(argv[i]) : MIN(r, 0);
+        }
+    }
+    return r;
+}
+
+static int check_arguments(struct listen *listen)
+{
+    const char *expect = opts_str(listen->opts, "expect");
+    char why[EXPECT_LINE_SIZE];
+
+    if (opts_bool(listen->opts, "help"))
+        return 0;
+    if (expect) {
+        if (expect_parse(expect, &listen->expect, why) < 0)
+            return opts_error("--expect: %s", why);
+        listen->judging = true;
+    }
+    if (listen->path_count == 0)
+        return opts_error("no FILE to listen to; write linnet listen FILE...");
+    return 0;
+}
+
+/* -- listening -- */
+
+/* Feeds the file as frames, and once more as stored bytes for the hash. */
+static int feed(struct sound_file *file, struct listener *listener)
+{
+    auto_free uint8_t *bytes = NULL;
+    ssize_t len;
+    int frames;
+
+    while ((frames = sound_read(file)) > 0)
+        listener_feed(listener, file->block, (size_t)frames);
+    if (frames < 0 || !sound_is_plain(file))
+        return frames;
+
+    size_t size = PLAIN_BYTES / (file->channels * 24) * (file->channels * 24); /* whole frames */
+
+    bytes = malloc(size);
+    if (!bytes)
+        return log_error(-ENOMEM, "%s", file->path);
+    len = sound_rewind(file);
+    while (len >= 0 && (len = sound_read_plain(file, bytes, size)) > 0)
+        listener_hash(listener, bytes, (size_t)len);
+    return (int)len;
+}
+
+static int hear(const char *path, struct heard *heard)
+{
+    struct listener *listener = NULL;
+    struct sound_file file;
+    int r = sound_open(&file, path);
+
+    if (r == 0) {
+        (void)sound_format(&file, heard->format);
+        r = listener_create(file.rate_hz, file.channels, &listener);
+        if (r < 0)
+            (void)log_error(r, "%s", path);
+    }
+    if (r == 0)
+        r = feed(&file, listener);
+    if (r == 0)
+        listener_report(listener, &heard->report);
+    listener_destroy(listener);
+    sound_close(&file);
+    return r;
+}
+
+/* -- comparing -- */
+
+static bool same_sample(double a, double b)
+{
+    return a == b || (isnan(a) && isnan(b));
+}
+
+/* Looks for the first difference in the frames both blocks have. */
+static bool same_frames(const struct sound_file *file, const struct sound_file *other, int frames,
+                        struct heard_same *same)
+{
+    for (size_t i = 0; i < (size_t)frames * file->channels; i++) {
+        if (same_sample(file->block[i], other->block[i]))
+            continue;
+        same->frame += i / file->channels;
+        same->channel = (unsigned)(i % file->channels);
+        same->frame_differs = true;
+        (void)snprintf(same->line, sizeof(same->line),
+                       "no: from frame %llu (%.4f s), where channel %u has %.12g instead of %.12g",
+                       (unsigned long long)same->frame, (double)same->frame / file->rate_hz,
+                       same->channel + 1, file->block[i], other->block[i]);
+        return false;
+    }
+    same->frame += (uint64_t)frames;
+    return true;
+}
+
+/* Frames from here to the end of a file of which `frames` have been read. */
+static int64_t count_rest(struct sound_file *file, int frames)
+{
+    int64_t rest = frames;
+    int r;
+
+    while ((r = sound_read(file)) > 0)
+        rest += r;
+    return r < 0 ? r : rest;
+}
+
+/* One file ended: all of it is the beginning of the other. */
+static int tell_prefix(struct sound_file *file, struct sound_file *other, int extra,
+                       struct heard_same *same)
+{
+    struct sound_file *longer = extra > 0 ? file : other;
+    int64_t rest = count_rest(longer, abs(extra));
+
+    (void)snprintf(same->line, sizeof(same->line),
+                   extra > 0 ? "no: all %llu frames of that are here, then %lld more follow"
+                             : "no: it ends after %llu frames, all the same; %lld are missing",
+                   (unsigned long long)same->frame, (long long)rest);
+    return rest < 0 ? (int)rest : 0;
+}
+
+static int compare_frames(struct sound_file *file, struct sound_file *other,
+                          struct heard_same *same)
+{
+    for (;;) {
+        int here = sound_read(file);
+        int there = here < 0 ? here : sound_read(other);
+
+        if (there < 0)
+            return there;
+        if (!same_frames(file, other, MIN(here, there), same))
+            return 0;
+        if (here != there)
+            return tell_prefix(file, other, here - there, same);
+        if (here == 0)
+            break;
+    }
+    same->identical = true;
+    (void)strcpy(same->line, "yes");
+    return 0;
+}
+
+/* Compares by value at full precision: 16 bits in a 32-bit file are the same as in a 16-bit one. */
+static int compare(const char *path, const char *other_path, struct heard_same *same)
+{
+    struct sound_file file, other = {0};
+    int r = sound_open(&file, path);
+
+    *same = (struct heard_same){.path = other_path};
+    if (r == 0)
+        r = sound_open(&other, other_path);
+    if (r < 0)
+        goto out;
+    if (file.channels != other.channels)
+        (void)snprintf(same->line, sizeof(same->line), "no: channels: %u instead of %u",
+                       file.channels, other.channels);
+    else if (file.rate_hz != other.rate_hz)
+        (void)snprintf(same->line, sizeof(same->line), "no: rate: %u Hz instead of %u Hz",
+                       file.rate_hz, other.rate_hz);
+    else
+        r = compare_frames(&file, &other, same);
+out:
+    sound_close(&other);
+    sound_close(&file);
+    return r;
+}
+
+/* -- one file after the other -- */
+
+static int tell(const struct listen *listen, const struct heard *heard)
+{
+    if (opts_bool(listen->opts, "json")) {
+        int r = heard_print_json(heard, stdout);
+
+        if (r < 0)
+            return log_error(r, "%s", heard->path);
+    } else {
+        heard_print(heard, stdout);
+    }
+    return 0;
+}
+
+/* Exit status for one file. */
+static int listen_to(const struct listen *listen, const char *path, struct heard *heard)
+{
+    const char *same_as = opts_str(listen->opts, "same-as");
+
+    *heard = (struct heard){.path = path, .judged = listen->judging, .as_expected = true};
+    if (hear(path, heard) < 0)
+        return STATUS_UNREADABLE;
+    if (heard->judged)
+        heard->as_expected = expect_judge(&listen->expect, &heard->report, heard->verdict);
+    if (same_as && compare(path, same_as, &heard->same) < 0)
+        return STATUS_UNREADABLE;
+    if (tell(listen, heard) < 0)
+        return STATUS_UNREADABLE;
+    if (!heard->as_expected)
+        (void)log_error(0, "%s: %s", path, heard->verdict);
+    if (same_as && !heard->same.identical)
+        (void)log_error(0, "%s: identical to %s? %s", path, same_as, heard->same.line);
+    return heard->as_expected && (!same_as || heard->same.identical) ? STATUS_FINE
+                                                                     : STATUS_NOT_AS_EXPECTED;
+}
+
+/* The worst of all files' statuses: unreadable is worse than not as expected. */
+static int listen_to_all(const struct listen *listen)
+{
+    auto_free struct heard *heard = malloc(sizeof(*heard)); /* large */
+    int worst = STATUS_FINE;
+
+    if (!heard)
+        return log_error(-ENOMEM, "cannot listen"), STATUS_UNREADABLE;
+    for (int i = 0; i < listen->path_count; i++) {
+        int status = listen_to(listen, listen->paths[i], heard);
+
+        if (worst == STATUS_FINE || status == STATUS_UNREADABLE)
+            worst = status;
+    }
+    if (fflush(stdout) != 0) {
+        (void)log_error(-errno, "cannot write what was heard to standard output");
+        return STATUS_UNREADABLE;
+    }
+    return worst;
+}
+
+int listen_main(int argc, char **argv)
+{
+    struct listen listen = {.paths = calloc((size_t)argc + 1, sizeof(char *))};
+    int r = listen.paths ? 0 : log_error(-ENOMEM, "cannot listen");
+    int status;
+
+    if (r == 0)
+        r = opts_create(listen_options, &listen.opts);
+    if (r == 0)
+        r = take_words(&listen, argv);
+    if (r == 0)
+        r = check_arguments(&listen);
+    if (r < 0) {
+        status = r == -EINVAL ? STATUS_BAD_ARGUMENTS : STATUS_UNREADABLE;
+    } else if (opts_bool(listen.opts, "help")) {
+        print_help();
+        status = fflush(stdout) == 0 ? STATUS_FINE : STATUS_UNREADABLE;
+    } else {
+        status = listen_to_all(&listen);
+    }
+    opts_destroy(listen.opts);
+    free(listen.paths);
+    return status;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The listener hears what is in a sound: pitch, level, silence, gaps and clicks of each channel. It
+ * is fed frames as they come, from a file (`linnet listen`) or beside a playing stream, and can be
+ * asked at any moment.
+ *
+ *   samples ──┬── levels, clipping                       each sample
+ *             ├── silence.c: lead, gaps, trail           each sample
+ *             └── window of 0.13 to 0.26 s, half overlapping
+ *                    ├── spectrum.c: pitch               each half window
+ *                    └── click.c: clicks                 each half window
+ *
+ * Memory is fixed at create (some 0.3 MB a channel at 48 kHz). A call's work is bounded: constant
+ * for each sample, plus one transform and one click search a channel for each half window that
+ * fills (0.1 s of sound).
+ *
+ * Threads: one thread at a time uses a listener; create and destroy may run on any.
+ */
+#pragma once
+
+#include "devices/snd/hear/silence.h"
+#include "vmm/base/base.h"
+
+#define LISTENER_CHANNELS_MAX 32
+#define LISTENER_RATE_HZ_MAX  1000000
+
+/* The level that stands for silence in a report: no format here reaches it. */
+#define LISTENER_DBFS_MIN (-200.0)
+
+struct listener_channel {
+    bool silent;    /* never above -80 dBFS */
+    double freq_hz; /* the strongest pitch; 0: silence, or noise without one */
+    double share;   /* of the power that is in that pitch: 1 is a pure tone, noise has below 0.02 */
+    double peak_dbfs; /* largest magnitude; a full-scale sine has 0 */
+    double rms_dbfs;  /* a full-scale sine has -3.01 */
+    double dc;        /* mean; 1 is full scale */
+
+    uint64_t lead_frames;  /* silence before the sound; all frames if silent */
+    uint64_t trail_frames; /* silence after the sound; 0 if silent */
+
+    uint64_t gap_count; /* silence.h says what a gap is */
+    uint64_t gap_longest_frames;
+    uint64_t click_count; /* click.h says what a click is; two within 1 ms are one */
+    struct listener_mark gaps[LISTENER_MARKS_MAX]; /* the first of them */
+    struct listener_mark clicks[LISTENER_MARKS_MAX];
+
+    uint64_t clipped_frames; /* beyond full scale, or three and more in a row cut off at it */
+    uint64_t invalid_frames; /* NaN, infinite or above 120 dBFS; heard as 0 */
+};
+
+struct listener_report {
+    uint64_t frames;
+    uint32_t rate_hz;
+    unsigned channels;
+    bool silent;         /* every channel is */
+    uint64_t hash_bytes; /* fed to listener_hash() */
+    uint64_t hash;       /* FNV-1a, 64 bits, of those bytes */
+    struct listener_channel channel[LISTENER_CHANNELS_MAX];
+};
+
+struct listener;
+
+/* 0, -EINVAL if the rate is not 1 to LISTENER_RATE_HZ_MAX or the channels are not 1 to
+ * LISTENER_CHANNELS_MAX, or -ENOMEM. */
+int listener_create(uint32_t rate_hz, unsigned channels, struct listener **ret_listener);
+/* Accepts NULL. */
+void listener_destroy(struct listener *listener);
+
+/* Hears `frames` frames of interleaved samples, full scale at -1 and 1. */
+void listener_feed(struct listener *listener, const double *samples, size_t frames);
+void listener_feed_float(struct listener *listener, const float *samples, size_t frames);
+
+/* Adds raw bytes of the sound, as they were played or stored, to the report's hash. */
+void listener_hash(struct listener *listener, const void *bytes, size_t len);
+
+/* What was heard so far. Feeding may go on after it. */
+void listener_report(struct listener *listener, struct listener_report *ret_report);

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Pitch by Fourier transform; spectrum.h says how well. FFTW does the transforms.
+ */
+#include "devices/snd/hear/spectrum.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <string.h>
+
+/* Bins to each side of a peak that belong to it: half the main lobe of a Hann window. */
+#define LOBE_BINS 2
+
+/* How much of the peak's power must move with one phase for that phase to be believed. */
+#define COHERENCE_MIN 0.25
+
+/* FFTW's planner is one for the process and not thread-safe: the one lock in this folder. */
+static pthread_mutex_t planner_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static double hann_at(size_t i, size_t frames)
+{
+    return 0.5 - 0.5 * cos(2 * M_PI * (double)i / (double)frames);
+}
+
+int spectrum_bench_init(struct spectrum_bench *bench, size_t frames)
+{
+    assert(frames >= 64 && (frames & (frames - 1)) == 0);
+    *bench = (struct spectrum_bench){
+        .frames = frames,
+        .hann = fftw_alloc_real(frames),
+        .input = fftw_alloc_real(frames),
+        .bins = fftw_alloc_complex(frames / 2 + 1),
+        .power = fftw_alloc_real(frames / 2 + 1),
+    };
+    if (!bench->hann || !bench->input || !bench->bins || !bench->power)
+        return -ENOMEM;
+    for (size_t i = 0; i < frames; i++)
+        bench->hann[i] = hann_at(i, frames);
+    (void)pthread_mutex_lock(&planner_lock); /* cannot fail: a plain mutex, never held twice */
+    bench->plan = fftw_plan_dft_r2c_1d((int)frames, bench->input, bench->bins, FFTW_ESTIMATE);
+    (void)pthread_mutex_unlock(&planner_lock);
+    return bench->plan ? 0 : -ENOMEM;
+}
+
+void spectrum_bench_fini(struct spectrum_bench *bench)
+{
+    (void)pthread_mutex_lock(&planner_lock);
+    if (bench->plan)
+        fftw_destroy_plan(bench->plan);
+    (void)pthread_mutex_unlock(&planner_lock);
+    fftw_free(bench->hann);
+    fftw_free(bench->input);
+    fftw_free(bench->bins);
+    fftw_free(bench->power);
+    *bench = (struct spectrum_bench){0};
+}
+
+int spectrum_init(struct spectrum *spectrum, const struct spectrum_bench *bench)
+{
+    size_t bins = bench->frames / 2 + 1;
+
+    *spectrum = (struct spectrum){
+        .power = fftw_alloc_real(bins),
+        .last = fftw_alloc_complex(bins),
+        .cross = fftw_alloc_complex(bins),
+    };
+    if (!spectrum->power || !spectrum->last || !spectrum->cross)
+        return -ENOMEM;
+    memset(spectrum->power, 0, bins * sizeof(*spectrum->power));
+    memset(spectrum->last, 0, bins * sizeof(*spectrum->last));
+    memset(spectrum->cross, 0, bins * sizeof(*spectrum->cross));
+    return 0;
+}
+
+void spectrum_fini(struct spectrum *spectrum)
+{
+    fftw_free(spectrum->power);
+    fftw_free(spectrum->last);
+    fftw_free(spectrum->cross);
+    *spectrum = (struct spectrum){0};
+}
+
+/* Bins and powers of samples[0..count), under a Hann window of that length, without DC. The powers
+ * are scaled so that they add up to the energy, whatever count is. */
+static void transform(struct spectrum_bench *bench, const double *samples, size_t count)
+{
+    double *input = bench->input, square_sum = 0, sum = 0, mean = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        double weight = count == bench->frames ? bench->hann[i] : hann_at(i, count);
+
+        input[i] = weight;
+        sum += weight;
+        square_sum += weight * weight;
+        mean += weight * samples[i];
+    }
+    mean = sum > 0 ? mean / sum : 0;
+    for (size_t i = 0; i < count; i++)
+        input[i] *= samples[i] - mean;
+    for (size_t i = count; i < bench->frames; i++)
+        input[i] = 0;
+    fftw_execute(bench->plan);
+    for (size_t k = 0; k <= bench->frames / 2; k++) {
+        double re = creal(bench->bins[k]), im = cimag(bench->bins[k]);
+
+        bench->power[k] = square_sum > 0 ? (re * re + im * im) / square_sum : 0;
+    }
+}
+
+static size_t strongest_bin(const struct spectrum_bench *bench)
+{
+    size_t best = 1;
+
+    for (size_t k = 1; k < bench->frames / 2; k++) {
+        if (bench->power[k] > bench->power[best])
+            best = k;
+    }
+    return best;
+}
+
+/* Half a peak's width for a window of `count` samples, filled up with zeros. */
+static size_t lobe_bins(const struct spectrum_bench *bench, size_t count)
+{
+    return count > 0 ? LOBE_BINS * ((bench->frames + count - 1) / count) : LOBE_BINS;
+}
+
+/* The place of the peak at bin k, in bins: the top of a parabola through the logarithms. */
+static double peak_position(const double *power, size_t k)
+{
+    if (power[k] <= 0 || power[k - 1] <= 0 || power[k + 1] <= 0)
+        return (double)k;
+
+    double left = log(power[k - 1]), mid = log(power[k]), right = log(power[k + 1]);
+    double curve = left - 2 * mid + right;
+
+    return curve < 0 ? (double)k + 0.5 * (left - right) / curve : (double)k;
+}
+
+/* Pitch of bench->power, in which peaks are `lobe` bins wide to each side. */
+static struct spectrum_pitch find_pitch(const struct spectrum_bench *bench, size_t lobe)
+{
+    size_t best = strongest_bin(bench), last = bench->frames / 2;
+    double total = 0, around = 0;
+
+    for (size_t k = 1; k <= last; k++) {
+        total += bench->power[k];
+        if (k + lobe >= best && k <= best + lobe)
+            around += bench->power[k];
+    }
+    if (total <= 0)
+        return (struct spectrum_pitch){0};
+    return (struct spectrum_pitch){
+        .frequency = peak_position(bench->power, best) / (double)bench->frames,
+        .share = around / total,
+    };
+}
+
+struct spectrum_pitch spectrum_add(struct spectrum *spectrum, struct spectrum_bench *bench,
+                                   const double *samples)
+{
+    transform(bench, samples, bench->frames);
+    for (size_t k = 0; k <= bench->frames / 2; k++) {
+        spectrum->power[k] += bench->power[k];
+        if (spectrum->windows > 0)
+            spectrum->cross[k] += bench->bins[k] * conj(spectrum->last[k]);
+        spectrum->last[k] = bench->bins[k];
+    }
+    spectrum->windows++;
+    return find_pitch(bench, LOBE_BINS);
+}
+
+/* Sharpens a frequency by the phase its bin gains in half a window, which is known but for whole
+ * turns: it is the candidate nearest to what the bins say. */
+static double by_phase(const struct spectrum *spectrum, const struct spectrum_bench *bench,
+                       double frequency)
+{
+    size_t bin = (size_t)lround(frequency * (double)bench->frames);
+    double hop = (double)bench->frames / 2, energy = 0;
+
+    for (size_t i = 0; i < bench->frames; i++)
+        energy += bench->hann[i] * bench->hann[i];
+    if (cabs(spectrum->cross[bin]) < COHERENCE_MIN * spectrum->power[bin] * energy)
+        return frequency;
+
+    double turns = carg(spectrum->cross[bin]) / (2 * M_PI);
+    double sharp = (turns + round(frequency * hop - turns)) / hop;
+
+    return sharp > 0 && sharp < 0.5 ? sharp : frequency;
+}
+
+struct spectrum_pitch spectrum_look(struct spectrum_bench *bench, const double *samples,
+                                    size_t count)
+{
+    assert(count <= bench->frames);
+    transform(bench, samples, count);
+    return find_pitch(bench, lobe_bins(bench, count));
+}
+
+struct spectrum_pitch spectrum_read(const struct spectrum *spectrum, struct spectrum_bench *bench,
+                                    const double *tail, size_t count)
+{
+    assert(count <= bench->frames);
+    transform(bench, tail, count);
+    for (size_t k = 0; k <= bench->frames / 2; k++)
+        bench->power[k] += spectrum->power[k];
+
+    size_t longest = spectrum->windows > 0 ? bench->frames : count;
+    struct spectrum_pitch pitch = find_pitch(bench, lobe_bins(bench, longest));
+
+    if (spectrum->windows > 1 && pitch.frequency > 0)
+        pitch.frequency = by_phase(spectrum, bench, pitch.frequency);
+    return pitch;
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * host=loopback: what playback stream N plays, capture stream N of the same device records. See
+ * host.h. Like a cable: both sides run by the same clock, so a frame is recorded at the moment it
+ * is played, plus SLACK_FRAMES. What is played while nobody records is gone; where nothing is
+ * played there is silence.
+ *
+ *    playback stream --write()--> [ ring, of the capture side ] --read()--> capture stream
+ *         ^                                                                    |
+ *         +------- catch_up(): write what was played up to now <---------------+
+ *
+ * Both streams belong to one worker, so there is no lock. Both sides must have the same format,
+ * rate and channels: who opens second has to follow.
+ */
+#include "devices/snd/pcm/clock.h"
+#include "devices/snd/wire.h"
+#include "vmm/base/log.h"
+
+#include <string.h>
+
+/* Two streams count the frames of a span of time to one more or less; this much is kept back so
+ * that the difference does not tear a hole. */
+#define SLACK_FRAMES 2
+
+struct loopback {
+    struct host host;
+    struct loopback *peer; /* borrowed; NULL: nobody is at the other end */
+    bool records;          /* the capture side */
+    bool is_open, running;
+    struct pcm_params params;
+
+    /* Capture side: what was played and not recorded. */
+    uint8_t *ring; /* owned, while open */
+    size_t size;   /* frames */
+    size_t first, count;
+    uint64_t last_ns; /* when the last of them was played */
+    bool flows;       /* the last read() had all it wanted */
+};
+
+static struct loopback *loopback_of(struct host *host)
+{
+    return container_of(host, struct loopback, host);
+}
+
+/* -- life -- */
+
+static int loopback_create(const struct host_setup *setup, struct host **ret_host)
+{
+    struct loopback *loop = calloc(1, sizeof(*loop));
+
+    if (loop == NULL)
+        return log_error(-ENOMEM, "%s", setup->name);
+    loop->host = (struct host){.class = &host_loopback,
+                               .name = setup->name,
+                               .caps = {.formats = UINT64_MAX,
+                                        .rates = (1u << PCM_RATE_COUNT) - 1,
+                                        .channels_min = 1,
+                                        .channels_max = WIRE_CHANNELS_MAX}};
+    loop->records = setup->direction == PCM_INPUT;
+    if (setup->peer != NULL && setup->peer->class == &host_loopback) {
+        loop->peer = loopback_of(setup->peer);
+        loop->peer->peer = loop;
+    }
+    *ret_host = &loop->host;
+    return 0;
+}
+
+static void loopback_destroy(struct host *host)
+{
+    if (host == NULL)
+        return;
+    struct loopback *loop = loopback_of(host);
+    if (loop->peer != NULL)
+        loop->peer->peer = NULL;
+    free(loop->ring);
+    free(loop);
+}
+
+static bool fits(const struct loopback *peer, const struct pcm_params *params)
+{
+    return peer == NULL || !peer->is_open ||
+           (peer->params.format == params->format && peer->params.rate_hz == params->rate_hz &&
+            peer->params.channels == params->channels);
+}
+
+static int loopback_open(struct host *host, const struct pcm_params *params)
+{
+    struct loopback *loop = loopback_of(host);
+
+    if (!fits(loop->peer, params)) {
+        const struct pcm_params *has = &loop->peer->params;
+        log_warn("%s: the other end of the loopback has %s, %u Hz, %u channels: choose the same",
+                 host->name, has->format->name, has->rate_hz, has->channels);
+        return -EINVAL;
+    }
+    if (loop->records) {
+        loop->size = 2 * (size_t)params->buffer_frames; /* one is the least (§5.14.6.6.3.1) */
+        loop->ring = malloc(loop->size * params->frame_bytes);
+        if (loop->ring == NULL)
+            return log_error(-ENOMEM, "%s", host->name);
+    }
+    loop->params = *params;
+    loop->is_open = true;
+    return 0;
+}
+
+static void loopback_close(struct host *host)
+{
+    struct loopback *loop = loopback_of(host);
+
+    free(loop->ring);
+    loop->ring = NULL;
+    loop->is_open = loop->running = false;
+}
+
+static int loopback_start(struct host *host)
+{
+    struct loopback *loop = loopback_of(host);
+
+    if (loop->records && loop->peer != NULL && loop->peer->running)
+        loop->peer->host.catch_up(&loop->peer->host, host->due_ns); /* that was before us */
+    loop->first = loop->count = 0;
+    loop->flows = false;
+    loop->running = true;
+    return 0;
+}
+
+static int loopback_stop(struct host *host)
+{
+    loopback_of(host)->running = false;
+    return 0;
+}
+
+/* -- the ring -- */
+
+/* Adds frames; the oldest make room. */
+static void ring_put(struct loopback *to, const uint8_t *frames, size_t count)
+{
+    const size_t frame_bytes = to->params.frame_bytes;
+
+    for (size_t i = 0; i < count; i++) {
+        memcpy(to->ring + (to->first + to->count) % to->size * frame_bytes,
+               frames + i * frame_bytes, frame_bytes);
+        if (to->count < to->size) {
+            to->count++;
+        } else {
+            to->first = (to->first + 1) % to->size;
+            to->host.lost_frames++;
+        }
+    }
+}
+
+static void ring_get(struct loopback *from, uint8_t *ret_frames, size_t count)
+{
+    const size_t frame_bytes = from->params.frame_bytes;
+
+    for (size_t i = 0; i < count; i++) {
+        memcpy(ret_frames + i * frame_bytes, from->ring + from->first * frame_bytes, frame_bytes);
+        from->first = (from->first + 1) % from->size;
+    }
+    from->count -= count;
+}
+
+static ssize_t loopback_write(struct host *host, const void *buf, size_t frames)
+{
+    struct loopback *peer = loopback_of(host)->peer;
+
+    if (peer != NULL && peer->running)
+        ring_put(peer, buf, frames);
+    if (peer != NULL)
+        peer->last_ns = host->due_ns;
+    return (ssize_t)frames;
+}
+
+/* How many of the frames in the ring may be recorded by the time `due_ns`, where none were before.
+ */
+static size_t frames_ready(const struct loopback *loop, uint64_t due_ns)
+{
+    uint64_t later =
+        loop->last_ns > due_ns ? ns_to_frames(loop->last_ns - due_ns, loop->params.rate_hz) : 0;
+
+    return loop->count > later + SLACK_FRAMES ? loop->count - SLACK_FRAMES - (size_t)later : 0;
+}
+
+static ssize_t loopback_read(struct host *host, void *ret_buf, size_t frames)
+{
+    struct loopback *loop = loopback_of(host);
+    const struct pcm_params *params = &loop->params;
+    uint8_t *out = ret_buf;
+
+    if (loop->peer != NULL && loop->peer->running)
+        loop->peer->host.catch_up(&loop->peer->host, host->due_ns);
+    size_t ready = MIN(frames, loop->flows ? loop->count : frames_ready(loop, host->due_ns));
+    size_t silent = frames - ready;
+    /* A sound that begins comes at the end of the block, one that ends at its start. */
+    size_t before = loop->flows ? 0 : silent;
+    pcm_silence(params->format, out, before * params->channels);
+    ring_get(loop, out + before * params->frame_bytes, ready);
+    pcm_silence(params->format, out + (before + ready) * params->frame_bytes,
+                (silent - before) * params->channels);
+    loop->flows = ready > 0 && (before > 0 || silent == 0);
+    return (ssize_t)frames;
+}
+
+const struct host_class host_loopback = {
+    .name = "loopback",
+    .help = "from playback to capture",
+    .create = loopback_create,
+    .destroy = loopback_destroy,
+    .open = loopback_open,
+    .close = loopback_close,
+    .start = loopback_start,
+    .stop = loopback_stop,
+    .write = loopback_write,
+    .read = loopback_read,
+};

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* See ctl.h: values of control elements, and what they do. */
+#include "devices/snd/mixer/ctl.h"
+
+#include "devices/snd/pcm/move.h"
+#include "devices/snd/snd.h"
+
+#include <stdio.h>
+#include <string.h>
+
+int64_t ctl_from_halves(const le32 halves[2])
+{
+    return (int64_t)(from_le32(halves[0]) | (uint64_t)from_le32(halves[1]) << 32);
+}
+
+void ctl_to_halves(int64_t number, le32 ret_halves[2])
+{
+    ret_halves[0] = to_le32((uint32_t)number);
+    ret_halves[1] = to_le32((uint32_t)((uint64_t)number >> 32));
+}
+
+static uint32_t count_of(const struct ctl *ctl)
+{
+    return from_le32(ctl->info.head.count);
+}
+
+static bool has_access(const struct ctl *ctl, uint32_t bit)
+{
+    return (from_le32(ctl->info.head.access) & bit) != 0;
+}
+
+size_t ctl_value_bytes(const struct ctl *ctl)
+{
+    static const size_t bytes[WIRE_CTL_TYPES] = {
+        [WIRE_CTL_BOOLEAN] = 4,    [WIRE_CTL_INTEGER] = 4, [WIRE_CTL_INTEGER64] = 8,
+        [WIRE_CTL_ENUMERATED] = 4, [WIRE_CTL_BYTES] = 1,   [WIRE_CTL_IEC958] = 176,
+    };
+
+    return bytes[from_le32(ctl->info.head.type)] * count_of(ctl);
+}
+
+/* -- what may be -- */
+
+/* Whether `number` is one of min, min + step, ... max. */
+static bool is_step(int64_t number, int64_t min, int64_t max, uint64_t step)
+{
+    return number >= min && number <= max &&
+           (step == 0 || ((uint64_t)number - (uint64_t)min) % step == 0);
+}
+
+static bool one_is_valid(const struct ctl *ctl, const union wire_ctl_value *value, uint32_t i)
+{
+    const union wire_ctl_limits *limits = &ctl->info.limits;
+
+    switch ((enum wire_ctl_type)from_le32(ctl->info.head.type)) {
+    case WIRE_CTL_BOOLEAN:
+        return from_le32(value->integer[i]) <= 1;
+    case WIRE_CTL_INTEGER:
+        return is_step((int32_t)from_le32(value->integer[i]),
+                       (int32_t)from_le32(limits->integer.min),
+                       (int32_t)from_le32(limits->integer.max), from_le32(limits->integer.step));
+    case WIRE_CTL_INTEGER64:
+        return is_step((int64_t)from_le64(value->integer64[i]),
+                       ctl_from_halves(limits->integer64.min),
+                       ctl_from_halves(limits->integer64.max),
+                       (uint64_t)ctl_from_halves(limits->integer64.step));
+    case WIRE_CTL_ENUMERATED:
+        return from_le32(value->enumerated[i]) < from_le32(limits->enumerated.items);
+    default:
+        return true; /* bytes are bytes */
+    }
+}
+
+bool ctl_value_is_valid(const struct ctl *ctl, const union wire_ctl_value *value)
+{
+    for (uint32_t i = 0; i < count_of(ctl); i++)
+        if (!one_is_valid(ctl, value, i))
+            return false;
+    return true;
+}
+
+/* -- what it does -- */
+
+static bool is_ruled(const struct ctl_group *group, const struct stream *stream)
+{
+    return stream->info.direction == group->direction &&
+           stream->info.hda_fn_nid.raw == group->hda_fn_nid.raw;
+}
+
+/* What was played or recorded until now was so at the old gain. A host with a clock has been given
+ * frames ahead of time, and keeps them as they are. */
+static void catch_up(struct snd *snd, const struct ctl_group *group)
+{
+    uint64_t now = snd->timebase->now_ns(snd->timebase);
+
+    for (unsigned i = 0; i < snd->stream_count; i++) {
+        struct stream *stream = &snd->streams[i];
+        if (is_ruled(group, stream) && stream->state == STREAM_RUNNING &&
+            stream->clock.kind != CLOCK_KIND_HOST)
+            stream_catch_up(stream, now);
+    }
+}
+
+static void group_update(struct snd *snd, struct ctl_group *group)
+{
+    const struct ctl *level = &snd->ctls.item[group->level_id];
+    bool muted = from_le32(snd->ctls.item[group->mute_id].value.integer[0]) == 0;
+
+    catch_up(snd, group);
+    for (uint32_t i = 0; i < WIRE_CHANNELS_MAX; i++) {
+        uint32_t at = MIN(i, count_of(level) - 1);
+        group->volume.level[i] = muted ? 0 : (uint16_t)from_le32(level->value.integer[at]);
+    }
+}
+
+void ctl_set(struct snd *snd, unsigned id, const union wire_ctl_value *value)
+{
+    struct ctl *ctl = &snd->ctls.item[id];
+    size_t len = ctl_value_bytes(ctl);
+
+    assert(id < snd->ctls.count && ctl_value_is_valid(ctl, value));
+    if (has_access(ctl, WIRE_CTL_INACTIVE) || memcmp(&ctl->value, value, len) == 0)
+        return;
+    if (snd->ctls.host != NULL) {
+        (void)ctl_host_write(snd->ctls.host, id, value, NULL);
+        return;
+    }
+    memcpy(&ctl->value, value, len);
+    for (unsigned i = 0; i < snd->ctls.group_count; i++) {
+        struct ctl_group *group = &snd->ctls.group[i];
+        if (id == group->level_id || id == group->mute_id)
+            group_update(snd, group);
+    }
+    if (!has_access(ctl, WIRE_CTL_VOLATILE))
+        events_control(snd, id, WIRE_CTL_VALUE);
+}
+
+void ctl_apply(const struct stream *stream, void *buf, size_t frames)
+{
+    const struct ctls *ctls = &stream->snd->ctls;
+
+    for (unsigned i = 0; i < ctls->group_count; i++)
+        if (is_ruled(&ctls->group[i], stream))
+            volume_apply(&ctls->group[i].volume, &stream->params, buf, frames);
+}
+
+int ctl_find(const struct snd *snd, const char *word)
+{
+    char number[16];
+
+    for (unsigned id = 0; id < snd->ctls.count; id++) {
+        (void)snprintf(number, sizeof(number), "%u", id);
+        if (strcmp(word, number) == 0 ||
+            strcmp(word, (const char *)snd->ctls.item[id].info.head.name) == 0)
+            return (int)id;
+    }
+    return -ENOENT;
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* See format.h: the one table of formats and the one of rates. No state. */
+#include "devices/snd/pcm/format.h"
+
+#include <alsa/asoundlib.h>
+#include <linux/virtio_snd.h>
+#include <sndfile.h>
+#include <string.h>
+#include <strings.h>
+
+#define OPAQUE   PCM_KIND_OPAQUE
+#define SIGNED   PCM_KIND_SIGNED
+#define UNSIGNED PCM_KIND_UNSIGNED
+#define REAL     PCM_KIND_FLOAT
+
+/* The row of format X: code, ALSA's code A, libsndfile's subtype, bytes, bits, kind. */
+#define ROW(X, A, SUBTYPE, BYTES, BITS, KIND, ...)                                                 \
+    [VIRTIO_SND_PCM_FMT_##X] = {.name = #X,                                                        \
+                                .code = VIRTIO_SND_PCM_FMT_##X,                                    \
+                                .alsa = SND_PCM_FORMAT_##A,                                        \
+                                .sndfile = (SUBTYPE),                                              \
+                                .sample_bytes = (BYTES),                                           \
+                                .sample_bits = (BITS),                                             \
+                                .kind = (KIND),                                                    \
+                                .silence = {__VA_ARGS__}}
+
+/*
+ * "S24" is 24 bits in the low end of 4 bytes, "S24_3" is 24 bits in 3 bytes. IMA ADPCM has half a
+ * byte a sample and no frames, so it is not offered: its row stays empty.
+ */
+static const struct pcm_format formats[PCM_FORMAT_COUNT] = {
+    ROW(MU_LAW, MU_LAW, SF_FORMAT_ULAW, 1, 8, OPAQUE, 0x7f),
+    ROW(A_LAW, A_LAW, SF_FORMAT_ALAW, 1, 8, OPAQUE, 0x55),
+    ROW(S8, S8, SF_FORMAT_PCM_S8, 1, 8, SIGNED),
+    ROW(U8, U8, SF_FORMAT_PCM_U8, 1, 8, UNSIGNED, 0x80),
+    ROW(S16, S16_LE, SF_FORMAT_PCM_16, 2, 16, SIGNED),
+    ROW(U16, U16_LE, SF_FORMAT_PCM_16, 2, 16, UNSIGNED, 0, 0x80),
+    ROW(S18_3, S18_3LE, SF_FORMAT_PCM_24, 3, 18, SIGNED),
+    ROW(U18_3, U18_3LE, SF_FORMAT_PCM_24, 3, 18, UNSIGNED, 0, 0, 0x02),
+    ROW(S20_3, S20_3LE, SF_FORMAT_PCM_24, 3, 20, SIGNED),
+    ROW(U20_3, U20_3LE, SF_FORMAT_PCM_24, 3, 20, UNSIGNED, 0, 0, 0x08),
+    ROW(S24_3, S24_3LE, SF_FORMAT_PCM_24, 3, 24, SIGNED),
+    ROW(U24_3, U24_3LE, SF_FORMAT_PCM_24, 3, 24, UNSIGNED, 0, 0, 0x80),
+    ROW(S20, S20_LE, SF_FORMAT_PCM_24, 4, 20, SIGNED),
+    ROW(U20, U20_LE, SF_FORMAT_PCM_24, 4, 20, UNSIGNED, 0, 0, 0x08),
+    ROW(S24, S24_LE, SF_FORMAT_PCM_24, 4, 24, SIGNED),
+    ROW(U24, U24_LE, SF_FORMAT_PCM_24, 4, 24, UNSIGNED, 0, 0, 0x80),
+    ROW(S32, S32_LE, SF_FORMAT_PCM_32, 4, 32, SIGNED),
+    ROW(U32, U32_LE, SF_FORMAT_PCM_32, 4, 32, UNSIGNED, 0, 0, 0, 0x80),
+    ROW(FLOAT, FLOAT_LE, SF_FORMAT_FLOAT, 4, 32, REAL),
+    ROW(FLOAT64, FLOAT64_LE, SF_FORMAT_DOUBLE, 8, 64, REAL),
+    ROW(DSD_U8, DSD_U8, 0, 1, 8, OPAQUE, 0x69),
+    ROW(DSD_U16, DSD_U16_LE, 0, 2, 16, OPAQUE, 0x69, 0x69),
+    ROW(DSD_U32, DSD_U32_LE, 0, 4, 32, OPAQUE, 0x69, 0x69, 0x69, 0x69),
+    ROW(IEC958_SUBFRAME, IEC958_SUBFRAME_LE, 0, 4, 32, OPAQUE),
+};
+
+/* By code. 12000 and 24000 are new in virtio 1.4. */
+static const uint32_t rates_hz[PCM_RATE_COUNT] = {
+    5512,  8000,  11025, 16000,  22050,  32000,  44100, 48000,
+    64000, 88200, 96000, 176400, 192000, 384000, 12000, 24000,
+};
+
+const struct pcm_format *pcm_format_by_code(unsigned code)
+{
+    return code < PCM_FORMAT_COUNT && formats[code].name != NULL ? &formats[code] : NULL;
+}
+
+const struct pcm_format *pcm_format_by_name(const char *name, size_t len)
+{
+    for (size_t i = 0; i < PCM_FORMAT_COUNT; i++) {
+        const char *known = formats[i].name;
+        if (known != NULL && strlen(known) == len && strncasecmp(known, name, len) == 0)
+            return &formats[i];
+    }
+    return NULL;
+}
+
+uint32_t pcm_rate_hz(unsigned code)
+{
+    return code < PCM_RATE_COUNT ? rates_hz[code] : 0;
+}
+
+int pcm_rate_by_hz(uint32_t rate_hz)
+{
+    for (int i = 0; i < PCM_RATE_COUNT; i++)
+        if (rates_hz[i] == rate_hz)
+            return i;
+    return -ENOENT;
+}
+
+void pcm_silence(const struct pcm_format *format, void *ret_buf, size_t samples)
+{
+    uint8_t *out = ret_buf;
+
+    for (size_t i = 0; i < samples; i++, out += format->sample_bytes)
+        memcpy(out, format->silence, format->sample_bytes);
+}
+
+/* Inlined for each size, so that the loops below have no branches. */
+static inline __attribute__((always_inline)) void to_s32(const uint8_t *in, size_t sample_bytes,
+                                                         const struct pcm_format *format,
+                                                         int32_t *out, size_t samples)
+{
+    const unsigned shift = 32u - format->sample_bits;
+    const uint32_t flip = format->kind == PCM_KIND_UNSIGNED ? 0x80000000u : 0;
+
+    for (size_t i = 0; i < samples; i++, in += sample_bytes) {
+        uint32_t bits = 0;
+        for (size_t b = 0; b < sample_bytes; b++)
+            bits |= (uint32_t)in[b] << 8 * b;
+        out[i] = (int32_t)(bits << shift ^ flip);
+    }
+}
+
+void pcm_to_s32(const struct pcm_format *format, const void *buf, int32_t *ret_samples,
+                size_t samples)
+{
+    assert(format->kind == PCM_KIND_SIGNED || format->kind == PCM_KIND_UNSIGNED);
+    if (format->sample_bytes == 1)
+        to_s32(buf, 1, format, ret_samples, samples);
+    else if (format->sample_bytes == 2)
+        to_s32(buf, 2, format, ret_samples, samples);
+    else if (format->sample_bytes == 3)
+        to_s32(buf, 3, format, ret_samples, samples);
+    else
+        to_s32(buf, 4, format, ret_samples, samples);
+}
+
+static inline __attribute__((always_inline)) void from_s32(const int32_t *in, size_t sample_bytes,
+                                                           const struct pcm_format *format,
+                                                           uint8_t *out, size_t samples)
+{
+    const unsigned shift = 32u - format->sample_bits;
+    const bool is_signed = format->kind == PCM_KIND_SIGNED;
+
+    for (size_t i = 0; i < samples; i++, out += sample_bytes) {
+        /* Signed ones are sign-extended to the whole container, as ALSA wants it. */
+        uint32_t bits =
+            is_signed ? (uint32_t)(in[i] >> shift) : ((uint32_t)in[i] ^ 0x80000000u) >> shift;
+        for (size_t b = 0; b < sample_bytes; b++)
+            out[b] = (uint8_t)(bits >> 8 * b);
+    }
+}
+
+void pcm_from_s32(const struct pcm_format *format, const int32_t *samples, void *ret_buf,
+                  size_t count)
+{
+    assert(format->kind == PCM_KIND_SIGNED || format->kind == PCM_KIND_UNSIGNED);
+    if (format->sample_bytes == 1)
+        from_s32(samples, 1, format, ret_buf, count);
+    else if (format->sample_bytes == 2)
+        from_s32(samples, 2, format, ret_buf, count);
+    else if (format->sample_bytes == 3)
+        from_s32(samples, 3, format, ret_buf, count);
+    else
+        from_s32(samples, 4, format, ret_buf, count);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * PCM formats and rates (virtio 1.4 §5.14.6.6.2): one table row each, so that no two places can
+ * disagree about how many bytes a sample has. Samples on the wire are little endian and
+ * interleaved on every host.
+ */
+#pragma once
+
+#include "vmm/base/base.h"
+
+enum pcm_direction { PCM_OUTPUT, PCM_INPUT }; /* VIRTIO_SND_D_OUTPUT, _INPUT */
+
+/* How the bytes of a sample are to be read as a number; what the level meter and volume need. */
+enum pcm_kind {
+    PCM_KIND_SIGNED,   /* two's complement in the low `sample_bits` bits */
+    PCM_KIND_UNSIGNED, /* same, offset by half the range */
+    PCM_KIND_FLOAT,    /* IEEE 754, full scale is 1.0 */
+    PCM_KIND_OPAQUE,   /* companded, DSD, IEC 958: bytes only */
+};
+
+struct pcm_format {
+    const char *name;     /* as in options and reports: "S16" */
+    uint8_t code;         /* VIRTIO_SND_PCM_FMT_*: also its bit in pcm_info.formats */
+    int8_t alsa;          /* snd_pcm_format_t of the little-endian variant; -1 if there is none */
+    int sndfile;          /* libsndfile subtype that holds every bit of it; 0 if there is none */
+    uint8_t sample_bytes; /* of the container */
+    uint8_t sample_bits;  /* significant ones, in the low end of the container */
+    uint8_t silence[8];   /* the bytes of one sample of silence */
+    enum pcm_kind kind;
+};
+
+#define PCM_FORMAT_COUNT 25 /* codes 0 to 24 */
+#define PCM_RATE_COUNT   16 /* codes 0 to 15 */
+
+/* NULL if undefined, or without a whole number of bytes a sample (IMA ADPCM). Any thread. */
+const struct pcm_format *pcm_format_by_code(unsigned code);
+/* By name, any case; NULL if unknown. */
+const struct pcm_format *pcm_format_by_name(const char *name, size_t len);
+
+/* Hertz, or 0 for an undefined code. */
+uint32_t pcm_rate_hz(unsigned code);
+/* VIRTIO_SND_PCM_RATE_*, or -ENOENT. */
+int pcm_rate_by_hz(uint32_t rate_hz);
+
+/* Writes `samples` samples of silence. */
+void pcm_silence(const struct pcm_format *format, void *ret_buf, size_t samples);
+
+/* What SET_PARAMS set: checked, so its users need not. */
+struct pcm_params {
+    const struct pcm_format *format;
+    uint32_t rate_hz;
+    uint32_t channels;      /* 1 to 255 */
+    uint32_t frame_bytes;   /* channels * format->sample_bytes */
+    uint32_t period_frames; /* at least 1 */
+    uint32_t buffer_frames; /* a multiple of period_frames */
+};
+
+/* Reads samples of an integer format (kinds SIGNED and UNSIGNED, up to 32 bits) as signed numbers
+ * whose full scale is 32 bits. */
+void pcm_to_s32(const struct pcm_format *format, const void *buf, int32_t *ret_samples,
+                size_t samples);
+/* The reverse: what does not fit the format's bits is cut off. */
+void pcm_from_s32(const struct pcm_format *format, const int32_t *samples, void *ret_buf,
+                  size_t count);

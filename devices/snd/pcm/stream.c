@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The life of a stream, see stream.h: the state machine and its commands (virtio 1.4 §5.14.6.6.3
+ * to .6). Messages are in transfer.c, their frames in move.c.
+ */
+#include "devices/snd/pcm/move.h"
+#include "devices/snd/pcm/transfer.h"
+#include "devices/snd/snd.h"
+
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+
+/* How often an absent host is tried again. */
+#define STREAM_RETRY_NS 1000000000ull
+
+#define NO (-1)
+
+/* Rows: states; columns: SET_PARAMS, PREPARE, START, STOP, RELEASE (§5.14.6.6.1). */
+static const int8_t next_state[STREAM_STATE_COUNT][STREAM_COMMAND_COUNT] = {
+    [STREAM_INIT] = {STREAM_PARAMS, NO, NO, NO, NO},
+    [STREAM_PARAMS] = {STREAM_PARAMS, STREAM_PREPARED, NO, NO, NO},
+    [STREAM_PREPARED] = {STREAM_PARAMS, STREAM_PREPARED, STREAM_RUNNING, NO, STREAM_RELEASED},
+    [STREAM_RUNNING] = {NO, NO, NO, STREAM_STOPPED, NO},
+    [STREAM_STOPPED] = {NO, NO, STREAM_RUNNING, NO, STREAM_RELEASED},
+    [STREAM_RELEASED] = {STREAM_PARAMS, STREAM_PREPARED, NO, NO, NO},
+};
+
+int stream_next_state(enum stream_state state, enum stream_command command)
+{
+    assert(state < STREAM_STATE_COUNT && command < STREAM_COMMAND_COUNT);
+    return next_state[state][command];
+}
+
+/* -- life -- */
+
+void stream_arm(struct stream *stream, uint64_t deadline_ns)
+{
+    struct timebase *timebase = stream->snd->timebase;
+
+    if (stream->armed_ns != deadline_ns)
+        timebase->arm(timebase, stream->timer.fd, deadline_ns);
+    stream->armed_ns = deadline_ns;
+}
+
+static void timer_ready(struct watch *watch, uint32_t epoll_events)
+{
+    struct stream *stream = container_of(watch, struct stream, timer);
+
+    (void)epoll_events;
+    /* Setting it anew, or not at all, is what takes the expiration away. */
+    stream->armed_ns = 0;
+    stream->dirty = true;
+    snd_serve(stream->snd, stream->vq);
+    if (stream->armed_ns == 0)
+        stream_arm(stream, CLOCK_NEVER);
+}
+
+static void host_wake(struct host *host)
+{
+    struct stream *stream = host->wake_ctx;
+
+    stream->dirty = true;
+    snd_serve(stream->snd, stream->vq);
+}
+
+static void host_catch_up(struct host *host, uint64_t at_ns)
+{
+    stream_catch_up(host->wake_ctx, at_ns);
+}
+
+static void host_opened(struct attach *attach, int r);
+
+int stream_init(struct stream *stream, struct snd *snd)
+{
+    stream->snd = snd;
+    stream->newest_next = &stream->oldest;
+    stream->retry_ns = stream->armed_ns = CLOCK_NEVER;
+    stream->attach.opened = host_opened;
+    stream->attach.host->wake = host_wake;
+    stream->attach.host->catch_up = host_catch_up;
+    stream->attach.host->wake_ctx = stream;
+    stream->timer.ready = timer_ready;
+    stream->timer.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (stream->timer.fd < 0)
+        return -errno;
+    return attach_init(&stream->attach);
+}
+
+void stream_fini(struct stream *stream)
+{
+    attach_fini(&stream->attach);
+    ear_fini(&stream->ear);
+    fd_close(&stream->timer.fd);
+}
+
+int stream_activate(struct stream *stream)
+{
+    struct loop *loop = &stream->snd->dev.worker.loop;
+    int r = loop_add(loop, &stream->timer, EPOLLIN);
+
+    return r < 0 ? r : attach_activate(&stream->attach, loop);
+}
+
+void stream_reset(struct stream *stream)
+{
+    stream_arm(stream, CLOCK_NEVER);
+    loop_remove(&stream->timer);
+    attach_reset(&stream->attach);
+    stream->oldest = NULL; /* the device puts all messages back */
+    stream->newest_next = &stream->oldest;
+    stream->is_parked = false;
+    stream->dirty = false;
+    stream->state = STREAM_INIT;
+}
+
+/* -- the host comes and goes -- */
+
+/* The clock that the stream has with, or without, its host. */
+static enum clock_kind kind_now(const struct stream *stream)
+{
+    bool without = stream->clock_kind == CLOCK_KIND_HOST && !attach_is_open(&stream->attach);
+
+    return without ? CLOCK_KIND_TIMER : stream->clock_kind;
+}
+
+static struct host *clock_host(const struct stream *stream)
+{
+    return kind_now(stream) == CLOCK_KIND_HOST ? stream->attach.host : NULL;
+}
+
+/* Goes on by the clock that there is now, from the frame that is reached. */
+static void switch_clock(struct stream *stream)
+{
+    clock_switch(&stream->clock, snd_now_ns(stream->snd), stream->submitted_frames,
+                 kind_now(stream), clock_host(stream));
+    stream_seek(stream, stream->clock.anchor_frames);
+}
+
+void stream_lose_host(struct stream *stream)
+{
+    if (!attach_is_open(&stream->attach))
+        return;
+    attach_close(&stream->attach);
+    switch_clock(stream);
+    if (stream->attach.host->class->reopens)
+        stream->retry_ns = snd_now_ns(stream->snd) + STREAM_RETRY_NS;
+}
+
+/* The host is there in the middle of a stream. */
+static void host_return(struct stream *stream)
+{
+    const struct host_class *class = stream->attach.host->class;
+
+    switch_clock(stream);
+    if (stream->state != STREAM_RUNNING)
+        return;
+    stream_move_ahead(stream);
+    if (class->start != NULL && class->start(stream->attach.host) < 0)
+        stream_lose_host(stream);
+}
+
+static void prepare_end(struct stream *stream, int r);
+
+static void host_opened(struct attach *attach, int r)
+{
+    struct stream *stream = container_of(attach, struct stream, attach);
+
+    if (stream->is_parked)
+        prepare_end(stream, r);
+    else if (r == 0)
+        host_return(stream);
+    else if (attach->host->class->reopens)
+        stream->retry_ns = snd_now_ns(stream->snd) + STREAM_RETRY_NS;
+    stream->dirty = true;
+    snd_serve(stream->snd, stream->vq);
+}
+
+void stream_retry_host(struct stream *stream, uint64_t now)
+{
+    if (now < stream->retry_ns)
+        return;
+    stream->retry_ns = CLOCK_NEVER;
+    int r = attach_open(&stream->attach, &stream->params);
+    if (r == 0)
+        host_return(stream);
+    else if (r != -EINPROGRESS)
+        stream->retry_ns = now + STREAM_RETRY_NS;
+}
+
+/* Is the guest served while the host is away? */
+static bool goes_on_without(const struct stream *stream)
+{
+    return !stream->fail_when_absent && stream->attach.host->class->reopens;
+}
+
+/* It failed in a command (r), which fails with it; but not if the guest is to be served without a
+ * card that is gone. */
+static int lost_in_command(struct stream *stream, int r)
+{
+    stream_lose_host(stream);
+    return goes_on_without(stream) ? 0 : r;
+}
+
+static void unpark(struct stream *stream);
+
+/* -- SET_PARAMS -- */
+
+/* Checks a request against the stream's pcm_info (SND-30 to SND-38). */
+static uint32_t params_check(const struct stream *stream, const struct wire_pcm_params *wire,
+                             struct pcm_params *ret_params)
+{
+    struct host *host = stream->attach.host;
+    const struct pcm_format *format = pcm_format_by_code(wire->format);
+    uint32_t rate_hz = pcm_rate_hz(wire->rate);
+    uint32_t buffer_bytes = from_le32(wire->buffer_bytes);
+    uint32_t period_bytes = from_le32(wire->period_bytes);
+    uint32_t features = from_le32(wire->features);
+
+    if (buffer_bytes == 0 || period_bytes == 0 || buffer_bytes % period_bytes != 0)
+        return VIRTIO_SND_S_BAD_MSG;
+    if (wire->format >= PCM_FORMAT_COUNT || rate_hz == 0 ||
+        features >> (VIRTIO_SND_PCM_F_EVT_XRUNS + 1) != 0)
+        return VIRTIO_SND_S_BAD_MSG;
+    if ((from_le64(stream->info.formats) >> wire->format & 1) == 0 ||
+        (from_le64(stream->info.rates) >> wire->rate & 1) == 0 ||
+        (features & ~from_le32(stream->info.features)) != 0)
+        return VIRTIO_SND_S_NOT_SUPP;
+    if (wire->channels < stream->info.channels_min || wire->channels > stream->info.channels_max)
+        return VIRTIO_SND_S_NOT_SUPP;
+    assert(format != NULL); /* offered ones have a row */
+    uint32_t frame_bytes = (uint32_t)wire->channels * format->sample_bytes;
+    if (period_bytes % frame_bytes != 0 || buffer_bytes > STREAM_BUFFER_BYTES_MAX)
+        return VIRTIO_SND_S_NOT_SUPP;
+    const struct pcm_params params = {
+        .format = format,
+        .rate_hz = rate_hz,
+        .channels = wire->channels,
+        .frame_bytes = frame_bytes,
+        .period_frames = period_bytes / frame_bytes,
+        .buffer_frames = buffer_bytes / frame_bytes,
+    };
+    if (frames_to_ns(params.period_frames, rate_hz) < stream->period_min_ns ||
+        frames_to_ns(params.buffer_frames, rate_hz) > stream->buffer_max_ns)
+        return VIRTIO_SND_S_NOT_SUPP;
+    if (host->class->check != NULL && !host->class->check(host, &params))
+        return VIRTIO_SND_S_NOT_SUPP;
+    *ret_params = params;
+    return VIRTIO_SND_S_OK;
+}
+
+uint32_t stream_set_params(struct stream *stream, const struct wire_pcm_params *wire)
+{
+    struct pcm_params params;
+
+    unpark(stream);
+    int next = stream_next_state(stream->state, STREAM_SET_PARAMS);
+    if (next < 0)
+        return VIRTIO_SND_S_NOT_SUPP;
+    uint32_t status = params_check(stream, wire, &params);
+    if (status != VIRTIO_SND_S_OK)
+        return status;
+    snd_take_messages(stream->snd, stream->vq);
+    stream_flush(stream, VIRTIO_SND_S_IO_ERR); /* SND-40 */
+    attach_close(&stream->attach);
+    stream->params = params;
+    stream->features = from_le32(wire->features);
+    stream->state = (enum stream_state)next;
+    return VIRTIO_SND_S_OK;
+}
+
+/* -- PREPARE -- */
+
+/* Did opening fail because there is no card now, or no sound server? Each was there once: when the
+ * device was made. What else can fail (another program has the card, say) is for the guest to hear
+ * of. */
+static bool is_gone(int r)
+{
+    return r == -ENODEV || r == -ENOENT || r == -ENXIO || r == -ECONNREFUSED || r == -EHOSTDOWN ||
+           r == -ETIMEDOUT;
+}
+
+/* The host is open, or has failed to open (r), or is late: then, or if it is gone and the guest is
+ * to be served all the same, the stream begins without it. */
+static uint32_t prepare_status(struct stream *stream, int r)
+{
+    bool gone = is_gone(r) && goes_on_without(stream);
+
+    if (r < 0 && r != -EINPROGRESS && !gone)
+        return VIRTIO_SND_S_IO_ERR;
+    clock_init(&stream->clock, kind_now(stream), stream->params.rate_hz, clock_host(stream));
+    ear_tune(&stream->ear, &stream->params);
+    stream->submitted_frames = stream->moved_frames = stream->tapped_frames = 0;
+    stream->completed_ns = stream->fault_end_frame = stream->fault_stall_end_ns = 0;
+    stream->fault_dries = false;
+    stream->retry_ns = gone ? snd_now_ns(stream->snd) + STREAM_RETRY_NS : CLOCK_NEVER;
+    stream->state = STREAM_PREPARED;
+    return VIRTIO_SND_S_OK;
+}
+
+/* Answers a parked PREPARE. */
+static void prepare_end(struct stream *stream, int r)
+{
+    stream->is_parked = false;
+    snd_reply(stream->snd, &stream->parked, prepare_status(stream, r));
+}
+
+/* Another command, or the time that is up, ends the wait for the host. */
+static void unpark(struct stream *stream)
+{
+    if (!stream->is_parked)
+        return;
+    log_guest(&stream->snd->dev.log_limit,
+              "%s: host=%s is slow to open; the guest goes on, to be heard when it is there",
+              stream->name, stream->attach.host->class->name);
+    prepare_end(stream, -EINPROGRESS);
+}
+
+void stream_idle(struct stream *stream, uint64_t now)
+{
+    if (stream->is_parked && now >= stream->park_end_ns)
+        unpark(stream);
+    else if (stream->is_parked)
+        stream_arm(stream, stream->park_end_ns);
+}
+
+static uint32_t stream_prepare(struct stream *stream, const struct chain *req)
+{
+    snd_take_messages(stream->snd, stream->vq); /* those were meant to be discarded too */
+    stream_flush(stream, VIRTIO_SND_S_IO_ERR);  /* SND-44 */
+    if (attach_is_open(&stream->attach))
+        return prepare_status(stream, 0);
+    int r = attach_open(&stream->attach, &stream->params);
+    if (r != -EINPROGRESS)
+        return prepare_status(stream, r);
+    stream->parked = *req;
+    stream->is_parked = true;
+    stream->park_end_ns = snd_now_ns(stream->snd) + STREAM_PARK_NS;
+    stream->dirty = true; /* has stream_idle() arm the timer */
+    return STREAM_PARKED;
+}
+
+/* -- START, STOP, RELEASE: 0 or why the host failed -- */
+
+static int stream_start(struct stream *stream)
+{
+    const struct host_class *class = stream->attach.host->class;
+    int r = 0;
+
+    snd_take_messages(stream->snd, stream->vq);
+    stream_move_ahead(stream);
+    uint64_t now = snd_now_ns(stream->snd);
+    stream->attach.host->due_ns = now;
+    if (attach_is_open(&stream->attach) && class->start != NULL)
+        r = class->start(stream->attach.host);
+    if (r < 0) {
+        r = lost_in_command(stream, r);
+        now = snd_now_ns(stream->snd); /* it may have taken its time to fail */
+    }
+    if (r < 0)
+        return r;
+    clock_start(&stream->clock, now);
+    stream_span_begin(stream);
+    stream->gap_is_start = stream->oldest == NULL;
+    return 0;
+}
+
+static int stream_stop(struct stream *stream)
+{
+    const struct host_class *class = stream->attach.host->class;
+    int r = 0;
+
+    snd_take_messages(stream->snd, stream->vq);
+    stream_serve(stream); /* what is due was heard before the stop, */
+    uint64_t now = snd_now_ns(stream->snd);
+    if (stream->clock.kind != CLOCK_KIND_HOST)
+        stream_catch_up(stream, now); /* and what is not, in part */
+    if (attach_is_open(&stream->attach) && class->stop != NULL)
+        r = class->stop(stream->attach.host);
+    if (r == 0)
+        r = clock_look(&stream->clock);
+    if (r < 0)
+        r = lost_in_command(stream, r);
+    if (r < 0)
+        return r;
+    clock_stop(&stream->clock, now, stream->submitted_frames);
+    stream_seek_back(stream);
+    stream_arm(stream, CLOCK_NEVER);
+    return 0;
+}
+
+static int stream_release(struct stream *stream)
+{
+    snd_take_messages(stream->snd, stream->vq); /* SND-48: the two rings are not ordered */
+    stream_flush(stream, VIRTIO_SND_S_OK);
+    attach_close(&stream->attach);
+    return 0;
+}
+
+uint32_t stream_command(struct stream *stream, enum stream_command command, const struct chain *req)
+{
+    static int (*const act[STREAM_COMMAND_COUNT])(struct stream *) = {
+        [STREAM_START] = stream_start,
+        [STREAM_STOP] = stream_stop,
+        [STREAM_RELEASE] = stream_release,
+    };
+
+    unpark(stream);
+    /* A guest that unwinds a stream which a device reset has closed already (SND-52). */
+    if (stream->state == STREAM_INIT && (command == STREAM_STOP || command == STREAM_RELEASE))
+        return VIRTIO_SND_S_OK;
+    int next = stream_next_state(stream->state, command);
+    if (next < 0)
+        return VIRTIO_SND_S_NOT_SUPP;
+    if (command == STREAM_PREPARE)
+        return stream_prepare(stream, req);
+    if (act[command](stream) < 0)
+        return VIRTIO_SND_S_IO_ERR;
+    stream->state = (enum stream_state)next;
+    stream->dirty = true;
+    return VIRTIO_SND_S_OK;
+}

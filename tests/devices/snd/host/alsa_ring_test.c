@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Tests of devices/snd/host/alsa_ring.c through host=alsa: playback, running dry, suspend, stop and
+ * start, against a scripted card. Recording is in alsa_capture_test.c.
+ */
+#include "devices/snd/pcm/clock.h"
+#include "tests/capture.h"
+#include "tests/devices/snd/host/alsa_fixture.h"
+
+#include <check.h>
+#include <string.h>
+
+Suite *alsa_ring_suite(void);
+
+/* The card plays, and is looked after as it should be. */
+static void play(unsigned frames)
+{
+    for (unsigned left = frames; left > 0; left -= MIN(left, (unsigned)PERIOD)) {
+        fake_card_run(MIN(left, (unsigned)PERIOD));
+        player_serve(&player);
+    }
+}
+
+/* -- playback -- */
+
+START_TEST(every_frame_is_heard_once_by_any_access)
+{
+    fake_card.access = accesses[_i];
+    start_playback(0);
+    play_and_check(100);
+    ck_assert_uint_eq(player.host->xruns, 0);
+}
+END_TEST
+
+/* Right before left: so the halves of each number. */
+START_TEST(channels_go_where_the_card_has_them)
+{
+    fake_card.access = accesses[_i];
+    fake_card.chmap = channels_swapped;
+    start_playback(0);
+    player.limit = 2000;
+    player_serve(&player);
+    fake_card_run(2000);
+    ck_assert_uint_eq(fake_card.heard_frames, BUFFER);
+    for (uint32_t i = 0; i < fake_card.heard_frames; i++)
+        ck_assert_uint_eq(fake_card.heard[i], (i + 1) << 16);
+}
+END_TEST
+
+START_TEST(card_whose_channels_can_be_chosen_gets_the_usual_order)
+{
+    fake_card.chmap = channels_swapped;
+    fake_card.takes_chmap = true;
+    start_playback(0);
+    ck_assert_uint_eq(fake_card.chosen[0], 3); /* front left */
+    ck_assert_uint_eq(fake_card.chosen[1], 4);
+    play_and_check(1);
+}
+END_TEST
+
+/* A card for headphones of which one side is in the middle. */
+START_TEST(card_with_other_channels_gets_them_in_order)
+{
+    static const unsigned others[] = {SND_CHMAP_FC, SND_CHMAP_FL};
+    fake_card.chmap = others;
+    start_playback(0);
+    play_and_check(1);
+}
+END_TEST
+
+START_TEST(write_takes_what_there_is_room_for)
+{
+    open_playback();
+    ck_assert_int_eq(player_write(&player, BUFFER - 7), BUFFER - 7);
+    ck_assert_int_eq(player_write(&player, 100), 7);
+    ck_assert_int_eq(player_write(&player, 100), 0);
+    player_check(&player, 0, BUFFER);
+    ck_assert_int_eq(player_start(&player), 0);
+    fake_card_run(50);
+    player_check(&player, 50, BUFFER);
+    ck_assert_int_eq(player_write(&player, 100), 50);
+    player_check(&player, 50, BUFFER + 50);
+}
+END_TEST
+
+START_TEST(card_starts_with_start_and_not_before)
+{
+    open_playback();
+    ck_assert_int_eq(player_write(&player, BUFFER), BUFFER);
+    player_check(&player, 0, BUFFER);
+    ck_assert_uint_eq(fake_card.starts, 0);
+    ck_assert_uint_eq(player_remaining(&player, PERIOD), CLOCK_NEVER);
+    ck_assert_int_eq(player_start(&player), 0);
+    ck_assert_uint_eq(fake_card.starts, 1);
+}
+END_TEST
+
+START_TEST(start_with_nothing_written_waits_for_the_first_frame)
+{
+    start_playback(0);
+    player_check(&player, 0, 0);
+    ck_assert_uint_eq(fake_card.starts, 0);
+    ck_assert_int_eq(player_write(&player, 1), 1);
+    ck_assert_uint_eq(fake_card.starts, 1);
+}
+END_TEST
+
+START_TEST(ring_that_ran_dry_keeps_its_position_and_goes_on)
+{
+    start_playback(PERIOD);
+    fake_card_run(PERIOD + 1000);
+    player_check(&player, PERIOD, PERIOD);
+    fake_card_run(1000);
+    player_check(&player, PERIOD, PERIOD);
+    ck_assert_int_eq(player_write(&player, PERIOD), PERIOD);
+    ck_assert(fake_card.running);
+    fake_card_run(PERIOD);
+    player_check(&player, 2 * PERIOD, 2 * PERIOD);
+    fake_card_check_heard((size_t)2 * PERIOD);
+    ck_assert_uint_eq(player.host->xruns, 0); /* the guest was late, not we */
+}
+END_TEST
+
+/* The card's periods are shorter than the guest's, so the stream looks less often. */
+START_TEST(late_guest_is_not_our_xrun_with_short_periods_of_the_card_either)
+{
+    fake_card.period_frames_max = 128;
+    start_playback(PERIOD);
+    fake_card_run(PERIOD);
+    player_check(&player, PERIOD, PERIOD);
+    ck_assert_uint_eq(player.host->xruns, 0);
+}
+END_TEST
+
+START_TEST(ring_found_dry_by_a_write_is_written_to_at_once)
+{
+    start_playback(PERIOD);
+    fake_card_run(PERIOD);
+    ck_assert_int_eq(player_write(&player, 10), 10);
+    ck_assert(fake_card.running);
+    player_check(&player, PERIOD, PERIOD + 10);
+}
+END_TEST
+
+START_TEST(worker_that_did_not_run_is_an_xrun_and_is_told)
+{
+    struct capture capture;
+
+    start_playback(BUFFER);
+    fake_card_run(BUFFER);
+    capture_start(&capture);
+    player.limit += PERIOD;
+    player_serve(&player);
+    const char *text = capture_end(&capture);
+    ck_assert_uint_eq(player.host->xruns, 1);
+    ck_assert_ptr_nonnull(strstr(text, "too busy"));
+    player_check(&player, BUFFER, BUFFER + PERIOD);
+}
+END_TEST
+
+START_TEST(frames_left_in_a_ring_that_stopped_are_written_again)
+{
+    struct capture capture;
+
+    start_playback(BUFFER);
+    fake_card_run(PERIOD + 3);
+    fake_card_trip();
+    /* Frames lost come first: nothing is taken until the stream knows. */
+    capture_start(&capture);
+    ssize_t taken = player_write(&player, PERIOD);
+    const char *text = capture_end(&capture);
+    ck_assert_int_eq(taken, 0);
+    ck_assert_ptr_nonnull(strstr(text, "stopped by itself"));
+    ck_assert_uint_lt(player_remaining(&player, BUFFER), 10000000);
+    player_check(&player, PERIOD + 3, PERIOD + 3);
+    player.limit = 3 * BUFFER;
+    player_serve(&player);
+    play(BUFFER);
+    fake_card_check_heard(BUFFER + PERIOD + 3);
+}
+END_TEST
+
+START_TEST(suspended_card_that_comes_back_whole_plays_on)
+{
+    start_playback(BUFFER);
+    fake_card_run(100);
+    fake_card_suspend();
+    fake_card.resume_error = -EAGAIN;
+    player_check(&player, 100, BUFFER);
+    ck_assert_int_eq(player_write(&player, PERIOD), 0);
+    ck_assert_uint_le(player_remaining(&player, PERIOD), 50000000);
+    player_check(&player, 100, BUFFER);
+    fake_card.resume_error = 0;
+    player_check(&player, 100, BUFFER);
+    fake_card_run(100);
+    player_check(&player, 200, BUFFER);
+    fake_card_check_heard(200);
+    ck_assert_uint_eq(fake_card.prepares, 1);
+}
+END_TEST
+
+START_TEST(suspended_card_that_lost_its_ring_gets_the_frames_again)
+{
+    struct capture capture;
+
+    start_playback(BUFFER);
+    fake_card_run(100);
+    fake_card_suspend();
+    fake_card.resume_error = -ENOSYS;
+    player.limit = 2 * BUFFER;
+    capture_start(&capture);
+    player_serve(&player);
+    const char *text = capture_end(&capture);
+    ck_assert_ptr_nonnull(strstr(text, "suspended"));
+    ck_assert(fake_card.running);
+    play(BUFFER - 100);
+    player_check(&player, BUFFER, 2 * BUFFER);
+    fake_card_check_heard(BUFFER);
+    ck_assert_uint_eq(player.host->xruns, 1);
+}
+END_TEST
+
+/* -- stop and start -- */
+
+START_TEST(pause_freezes_the_card_and_start_goes_on)
+{
+    start_playback(2 * PERIOD);
+    fake_card_run(100);
+    ck_assert_int_eq(player_stop(&player), 0);
+    ck_assert(!fake_card.running);
+    fake_card_run(100);
+    player_check(&player, 100, 2 * PERIOD);
+    ck_assert_uint_eq(player_remaining(&player, PERIOD), CLOCK_NEVER);
+    /* The guest may queue more meanwhile. */
+    ck_assert_int_eq(player_write(&player, PERIOD), PERIOD);
+    ck_assert(!fake_card.running);
+    ck_assert_int_eq(player_start(&player), 0);
+    ck_assert(fake_card.running);
+    play(3 * PERIOD);
+    player_check(&player, 3 * PERIOD, 3 * PERIOD);
+    fake_card_check_heard((size_t)3 * PERIOD);
+    ck_assert_uint_eq(fake_card.prepares, 1);
+    ck_assert_uint_eq(player.host->xruns, 0);
+}
+END_TEST
+
+START_TEST(card_without_pause_is_dropped_and_gets_its_frames_again)
+{
+    fake_card.can_pause = false;
+    fake_card.is_card = true;
+    start_playback(BUFFER);
+    fake_card_run(100);
+    ck_assert_int_eq(player_stop(&player), 0);
+    ck_assert(!fake_card.running);
+    player_check(&player, 100, 100);
+    player.limit = BUFFER;
+    player_serve(&player); /* may write while it is stopped */
+    ck_assert(!fake_card.running);
+    ck_assert_int_eq(player_start(&player), 0);
+    play(BUFFER);
+    player_check(&player, BUFFER, BUFFER);
+    fake_card_check_heard(BUFFER);
+    ck_assert_uint_eq(player.host->xruns, 0);
+}
+END_TEST
+
+START_TEST(pause_that_fails_is_as_none)
+{
+    fake_card.is_card = true;
+    fake_card.pause_error = -ENOSYS;
+    start_playback(BUFFER);
+    fake_card_run(100);
+    ck_assert_int_eq(player_stop(&player), 0);
+    ck_assert(!fake_card.running);
+    player_check(&player, 100, 100);
+}
+END_TEST
+
+START_TEST(pause_that_does_not_end_costs_no_frame)
+{
+    start_playback(BUFFER);
+    fake_card_run(100);
+    ck_assert_int_eq(player_stop(&player), 0);
+    fake_card.pause_error = -EIO;
+    ck_assert_int_eq(player_start(&player), 0);
+    player.limit = BUFFER;
+    player_serve(&player);
+    play(BUFFER);
+    fake_card_check_heard(BUFFER);
+}
+END_TEST
+
+/* As dmix: what is mixed is heard, dropped or not. */
+START_TEST(plugin_without_pause_plays_its_ring_while_the_position_stands)
+{
+    fake_card.can_pause = false;
+    start_playback(BUFFER);
+    fake_card_run(100);
+    ck_assert_int_eq(player_stop(&player), 0);
+    fake_card_run(PERIOD);
+    player_check(&player, 100, BUFFER);
+    ck_assert_int_eq(player_write(&player, PERIOD), 0);
+    ck_assert_int_eq(player_start(&player), 0);
+    player_check(&player, 100 + PERIOD, BUFFER);
+    /* And when it has run dry. */
+    ck_assert_int_eq(player_stop(&player), 0);
+    play(BUFFER);
+    player_check(&player, 100 + PERIOD, BUFFER);
+    ck_assert_int_eq(player_start(&player), 0);
+    player_check(&player, BUFFER, BUFFER);
+    ck_assert_int_eq(player_write(&player, PERIOD), PERIOD);
+    fake_card_run(PERIOD);
+    fake_card_check_heard(BUFFER + PERIOD);
+    ck_assert_uint_eq(player.host->xruns, 0);
+}
+END_TEST
+
+START_TEST(stop_before_anything_was_written_is_nothing)
+{
+    start_playback(0);
+    ck_assert_int_eq(player_stop(&player), 0);
+    ck_assert_int_eq(player_write(&player, PERIOD), PERIOD);
+    ck_assert_uint_eq(fake_card.starts, 0);
+    ck_assert_int_eq(player_start(&player), 0);
+    fake_card_run(PERIOD);
+    fake_card_check_heard(PERIOD);
+}
+END_TEST
+
+Suite *alsa_ring_suite(void)
+{
+    Suite *suite = suite_create("alsa_ring");
+    TCase *tests = tcase_create("all");
+
+    tcase_add_checked_fixture(tests, alsa_setup, alsa_teardown);
+    tcase_add_loop_test(tests, every_frame_is_heard_once_by_any_access, 0, ACCESSES);
+    tcase_add_loop_test(tests, channels_go_where_the_card_has_them, 0, ACCESSES);
+    tcase_add_test(tests, card_whose_channels_can_be_chosen_gets_the_usual_order);
+    tcase_add_test(tests, card_with_other_channels_gets_them_in_order);
+    tcase_add_test(tests, write_takes_what_there_is_room_for);
+    tcase_add_test(tests, card_starts_with_start_and_not_before);
+    tcase_add_test(tests, start_with_nothing_written_waits_for_the_first_frame);
+    tcase_add_test(tests, ring_that_ran_dry_keeps_its_position_and_goes_on);
+    tcase_add_test(tests, late_guest_is_not_our_xrun_with_short_periods_of_the_card_either);
+    tcase_add_test(tests, ring_found_dry_by_a_write_is_written_to_at_once);
+    tcase_add_test(tests, worker_that_did_not_run_is_an_xrun_and_is_told);
+    tcase_add_test(tests, frames_left_in_a_ring_that_stopped_are_written_again);
+    tcase_add_test(tests, suspended_card_that_comes_back_whole_plays_on);
+    tcase_add_test(tests, suspended_card_that_lost_its_ring_gets_the_frames_again);
+    tcase_add_test(tests, pause_freezes_the_card_and_start_goes_on);
+    tcase_add_test(tests, card_without_pause_is_dropped_and_gets_its_frames_again);
+    tcase_add_test(tests, pause_that_fails_is_as_none);
+    tcase_add_test(tests, pause_that_does_not_end_costs_no_frame);
+    tcase_add_test(tests, plugin_without_pause_plays_its_ring_while_the_position_stands);
+    tcase_add_test(tests, stop_before_anything_was_written_is_nothing);
+    suite_add_tcase(suite, tests);
+    return suite;
+}

@@ -1,0 +1,567 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Tests of devices/snd/host/attach.c, and of streams whose host has a clock, is slow, or goes away.
+ */
+#include "tests/capture.h"
+#include "tests/devices/snd/host/probe_fixture.h"
+
+#include <poll.h>
+#include <string.h>
+
+/* Sends a 10 ms period whose every sample is `value`. */
+static uint16_t play(int16_t value)
+{
+    gpa_t data = rig_alloc(&rig, 1920);
+    int16_t *samples = memory_at(&rig.mem, data, 1920);
+
+    for (unsigned i = 0; i < 960; i++)
+        samples[i] = value;
+    return rig_play(&rig, 0, data, 1920);
+}
+
+static int16_t got(uint64_t frame)
+{
+    int16_t sample;
+
+    memcpy(&sample, probe.got + frame * 4, sizeof(sample));
+    return sample;
+}
+
+/* Plays `frames` frames of what the host holds, has the stream look. */
+static void host_plays(uint64_t frames)
+{
+    probe.consumed += frames;
+    ck_assert_uint_le(probe.consumed, probe.accepted);
+    probe.host.wake(&probe.host);
+}
+
+/* -- a host with a clock -- */
+
+/* T23. */
+/* proves: SND-56 */
+START_TEST(messages_complete_by_the_hosts_position_alone)
+{
+    struct rig_done done;
+
+    set_up("host=null", true);
+    rig_prepare(&rig, 0);
+    probe.capacity = 1000;
+    for (int16_t i = 0; i < 4; i++)
+        (void)play(i);
+    ck_assert_uint_eq(probe.accepted, 0); /* nothing before START: PREPARE may come again */
+    command(RIG_START);
+    ck_assert_uint_eq(probe.accepted, 1000); /* as far ahead as there is room */
+    ck_assert_uint_eq(probe.starts, 1);
+    rig_advance(&rig, 1000 * RIG_MS); /* a second by our clock, none by the host's */
+    ck_assert(!rig_done(&rig, RIG_TX, &done));
+    host_plays(479);
+    ck_assert(!rig_done(&rig, RIG_TX, &done));
+    ck_assert_uint_eq(probe.accepted, 1479);
+    probe.latency = 100;
+    host_plays(1);
+    ck_assert(rig_done(&rig, RIG_TX, &done));
+    ck_assert_uint_eq(done.latency_bytes, 400);
+    host_plays(959);
+    ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 1);
+    host_plays(1);
+    ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 1);
+    for (uint64_t frame = 0; frame < 1920; frame++)
+        ck_assert_int_eq(got(frame), (int16_t)(frame / 480));
+    ck_assert_uint_eq(rig.snd->streams[0].counts.xruns, 0);
+    tear_down();
+}
+END_TEST
+
+START_TEST(stream_looks_when_the_host_expects_a_period_to_end)
+{
+    set_up("host=null", true);
+    rig_prepare(&rig, 0);
+    (void)play(1);
+    command(RIG_START);
+    ck_assert_uint_eq(rig_next_timer(&rig), 10 * RIG_MS);
+    probe.consumed = 240;
+    rig_advance(&rig, 10 * RIG_MS); /* the host's clock is slower */
+    ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 0);
+    ck_assert_uint_eq(rig_next_timer(&rig), 5 * RIG_MS);
+    probe.consumed = 480;
+    rig_advance(&rig, 5 * RIG_MS);
+    ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 1);
+    ck_assert_uint_eq(rig_next_timer(&rig), UINT64_MAX);
+    tear_down();
+}
+END_TEST
+
+START_TEST(frames_that_the_host_lost_are_written_again)
+{
+    set_up("host=null,expect='seconds=0.03+-0.0001'", true);
+    rig_prepare(&rig, 0);
+    probe.capacity = 1000;
+    for (int16_t i = 0; i < 3; i++)
+        (void)play(i);
+    command(RIG_START);
+    host_plays(500);
+    ck_assert_uint_eq(probe.accepted, 1440);
+    ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 1);
+    probe.accepted = 500; /* it was suspended */
+    probe.got_frames = 500;
+    host_plays(0);
+    ck_assert_uint_eq(probe.accepted, 1440);
+    for (uint64_t frame = 0; frame < 1440; frame++)
+        ck_assert_int_eq(got(frame), (int16_t)(frame / 480));
+    host_plays(940);
+    ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 1); /* the last one is held a moment */
+    rig_advance(&rig, RIG_MS);
+    ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 1);
+    ck_assert_uint_eq(rig.snd->streams[0].counts.frames, 1440); /* each counted once */
+    ck_assert_int_eq(ear_judge(&rig.snd->streams[0].ear), 0);   /* and heard once */
+    tear_down();
+}
+END_TEST
+
+/* A card that can't pause drops what it holds at STOP; it is written again at START. */
+START_TEST(pause_without_pause_loses_nothing)
+{
+    set_up("host=null", true);
+    rig_prepare(&rig, 0);
+    (void)play(1);
+    (void)play(2);
+    command(RIG_START);
+    host_plays(100);
+    probe.accepted = probe.consumed; /* what stop() will have done */
+    probe.got_frames = 100;
+    command(RIG_STOP);
+    ck_assert_uint_eq(probe.stops, 1);
+    rig_advance(&rig, 1000 * RIG_MS);
+    ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 0);
+    command(RIG_START);
+    ck_assert_uint_eq(probe.accepted, 580);
+    host_plays(480);
+    ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 1);
+    for (uint64_t frame = 0; frame < 960; frame++)
+        ck_assert_int_eq(got(frame), frame < 480 ? 1 : 2);
+    tear_down();
+}
+END_TEST
+
+START_TEST(underrun_of_the_guest_is_counted_with_the_hosts_clock_too)
+{
+    set_up("host=null", true);
+    rig_prepare(&rig, 0);
+    (void)play(1);
+    command(RIG_START);
+    host_plays(480);
+    ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 1);
+    rig_advance(&rig, 50 * RIG_MS);
+    (void)play(2);
+    ck_assert_uint_eq(rig.snd->streams[0].counts.xruns, 1);
+    host_plays(480);
+    rig_advance(&rig, RIG_MS);
+    ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 1);
+    tear_down();
+}
+END_TEST
+
+/* -- a host that goes away (H12) -- */
+
+static void fail_position(void)
+{
+    probe.position_result = -ENODEV;
+}
+
+static void fail_write(void)
+{
+    probe.write_result = -EIO;
+}
+
+static void (*const failures[])(void) = {fail_position, fail_write};
+
+START_TEST(stream_goes_on_in_real_time_without_its_host)
+{
+    struct rig_done done;
+
+    set_up("host=null", true);
+    rig_prepare(&rig, 0);
+    for (int16_t i = 0; i < 4; i++)
+        (void)play(i);
+    command(RIG_START);
+    host_plays(300);
+    failures[_i]();
+    probe.open_result = -ENODEV;
+    host_plays(0);
+    ck_assert_uint_eq(probe.closes, 1);
+    rig_advance(&rig, 180 * RIG_MS / 48 - 1); /* the rest of the first period */
+    ck_assert(!rig_done(&rig, RIG_TX, &done));
+    rig_advance(&rig, 2);
+    ck_assert(rig_done(&rig, RIG_TX, &done));
+    ck_assert_uint_eq(done.status, RIG_OK);
+    ck_assert_uint_eq(done.latency_bytes, 0);
+    rig_advance(&rig, 30 * RIG_MS);
+    ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 3);
+    unsigned opens = probe.opens;
+    for (int16_t i = 0; i < 500; i++) { /* five seconds: tries about once a second */
+        (void)play(i);
+        rig_advance(&rig, 10 * RIG_MS);
+    }
+    ck_assert_uint_ge(probe.opens - opens, 4);
+    ck_assert_uint_le(probe.opens - opens, 6);
+    command(RIG_STOP);
+    command(RIG_RELEASE);
+    tear_down();
+}
+END_TEST
+
+START_TEST(host_that_returns_is_heard_again)
+{
+    set_up("host=null", true);
+    rig_prepare(&rig, 0);
+    for (int16_t i = 0; i < 4; i++)
+        (void)play(i);
+    command(RIG_START);
+    probe.position_result = -ENODEV;
+    host_plays(0);
+    probe.position_result = 0;
+    for (int16_t i = 4; i < 110; i++) { /* until after the second try */
+        rig_advance(&rig, 10 * RIG_MS);
+        (void)play(i);
+    }
+    ck_assert_uint_eq(probe.opens, 2);
+    ck_assert_uint_eq(probe.starts, 2);
+    unsigned before = rig_done_count(&rig, RIG_TX);
+    ck_assert_uint_ge(before, 99);
+    ck_assert_uint_gt(probe.accepted, 0);
+    rig_advance(&rig, 1000 * RIG_MS); /* it is the host's clock again */
+    ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 0);
+    host_plays(480);
+    ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 1);
+    ck_assert_uint_eq(rig.snd->streams[0].counts.xruns, 0);
+    tear_down();
+}
+END_TEST
+
+START_TEST(absent_host_can_mean_errors)
+{
+    struct rig_done done;
+
+    set_up("host=null,unplugged=error", true);
+    rig_prepare(&rig, 0);
+    (void)play(1);
+    (void)play(2);
+    command(RIG_START);
+    probe.position_result = probe.open_result = -ENODEV;
+    host_plays(0);
+    rig_advance(&rig, 10 * RIG_MS);
+    ck_assert(rig_done(&rig, RIG_TX, &done));
+    ck_assert_uint_eq(done.status, RIG_IO_ERR);
+    tear_down();
+}
+END_TEST
+
+/* proves: SND-51 */
+START_TEST(host_failure_in_a_command_leaves_the_state)
+{
+    set_up("host=null,unplugged=error", true);
+    rig_prepare(&rig, 0);
+    probe.start_result = -EIO;
+    ck_assert_uint_eq(rig_command(&rig, RIG_START, 0), RIG_IO_ERR);
+    ck_assert_int_eq(rig.snd->streams[0].state, STREAM_PREPARED);
+    probe.start_result = 0;
+    command(RIG_START);
+    command(RIG_STOP);
+    command(RIG_RELEASE);
+    command(RIG_PREPARE);
+    command(RIG_START);
+    probe.stop_result = -EIO;
+    ck_assert_uint_eq(rig_command(&rig, RIG_STOP, 0), RIG_IO_ERR);
+    ck_assert_int_eq(rig.snd->streams[0].state, STREAM_RUNNING);
+    command(RIG_STOP); /* without the host nothing is in the way */
+    command(RIG_RELEASE);
+    probe.open_result = -EBUSY;
+    ck_assert_uint_eq(rig_command(&rig, RIG_PREPARE, 0), RIG_IO_ERR);
+    ck_assert_int_eq(rig.snd->streams[0].state, STREAM_RELEASED);
+    tear_down();
+}
+END_TEST
+
+START_TEST(host_failure_in_start_or_stop_can_mean_silence)
+{
+    set_up("host=null,unplugged=silence", true);
+    rig_prepare(&rig, 0);
+    for (int16_t i = 0; i < 4; i++)
+        (void)play(i);
+    probe.start_result = -EIO;
+    command(RIG_START);
+    ck_assert_uint_eq(probe.closes, 1);
+    rig_advance(&rig, 9 * RIG_MS);
+    ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 0);
+    rig_advance(&rig, 2 * RIG_MS);
+    ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 1);
+    probe.start_result = 0;
+    rig_advance(&rig, 1000 * RIG_MS); /* it is tried again */
+    ck_assert_uint_eq(probe.starts, 2);
+    probe.stop_result = -EIO;
+    command(RIG_STOP);
+    ck_assert_int_eq(rig.snd->streams[0].state, STREAM_STOPPED);
+    ck_assert_uint_eq(probe.closes, 2);
+    command(RIG_RELEASE);
+    tear_down();
+}
+END_TEST
+
+START_TEST(host_that_is_gone_at_prepare_can_mean_silence)
+{
+    static const int gone[] = {-ENODEV, -ENOENT, -ENXIO, -ECONNREFUSED, -EHOSTDOWN, -ETIMEDOUT};
+
+    set_up("host=null,unplugged=silence", true);
+    probe.open_result = gone[_i];
+    rig_prepare(&rig, 0);
+    for (int16_t i = 0; i < 4; i++)
+        (void)play(i);
+    command(RIG_START);
+    rig_advance(&rig, 10 * RIG_MS);
+    ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 1);
+    ck_assert_uint_eq(probe.starts, 0);
+    probe.open_result = 0;
+    for (int16_t i = 4; i < 110; i++) { /* until it is tried again */
+        rig_advance(&rig, 10 * RIG_MS);
+        (void)play(i);
+    }
+    ck_assert_uint_eq(probe.opens, 2);
+    ck_assert_uint_eq(probe.starts, 1);
+    ck_assert_uint_gt(probe.accepted, 0);
+    tear_down();
+}
+END_TEST
+
+START_TEST(host_that_cannot_be_opened_is_an_error)
+{
+    static const struct {
+        const char *options;
+        int result;
+    } cases[] = {
+        {"host=null,unplugged=silence", -EBUSY},
+        {"host=null,unplugged=silence", -EACCES},
+        {"host=null,unplugged=error", -ENODEV},
+    };
+
+    set_up(cases[_i].options, true);
+    ck_assert_uint_eq(rig_set_params(&rig, 0, 4 * 1920, 1920, 2, RIG_S16, RIG_48000), RIG_OK);
+    probe.open_result = cases[_i].result;
+    ck_assert_uint_eq(rig_command(&rig, RIG_PREPARE, 0), RIG_IO_ERR);
+    probe.open_result = 0;
+    command(RIG_PREPARE);
+    tear_down();
+}
+END_TEST
+
+/* -- a host that is slow to open (T15) -- */
+
+/* Sends PREPARE and comes back without an answer: where it will be. */
+static gpa_t prepare_begin(void)
+{
+    const le32 request[] = {to_le32(RIG_PREPARE), to_le32(0)};
+
+    ck_assert_uint_eq(rig_set_params(&rig, 0, 4 * 1920, 1920, 2, RIG_S16, RIG_48000), RIG_OK);
+    return rig_ask(&rig, request, 8);
+}
+
+/* Lets the thread get through and waits for its end. */
+static void open_gate(void)
+{
+    struct pollfd pollfd = {.fd = rig.snd->streams[0].attach.done.fd, .events = POLLIN};
+
+    ck_assert_int_eq(sem_post(&probe.open_gate), 0);
+    ck_assert_int_eq(poll(&pollfd, 1, 5000), 1);
+}
+
+static void set_up_slow(void)
+{
+    set_up("host=null,streams=2", true);
+    probe.class.open_blocks = true;
+}
+
+/* proves: SND-11 */
+START_TEST(slow_open_delays_its_own_answer_only)
+{
+    struct fake_ring *ring = &rig.drv.ring[RIG_CONTROL];
+    uint32_t id, used;
+
+    set_up_slow();
+    gpa_t reply = prepare_begin();
+    ck_assert(!fake_used(ring, &id, &used));
+    rig_prepare(&rig, 1); /* answered at once */
+    open_gate();
+    rig_step(&rig);
+    ck_assert(fake_used(ring, &id, &used));
+    ck_assert_uint_eq(used, 4);
+    ck_assert_uint_eq(rig_load32(&rig, reply), RIG_OK);
+    ck_assert_int_eq(rig.snd->streams[0].state, STREAM_PREPARED);
+    (void)play(1);
+    command(RIG_START);
+    ck_assert_uint_eq(probe.accepted, 480);
+    tear_down();
+}
+END_TEST
+
+START_TEST(failing_slow_open_is_told)
+{
+    uint32_t id, used;
+
+    set_up_slow();
+    probe.open_result = -EBUSY;
+    gpa_t reply = prepare_begin();
+    open_gate();
+    rig_step(&rig);
+    ck_assert(fake_used(&rig.drv.ring[RIG_CONTROL], &id, &used));
+    ck_assert_uint_eq(rig_load32(&rig, reply), RIG_IO_ERR);
+    ck_assert_int_eq(rig.snd->streams[0].state, STREAM_PARAMS);
+    tear_down();
+}
+END_TEST
+
+/* Linux gives up after a second. */
+START_TEST(hanging_open_is_answered_in_time_and_heard_later)
+{
+    struct capture capture;
+    uint32_t id, used;
+
+    set_up_slow();
+    gpa_t reply = prepare_begin();
+    rig_advance(&rig, 499 * RIG_MS);
+    ck_assert(!fake_used(&rig.drv.ring[RIG_CONTROL], &id, &used));
+    capture_start(&capture);
+    rig_advance(&rig, 1 * RIG_MS);
+    const char *said = capture_end(&capture);
+    ck_assert_ptr_nonnull(strstr(said, "slow to open"));
+    ck_assert(fake_used(&rig.drv.ring[RIG_CONTROL], &id, &used));
+    ck_assert_uint_eq(rig_load32(&rig, reply), RIG_OK);
+    for (int16_t i = 0; i < 4; i++)
+        (void)play(i);
+    command(RIG_START);
+    rig_advance(&rig, 10 * RIG_MS); /* in real time */
+    ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 1);
+    ck_assert_uint_eq(probe.got_frames, 0);
+    rig_advance(&rig, 5 * RIG_MS);
+    open_gate();
+    rig_step(&rig);
+    ck_assert_uint_eq(probe.starts, 1);
+    ck_assert_uint_eq(probe.accepted, 480);
+    ck_assert_int_eq(got(0), 1); /* from the middle of the second period on */
+    ck_assert_int_eq(got(239), 1);
+    ck_assert_int_eq(got(240), 2);
+    host_plays(240);
+    ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 1);
+    tear_down();
+}
+END_TEST
+
+START_TEST(another_command_ends_the_wait)
+{
+    struct capture capture;
+    uint32_t id, used;
+
+    set_up_slow();
+    gpa_t reply = prepare_begin();
+    capture_start(&capture);
+    const le32 request[] = {to_le32(RIG_RELEASE), to_le32(0)};
+    gpa_t out = rig_ask(&rig, request, 8);
+    (void)capture_end(&capture);
+    ck_assert(fake_used(&rig.drv.ring[RIG_CONTROL], &id, &used));
+    ck_assert(fake_used(&rig.drv.ring[RIG_CONTROL], &id, &used));
+    ck_assert_uint_eq(rig_load32(&rig, reply), RIG_OK);
+    ck_assert_uint_eq(rig_load32(&rig, out), RIG_OK);
+    ck_assert_int_eq(rig.snd->streams[0].state, STREAM_RELEASED);
+    open_gate();
+    rig_step(&rig);
+    ck_assert_uint_eq(probe.opens, 1);
+    ck_assert_uint_eq(probe.closes, 1); /* nobody wants it any more */
+    ck_assert_int_eq(rig.snd->streams[0].attach.state, ATTACH_CLOSED);
+    tear_down();
+}
+END_TEST
+
+START_TEST(reset_does_not_wait_for_a_hanging_open)
+{
+    uint32_t id, used;
+
+    set_up_slow();
+    (void)prepare_begin();
+    rig_restart(&rig);
+    gpa_t reply = prepare_begin(); /* while the first is still under way */
+    ck_assert(!fake_used(&rig.drv.ring[RIG_CONTROL], &id, &used));
+    open_gate();
+    rig_step(&rig);
+    ck_assert(fake_used(&rig.drv.ring[RIG_CONTROL], &id, &used));
+    ck_assert_uint_eq(rig_load32(&rig, reply), RIG_OK);
+    ck_assert_uint_eq(probe.opens, 1); /* same parameters: it will do */
+    tear_down();
+}
+END_TEST
+
+START_TEST(what_was_opened_for_other_parameters_is_opened_again)
+{
+    uint32_t id, used;
+
+    set_up_slow();
+    (void)prepare_begin();
+    rig_restart(&rig);
+    const le32 request[] = {to_le32(RIG_PREPARE), to_le32(0)};
+    ck_assert_uint_eq(rig_set_params(&rig, 0, 3840, 1920, 2, RIG_S32, RIG_44100), RIG_OK);
+    gpa_t out = rig_ask(&rig, request, 8);
+    open_gate();
+    rig_step(&rig);
+    ck_assert(!fake_used(&rig.drv.ring[RIG_CONTROL], &id, &used));
+    open_gate();
+    rig_step(&rig);
+    ck_assert(fake_used(&rig.drv.ring[RIG_CONTROL], &id, &used));
+    ck_assert_uint_eq(rig_load32(&rig, out), RIG_OK);
+    ck_assert_uint_eq(probe.frame_bytes, 8);
+    ck_assert_uint_eq(probe.opens, 2);
+    ck_assert_uint_eq(probe.closes, 1);
+    tear_down();
+}
+END_TEST
+
+START_TEST(end_while_opening_waits_and_closes)
+{
+    set_up_slow();
+    (void)prepare_begin();
+    ck_assert_int_eq(sem_post(&probe.open_gate), 0);
+    rig_end(&rig);
+    ck_assert_uint_eq(probe.opens, 1);
+    ck_assert_uint_eq(probe.closes, 1);
+    probe_fini(&probe);
+}
+END_TEST
+
+Suite *attach_suite(void);
+Suite *attach_suite(void)
+{
+    Suite *suite = suite_create("snd/attach");
+    TCase *clock = tcase_create("clock");
+    TCase *gone = tcase_create("gone");
+    TCase *slow = tcase_create("slow");
+
+    tcase_add_test(clock, messages_complete_by_the_hosts_position_alone);
+    tcase_add_test(clock, stream_looks_when_the_host_expects_a_period_to_end);
+    tcase_add_test(clock, frames_that_the_host_lost_are_written_again);
+    tcase_add_test(clock, pause_without_pause_loses_nothing);
+    tcase_add_test(clock, underrun_of_the_guest_is_counted_with_the_hosts_clock_too);
+    tcase_add_loop_test(gone, stream_goes_on_in_real_time_without_its_host, 0,
+                        ARRAY_SIZE(failures));
+    tcase_add_test(gone, host_that_returns_is_heard_again);
+    tcase_add_test(gone, absent_host_can_mean_errors);
+    tcase_add_test(gone, host_failure_in_a_command_leaves_the_state);
+    tcase_add_test(gone, host_failure_in_start_or_stop_can_mean_silence);
+    tcase_add_loop_test(gone, host_that_is_gone_at_prepare_can_mean_silence, 0, 6);
+    tcase_add_loop_test(gone, host_that_cannot_be_opened_is_an_error, 0, 3);
+    tcase_add_test(slow, slow_open_delays_its_own_answer_only);
+    tcase_add_test(slow, failing_slow_open_is_told);
+    tcase_add_test(slow, hanging_open_is_answered_in_time_and_heard_later);
+    tcase_add_test(slow, another_command_ends_the_wait);
+    tcase_add_test(slow, reset_does_not_wait_for_a_hanging_open);
+    tcase_add_test(slow, what_was_opened_for_other_parameters_is_opened_again);
+    tcase_add_test(slow, end_while_opening_waits_and_closes);
+    suite_add_tcase(suite, clock);
+    suite_add_tcase(suite, gone);
+    suite_add_tcase(suite, slow);
+    return suite;
+}

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Tests of devices/snd/host/host_alsa.c, alsa_pcm.c and alsa_farewell.c: what a PCM can do, opening
+ * and closing it, and a card that goes away. Against a scripted card and PCMs of alsa-lib that need
+ * none. Frames under way are in alsa_ring_test.c, real cards in alsa_card_test.c.
+ */
+#include "devices/snd/pcm/clock.h"
+#include "tests/alloc_fail.h"
+#include "tests/capture.h"
+#include "tests/devices/snd/host/alsa_fixture.h"
+#include "tests/wrap.h"
+#include "vmm/config/opts.h"
+
+#include <check.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+Suite *host_alsa_suite(void);
+
+/* -- what the PCM can do -- */
+
+START_TEST(caps_are_those_of_the_pcm)
+{
+    player_init(&player, "fake", PCM_OUTPUT);
+    /* S16 is 5, FLOAT 19; 32000, 44100, 48000 are 5, 6, 7 (virtio 1.2 §5.14.6.6.2). */
+    ck_assert_uint_eq(player.host->caps.formats, 1ull << 5 | 1ull << 19);
+    ck_assert_uint_eq(player.host->caps.rates, 1ull << 5 | 1ull << 6 | 1ull << 7);
+    ck_assert_uint_eq(player.host->caps.channels_min, 2);
+    ck_assert_uint_eq(player.host->caps.channels_max, 6);
+    ck_assert(!fake_card.is_open);
+}
+END_TEST
+
+START_TEST(caps_of_a_pcm_that_does_all_are_every_format_and_rate)
+{
+    player_init(&player, "null", PCM_OUTPUT);
+    /* All but IMA ADPCM (0), of which a sample is half a byte. */
+    ck_assert_uint_eq(player.host->caps.formats, 0x1fffffe);
+    ck_assert_uint_eq(player.host->caps.rates, 0xffff);
+    ck_assert_uint_eq(player.host->caps.channels_min, 1);
+    ck_assert_uint_eq(player.host->caps.channels_max, 255);
+}
+END_TEST
+
+/* The card has 2, 4 or 6 channels. */
+/* proves: SND-33 */
+START_TEST(what_the_pcm_cannot_combine_is_known)
+{
+    struct pcm_params params = {
+        .format = pcm_format_by_code(5), .rate_hz = 48000, .frame_bytes = 4, .period_frames = 480};
+
+    player_init(&player, "fake", PCM_OUTPUT);
+    for (params.channels = 2; params.channels <= 6; params.channels++)
+        ck_assert_int_eq(player.host->class->check(player.host, &params), params.channels % 2 == 0);
+    params.format = pcm_format_by_code(19); /* which the user did not want to be offered */
+    params.channels = 3;
+    ck_assert(player.host->class->check(player.host, &params));
+}
+END_TEST
+
+static void check_refused(const char *device, enum pcm_direction direction, const char *reason)
+{
+    struct capture capture;
+    struct host *host = NULL;
+    struct opts *opts = player_opts(device, "off");
+
+    capture_start(&capture);
+    int r = player_create(opts, direction, &host);
+    const char *text = capture_end(&capture);
+    opts_destroy(opts);
+    ck_assert_int_lt(r, 0);
+    ck_assert_int_ne(r, -EINVAL); /* that would be exit status 35 */
+    ck_assert_ptr_null(host);
+    ck_assert_msg(capture_is_one_error(text), "%s", text);
+    ck_assert_msg(strstr(text, "--snd device") != NULL, "%s", text);
+    ck_assert_msg(strstr(text, device) != NULL, "%s", text);
+    ck_assert_msg(strstr(text, reason) != NULL, "%s", text);
+}
+
+START_TEST(pcm_that_does_not_exist_is_refused_in_one_line)
+{
+    check_refused("no-such-pcm", PCM_OUTPUT, "'aplay -L' lists");
+    check_refused("hw:77", PCM_OUTPUT, "'aplay -L' lists");
+    check_refused("hw:77", PCM_INPUT, "'arecord -L' lists");
+    check_refused("file:", PCM_OUTPUT, "'aplay -L' lists");
+    check_refused("{", PCM_OUTPUT, "--snd device");
+}
+END_TEST
+
+START_TEST(busy_or_forbidden_pcm_is_refused_with_a_remedy)
+{
+    fake_card.open_error = -EBUSY;
+    check_refused("fake", PCM_OUTPUT, "another program has it");
+    fake_card.open_error = -EACCES;
+    check_refused("fake", PCM_OUTPUT, "group 'audio'");
+    fake_card.open_error = -ECONNREFUSED;
+    check_refused("fake", PCM_OUTPUT, "sound server");
+}
+END_TEST
+
+START_TEST(setup_that_the_pcm_refuses_is_told_once)
+{
+    struct capture capture;
+
+    player_init(&player, "fake", PCM_OUTPUT);
+    capture_start(&capture);
+    int r1 = player_open(&player, 96000, PERIOD, BUFFER);
+    int r2 = player_open(&player, 96000, PERIOD, BUFFER);
+    const char *text = capture_end(&capture);
+    ck_assert_int_eq(r1, -EOPNOTSUPP);
+    ck_assert_int_eq(r2, -EOPNOTSUPP);
+    ck_assert_ptr_nonnull(strstr(text, "S16, 96000 Hz, 2 channels"));
+    ck_assert_ptr_eq(strchr(text, '\n'), text + strlen(text) - 1);
+    ck_assert(!fake_card.is_open);
+}
+END_TEST
+
+START_TEST(period_and_buffer_are_the_guests)
+{
+    open_playback();
+    ck_assert_uint_eq(fake_card.io.period_size, PERIOD);
+    ck_assert_uint_eq(fake_card.io.buffer_size, BUFFER);
+}
+END_TEST
+
+START_TEST(period_and_buffer_come_as_near_as_the_card_can)
+{
+    fake_card.period_frames_max = 256;
+    open_playback();
+    ck_assert_uint_eq(fake_card.io.period_size, 256);
+    ck_assert_uint_ge(fake_card.io.buffer_size, BUFFER - 256);
+    ck_assert_uint_le(fake_card.io.buffer_size, BUFFER + 256);
+}
+END_TEST
+
+START_TEST(buffer_of_one_period_gets_a_ring_of_two)
+{
+    player_init(&player, "fake", PCM_OUTPUT);
+    ck_assert_int_eq(player_open(&player, 48000, PERIOD, PERIOD), 0);
+    ck_assert_uint_eq(fake_card.io.period_size, PERIOD);
+    ck_assert_uint_eq(fake_card.io.buffer_size, 2 * PERIOD);
+}
+END_TEST
+
+START_TEST(mixing_plugin_has_a_period_more_that_is_never_filled)
+{
+    fake_card.is_plug = true;
+    open_playback();
+    ck_assert_uint_eq(fake_card.io.buffer_size, BUFFER + PERIOD);
+    ck_assert_int_eq(player_write(&player, BUFFER + PERIOD), BUFFER);
+    ck_assert_int_eq(player_write(&player, PERIOD), 0);
+}
+END_TEST
+
+/* alsa-lib's own, behind its plug: what is written is there when it was closed. */
+START_TEST(frames_pass_through_plugins_unchanged)
+{
+    char path[] = "/tmp/linnet-alsa-XXXXXX", device[128];
+    static uint32_t frames[10 * PERIOD + 1];
+    int fd = mkstemp(path);
+
+    ck_assert_int_ge(fd, 0);
+    (void)snprintf(device, sizeof(device), "plug:'file:%s,raw'", path);
+    player_init(&player, device, PCM_OUTPUT);
+    ck_assert_int_eq(open_again(), 0);
+    ck_assert_int_eq(player_start(&player), 0);
+    player.limit = 10 * PERIOD;
+    ck_assert(player_run(&player, PERIOD, 5000));
+    ck_assert_int_eq(player_stop(&player), 0);
+    player_close(&player);
+    ck_assert_int_eq(player.host->class->finish(player.host), 0);
+    ssize_t len = pread(fd, frames, sizeof(frames), 0);
+    fd_close(&fd);
+    (void)unlink(path);
+    ck_assert_int_eq(len, (ssize_t)10 * PERIOD * 4);
+    for (uint32_t i = 0; i < 10 * PERIOD; i++)
+        ck_assert_uint_eq(frames[i], i + 1);
+}
+END_TEST
+
+START_TEST(out_of_memory_is_told_and_leaves_nothing)
+{
+    struct opts *opts = player_opts("fake", "off");
+    struct capture capture;
+    struct host *host = NULL;
+
+    capture_start(&capture);
+    alloc_fail_after((unsigned)_i);
+    int r = player_create(opts, PCM_OUTPUT, &host);
+    bool failed = alloc_fail_stop();
+    const char *text = capture_end(&capture);
+    opts_destroy(opts);
+    ck_assert(failed);
+    ck_assert_int_eq(r, -ENOMEM);
+    ck_assert_ptr_null(host);
+    ck_assert_msg(capture_is_one_error(text), "%s", text);
+}
+END_TEST
+
+/* Permitted or not, it plays. */
+START_TEST(real_time_priority_is_taken_where_it_is_permitted)
+{
+    struct sched_param param = {.sched_priority = 10};
+
+    player_init_opts(&player, player_opts("fake", "on"), PCM_OUTPUT);
+    ck_assert_int_eq(open_again(), 0);
+    ck_assert_int_eq(player_write(&player, PERIOD), PERIOD);
+    ck_assert_int_eq(player_start(&player), 0);
+    bool taken = sched_getscheduler(0) == (SCHED_FIFO | SCHED_RESET_ON_FORK);
+    bool permitted = sched_setscheduler(0, SCHED_FIFO, &param) == 0;
+    param.sched_priority = 0;
+    (void)sched_setscheduler(0, SCHED_OTHER, &param);
+    ck_assert(taken == permitted);
+    ck_assert(fake_card.running);
+}
+END_TEST
+
+/* -- closing -- */
+
+START_TEST(last_frames_are_heard_after_close)
+{
+    fake_card.fifo_frames = 4800; /* 100 ms */
+    start_playback(PERIOD);
+    fake_card_run(PERIOD);
+    ck_assert_int_eq(player_look(&player), 0);
+    ck_assert_uint_eq(player.position.consumed_frames, PERIOD);
+    ck_assert_uint_eq(player.position.latency_frames, 4800);
+    ck_assert_int_eq(player_stop(&player), 0);
+    uint64_t before = timebase_monotonic.now_ns(&timebase_monotonic);
+    player_close(&player);
+    uint64_t after = timebase_monotonic.now_ns(&timebase_monotonic);
+    ck_assert_int_eq(player.host->class->finish(player.host), 0);
+    ck_assert(!fake_card.is_open);
+    ck_assert_uint_lt(after - before, 50000000);
+    ck_assert_uint_ge(fake_card.stop_ns - before, 90000000);
+}
+END_TEST
+
+START_TEST(close_in_the_middle_is_at_once)
+{
+    fake_card.fifo_frames = 48000;
+    start_playback(BUFFER);
+    fake_card_run(PERIOD);
+    uint64_t before = timebase_monotonic.now_ns(&timebase_monotonic);
+    player_close(&player);
+    ck_assert_int_eq(player.host->class->finish(player.host), 0);
+    ck_assert_uint_lt(timebase_monotonic.now_ns(&timebase_monotonic) - before, 100000000);
+    ck_assert(!fake_card.is_open);
+    /* And it can be opened again, from frame 0. */
+    ck_assert_int_eq(open_again(), 0);
+    player_check(&player, 0, 0);
+}
+END_TEST
+
+START_TEST(open_waits_for_the_pcm_that_is_being_closed)
+{
+    fake_card.fifo_frames = 2400; /* 50 ms */
+    start_playback(PERIOD);
+    fake_card_run(PERIOD);
+    player_close(&player);
+    ck_assert_int_eq(open_again(), 0); /* or it would be busy */
+    ck_assert_uint_eq(fake_card.closes, 2);
+}
+END_TEST
+
+START_TEST(without_a_thread_it_is_closed_at_once)
+{
+    fake_card.fifo_frames = 48000;
+    start_playback(PERIOD);
+    fake_card_run(PERIOD);
+    wrap_fail_after(WRAP_PTHREAD_CREATE, 0, EAGAIN);
+    player_close(&player);
+    ck_assert_uint_eq(wrap_stop(WRAP_PTHREAD_CREATE), 1);
+    ck_assert(!fake_card.is_open);
+}
+END_TEST
+
+/* -- a card that goes away -- */
+
+START_TEST(unplugged_card_fails_all_and_is_told_once)
+{
+    struct capture capture;
+
+    start_playback(BUFFER);
+    fake_card_unplug();
+    capture_start(&capture);
+    int looked = player_look(&player);
+    int looked_again = player_look(&player);
+    ssize_t wrote = player_write(&player, 1);
+    int stopped = player_stop(&player);
+    int started = player_start(&player);
+    player_close(&player);
+    int reopened = open_again();
+    const char *text = capture_end(&capture);
+    ck_assert_int_eq(looked, -ENODEV);
+    ck_assert_int_eq(looked_again, -ENODEV);
+    ck_assert_int_eq(wrote, -ENODEV);
+    ck_assert_int_eq(stopped, 0);
+    ck_assert_int_eq(started, -ENODEV);
+    ck_assert_int_eq(reopened, -ENODEV);
+    ck_assert_str_eq(text, "linnet: warn: test: \"fake\" is gone; the guest goes on without it "
+                           "until it is back\n");
+}
+END_TEST
+
+START_TEST(card_that_is_plugged_in_again_plays)
+{
+    struct capture capture;
+
+    start_playback(BUFFER);
+    fake_card_unplug();
+    capture_start(&capture);
+    int looked = player_look(&player);
+    player_close(&player);
+    fake_card.open_error = 0;
+    int reopened = open_again();
+    const char *text = capture_end(&capture);
+    ck_assert_int_eq(looked, -ENODEV);
+    ck_assert_int_eq(reopened, 0);
+    ck_assert_ptr_nonnull(strstr(text, "\"fake\" is back\n"));
+    ck_assert_int_eq(player_start(&player), 0);
+    ck_assert_int_eq(player_write(&player, PERIOD), PERIOD);
+    fake_card_run(PERIOD);
+    fake_card_check_heard(PERIOD);
+}
+END_TEST
+
+START_TEST(error_of_any_call_is_passed_on)
+{
+    struct capture capture;
+
+    open_playback();
+    ck_assert_int_eq(player_write(&player, PERIOD), PERIOD);
+    fake_card.start_error = -EIO;
+    capture_start(&capture);
+    int started = player_start(&player);
+    (void)capture_end(&capture);
+    ck_assert_int_eq(started, -EIO);
+    player_close(&player);
+    fake_card.start_error = 0;
+    capture_start(&capture);
+    int reopened = open_again();
+    fake_card.status_error = -500001; /* one of alsa-lib's own */
+    int looked = player_look(&player);
+    (void)capture_end(&capture);
+    ck_assert_int_eq(reopened, 0);
+    ck_assert_int_eq(looked, -EIO);
+}
+END_TEST
+
+Suite *host_alsa_suite(void)
+{
+    Suite *suite = suite_create("host_alsa");
+    TCase *tests = tcase_create("all");
+
+    tcase_add_checked_fixture(tests, alsa_setup, alsa_teardown);
+    tcase_add_test(tests, caps_are_those_of_the_pcm);
+    tcase_add_test(tests, what_the_pcm_cannot_combine_is_known);
+    tcase_add_test(tests, caps_of_a_pcm_that_does_all_are_every_format_and_rate);
+    tcase_add_test(tests, pcm_that_does_not_exist_is_refused_in_one_line);
+    tcase_add_test(tests, busy_or_forbidden_pcm_is_refused_with_a_remedy);
+    tcase_add_test(tests, setup_that_the_pcm_refuses_is_told_once);
+    tcase_add_test(tests, period_and_buffer_are_the_guests);
+    tcase_add_test(tests, mixing_plugin_has_a_period_more_that_is_never_filled);
+    tcase_add_test(tests, period_and_buffer_come_as_near_as_the_card_can);
+    tcase_add_test(tests, buffer_of_one_period_gets_a_ring_of_two);
+    tcase_add_test(tests, frames_pass_through_plugins_unchanged);
+    tcase_add_loop_test(tests, out_of_memory_is_told_and_leaves_nothing, 0, 2);
+    tcase_add_test(tests, real_time_priority_is_taken_where_it_is_permitted);
+    tcase_add_test(tests, last_frames_are_heard_after_close);
+    tcase_add_test(tests, close_in_the_middle_is_at_once);
+    tcase_add_test(tests, open_waits_for_the_pcm_that_is_being_closed);
+    tcase_add_test(tests, without_a_thread_it_is_closed_at_once);
+    tcase_add_test(tests, unplugged_card_fails_all_and_is_told_once);
+    tcase_add_test(tests, card_that_is_plugged_in_again_plays);
+    tcase_add_test(tests, error_of_any_call_is_passed_on);
+    suite_add_tcase(suite, tests);
+    return suite;
+}

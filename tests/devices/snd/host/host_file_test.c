@@ -1,0 +1,711 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Tests of devices/snd/host/host_file.c: what the guest plays through the queues against what
+ * libsndfile reads from the recording.
+ */
+#include "tests/capture.h"
+#include "tests/child.h"
+#include "tests/devices/snd/sound_rig.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <sndfile.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+static char folder[PATH_MAX];
+
+static void folder_make(void)
+{
+    const char *tmp = getenv("TMPDIR");
+
+    (void)snprintf(folder, sizeof(folder), "%s/snd-XXXXXX", tmp != NULL ? tmp : "/tmp");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+}
+
+static void folder_remove(void)
+{
+    char command[PATH_MAX + 16];
+
+    (void)snprintf(command, sizeof(command), "rm -rf '%s'", folder);
+    ck_assert_int_eq(system(command), 0);
+}
+
+/* A name in the folder; the next call but three overwrites it. */
+static const char *in_folder(const char *name)
+{
+    static char paths[4][PATH_MAX + 64];
+    static unsigned next;
+    char *path = paths[next++ % 4];
+
+    (void)snprintf(path, sizeof(paths[0]), "%s/%s", folder, name);
+    return path;
+}
+
+static const char *options(const char *name, const char *more)
+{
+    static char text[PATH_MAX + 256];
+
+    (void)snprintf(text, sizeof(text), "host=file,path=%s/%s%s", folder, name, more);
+    return text;
+}
+
+/* Samples that differ all along: a small random generator, bytes cut to what the format means. */
+static void pattern(uint8_t *bytes, uint32_t len, uint32_t seed)
+{
+    uint32_t x = seed * 2654435761u + 1;
+
+    for (uint32_t i = 0; i < len; i++) {
+        x = x * 1664525 + 1013904223;
+        bytes[i] = (uint8_t)(x >> 24);
+    }
+}
+
+/* Sends a period and lets it be played. */
+static void play_period(struct rig *rig, const void *bytes, uint32_t len)
+{
+    struct rig_done done;
+    gpa_t data = rig_alloc(rig, len);
+
+    ck_assert_int_eq(memory_write(&rig->mem, data, bytes, len), 0);
+    (void)rig_play(rig, 0, data, len);
+    rig_advance(rig, 200 * RIG_MS);
+    ck_assert(rig_done(rig, RIG_TX, &done));
+    ck_assert_uint_eq(done.status, RIG_OK);
+}
+
+static SNDFILE *reopen(const char *name, SF_INFO *ret_info)
+{
+    SNDFILE *file;
+
+    *ret_info = (SF_INFO){0};
+    if (strstr(name, ".raw") != NULL)
+        *ret_info = (SF_INFO){.samplerate = 48000,
+                              .channels = 2,
+                              .format = SF_FORMAT_RAW | SF_FORMAT_PCM_16 | SF_ENDIAN_LITTLE};
+    file = sf_open(in_folder(name), SFM_READ, ret_info);
+    if (file == NULL)
+        ck_abort_msg("%s: %s", name, sf_strerror(NULL));
+    return file;
+}
+
+/* -- what it can do -- */
+
+/* FLAC has 8 channels at most, WAV any number. */
+/* proves: SND-34 */
+START_TEST(channels_offered_are_those_that_the_file_can_hold)
+{
+    struct rig rig;
+
+    rig_start(&rig, options("a.flac", ",formats=S16,channels=1-18"));
+    ck_assert_uint_eq(rig.snd->streams[0].info.channels_max, 8);
+    ck_assert_uint_eq(rig_set_params(&rig, 0, 4 * 8640, 8640, 9, RIG_S16, RIG_48000), RIG_NOT_SUPP);
+    ck_assert_uint_eq(rig_set_params(&rig, 0, 4 * 7680, 7680, 8, RIG_S16, RIG_48000), RIG_OK);
+    ck_assert_uint_eq(rig_command(&rig, RIG_PREPARE, 0), RIG_OK);
+    rig_end(&rig);
+    rig_start(&rig, options("a.wav", ",formats=S16,channels=1-18"));
+    ck_assert_uint_eq(rig.snd->streams[0].info.channels_max, 18);
+    rig_end(&rig);
+}
+END_TEST
+
+/* -- every format -- */
+
+static const struct {
+    uint8_t code;
+    unsigned bytes;
+    uint32_t meaning; /* bits of the container that mean something */
+    int subtype;
+} formats[] = {
+    {3, 1, 0xff, SF_FORMAT_PCM_U8}, /* WAV has no signed bytes */
+    {4, 1, 0xff, SF_FORMAT_PCM_U8},        {5, 2, 0xffff, SF_FORMAT_PCM_16},
+    {6, 2, 0xffff, SF_FORMAT_PCM_16},      {7, 3, 0x3ffff, SF_FORMAT_PCM_24},
+    {11, 3, 0xffffff, SF_FORMAT_PCM_24},   {12, 3, 0xffffff, SF_FORMAT_PCM_24},
+    {13, 4, 0xfffff, SF_FORMAT_PCM_24},    {15, 4, 0xffffff, SF_FORMAT_PCM_24},
+    {17, 4, 0xffffffff, SF_FORMAT_PCM_32}, {18, 4, 0xffffffff, SF_FORMAT_PCM_32},
+};
+
+#define S24_ROW 8
+
+/* The number that a sample's bytes stand for at full scale of 32 bits, written out anew. */
+static int32_t number(const uint8_t *bytes, size_t at)
+{
+    const uint32_t meaning = formats[at].meaning;
+    const unsigned bits = 32 - (unsigned)__builtin_clz(meaning);
+    const bool is_unsigned = formats[at].code % 2 == 0; /* as it happens */
+    uint64_t raw = 0;
+
+    for (unsigned i = 0; i < formats[at].bytes; i++)
+        raw |= (uint64_t)bytes[i] << 8 * i;
+    raw &= meaning;
+    int64_t half = (int64_t)1 << (bits - 1);
+    int64_t signed_value = is_unsigned            ? (int64_t)raw - half
+                           : (int64_t)raw >= half ? (int64_t)raw - 2 * half
+                                                  : (int64_t)raw;
+    return (int32_t)(signed_value * ((int64_t)1 << (32 - bits)));
+}
+
+START_TEST(integer_samples_arrive_bit_for_bit)
+{
+    uint8_t bytes[4 * 2 * 480];
+    uint32_t len = formats[_i].bytes * 2 * 480;
+    int32_t samples[2 * 480];
+    struct rig rig;
+    SF_INFO info;
+
+    pattern(bytes, len, 42);
+    rig_start(&rig, options("f.wav", ",formats=all,rates=all,channels=1-8"));
+    ck_assert_uint_eq(rig_set_params(&rig, 0, 2 * len, len, 2, formats[_i].code, 6), RIG_OK);
+    ck_assert_uint_eq(rig_command(&rig, RIG_PREPARE, 0), RIG_OK);
+    ck_assert_uint_eq(rig_command(&rig, RIG_START, 0), RIG_OK);
+    play_period(&rig, bytes, len);
+    rig_end(&rig);
+
+    SNDFILE *file = reopen("f.wav", &info);
+    ck_assert_int_eq(info.samplerate, 44100);
+    ck_assert_int_eq(info.channels, 2);
+    ck_assert_int_eq(info.format & SF_FORMAT_SUBMASK, formats[_i].subtype);
+    ck_assert_int_eq(info.frames, 480);
+    ck_assert_int_eq(sf_read_int(file, samples, 960), 960);
+    (void)sf_close(file);
+    for (size_t i = 0; i < 960; i++)
+        ck_assert_int_eq(samples[i], number(bytes + i * formats[_i].bytes, (size_t)_i));
+}
+END_TEST
+
+/* More samples than are converted at a time, and that number is no multiple of the channels. */
+START_TEST(long_period_of_three_channels_arrives_whole)
+{
+    int32_t in[3 * 1024], out[3 * 1024];
+    struct rig rig;
+    SF_INFO info;
+
+    pattern((uint8_t *)in, sizeof(in), 11);
+    rig_start(&rig, options("f.wav", ",formats=all,channels=1-8"));
+    ck_assert_uint_eq(rig_set_params(&rig, 0, 2 * sizeof(in), sizeof(in), 3, 17, 6), RIG_OK);
+    ck_assert_uint_eq(rig_command(&rig, RIG_PREPARE, 0), RIG_OK);
+    ck_assert_uint_eq(rig_command(&rig, RIG_START, 0), RIG_OK);
+    play_period(&rig, in, sizeof(in));
+    rig_end(&rig);
+
+    SNDFILE *file = reopen("f.wav", &info);
+    ck_assert_int_eq(info.frames, 1024);
+    ck_assert_int_eq(sf_read_int(file, out, 3 * 1024), 3 * 1024);
+    (void)sf_close(file);
+    ck_assert_mem_eq(in, out, sizeof(in));
+}
+END_TEST
+
+/* T19 for all layouts: blocks inside the recorder must not cut frames. */
+START_TEST(any_number_of_channels_arrives_whole)
+{
+    const uint32_t channels = (uint32_t)_i + 1, frames = 1200, len = frames * channels * 4;
+    uint8_t *bytes = malloc(len);
+    int32_t *samples = malloc(len);
+    struct rig rig;
+    SF_INFO info;
+
+    ck_assert(bytes != NULL && samples != NULL);
+    pattern(bytes, len, channels);
+    rig_start(&rig, options("n.wav", ",channels=1-8"));
+    ck_assert_uint_eq(rig_set_params(&rig, 0, len, len, (uint8_t)channels, RIG_S24, 7), RIG_OK);
+    ck_assert_uint_eq(rig_command(&rig, RIG_PREPARE, 0), RIG_OK);
+    ck_assert_uint_eq(rig_command(&rig, RIG_START, 0), RIG_OK);
+    play_period(&rig, bytes, len);
+    ck_assert_int_eq(virtio_finish(rig.dev), 0);
+    rig_end(&rig);
+
+    SNDFILE *file = reopen("n.wav", &info);
+    ck_assert_int_eq(info.channels, (int)channels);
+    ck_assert_int_eq(info.frames, frames);
+    ck_assert_int_eq(sf_read_int(file, samples, frames * channels), frames * channels);
+    (void)sf_close(file);
+    for (size_t i = 0; i < frames * channels; i++)
+        ck_assert_int_eq(samples[i], number(bytes + i * 4, S24_ROW));
+    free(samples);
+    free(bytes);
+}
+END_TEST
+
+START_TEST(floating_point_samples_arrive_bit_for_bit)
+{
+    float in[960], out[960];
+    struct rig rig;
+    SF_INFO info;
+
+    pattern((uint8_t *)in, sizeof(in), 7); /* also infinities and not-a-numbers */
+    rig_start(&rig, options("f.wav", ""));
+    ck_assert_uint_eq(rig_set_params(&rig, 0, 2 * sizeof(in), sizeof(in), 2, RIG_FLOAT, 7), RIG_OK);
+    ck_assert_uint_eq(rig_command(&rig, RIG_PREPARE, 0), RIG_OK);
+    ck_assert_uint_eq(rig_command(&rig, RIG_START, 0), RIG_OK);
+    play_period(&rig, in, sizeof(in));
+    rig_end(&rig);
+
+    SNDFILE *file = reopen("f.wav", &info);
+    ck_assert_int_eq(info.format & SF_FORMAT_SUBMASK, SF_FORMAT_FLOAT);
+    ck_assert_int_eq(sf_read_float(file, out, 960), 960);
+    (void)sf_close(file);
+    ck_assert_mem_eq(in, out, sizeof(in));
+}
+END_TEST
+
+static const char *const endings[] = {"wav", "w64", "caf", "aiff", "au", "rf64", "raw", "flac"};
+
+START_TEST(container_follows_the_ending)
+{
+    static const int majors[] = {SF_FORMAT_WAVEX, SF_FORMAT_W64,   SF_FORMAT_CAF, SF_FORMAT_AIFF,
+                                 SF_FORMAT_AU,    SF_FORMAT_WAVEX, SF_FORMAT_RAW, SF_FORMAT_FLAC};
+    char name[16];
+    int16_t in[960], out[960];
+    struct rig rig;
+    SF_INFO info;
+
+    (void)snprintf(name, sizeof(name), "c.%s", endings[_i]);
+    pattern((uint8_t *)in, sizeof(in), 3);
+    rig_start(&rig, options(name, ""));
+    rig_prepare(&rig, 0);
+    ck_assert_uint_eq(rig_command(&rig, RIG_START, 0), RIG_OK);
+    play_period(&rig, in, sizeof(in));
+    ck_assert_int_eq(virtio_finish(rig.dev), 0);
+    rig_end(&rig);
+
+    SNDFILE *file = reopen(name, &info);
+    ck_assert_int_eq(info.format & SF_FORMAT_TYPEMASK, majors[_i]);
+    ck_assert_int_eq(info.frames, 480);
+    ck_assert_int_eq(sf_read_short(file, out, 960), 960);
+    (void)sf_close(file);
+    ck_assert_mem_eq(in, out, sizeof(in));
+}
+END_TEST
+
+/* -- what goes into the file and what does not -- */
+
+/* T17, T18: everything that was reported as played is in the file, and nothing else. */
+START_TEST(plays_with_equal_parameters_make_one_recording)
+{
+    int16_t in[3][960], out[3 * 960];
+    struct rig rig;
+    SF_INFO info;
+
+    rig_start(&rig, options("a.wav", ""));
+    for (uint32_t play = 0; play < 3; play++) {
+        pattern((uint8_t *)in[play], sizeof(in[0]), play);
+        rig_prepare(&rig, 0);
+        ck_assert_uint_eq(rig_command(&rig, RIG_START, 0), RIG_OK);
+        rig_advance(&rig, 5000 * RIG_MS); /* nothing comes: no silence in the file */
+        play_period(&rig, in[play], sizeof(in[0]));
+        ck_assert_uint_eq(rig_command(&rig, RIG_STOP, 0), RIG_OK);
+        ck_assert_uint_eq(rig_command(&rig, RIG_RELEASE, 0), RIG_OK);
+    }
+    rig_restart(&rig); /* nor does a reset of the device end it */
+    rig_end(&rig);
+
+    SNDFILE *file = reopen("a.wav", &info);
+    ck_assert_int_eq(info.frames, 3 * 480);
+    ck_assert_int_eq(sf_read_short(file, out, 3 * 960), 3 * 960);
+    (void)sf_close(file);
+    ck_assert_mem_eq(in, out, sizeof(out));
+}
+END_TEST
+
+START_TEST(another_format_begins_a_new_take)
+{
+    uint8_t bytes[1920];
+    struct rig rig;
+    SF_INFO info;
+
+    pattern(bytes, sizeof(bytes), 1);
+    rig_start(&rig, options("t.wav", ",formats=all"));
+    rig_prepare(&rig, 0);
+    ck_assert_uint_eq(rig_command(&rig, RIG_START, 0), RIG_OK);
+    play_period(&rig, bytes, sizeof(bytes));
+    ck_assert_uint_eq(rig_command(&rig, RIG_STOP, 0), RIG_OK);
+    ck_assert_uint_eq(rig_command(&rig, RIG_RELEASE, 0), RIG_OK);
+    ck_assert_uint_eq(rig_set_params(&rig, 0, 3840, 1920, 1, RIG_U8, 6), RIG_OK);
+    ck_assert_uint_eq(rig_command(&rig, RIG_PREPARE, 0), RIG_OK);
+    ck_assert_uint_eq(rig_command(&rig, RIG_START, 0), RIG_OK);
+    play_period(&rig, bytes, sizeof(bytes));
+    rig_end(&rig);
+
+    (void)sf_close(reopen("t.wav", &info));
+    ck_assert_int_eq(info.frames, 480);
+    (void)sf_close(reopen("t.2.wav", &info));
+    ck_assert_int_eq(info.frames, 1920);
+    ck_assert_int_eq(info.samplerate, 44100);
+    ck_assert_int_eq(info.channels, 1);
+    ck_assert_int_eq(info.format & SF_FORMAT_SUBMASK, SF_FORMAT_PCM_U8);
+}
+END_TEST
+
+/* What makes a new take: each of the three alone, and nothing else. */
+START_TEST(take_ends_with_its_format_rate_or_channels)
+{
+    static const struct {
+        uint8_t channels, format, rate;
+        uint32_t period_bytes;
+        bool another;
+    } next[] = {{2, RIG_S32, 7, 1920, true},
+                {2, RIG_S16, 6, 1920, true},
+                {1, RIG_S16, 7, 1920, true},
+                {2, RIG_S16, 7, 960, false}};
+    uint8_t bytes[1920];
+    struct rig rig;
+
+    pattern(bytes, sizeof(bytes), 1);
+    rig_start(&rig, options("e.wav", ""));
+    rig_prepare(&rig, 0);
+    ck_assert_uint_eq(rig_command(&rig, RIG_START, 0), RIG_OK);
+    play_period(&rig, bytes, sizeof(bytes));
+    ck_assert_uint_eq(rig_command(&rig, RIG_STOP, 0), RIG_OK);
+    ck_assert_uint_eq(rig_command(&rig, RIG_RELEASE, 0), RIG_OK);
+    ck_assert_uint_eq(rig_set_params(&rig, 0, 2 * next[_i].period_bytes, next[_i].period_bytes,
+                                     next[_i].channels, next[_i].format, next[_i].rate),
+                      RIG_OK);
+    ck_assert_uint_eq(rig_command(&rig, RIG_PREPARE, 0), RIG_OK);
+    ck_assert_int_eq(access(in_folder("e.2.wav"), F_OK) == 0, next[_i].another);
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(old_recording_is_replaced)
+{
+    uint8_t bytes[1920];
+    struct rig rig;
+    SF_INFO info;
+
+    pattern(bytes, sizeof(bytes), 1);
+    int fd = open(in_folder("o.wav"), O_WRONLY | O_CREAT, 0600);
+    ck_assert_int_eq(ftruncate(fd, 100000), 0);
+    (void)close(fd);
+    rig_start(&rig, options("o.wav", ""));
+    rig_prepare(&rig, 0);
+    ck_assert_uint_eq(rig_command(&rig, RIG_START, 0), RIG_OK);
+    play_period(&rig, bytes, sizeof(bytes));
+    rig_end(&rig);
+    (void)sf_close(reopen("o.wav", &info));
+    ck_assert_int_eq(info.frames, 480);
+}
+END_TEST
+
+START_TEST(another_format_before_any_frame_changes_the_first_take)
+{
+    struct rig rig;
+    SF_INFO info;
+    struct stat stat_buf;
+
+    rig_start(&rig, options("t.wav", ""));
+    rig_prepare(&rig, 0);
+    ck_assert_uint_eq(rig_set_params(&rig, 0, 3840, 1920, 1, RIG_S32, 6), RIG_OK);
+    ck_assert_uint_eq(rig_command(&rig, RIG_PREPARE, 0), RIG_OK);
+    rig_end(&rig);
+
+    (void)sf_close(reopen("t.wav", &info));
+    ck_assert_int_eq(info.frames, 0);
+    ck_assert_int_eq(info.format & SF_FORMAT_SUBMASK, SF_FORMAT_PCM_32);
+    ck_assert_int_lt(stat(in_folder("t.2.wav"), &stat_buf), 0);
+}
+END_TEST
+
+START_TEST(each_stream_has_its_file)
+{
+    uint8_t bytes[1920];
+    struct rig rig;
+    SF_INFO info;
+
+    pattern(bytes, sizeof(bytes), 1);
+    rig_start(&rig, options("m.wav", ",streams=2"));
+    rig_prepare(&rig, 1);
+    ck_assert_uint_eq(rig_command(&rig, RIG_START, 1), RIG_OK);
+    (void)rig_play(&rig, 1, rig_alloc(&rig, 1920), 1920);
+    rig_advance(&rig, 10 * RIG_MS);
+    ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 1);
+    rig_end(&rig);
+
+    (void)sf_close(reopen("m.wav", &info));
+    ck_assert_int_eq(info.frames, 0);
+    (void)sf_close(reopen("m-s1.wav", &info));
+    ck_assert_int_eq(info.frames, 480);
+}
+END_TEST
+
+START_TEST(recording_holds_what_was_heard_before_a_stop)
+{
+    int16_t in[960], out[960];
+    struct rig rig;
+    SF_INFO info;
+
+    pattern((uint8_t *)in, sizeof(in), 5);
+    rig_start(&rig, options("s.wav", ""));
+    rig_prepare(&rig, 0);
+    gpa_t data = rig_alloc(&rig, sizeof(in));
+    ck_assert_int_eq(memory_write(&rig.mem, data, in, sizeof(in)), 0);
+    (void)rig_play(&rig, 0, data, sizeof(in));
+    ck_assert_uint_eq(rig_command(&rig, RIG_START, 0), RIG_OK);
+    rig_advance(&rig, 5 * RIG_MS);
+    ck_assert_uint_eq(rig_command(&rig, RIG_STOP, 0), RIG_OK);
+    rig_advance(&rig, 5 * RIG_MS);
+    ck_assert_uint_eq(rig_command(&rig, RIG_RELEASE, 0), RIG_OK);
+    rig_end(&rig);
+
+    SNDFILE *file = reopen("s.wav", &info);
+    ck_assert_int_eq(info.frames, 240);
+    ck_assert_int_eq(sf_read_short(file, out, 960), 480);
+    (void)sf_close(file);
+    ck_assert_mem_eq(in, out, 960);
+}
+END_TEST
+
+START_TEST(recording_beyond_4_gib_becomes_rf64)
+{
+    uint8_t bytes[1920];
+    struct rig rig;
+    SF_INFO info;
+
+    pattern(bytes, sizeof(bytes), 1);
+    rig_start(&rig, options("big.wav", ""));
+    rig_prepare(&rig, 0);
+    ck_assert_uint_eq(rig_command(&rig, RIG_START, 0), RIG_OK);
+    play_period(&rig, bytes, sizeof(bytes));
+    (void)sf_close(reopen("big.wav", &info));
+    ck_assert_int_eq(info.format & SF_FORMAT_TYPEMASK, SF_FORMAT_WAVEX);
+    /* As if hours had been recorded: a hole in the file, which is a lot of silence. */
+    ck_assert_int_eq(truncate(in_folder("big.wav"), 5ll << 30), 0);
+    play_period(&rig, bytes, sizeof(bytes));
+    (void)sf_close(reopen("big.wav", &info));
+    ck_assert_int_eq(info.format & SF_FORMAT_TYPEMASK, SF_FORMAT_RF64);
+    ck_assert_int_gt(info.frames, (5ll << 30) / 4 - 100);
+    ck_assert_int_le(info.frames, (5ll << 30) / 4);
+    rig_end(&rig);
+}
+END_TEST
+
+/* -- killed -- */
+
+/* Plays numbered periods until it is killed; *done counts those that the guest got back. */
+static void record_until_killed(const char *name, _Atomic uint32_t *done)
+{
+    static const char *const clocks[] = {",clock=free", ",clock=timer"};
+    int16_t samples[960];
+    struct rig rig;
+
+    rig_start(&rig, options(name, clocks[name[0] % 2]));
+    rig_prepare(&rig, 0);
+    ck_assert_uint_eq(rig_command(&rig, RIG_START, 0), RIG_OK);
+    for (uint32_t period = 0; period < 30000; period++) {
+        for (uint32_t i = 0; i < 960; i++)
+            samples[i] = (int16_t)(period + i);
+        play_period(&rig, samples, sizeof(samples));
+        atomic_store(done, period + 1);
+    }
+    _exit(0);
+}
+
+/* Lets the guest get `periods` back, and some more: how many it had when all was killed. */
+static uint32_t record_and_kill(const char *name, uint32_t periods, useconds_t more_us)
+{
+    void *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    _Atomic uint32_t *done = shared;
+    int status;
+
+    ck_assert_ptr_ne(shared, MAP_FAILED);
+    pid_t child = child_fork();
+    if (child == 0)
+        record_until_killed(name, done);
+    while (atomic_load(done) < periods)
+        (void)usleep(100);
+    (void)usleep(more_us);
+    ck_assert_int_eq(kill(child, SIGKILL), 0);
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFSIGNALED(status));
+    periods = atomic_load(done);
+    (void)munmap(shared, 4096);
+    return periods;
+}
+
+START_TEST(killed_recording_holds_every_completed_period)
+{
+    char name[16];
+    int16_t out[960];
+    SF_INFO info;
+
+    (void)snprintf(name, sizeof(name), "%c.%s", 'a' + _i, endings[_i % 7]);
+    uint32_t periods = record_and_kill(name, 3, 1000u + 613u * (unsigned)_i);
+    SNDFILE *file = reopen(name, &info);
+    ck_assert_int_ge(info.frames, 480ll * periods);
+    ck_assert_int_le(info.frames, 480ll * (periods + 1));
+    for (uint32_t period = 0; period < periods; period++) {
+        ck_assert_int_eq(sf_read_short(file, out, 960), 960);
+        ck_assert_int_eq(out[0], (int16_t)period);
+        ck_assert_int_eq(out[959], (int16_t)(period + 959));
+    }
+    (void)sf_close(file);
+}
+END_TEST
+
+/* FLAC packs blocks of 4096 frames: what is lost is the last of them, and the length. */
+START_TEST(killed_flac_lacks_its_last_block)
+{
+    uint32_t periods = record_and_kill("a.flac", 30, 5000);
+    int16_t out[960];
+    SF_INFO info;
+
+    SNDFILE *file = reopen("a.flac", &info);
+    for (uint32_t i = 0; i < periods - 4096 / 480 - 1; i++) {
+        ck_assert_int_eq(sf_read_short(file, out, 960), 960);
+        ck_assert_int_eq(out[0], (int16_t)i);
+        ck_assert_int_eq(out[959], (int16_t)(i + 959));
+    }
+    (void)sf_close(file);
+}
+END_TEST
+
+/* -- trouble -- */
+
+START_TEST(full_disk_ends_the_recording_and_not_the_guest)
+{
+    const struct rlimit limit = {10002, RLIM_INFINITY}; /* in the middle of a frame */
+    const struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY};
+    struct capture capture;
+    struct stat stat_buf;
+    uint8_t bytes[1920];
+    struct rig rig;
+    SF_INFO info;
+
+    (void)signal(SIGXFSZ, SIG_IGN);
+    pattern(bytes, sizeof(bytes), 1);
+    rig_start(&rig, options("full.wav", ""));
+    rig_prepare(&rig, 0);
+    ck_assert_uint_eq(rig_command(&rig, RIG_START, 0), RIG_OK);
+    capture_start(&capture);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    for (unsigned i = 0; i < 10; i++)
+        play_period(&rig, bytes, sizeof(bytes));
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
+    const char *said = capture_end(&capture);
+    ck_assert_ptr_nonnull(strstr(said, "full.wav"));
+    ck_assert(capture_is_one_error(said));
+    ck_assert_int_eq(virtio_finish(rig.dev), -EFBIG);
+    /* 112 bytes of header: 2472 frames fit. */
+    ck_assert_uint_eq(rig.snd->streams[0].attach.host->lost_frames, 4800 - 2472);
+    rig_end(&rig);
+
+    (void)sf_close(reopen("full.wav", &info));
+    ck_assert_int_eq(info.frames, 2472);
+    ck_assert_int_eq(stat(in_folder("full.wav"), &stat_buf), 0);
+    ck_assert_int_eq(stat_buf.st_size, 112 + 4 * 2472);
+}
+END_TEST
+
+/* Options that must be refused with one line that has the word. */
+static const struct {
+    const char *options, *word;
+    int result;
+} refusals[] = {
+    {"host=file", "path", -EINVAL},
+    {"host=file,path=/nonexistent/a.wav", "/nonexistent/a.wav", -ENOENT},
+    {"host=file,path=/proc", "ending", -EINVAL},
+    {"host=file,path=/tmp/noending", "ending", -EINVAL},
+    {"host=file,path=/tmp/a.xyz", "ending", -EINVAL},
+    {"host=file,path=/tmp.wav/a", "ending", -EINVAL},
+    {"host=file,path=/proc/version.wav", "/proc/version.wav", -ENOENT},
+    {"host=file,path=/tmp/x.flac,formats=FLOAT", "formats", -EINVAL},
+};
+
+START_TEST(unusable_path_is_refused_in_one_line)
+{
+    struct capture capture;
+    struct rig rig;
+
+    capture_start(&capture);
+    int r = rig_create(&rig, refusals[_i].options);
+    const char *said = capture_end(&capture);
+    ck_assert_int_eq(r, refusals[_i].result);
+    ck_assert_ptr_nonnull(strstr(said, refusals[_i].word));
+    ck_assert_msg(capture_is_one_error(said), "%s", said);
+    (void)unlink("/tmp/x.flac");
+}
+END_TEST
+
+START_TEST(two_recordings_into_one_file_are_refused)
+{
+    struct capture capture;
+    struct rig first, second;
+
+    rig_start(&first, options("l.wav", ""));
+    capture_start(&capture);
+    int r = rig_create(&second, options("l.wav", ""));
+    const char *said = capture_end(&capture);
+    ck_assert_int_eq(r, -EBUSY);
+    ck_assert_ptr_nonnull(strstr(said, "l.wav"));
+    ck_assert(capture_is_one_error(said));
+    rig_end(&first);
+}
+END_TEST
+
+START_TEST(take_that_can_not_be_opened_fails_prepare)
+{
+    struct capture capture;
+    uint8_t bytes[1920];
+    struct rig rig;
+
+    pattern(bytes, sizeof(bytes), 1);
+    ck_assert_int_eq(mkdir(in_folder("p.2.wav"), 0700), 0);
+    rig_start(&rig, options("p.wav", ""));
+    rig_prepare(&rig, 0);
+    ck_assert_uint_eq(rig_command(&rig, RIG_START, 0), RIG_OK);
+    play_period(&rig, bytes, sizeof(bytes));
+    ck_assert_uint_eq(rig_command(&rig, RIG_STOP, 0), RIG_OK);
+    ck_assert_uint_eq(rig_command(&rig, RIG_RELEASE, 0), RIG_OK);
+    ck_assert_uint_eq(rig_set_params(&rig, 0, 3840, 1920, 1, RIG_S32, 6), RIG_OK);
+    capture_start(&capture);
+    uint32_t status = rig_command(&rig, RIG_PREPARE, 0);
+    ck_assert(capture_is_one_error(capture_end(&capture)));
+    ck_assert_uint_eq(status, RIG_IO_ERR);
+    rig_end(&rig);
+}
+END_TEST
+
+Suite *host_file_suite(void);
+Suite *host_file_suite(void)
+{
+    Suite *suite = suite_create("snd/host_file");
+    TCase *content = tcase_create("content");
+    TCase *killed = tcase_create("killed");
+    TCase *trouble = tcase_create("trouble");
+
+    tcase_add_test(content, channels_offered_are_those_that_the_file_can_hold);
+    tcase_add_checked_fixture(content, folder_make, folder_remove);
+    tcase_add_loop_test(content, integer_samples_arrive_bit_for_bit, 0, ARRAY_SIZE(formats));
+    tcase_add_test(content, long_period_of_three_channels_arrives_whole);
+    tcase_add_loop_test(content, any_number_of_channels_arrives_whole, 0, 8);
+    tcase_add_test(content, floating_point_samples_arrive_bit_for_bit);
+    tcase_add_loop_test(content, container_follows_the_ending, 0, ARRAY_SIZE(endings));
+    tcase_add_test(content, plays_with_equal_parameters_make_one_recording);
+    tcase_add_test(content, another_format_begins_a_new_take);
+    tcase_add_loop_test(content, take_ends_with_its_format_rate_or_channels, 0, 4);
+    tcase_add_test(content, old_recording_is_replaced);
+    tcase_add_test(content, another_format_before_any_frame_changes_the_first_take);
+    tcase_add_test(content, each_stream_has_its_file);
+    tcase_add_test(content, recording_holds_what_was_heard_before_a_stop);
+    tcase_add_test(content, recording_beyond_4_gib_becomes_rf64);
+    tcase_add_checked_fixture(killed, folder_make, folder_remove);
+    tcase_set_timeout(killed, 60);
+    tcase_add_loop_test(killed, killed_recording_holds_every_completed_period, 0, 14);
+    tcase_add_test(killed, killed_flac_lacks_its_last_block);
+    tcase_add_checked_fixture(trouble, folder_make, folder_remove);
+    tcase_add_test(trouble, full_disk_ends_the_recording_and_not_the_guest);
+    tcase_add_loop_test(trouble, unusable_path_is_refused_in_one_line, 0, ARRAY_SIZE(refusals));
+    tcase_add_test(trouble, two_recordings_into_one_file_are_refused);
+    tcase_add_test(trouble, take_that_can_not_be_opened_fails_prepare);
+    suite_add_tcase(suite, content);
+    suite_add_tcase(suite, killed);
+    suite_add_tcase(suite, trouble);
+    return suite;
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Tests of devices/snd/pcm/format.c: the tables against the specification, ALSA and libsndfile. */
+#include "devices/snd/pcm/format.h"
+
+#include <alsa/asoundlib.h>
+#include <check.h>
+#include <sndfile.h>
+#include <string.h>
+
+/* virtio 1.4 §5.14.6.6.2: value, bytes of the container. */
+static const struct {
+    const char *name;
+    unsigned code, bytes;
+} spec_formats[] = {
+    {"MU_LAW", 1, 1},  {"A_LAW", 2, 1},    {"S8", 3, 1},       {"U8", 4, 1},
+    {"S16", 5, 2},     {"U16", 6, 2},      {"S18_3", 7, 3},    {"U18_3", 8, 3},
+    {"S20_3", 9, 3},   {"U20_3", 10, 3},   {"S24_3", 11, 3},   {"U24_3", 12, 3},
+    {"S20", 13, 4},    {"U20", 14, 4},     {"S24", 15, 4},     {"U24", 16, 4},
+    {"S32", 17, 4},    {"U32", 18, 4},     {"FLOAT", 19, 4},   {"FLOAT64", 20, 8},
+    {"DSD_U8", 21, 1}, {"DSD_U16", 22, 2}, {"DSD_U32", 23, 4}, {"IEC958_SUBFRAME", 24, 4},
+};
+
+/* proves: SND-21 */
+START_TEST(format_rows_match_the_specification_and_alsa)
+{
+    const struct pcm_format *format = pcm_format_by_code(spec_formats[_i].code);
+
+    ck_assert_ptr_nonnull(format);
+    ck_assert_str_eq(format->name, spec_formats[_i].name);
+    ck_assert_uint_eq(format->code, spec_formats[_i].code);
+    ck_assert_uint_eq(format->sample_bytes, spec_formats[_i].bytes);
+    /* ALSA knows the same container and significant bits for its little-endian variant. */
+    ck_assert_int_eq(snd_pcm_format_physical_width(format->alsa), format->sample_bytes * 8);
+    ck_assert_int_eq(snd_pcm_format_width(format->alsa), format->sample_bits);
+    ck_assert_int_ne(snd_pcm_format_big_endian(format->alsa), 1);
+}
+END_TEST
+
+START_TEST(silence_is_alsas)
+{
+    const struct pcm_format *format = pcm_format_by_code(spec_formats[_i].code);
+    uint8_t want[64], got[64];
+    unsigned samples = 64 / format->sample_bytes;
+
+    memset(got, 0x55, sizeof(got));
+    pcm_silence(format, got, samples);
+    (void)snd_pcm_format_set_silence(format->alsa, want, samples);
+    ck_assert_mem_eq(got, want, samples * format->sample_bytes);
+}
+END_TEST
+
+START_TEST(formats_without_frames_or_names_have_no_row)
+{
+    ck_assert_ptr_null(pcm_format_by_code(0)); /* IMA ADPCM */
+    ck_assert_ptr_null(pcm_format_by_code(25));
+    ck_assert_ptr_null(pcm_format_by_code(255));
+    ck_assert_ptr_null(pcm_format_by_name("S1", 2));
+    ck_assert_ptr_null(pcm_format_by_name("S24_", 4));
+    ck_assert_ptr_null(pcm_format_by_name("", 0));
+    ck_assert_uint_eq(pcm_format_by_name("s24_3+", 5)->code, 11);
+}
+END_TEST
+
+START_TEST(rates_match_the_specification)
+{
+    static const uint32_t rates[] = {5512,  8000,  11025, 16000,  22050,  32000,  44100, 48000,
+                                     64000, 88200, 96000, 176400, 192000, 384000, 12000, 24000};
+
+    for (unsigned i = 0; i < 16; i++) {
+        ck_assert_uint_eq(pcm_rate_hz(i), rates[i]);
+        ck_assert_int_eq(pcm_rate_by_hz(rates[i]), (int)i);
+    }
+    ck_assert_uint_eq(pcm_rate_hz(16), 0);
+    ck_assert_uint_eq(pcm_rate_hz(255), 0);
+    ck_assert_int_eq(pcm_rate_by_hz(44101), -ENOENT);
+}
+END_TEST
+
+/* One sample, as bytes, and the number it stands for at a full scale of 32 bits. */
+static const struct {
+    unsigned code;
+    uint8_t bytes[4];
+    int32_t value;
+} numbers[] = {
+    {3, {0x80}, INT32_MIN},
+    {3, {0x7f}, 0x7f000000},
+    {4, {0x80}, 0},
+    {4, {0x00}, INT32_MIN},
+    {4, {0xff}, 0x7f000000},
+    {5, {0x34, 0x12}, 0x12340000},
+    {5, {0xff, 0xff}, -0x10000},
+    {6, {0x00, 0x80}, 0},
+    {6, {0x01, 0x00}, INT32_MIN + 0x10000},
+    {7, {0x01, 0x00, 0x02}, INT32_MIN + 0x4000},
+    {8, {0x01, 0x00, 0x02}, 0x4000},
+    {9, {0x01, 0x00, 0x08}, INT32_MIN + 0x1000},
+    {11, {0x56, 0x34, 0x12}, 0x12345600},
+    {12, {0x00, 0x00, 0x80}, 0},
+    {13, {0xff, 0xff, 0xff, 0xff}, -0x1000},
+    {15, {0x56, 0x34, 0x12, 0x00}, 0x12345600},
+    {15, {0x56, 0x34, 0x12, 0x77}, 0x12345600}, /* the fourth byte means nothing */
+    {16, {0x00, 0x00, 0x80, 0x00}, 0},
+    {17, {0x78, 0x56, 0x34, 0x12}, 0x12345678},
+    {18, {0x00, 0x00, 0x00, 0x80}, 0},
+};
+
+START_TEST(sample_reads_as_its_number)
+{
+    int32_t value;
+
+    pcm_to_s32(pcm_format_by_code(numbers[_i].code), numbers[_i].bytes, &value, 1);
+    ck_assert_int_eq(value, numbers[_i].value);
+}
+END_TEST
+
+Suite *format_suite(void);
+Suite *format_suite(void)
+{
+    Suite *suite = suite_create("snd/format");
+    TCase *tcase = tcase_create("tables");
+
+    tcase_add_loop_test(tcase, format_rows_match_the_specification_and_alsa, 0,
+                        ARRAY_SIZE(spec_formats));
+    tcase_add_loop_test(tcase, silence_is_alsas, 0, ARRAY_SIZE(spec_formats));
+    tcase_add_test(tcase, formats_without_frames_or_names_have_no_row);
+    tcase_add_test(tcase, rates_match_the_specification);
+    tcase_add_loop_test(tcase, sample_reads_as_its_number, 0, ARRAY_SIZE(numbers));
+    suite_add_tcase(suite, tcase);
+    return suite;
+}

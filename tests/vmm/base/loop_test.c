@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Event loops, watches that come and go, and worker threads. */
+#include "vmm/base/loop.h"
+
+#include "tests/wrap.h"
+
+#include <check.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+static struct loop loop;
+
+/* A watch that counts, and does what the test wants. */
+struct counter {
+    struct watch watch;
+    atomic_uint count;
+    struct counter *remove; /* removed when this one is served; may be itself */
+    bool keep;              /* leave the cause */
+    unsigned stop_at;       /* stop the loop at this count; 0: never */
+};
+
+static void counter_ready(struct watch *watch, uint32_t epoll_events)
+{
+    struct counter *counter = container_of(watch, struct counter, watch);
+    struct loop *own = watch->loop;
+    eventfd_t value;
+
+    ck_assert_uint_eq(epoll_events, EPOLLIN);
+    counter->count++;
+    if (!counter->keep)
+        (void)eventfd_read(watch->fd, &value);
+    if (counter->remove != NULL)
+        loop_remove(&counter->remove->watch);
+    if (counter->count == counter->stop_at)
+        loop_stop(own);
+}
+
+static void counter_init(struct counter *counter, unsigned pending)
+{
+    *counter = (struct counter){.watch.ready = counter_ready};
+    counter->watch.fd = eventfd(pending, EFD_NONBLOCK);
+    ck_assert_int_ge(counter->watch.fd, 0);
+}
+
+static void setup(void)
+{
+    ck_assert_int_eq(loop_init(&loop), 0);
+}
+
+static void teardown(void)
+{
+    loop_fini(&loop);
+}
+
+START_TEST(ready_watches_are_served_until_stop)
+{
+    struct counter a, b;
+
+    counter_init(&a, 1);
+    counter_init(&b, 0);
+    a.stop_at = 1;
+    ck_assert_int_eq(loop_add(&loop, &a.watch, EPOLLIN), 0);
+    ck_assert_int_eq(loop_add(&loop, &b.watch, EPOLLIN), 0);
+    ck_assert_int_eq(loop_run(&loop), 0);
+    ck_assert_uint_eq(a.count, 1);
+    ck_assert_uint_eq(b.count, 0);
+}
+END_TEST
+
+START_TEST(watch_is_level_triggered)
+{
+    struct counter a;
+
+    counter_init(&a, 1);
+    a.keep = true;
+    a.stop_at = 3;
+    ck_assert_int_eq(loop_add(&loop, &a.watch, EPOLLIN), 0);
+    ck_assert_int_eq(loop_run(&loop), 0);
+    ck_assert_uint_ge(a.count, 3);
+}
+END_TEST
+
+START_TEST(stop_before_run_ends_it_and_it_runs_again)
+{
+    struct counter a;
+
+    loop_stop(&loop);
+    ck_assert_int_eq(loop_run(&loop), 0);
+    counter_init(&a, 1);
+    a.stop_at = 1;
+    ck_assert_int_eq(loop_add(&loop, &a.watch, EPOLLIN), 0);
+    ck_assert_int_eq(loop_run(&loop), 0);
+    ck_assert_uint_eq(a.count, 1);
+}
+END_TEST
+
+START_TEST(removed_watch_is_not_served_even_in_its_round)
+{
+    struct counter a, b, end;
+
+    counter_init(&a, 1);
+    counter_init(&b, 1);
+    a.remove = &b; /* whoever comes first */
+    b.remove = &a;
+    ck_assert_int_eq(loop_add(&loop, &a.watch, EPOLLIN), 0);
+    ck_assert_int_eq(loop_add(&loop, &b.watch, EPOLLIN), 0);
+    counter_init(&end, 1);
+    end.stop_at = 1;
+    ck_assert_int_eq(loop_add(&loop, &end.watch, EPOLLIN), 0);
+    ck_assert_int_eq(loop_run(&loop), 0);
+    ck_assert_uint_eq(a.count + b.count, 1);
+}
+END_TEST
+
+START_TEST(watch_may_remove_itself_and_be_added_again)
+{
+    struct counter a;
+
+    counter_init(&a, 1);
+    a.remove = &a;
+    a.keep = true;
+    a.stop_at = 1;
+    ck_assert_int_eq(loop_add(&loop, &a.watch, EPOLLIN), 0);
+    ck_assert_int_eq(loop_run(&loop), 0);
+    ck_assert_ptr_null(a.watch.loop);
+    loop_remove(&a.watch);
+    a.stop_at = 2;
+    ck_assert_int_eq(loop_add(&loop, &a.watch, EPOLLIN), 0);
+    ck_assert_int_eq(loop_run(&loop), 0);
+    ck_assert_uint_eq(a.count, 2);
+}
+END_TEST
+
+START_TEST(changed_watch_waits_for_other_events)
+{
+    struct counter a, end;
+
+    counter_init(&a, 1);
+    counter_init(&end, 1);
+    end.keep = true;
+    end.stop_at = 5;
+    ck_assert_int_eq(loop_add(&loop, &a.watch, EPOLLIN), 0);
+    ck_assert_int_eq(loop_change(&a.watch, 0), 0);
+    ck_assert_int_eq(loop_add(&loop, &end.watch, EPOLLIN), 0);
+    ck_assert_int_eq(loop_run(&loop), 0);
+    ck_assert_uint_eq(a.count, 0);
+}
+END_TEST
+
+START_TEST(many_ready_watches_starve_none)
+{
+    struct counter all[40];
+
+    for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+        counter_init(&all[i], 1);
+        all[i].keep = true; /* always ready */
+        ck_assert_int_eq(loop_add(&loop, &all[i].watch, EPOLLIN), 0);
+    }
+    all[0].stop_at = 100;
+    ck_assert_int_eq(loop_run(&loop), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+        ck_assert_uint_ge(all[i].count, 90);
+    for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+        close(all[i].watch.fd);
+}
+END_TEST
+
+START_TEST(bad_descriptor_is_refused)
+{
+    struct watch watch = {.fd = -1};
+
+    ck_assert_int_eq(loop_add(&loop, &watch, EPOLLIN), -EBADF);
+    ck_assert_ptr_null(watch.loop);
+    loop_remove(&watch);
+}
+END_TEST
+
+START_TEST(loop_that_cannot_be_made_leaves_nothing)
+{
+    static const enum wrap_call calls[] = {WRAP_EPOLL_CREATE1, WRAP_EVENTFD, WRAP_EPOLL_CTL};
+    struct loop other;
+
+    wrap_fail_after(calls[_i], 0, EMFILE);
+    int r = loop_init(&other);
+    wrap_stop(calls[_i]);
+    ck_assert_int_eq(r, -EMFILE);
+    ck_assert_int_eq(other.epoll_fd, -1);
+    ck_assert_int_eq(other.stop.fd, -1);
+}
+END_TEST
+
+/* -- workers -- */
+
+START_TEST(worker_serves_and_stops)
+{
+    struct worker worker;
+    struct counter a;
+
+    ck_assert_int_eq(worker_init(&worker), 0);
+    counter_init(&a, 0);
+    ck_assert_int_eq(loop_add(&worker.loop, &a.watch, EPOLLIN), 0);
+    for (unsigned i = 1; i <= 3; i++) {
+        ck_assert_int_eq(worker_start(&worker, "a name longer than fifteen bytes"), 0);
+        (void)eventfd_write(a.watch.fd, 1);
+        while (a.count < i)
+            usleep(100);
+        worker_stop(&worker);
+        ck_assert(!worker.running);
+        worker_stop(&worker);
+    }
+    worker_fini(&worker);
+}
+END_TEST
+
+START_TEST(worker_without_thread_fails_and_can_try_again)
+{
+    struct worker worker;
+
+    ck_assert_int_eq(worker_init(&worker), 0);
+    wrap_fail_after(WRAP_PTHREAD_CREATE, 0, EAGAIN);
+    int r = worker_start(&worker, "w");
+    wrap_stop(WRAP_PTHREAD_CREATE);
+    ck_assert_int_eq(r, -EAGAIN);
+    ck_assert(!worker.running);
+    ck_assert_int_eq(worker_start(&worker, "w"), 0);
+    worker_fini(&worker); /* stops it, too */
+}
+END_TEST
+
+static void note_mask(struct watch *watch, uint32_t epoll_events)
+{
+    struct counter *counter = container_of(watch, struct counter, watch);
+    sigset_t mask;
+
+    (void)pthread_sigmask(SIG_SETMASK, NULL, &mask);
+    counter->stop_at = (unsigned)sigismember(&mask, SIGTERM); /* read after the join */
+    counter_ready(watch, epoll_events);
+}
+
+START_TEST(worker_blocks_signals_and_its_maker_does_not)
+{
+    struct worker worker;
+    struct counter a;
+    sigset_t mask;
+
+    ck_assert_int_eq(worker_init(&worker), 0);
+    counter_init(&a, 1);
+    a.watch.ready = note_mask;
+    ck_assert_int_eq(loop_add(&worker.loop, &a.watch, EPOLLIN), 0);
+    ck_assert_int_eq(worker_start(&worker, "w"), 0);
+    while (a.count == 0)
+        usleep(100);
+    worker_fini(&worker);
+    ck_assert_uint_eq(a.stop_at, 1);
+    (void)pthread_sigmask(SIG_SETMASK, NULL, &mask);
+    ck_assert_int_eq(sigismember(&mask, SIGTERM), 0);
+}
+END_TEST
+
+Suite *loop_suite(void);
+Suite *loop_suite(void)
+{
+    Suite *suite = suite_create("loop");
+    TCase *tcase = tcase_create("watches");
+
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, ready_watches_are_served_until_stop);
+    tcase_add_test(tcase, watch_is_level_triggered);
+    tcase_add_test(tcase, stop_before_run_ends_it_and_it_runs_again);
+    tcase_add_test(tcase, removed_watch_is_not_served_even_in_its_round);
+    tcase_add_test(tcase, watch_may_remove_itself_and_be_added_again);
+    tcase_add_test(tcase, changed_watch_waits_for_other_events);
+    tcase_add_test(tcase, many_ready_watches_starve_none);
+    tcase_add_test(tcase, bad_descriptor_is_refused);
+    tcase_add_loop_test(tcase, loop_that_cannot_be_made_leaves_nothing, 0, 3);
+    tcase_add_test(tcase, worker_serves_and_stops);
+    tcase_add_test(tcase, worker_without_thread_fails_and_can_try_again);
+    tcase_add_test(tcase, worker_blocks_signals_and_its_maker_does_not);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}

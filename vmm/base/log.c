@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* See log.h. The level is the one piece of mutable state of this file. */
+#include "vmm/base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define LINE_BYTES_MAX 1024
+
+static enum log_level log_level_shown = LOG_LEVEL_INFO;
+
+static const char *const level_names[] = {
+    [LOG_LEVEL_ERROR] = "error",
+    [LOG_LEVEL_WARN] = "warn",
+    [LOG_LEVEL_INFO] = "info",
+    [LOG_LEVEL_DEBUG] = "debug",
+};
+
+void log_set_level(enum log_level level)
+{
+    log_level_shown = level;
+}
+
+int log_level_by_name(const char *name, enum log_level *ret_level)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(level_names); i++) {
+        if (strcmp(name, level_names[i]) == 0) {
+            *ret_level = (enum log_level)i;
+            return 0;
+        }
+    }
+    return -EINVAL;
+}
+
+/* Appends to line[0..*len) and keeps one byte free for the newline. */
+static void line_append(char *line, size_t *len, const char *fmt, va_list args) PRINTF_LIKE(3, 0);
+static void line_append(char *line, size_t *len, const char *fmt, va_list args)
+{
+    size_t room = LINE_BYTES_MAX - 1 - *len;
+    int n = vsnprintf(line + *len, room, fmt, args);
+
+    if (n > 0)
+        *len += MIN((size_t)n, room - 1);
+}
+
+static void line_append_str(char *line, size_t *len, const char *fmt, ...) PRINTF_LIKE(3, 4);
+static void line_append_str(char *line, size_t *len, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    line_append(line, len, fmt, args);
+    va_end(args);
+}
+
+static void log_line(enum log_level level, int r, const char *fmt, va_list args) PRINTF_LIKE(3, 0);
+static void log_line(enum log_level level, int r, const char *fmt, va_list args)
+{
+    char line[LINE_BYTES_MAX];
+    size_t len = 0;
+    int saved = errno;
+
+    if (level > log_level_shown)
+        return;
+    line_append_str(line, &len, "linnet: %s: ", level_names[level]);
+    line_append(line, &len, fmt, args);
+    if (r < 0)
+        line_append_str(line, &len, ": %s", strerror(-r));
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
+            line[i] = '?';
+    line[len++] = '\n';
+    (void)!write(STDERR_FILENO, line, len); /* nowhere left to report a failure */
+    errno = saved;
+}
+
+int log_error(int r, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    log_line(LOG_LEVEL_ERROR, r, fmt, args);
+    va_end(args);
+    return r;
+}
+
+void log_warn(const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    log_line(LOG_LEVEL_WARN, 0, fmt, args);
+    va_end(args);
+}
+
+void log_info(const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    log_line(LOG_LEVEL_INFO, 0, fmt, args);
+    va_end(args);
+}
+
+void log_debug(const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    log_line(LOG_LEVEL_DEBUG, 0, fmt, args);
+    va_end(args);
+}
+
+/* Takes one message from the budget; one comes back each second. */
+static bool limit_take(struct log_limit *limit)
+{
+    const uint64_t second_ns = 1000000000;
+    struct timespec now;
+    uint64_t now_ns;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail for this clock */
+    now_ns = (uint64_t)now.tv_sec * second_ns + (uint64_t)now.tv_nsec;
+    uint64_t refill = (now_ns - limit->last_ns) / second_ns;
+    if (refill > 0) {
+        limit->spent -= (unsigned)MIN((uint64_t)limit->spent, refill);
+        limit->last_ns = now_ns;
+    }
+    if (limit->spent >= LOG_LIMIT_BURST) {
+        limit->dropped++;
+        return false;
+    }
+    limit->spent++;
+    return true;
+}
+
+void log_guest(struct log_limit *limit, const char *fmt, ...)
+{
+    va_list args;
+
+    if (!limit_take(limit))
+        return;
+    if (limit->dropped > 0)
+        log_warn("%u messages of the guest's doing were left out", limit->dropped);
+    limit->dropped = 0;
+    va_start(args, fmt);
+    log_line(LOG_LEVEL_WARN, 0, fmt, args);
+    va_end(args);
+}

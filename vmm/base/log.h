@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Messages for people, on standard error, one line an event: "linnet: WORD: text". Standard output
+ * is the guest's. A healthy run logs nothing at the default level (info). Any thread may call;
+ * each line is one write(2). Control characters in the text are shown as '?', so nothing a guest or
+ * a file name contains can forge a second line or reach the terminal.
+ */
+#pragma once
+
+#include "vmm/base/base.h"
+
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+
+/* Shows messages up to this level. Set at start-up, before threads exist. */
+void log_set_level(enum log_level level);
+
+/* Level by name ("error", "warn", "info", "debug"): 0, or -EINVAL. */
+int log_level_by_name(const char *name, enum log_level *ret_level);
+
+/* Logs an error and returns r, so that `return log_error(r, ...)` ends a function. When r is a
+ * negative errno its text is appended; pass 0 for none (then 0 is returned). */
+int log_error(int r, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+void log_warn(const char *fmt, ...) PRINTF_LIKE(1, 2);
+void log_info(const char *fmt, ...) PRINTF_LIKE(1, 2);
+void log_debug(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
+/* Budget for messages that a guest can provoke: LOG_LIMIT_BURST at once, then one a second. Zeroed
+ * is full. One thread at a time may use one limit. */
+struct log_limit {
+    uint64_t last_ns; /* CLOCK_MONOTONIC of the last refill */
+    unsigned spent;
+    unsigned dropped; /* told with the next message that gets through */
+};
+#define LOG_LIMIT_BURST 8
+
+/* A warning that a guest provoked. */
+void log_guest(struct log_limit *limit, const char *fmt, ...) PRINTF_LIKE(2, 3);

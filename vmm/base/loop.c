@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* See loop.h. */
+#include "vmm/base/loop.h"
+
+#include "vmm/base/log.h"
+
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+static void stop_ready(struct watch *watch, uint32_t epoll_events)
+{
+    struct loop *loop = container_of(watch, struct loop, stop);
+    uint64_t count;
+
+    (void)epoll_events;
+    (void)!read(watch->fd, &count, sizeof(count)); /* EAGAIN if another stop was taken with it */
+    loop->stopping = true;
+}
+
+int loop_init(struct loop *loop)
+{
+    int r;
+
+    *loop = (struct loop){.epoll_fd = -1, .stop = {.fd = -1, .ready = stop_ready}};
+    loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    loop->stop.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (loop->epoll_fd < 0 || loop->stop.fd < 0)
+        r = -errno;
+    else
+        r = loop_add(loop, &loop->stop, EPOLLIN);
+    if (r < 0)
+        loop_fini(loop);
+    return r;
+}
+
+void loop_fini(struct loop *loop)
+{
+    fd_close(&loop->stop.fd);
+    fd_close(&loop->epoll_fd);
+}
+
+int loop_add(struct loop *loop, struct watch *watch, uint32_t epoll_events)
+{
+    struct epoll_event event = {.events = epoll_events, .data.ptr = watch};
+
+    assert(watch->loop == NULL);
+    if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, watch->fd, &event) < 0)
+        return -errno;
+    watch->loop = loop;
+    return 0;
+}
+
+int loop_change(struct watch *watch, uint32_t epoll_events)
+{
+    struct epoll_event event = {.events = epoll_events, .data.ptr = watch};
+
+    assert(watch->loop != NULL);
+    return epoll_ctl(watch->loop->epoll_fd, EPOLL_CTL_MOD, watch->fd, &event) < 0 ? -errno : 0;
+}
+
+void loop_remove(struct watch *watch)
+{
+    struct loop *loop = watch->loop;
+
+    if (loop == NULL)
+        return;
+    (void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL); /* gone if already closed */
+    for (int i = 0; i < loop->batch_count; i++)
+        if (loop->batch[i] == watch)
+            loop->batch[i] = NULL;
+    watch->loop = NULL;
+}
+
+int loop_run(struct loop *loop)
+{
+    struct epoll_event events[LOOP_BATCH_MAX];
+
+    loop->stopping = false;
+    while (!loop->stopping) {
+        int n = epoll_wait(loop->epoll_fd, events, LOOP_BATCH_MAX, -1);
+        if (n < 0 && errno != EINTR)
+            return -errno;
+        loop->batch_count = MAX(n, 0);
+        for (int i = 0; i < loop->batch_count; i++)
+            loop->batch[i] = events[i].data.ptr;
+        for (int i = 0; i < loop->batch_count; i++) {
+            struct watch *watch = loop->batch[i];
+            if (watch != NULL)
+                watch->ready(watch, events[i].events);
+        }
+        loop->batch_count = 0;
+    }
+    return 0;
+}
+
+void loop_stop(struct loop *loop)
+{
+    const uint64_t one = 1;
+
+    (void)!write(loop->stop.fd, &one, sizeof(one)); /* fails only when a stop is already pending */
+}
+
+static void *worker_main(void *arg)
+{
+    struct worker *worker = arg;
+    int r = loop_run(&worker->loop);
+
+    if (r < 0)
+        (void)log_error(r, "worker thread: event loop");
+    return NULL;
+}
+
+int worker_init(struct worker *worker)
+{
+    worker->running = false;
+    return loop_init(&worker->loop);
+}
+
+int thread_start(pthread_t *ret_thread, void *(*run)(void *arg), void *arg)
+{
+    sigset_t all, old;
+
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &old);
+    int r = pthread_create(ret_thread, NULL, run, arg);
+    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return -r;
+}
+
+int worker_start(struct worker *worker, const char *name)
+{
+    char short_name[16];
+    size_t len = 0;
+
+    assert(!worker->running);
+    int r = thread_start(&worker->thread, worker_main, worker);
+    if (r < 0)
+        return r;
+    worker->running = true;
+    for (; len < sizeof(short_name) - 1 && name[len] != '\0'; len++)
+        short_name[len] = name[len];
+    short_name[len] = '\0';
+    (void)pthread_setname_np(worker->thread, short_name); /* cosmetic */
+    return 0;
+}
+
+void worker_stop(struct worker *worker)
+{
+    if (!worker->running)
+        return;
+    assert(!pthread_equal(pthread_self(), worker->thread));
+    loop_stop(&worker->loop);
+    (void)pthread_join(worker->thread, NULL); /* fails on our own bugs only */
+    worker->running = false;
+}
+
+void worker_fini(struct worker *worker)
+{
+    worker_stop(worker);
+    loop_fini(&worker->loop);
+}

@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The options of `linnet run` and its command line. JSON is config_json.c's. See config.h.
+ */
+#include "vmm/config/config.h"
+#include "vmm/base/text.h"
+
+#include <string.h>
+
+#define MS_NS   UINT64_C(1000000)
+#define HOUR_NS (UINT64_C(3600000) * MS_NS)
+#define MIB     (UINT64_C(1) << 20)
+
+/* What the command line of the kernel may hold on x86 and arm64, without its NUL. */
+#define APPEND_BYTES_MAX 2047
+
+static const char *const serial_choices[] = {
+    [CONFIG_SERIAL_STDIO] = "stdio",
+    [CONFIG_SERIAL_NONE] = "none",
+    [CONFIG_SERIAL_FILE] = "file:FILE",
+    NULL,
+};
+static const char *const kvm_choices[] = {
+    [CONFIG_KVM_HARDWARE] = "hardware",
+    [CONFIG_KVM_ANY] = "any",
+    NULL,
+};
+static const char *const unpack_choices[] = {
+    [CONFIG_UNPACK_HOST] = "host",
+    [CONFIG_UNPACK_GUEST] = "guest",
+    NULL,
+};
+static const char *const kernel_cache_choices[] = {
+    [CONFIG_KERNEL_CACHE_ON] = "on",
+    [CONFIG_KERNEL_CACHE_OFF] = "off",
+    [CONFIG_KERNEL_CACHE_DIR] = "dir:DIR",
+    NULL,
+};
+static const char *const log_choices[] = {"error", "warn", "info", "debug", NULL};
+static const char *const help_choices[] = {"text", "markdown", NULL};
+
+static const struct opt run_options[] = {
+    {.name = "kernel",
+     .help = "kernel to boot: bzImage or ELF vmlinux on x86_64, Image (packed, too) on arm64; "
+             "--kernel KERNEL is the same",
+     .type = OPT_PATH,
+     .arg = "KERNEL",
+     .flags = OPT_REQUIRED | OPT_POSITIONAL,
+     .group = "What to boot"},
+    {.name = "initrd", .help = "initial RAM disk", .type = OPT_PATH},
+    {.name = "append",
+     .value = "",
+     .help = "command line of the kernel; linnet adds console= and no more",
+     .max = APPEND_BYTES_MAX},
+    {.name = "unpack",
+     .value = "host",
+     .help = "who unpacks a compressed kernel: the host is sooner; the guest also moves the kernel "
+             "to a random address (KASLR)",
+     .type = OPT_CHOICE,
+     .choices = unpack_choices},
+    {.name = "kernel-cache",
+     .value = "on",
+     .help = "keep what the host unpacked for the next run, which is sooner: on keeps it in "
+             "$XDG_CACHE_HOME/linnet or ~/.cache/linnet",
+     .type = OPT_CHOICE,
+     .choices = kernel_cache_choices,
+     .arg = "WHERE"},
+    {.name = "seed",
+     .help =
+         "make what the kernel gets as randomness from this number, so that it is the same each "
+         "time; without: from this host's randomness",
+     .type = OPT_INT},
+    {.name = "device-tree",
+     .value = "off",
+     .help = "x86_64: hand the kernel a device tree, too, as all options of this group do",
+     .type = OPT_BOOL,
+     .group = "Device tree"},
+    {.name = "dtb",
+     .help = "device tree in the place of the one that linnet makes; linnet fills in /chosen",
+     .type = OPT_PATH},
+    {.name = "dump-dtb",
+     .help = "write the device tree that the kernel gets to FILE",
+     .type = OPT_PATH},
+    {.name = "mem",
+     .value = "512M",
+     .help = "memory of the guest, in whole MiB; a plain number counts MiB",
+     .type = OPT_SIZE,
+     .flags = OPT_PLAIN_MIB,
+     .min = 16 * MIB,
+     .max = MIB * MIB,
+     .multiple = MIB,
+     .group = "The machine"},
+    {.name = "cpus", .value = "1", .help = "virtual CPUs", .type = OPT_INT, .min = 1, .max = 64},
+    {.name = "serial",
+     .value = "stdio",
+     .help = "where the serial console goes",
+     .type = OPT_CHOICE,
+     .choices = serial_choices,
+     .arg = "WHERE"},
+    {.name = "name",
+     .value = "linnet",
+     .help = "name of this machine, for people and programs",
+     .type = OPT_NAME,
+     .group = "The run"},
+    {.name = "control",
+     .help = "make a socket there, for `linnet control` to ask this machine for something",
+     .type = OPT_PATH,
+     .arg = "SOCKET"},
+    {.name = "time-limit",
+     .value = "0",
+     .help = "stop after this long, with exit status 37; 0: never",
+     .type = OPT_DURATION,
+     .max = 8760 * HOUR_NS},
+    {.name = "kvm",
+     .value = "hardware",
+     .help = "whether a KVM that only emulates will do",
+     .type = OPT_CHOICE,
+     .choices = kvm_choices},
+    {.name = "log",
+     .value = "info",
+     .help = "what is told on standard error",
+     .type = OPT_CHOICE,
+     .choices = log_choices,
+     .arg = "LEVEL"},
+    {.name = "config",
+     .help = "take options from JSON: the same names, and a list for each kind of device",
+     .type = OPT_PATH,
+     .flags = OPT_COMMAND_LINE,
+     .group = "This program"},
+    {.name = "print-config",
+     .help = "write what was understood as JSON, and exit",
+     .type = OPT_BOOL,
+     .flags = OPT_COMMAND_LINE},
+    {.name = "help",
+     .help = "write this, and exit",
+     .type = OPT_CHOICE,
+     .choices = help_choices,
+     .bare = "text",
+     .flags = OPT_COMMAND_LINE},
+    {.name = "version",
+     .help = "write the version, and exit",
+     .type = OPT_BOOL,
+     .flags = OPT_COMMAND_LINE},
+    {0},
+};
+
+int config_create(const struct config_device_kind *kinds, struct config **ret_config)
+{
+    struct config *config;
+    size_t count = 0;
+    int r = 0;
+
+    while (kinds[count].name != NULL) {
+        assert(opt_find(run_options, kinds[count].name) == NULL);
+        assert(strlen(kinds[count].name) <= OPTS_KEY_BYTES_MAX);
+        assert(kinds[count].count_max > 0);
+        count++;
+    }
+    config = calloc(1, sizeof(*config) + count * sizeof(config->devices[0]));
+    if (config == NULL)
+        return log_error(-ENOMEM, "configuration");
+    config->kinds = kinds;
+    config->kinds_count = count;
+    r = opts_create(run_options, &config->options);
+    for (size_t i = 0; i < count && r == 0; i++) {
+        config->devices[i].items = calloc(kinds[i].count_max, sizeof(struct opts *));
+        if (config->devices[i].items == NULL)
+            r = log_error(-ENOMEM, "configuration");
+    }
+    if (r < 0) {
+        config_destroy(config);
+        return r;
+    }
+    *ret_config = config;
+    return 0;
+}
+
+static void devices_fini(struct config_devices *devices)
+{
+    if (devices->items == NULL)
+        return;
+    for (unsigned i = 0; i < devices->count; i++)
+        opts_destroy(devices->items[i]);
+    free(devices->items);
+}
+
+void config_destroy(struct config *config)
+{
+    if (config == NULL)
+        return;
+    for (size_t i = 0; i < config->kinds_count; i++)
+        devices_fini(&config->devices[i]);
+    opts_destroy(config->options);
+    free(config);
+}
+
+/* -- devices -- */
+
+int config_add_device(struct config *config, size_t kind, const char *where, struct opts **ret_opts)
+{
+    const struct config_device_kind *row = &config->kinds[kind];
+    struct config_devices *devices = &config->devices[kind];
+    int r;
+
+    if (devices->count >= row->count_max)
+        return opts_error("%s: one too many; a machine has at most %u of %s", where, row->count_max,
+                          row->name);
+    r = opts_create(row->opts, &devices->items[devices->count]);
+    if (r < 0)
+        return r;
+    *ret_opts = devices->items[devices->count++];
+    return 0;
+}
+
+static const struct config_devices *devices_of(const struct config *config, const char *kind)
+{
+    size_t i = 0;
+
+    while (i < config->kinds_count && strcmp(config->kinds[i].name, kind) != 0)
+        i++;
+    assert(i < config->kinds_count);
+    return &config->devices[i];
+}
+
+unsigned config_count(const struct config *config, const char *kind)
+{
+    return devices_of(config, kind)->count;
+}
+
+const struct opts *config_device(const struct config *config, const char *kind, unsigned index)
+{
+    const struct config_devices *devices = devices_of(config, kind);
+
+    assert(index < devices->count);
+    return devices->items[index];
+}
+
+/* -- the command line -- */
+
+/*
+ * True if the word behind a device's option is its value. It is when it has the form "key=...", or
+ * begins with a key of that kind ("loop,..." or "loop"); else the device takes its defaults and the
+ * word is the next on its own: `--rng bzImage`.
+ */
+static bool is_device_value(const struct config_device_kind *kind, const char *word)
+{
+    size_t len = word == NULL ? 0 : strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789-_");
+
+    if (len == 0 || word[0] == '-')
+        return false;
+    if (word[len] == '=')
+        return true;
+    if (word[len] != ',' && word[len] != '\0')
+        return false;
+    for (const struct opt *row = kind->opts; row != NULL && row->name != NULL; row++)
+        if (strncmp(row->name, word, len) == 0 && row->name[len] == '\0')
+            return true;
+    return false;
+}
+
+/* The key whose value a device of that kind may have in the place of "key=value": `--dtbo FILE`. */
+static const struct opt *plain_key(const struct config_device_kind *kind)
+{
+    for (const struct opt *row = kind->opts; row != NULL && row->name != NULL; row++)
+        if ((row->flags & OPT_POSITIONAL) != 0)
+            return row;
+    return NULL;
+}
+
+/* Takes "--kind", "--kind=keys" or "--kind keys" at argv[*index]: 1, or 0 if it is none. */
+static int take_device(struct config *config, char *const argv[], int *index)
+{
+    const char *word = argv[*index] + 2;
+    size_t len = strcspn(word, "="), kind = 0;
+    const char *value = "";
+    char where[64], prefix[64];
+    const struct opt *plain;
+    struct opts *opts;
+    int r, next = *index + 1;
+
+    while (kind < config->kinds_count && (strncmp(config->kinds[kind].name, word, len) != 0 ||
+                                          config->kinds[kind].name[len] != '\0'))
+        kind++;
+    if (kind == config->kinds_count)
+        return 0;
+    plain = plain_key(&config->kinds[kind]);
+    if (word[len] == '=')
+        value = word + len + 1;
+    else if (is_device_value(&config->kinds[kind], argv[next]) ||
+             (plain != NULL && argv[next] != NULL && argv[next][0] != '-'))
+        value = argv[next++];
+    (void)snprintf(where, sizeof(where), "--%s", config->kinds[kind].name);
+    (void)snprintf(prefix, sizeof(prefix), "--%s ", config->kinds[kind].name);
+    r = config_add_device(config, kind, where, &opts);
+    if (r == 0 && plain != NULL && value[0] != '\0' &&
+        !is_device_value(&config->kinds[kind], value))
+        r = opts_set(opts, prefix, plain->name, value);
+    else if (r == 0)
+        r = opts_parse(opts, prefix, value);
+    if (r == 0)
+        r = opts_check(opts, prefix);
+    *index = next;
+    return r < 0 ? r : 1;
+}
+
+static int option_unknown(const struct config *config, const char *word)
+{
+    char quote[TEXT_QUOTE_SIZE], name[TEXT_QUOTE_BYTES_MAX];
+    struct text_nearest nearest;
+
+    (void)text_quote(quote, word);
+    word += strspn(word, "-");
+    (void)snprintf(name, sizeof(name), "%.*s", (int)MIN(strcspn(word, "="), sizeof(name)), word);
+    text_nearest_init(&nearest, name);
+    for (const struct opt *row = run_options; row->name != NULL; row++)
+        text_nearest_offer(&nearest, row->name);
+    for (size_t i = 0; i < config->kinds_count; i++)
+        text_nearest_offer(&nearest, config->kinds[i].name);
+    if (nearest.best == NULL)
+        return opts_error("%s: no such option; --help lists all", quote);
+    return opts_error("%s: no such option; did you mean --%s?", quote, nearest.best);
+}
+
+/* The plain word is the kernel; a second one is most often a value that lost its quotes. */
+static int take_kernel(struct config *config, const char *word, const char **kernel)
+{
+    char first[TEXT_QUOTE_SIZE], second[TEXT_QUOTE_SIZE];
+
+    if (*kernel != NULL)
+        return opts_error("KERNEL: given twice, %s and %s; put a value with spaces in quotes",
+                          text_quote(first, *kernel), text_quote(second, word));
+    *kernel = word;
+    return opts_set(config->options, "", "kernel", word);
+}
+
+/* Takes the option at argv[*index]; *ret_done when the rest does not matter. */
+static int take_option(struct config *config, char *const argv[], int *index, bool *ret_done)
+{
+    const struct opt *row = NULL;
+    char quote[TEXT_QUOTE_SIZE];
+    int r;
+
+    if (strcmp(argv[*index], "--") == 0 && argv[*index + 1] == NULL) {
+        (*index)++;
+        return 0;
+    }
+    if (strcmp(argv[*index], "--") == 0)
+        return opts_error("--: no command can follow; leave out %s and what is behind it",
+                          text_quote(quote, argv[*index + 1]));
+    r = opts_take(config->options, argv, index, &row);
+    if (r == 0)
+        r = strncmp(argv[*index], "--", 2) == 0 ? take_device(config, argv, index) : 0;
+    if (r == 0)
+        return option_unknown(config, argv[*index]);
+    if (r < 0)
+        return r;
+    if (row != NULL && strcmp(row->name, "config") == 0)
+        return config_load_file(config, opts_str(config->options, "config"));
+    *ret_done = opts_has(config->options, "help") || opts_bool(config->options, "version");
+    return 0;
+}
+
+int config_parse_args(struct config *config, char *const argv[])
+{
+    const char *kernel = NULL;
+    bool done = false;
+    int r = 0;
+
+    for (int i = 0; r == 0 && argv[i] != NULL;) {
+        if (argv[i][0] == '-' && argv[i][1] != '\0')
+            r = take_option(config, argv, &i, &done);
+        else
+            r = take_kernel(config, argv[i++], &kernel);
+        if (r == 0 && done)
+            return 0;
+    }
+    if (r < 0 || opts_bool(config->options, "print-config"))
+        return r;
+    if (!opts_given(config->options, "kernel"))
+        return opts_error("KERNEL: missing; name the kernel to boot, as in linnet run bzImage");
+    return 0;
+}
+
+/* -- telling -- */
+
+void config_help(const struct config_device_kind *kinds, FILE *out)
+{
+    char left[64], right[256];
+
+    (void)fputs("usage: linnet run [options] KERNEL\n\n"
+                "Boots KERNEL in a virtual machine; its serial console is this terminal. Write\n"
+                "options as --mem 1G or --mem=1G; one given again replaces what it was.\n\n",
+                out);
+    opts_help_options(out, run_options);
+    (void)fputs("\nDevices; each adds one, as --KIND key=value,key=value. In a value, write a\n"
+                "comma as ,, or put the value in single quotes.\n",
+                out);
+    for (; kinds->name != NULL; kinds++) {
+        (void)snprintf(left, sizeof(left), "--%s%s", kinds->name,
+                       kinds->opts != NULL && kinds->opts->name != NULL ? " KEYS" : "");
+        (void)snprintf(right, sizeof(right), "%s (up to %u)", kinds->help, kinds->count_max);
+        opts_help_row(out, 2, left, right);
+        opts_help_keys(out, kinds->opts);
+    }
+    (void)fputs("\nExit status: 0 the guest powered off, 1 the host or linnet failed, 32 guest\n"
+                "reset, 33 guest crashed, 34 guest panicked, 35 bad arguments, 36 watchdog,\n"
+                "37 time limit, 38 an expectation failed.\n",
+                out);
+}
+
+void config_help_markdown(const struct config_device_kind *kinds, FILE *out)
+{
+    (void)fputs("### Options\n\n", out);
+    opts_help_markdown(out, run_options, true);
+    for (; kinds->name != NULL; kinds++) {
+        (void)fprintf(out, "\n### `--%s`: %s (up to %u)\n\n", kinds->name, kinds->help,
+                      kinds->count_max);
+        if (kinds->opts != NULL && kinds->opts->name != NULL)
+            opts_help_markdown(out, kinds->opts, false);
+        else
+            (void)fputs("No keys.\n", out);
+    }
+}

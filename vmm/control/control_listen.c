@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* See control_listen.h. */
+#include "vmm/control/control_listen.h"
+
+#include "vmm/base/log.h"
+#include "vmm/control/control_line.h"
+
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#define BACKLOG 16
+
+/* Makes way for a socket at `path`: nothing is there, or what a dead machine left. */
+static int path_clear(const char *path, const struct sockaddr_un *address)
+{
+    auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    struct stat st;
+
+    if (fd < 0)
+        return log_error(-errno, "--control %s", path);
+    if (lstat(path, &st) < 0)
+        return errno == ENOENT ? 0 : log_error(-errno, "--control %s", path);
+    if (!S_ISSOCK(st.st_mode))
+        return log_error(-EEXIST, "--control %s: not a socket, left alone; give another name",
+                         path);
+    if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN)
+        return log_error(-EADDRINUSE, "--control %s: another machine has it; give another name",
+                         path);
+    if (errno != ECONNREFUSED)
+        return log_error(-errno, "--control %s", path);
+    if (unlink(path) < 0 && errno != ENOENT)
+        return log_error(-errno, "--control %s: remove", path);
+    return 0;
+}
+
+int control_listen(const char *path, struct control_listener *ret_listener)
+{
+    struct sockaddr_un address;
+    struct stat st;
+
+    if (control_address(path, &address) < 0) {
+        (void)log_error(0, "--control %s: too long; a socket's name has up to %zu bytes", path,
+                        sizeof(address.sun_path) - 1);
+        return -EINVAL;
+    }
+    int r = path_clear(path, &address);
+    if (r < 0)
+        return r;
+    ret_listener->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    /* Linux gives the file the mode that its socket has: there is no moment with another. */
+    if (ret_listener->fd < 0 || fchmod(ret_listener->fd, 0600) < 0 ||
+        bind(ret_listener->fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+        return log_error(-errno, "--control %s", path);
+    ret_listener->path = strdup(path);
+    if (ret_listener->path == NULL || stat(path, &st) < 0 || listen(ret_listener->fd, BACKLOG) < 0)
+        return log_error(-errno, "--control %s", path);
+    ret_listener->dev = st.st_dev;
+    ret_listener->ino = st.st_ino;
+    return 0;
+}
+
+void control_unlisten(struct control_listener *listener)
+{
+    struct stat st;
+
+    /* Somebody may have put another socket in its place; that one stays. */
+    if (listener->path != NULL && lstat(listener->path, &st) == 0 && st.st_dev == listener->dev &&
+        st.st_ino == listener->ino)
+        (void)unlink(listener->path); /* a stale socket does no harm */
+    fd_close(&listener->fd);
+    free(listener->path);
+    listener->path = NULL;
+}
