@@ -35,7 +35,7 @@ LDFLAGS_ALL = -pthread $(SANITIZE) $(LDFLAGS)
 PACKAGE_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
 LIBS        = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -l:libfdt.so.1 -lm # libfdt has no .pc file, and -dev for one architecture at a time
 # Unit tests make these fail in turn: tests/alloc_fail.h.
-WRAPPED := malloc calloc strdup eventfd epoll_create1 epoll_ctl timerfd_create pthread_create mmap getrandom \
+WRAPPED := malloc calloc strdup eventfd epoll_create1 epoll_ctl timerfd_create pthread_create mmap mprotect getrandom \
 	memory_at
 WRAP := $(WRAPPED:%=-Wl,--wrap=%)
 

@@ -22,6 +22,7 @@ WRAPPED(int, timerfd_create, (int clock, int flags))
 WRAPPED(int, pthread_create,
         (pthread_t * thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg))
 WRAPPED(void *, mmap, (void *addr, size_t len, int prot, int flags, int fd, off_t offset))
+WRAPPED(int, mprotect, (void *addr, size_t len, int prot))
 WRAPPED(ssize_t, getrandom, (void *buf, size_t len, unsigned flags))
 WRAPPED(void *, memory_at, (const struct memory *mem, gpa_t addr, uint64_t len))
 
@@ -114,6 +115,11 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(
 void *__wrap_mmap(void *addr, size_t len, int prot, int flags, int fd, off_t offset)
 {
     return fails(WRAP_MMAP) ? MAP_FAILED : __real_mmap(addr, len, prot, flags, fd, offset);
+}
+
+int __wrap_mprotect(void *addr, size_t len, int prot)
+{
+    return fails(WRAP_MPROTECT) ? -1 : __real_mprotect(addr, len, prot);
 }
 
 ssize_t __wrap_getrandom(void *buf, size_t len, unsigned flags)

@@ -17,6 +17,7 @@ enum wrap_call {
     WRAP_TIMERFD_CREATE,
     WRAP_PTHREAD_CREATE,
     WRAP_MMAP,
+    WRAP_MPROTECT,
     WRAP_GETRANDOM,
     WRAP_CALLS,
 };

@@ -4,7 +4,6 @@
 
 #include "vmm/base/log.h"
 
-#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
@@ -101,58 +100,32 @@ void loop_stop(struct loop *loop)
     (void)!write(loop->stop.fd, &one, sizeof(one)); /* fails only when a stop is already pending */
 }
 
-static void *worker_main(void *arg)
+static void worker_main(void *arg)
 {
     struct worker *worker = arg;
     int r = loop_run(&worker->loop);
 
     if (r < 0)
-        (void)log_error(r, "worker thread: event loop");
-    return NULL;
+        (void)log_error(r, "%s: event loop", worker->thread.name);
 }
 
 int worker_init(struct worker *worker)
 {
-    worker->running = false;
+    worker->thread = (struct thread){0};
     return loop_init(&worker->loop);
-}
-
-int thread_start(pthread_t *ret_thread, void *(*run)(void *arg), void *arg)
-{
-    sigset_t all, old;
-
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &old);
-    int r = pthread_create(ret_thread, NULL, run, arg);
-    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return -r;
 }
 
 int worker_start(struct worker *worker, const char *name)
 {
-    char short_name[16];
-    size_t len = 0;
-
-    assert(!worker->running);
-    int r = thread_start(&worker->thread, worker_main, worker);
-    if (r < 0)
-        return r;
-    worker->running = true;
-    for (; len < sizeof(short_name) - 1 && name[len] != '\0'; len++)
-        short_name[len] = name[len];
-    short_name[len] = '\0';
-    (void)pthread_setname_np(worker->thread, short_name); /* cosmetic */
-    return 0;
+    return thread_start(&worker->thread, THREAD_WORKER, name, worker_main, worker);
 }
 
 void worker_stop(struct worker *worker)
 {
-    if (!worker->running)
+    if (!thread_running(&worker->thread))
         return;
-    assert(!pthread_equal(pthread_self(), worker->thread));
     loop_stop(&worker->loop);
-    (void)pthread_join(worker->thread, NULL); /* fails on our own bugs only */
-    worker->running = false;
+    thread_join(&worker->thread);
 }
 
 void worker_fini(struct worker *worker)

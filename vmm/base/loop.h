@@ -8,9 +8,7 @@
  */
 #pragma once
 
-#include "vmm/base/base.h"
-
-#include <pthread.h>
+#include "vmm/base/thread.h"
 
 struct loop;
 
@@ -46,17 +44,13 @@ int loop_run(struct loop *loop);
 /* Any thread, async-signal-safe: the loop ends after the round it is in. */
 void loop_stop(struct loop *loop);
 
-/* Starts a thread that gets no signals: those are the main thread's business. */
-int thread_start(pthread_t *ret_thread, void *(*run)(void *arg), void *arg);
-
 /* A thread that runs a loop. */
 struct worker {
     struct loop loop;
-    pthread_t thread;
-    bool running;
+    struct thread thread;
 };
 
-/* Makes the loop; add watches next, then start. `name`: shown by ps -L, cut to 15 bytes. */
+/* Makes the loop; add watches next, then start. */
 int worker_init(struct worker *worker);
 int worker_start(struct worker *worker, const char *name);
 /* Stops and joins; afterwards the caller owns all that the worker owned. Not from the worker

@@ -68,7 +68,7 @@ void alsa_farewell_begin(struct alsa_pcm *pcm, uint64_t linger_ns,
     *ret_farewell = NULL;
     if (farewell != NULL && pcm->handle != NULL) {
         *farewell = (struct alsa_farewell){.pcm = *pcm, .linger_ns = linger_ns};
-        if (thread_start(&farewell->thread, farewell_main, farewell) == 0) {
+        if (thread_start_abandonable(&farewell->thread, farewell_main, farewell) == 0) {
             *ret_farewell = farewell;
             *pcm = (struct alsa_pcm){0};
             return;

@@ -162,7 +162,7 @@ int alsa_guard_begin(struct alsa_pcm *pcm)
     if (atomic_load(&given_up) >= GIVEN_UP_MAX)
         return -EHOSTDOWN;
     struct alsa_guard *guard = guard_make(pcm);
-    int r = guard == NULL ? -ENOMEM : thread_start(&guard->thread, guard_main, guard);
+    int r = guard == NULL ? -ENOMEM : thread_start_abandonable(&guard->thread, guard_main, guard);
     if (r < 0 && guard != NULL)
         guard_free(guard);
     if (r == 0)

@@ -25,7 +25,7 @@ static void *open_main(void *arg)
 static int open_begin(struct attach *attach)
 {
     attach->opening_params = attach->params;
-    int r = thread_start(&attach->thread, open_main, attach);
+    int r = thread_start_abandonable(&attach->thread, open_main, attach);
     if (r < 0)
         return log_error(r, "%s: thread to open the host", attach->host->name);
     attach->state = ATTACH_OPENING;

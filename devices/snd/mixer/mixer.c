@@ -261,7 +261,7 @@ int mixer_open(const char *name, unsigned count_max, struct mixer **ret_mixer)
 
 int mixer_start(struct mixer *mixer)
 {
-    int r = thread_start(&mixer->thread, mixer_main, mixer);
+    int r = thread_start_abandonable(&mixer->thread, mixer_main, mixer);
 
     mixer->has_thread = r == 0;
     return r;
