@@ -149,9 +149,7 @@ static int make_kvm(struct machine *machine)
     r = kvm_open(&machine->kvm);
     if (r == 0)
         r = arch_vm_type(&machine->kvm, arch_layout->ram_base + mem_bytes(machine), &type);
-    if (r == 0)
-        r = kvm_create_vm(&machine->kvm, type);
-    return r < 0 ? r : arch_vm_init(&machine->kvm, &machine->platform);
+    return r < 0 ? r : kvm_create_vm(&machine->kvm, type);
 }
 
 static int make_memory(struct machine *machine)
@@ -361,6 +359,8 @@ int machine_create(const struct config *config, struct machine **ret_machine)
         r = make_kvm(machine);
     if (r == 0)
         r = make_memory(machine);
+    if (r == 0)
+        r = arch_vm_init(&machine->kvm, &machine->platform);
     if (r == 0)
         r = make_devices(machine);
     if (r == 0)
