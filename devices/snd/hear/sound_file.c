@@ -50,14 +50,16 @@ int sound_open(struct sound_file *file, const char *path)
     int fd;
 
     *file = (struct sound_file){.path = path};
-    fd = open_regular(path);
+    fd = library_load(&sf_library);
+    if (fd == 0)
+        fd = open_regular(path);
     if (fd < 0)
         return fd;
-    file->handle = sf_open_fd(fd, SFM_READ, &info, SF_TRUE); /* closes fd, also when it fails */
+    file->handle = sf.open_fd(fd, SFM_READ, &info, SF_TRUE); /* closes fd, also when it fails */
     if (!file->handle) {
         (void)log_error(
             0, "%s: not a sound file, or cut off in its header (%s); WAV, FLAC, ... are read", path,
-            sf_strerror(NULL));
+            sf.strerror(NULL));
         return -EILSEQ;
     }
 
@@ -75,29 +77,29 @@ int sound_open(struct sound_file *file, const char *path)
 void sound_close(struct sound_file *file)
 {
     if (file->handle)
-        (void)sf_close(file->handle); /* it was only read */
+        (void)sf.close(file->handle); /* it was only read */
     free(file->block);
     *file = (struct sound_file){0};
 }
 
 static int read_error(const struct sound_file *file)
 {
-    (void)log_error(0, "%s: reading failed: %s", file->path, sf_strerror(file->handle));
+    (void)log_error(0, "%s: reading failed: %s", file->path, sf.strerror(file->handle));
     return -EIO;
 }
 
 int sound_read(struct sound_file *file)
 {
-    sf_count_t frames = sf_readf_double(file->handle, file->block, SOUND_BLOCK_FRAMES);
+    sf_count_t frames = sf.readf_double(file->handle, file->block, SOUND_BLOCK_FRAMES);
 
-    if (frames <= 0 && sf_error(file->handle) != SF_ERR_NO_ERROR)
+    if (frames <= 0 && sf.error(file->handle) != SF_ERR_NO_ERROR)
         return read_error(file);
     return (int)MAX(frames, (sf_count_t)0);
 }
 
 int sound_rewind(struct sound_file *file)
 {
-    return sf_seek(file->handle, 0, SEEK_SET) == 0 ? 0 : read_error(file);
+    return sf.seek(file->handle, 0, SEEK_SET) == 0 ? 0 : read_error(file);
 }
 
 bool sound_is_plain(const struct sound_file *file)
@@ -116,9 +118,9 @@ bool sound_is_plain(const struct sound_file *file)
 
 ssize_t sound_read_plain(struct sound_file *file, void *buf, size_t len)
 {
-    sf_count_t bytes = sf_read_raw(file->handle, buf, (sf_count_t)len);
+    sf_count_t bytes = sf.read_raw(file->handle, buf, (sf_count_t)len);
 
-    if (bytes <= 0 && sf_error(file->handle) != SF_ERR_NO_ERROR)
+    if (bytes <= 0 && sf.error(file->handle) != SF_ERR_NO_ERROR)
         return read_error(file);
     return (ssize_t)MAX(bytes, (sf_count_t)0);
 }
@@ -128,7 +130,7 @@ static const char *format_name(int format)
 {
     SF_FORMAT_INFO info = {.format = format};
 
-    return sf_command(NULL, SFC_GET_FORMAT_INFO, &info, sizeof(info)) == 0 && info.name ? info.name
+    return sf.command(NULL, SFC_GET_FORMAT_INFO, &info, sizeof(info)) == 0 && info.name ? info.name
                                                                                         : "unknown";
 }
 

@@ -5,9 +5,7 @@
  */
 #pragma once
 
-#include "vmm/base/base.h"
-
-#include <sndfile.h>
+#include "devices/snd/lib/sndfile.h"
 
 /* Frames that are read at once. */
 #define SOUND_BLOCK_FRAMES 4096

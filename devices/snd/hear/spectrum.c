@@ -24,34 +24,41 @@ static double hann_at(size_t i, size_t frames)
 
 int spectrum_bench_init(struct spectrum_bench *bench, size_t frames)
 {
+    int r = library_load(&fftw_library);
+
     assert(frames >= 64 && (frames & (frames - 1)) == 0);
+    *bench = (struct spectrum_bench){0};
+    if (r < 0)
+        return r;
     *bench = (struct spectrum_bench){
         .frames = frames,
-        .hann = fftw_alloc_real(frames),
-        .input = fftw_alloc_real(frames),
-        .bins = fftw_alloc_complex(frames / 2 + 1),
-        .power = fftw_alloc_real(frames / 2 + 1),
+        .hann = fftw.alloc_real(frames),
+        .input = fftw.alloc_real(frames),
+        .bins = fftw.alloc_complex(frames / 2 + 1),
+        .power = fftw.alloc_real(frames / 2 + 1),
     };
     if (!bench->hann || !bench->input || !bench->bins || !bench->power)
         return -ENOMEM;
     for (size_t i = 0; i < frames; i++)
         bench->hann[i] = hann_at(i, frames);
     (void)pthread_mutex_lock(&planner_lock); /* cannot fail: a plain mutex, never held twice */
-    bench->plan = fftw_plan_dft_r2c_1d((int)frames, bench->input, bench->bins, FFTW_ESTIMATE);
+    bench->plan = fftw.plan_dft_r2c_1d((int)frames, bench->input, bench->bins, FFTW_ESTIMATE);
     (void)pthread_mutex_unlock(&planner_lock);
     return bench->plan ? 0 : -ENOMEM;
 }
 
 void spectrum_bench_fini(struct spectrum_bench *bench)
 {
+    if (bench->frames == 0)
+        return;
     (void)pthread_mutex_lock(&planner_lock);
     if (bench->plan)
-        fftw_destroy_plan(bench->plan);
+        fftw.destroy_plan(bench->plan);
     (void)pthread_mutex_unlock(&planner_lock);
-    fftw_free(bench->hann);
-    fftw_free(bench->input);
-    fftw_free(bench->bins);
-    fftw_free(bench->power);
+    fftw.free(bench->hann);
+    fftw.free(bench->input);
+    fftw.free(bench->bins);
+    fftw.free(bench->power);
     *bench = (struct spectrum_bench){0};
 }
 
@@ -60,9 +67,9 @@ int spectrum_init(struct spectrum *spectrum, const struct spectrum_bench *bench)
     size_t bins = bench->frames / 2 + 1;
 
     *spectrum = (struct spectrum){
-        .power = fftw_alloc_real(bins),
-        .last = fftw_alloc_complex(bins),
-        .cross = fftw_alloc_complex(bins),
+        .power = fftw.alloc_real(bins),
+        .last = fftw.alloc_complex(bins),
+        .cross = fftw.alloc_complex(bins),
     };
     if (!spectrum->power || !spectrum->last || !spectrum->cross)
         return -ENOMEM;
@@ -74,9 +81,9 @@ int spectrum_init(struct spectrum *spectrum, const struct spectrum_bench *bench)
 
 void spectrum_fini(struct spectrum *spectrum)
 {
-    fftw_free(spectrum->power);
-    fftw_free(spectrum->last);
-    fftw_free(spectrum->cross);
+    fftw.free(spectrum->power);
+    fftw.free(spectrum->last);
+    fftw.free(spectrum->cross);
     *spectrum = (struct spectrum){0};
 }
 
@@ -99,7 +106,7 @@ static void transform(struct spectrum_bench *bench, const double *samples, size_
         input[i] *= samples[i] - mean;
     for (size_t i = count; i < bench->frames; i++)
         input[i] = 0;
-    fftw_execute(bench->plan);
+    fftw.execute(bench->plan);
     for (size_t k = 0; k <= bench->frames / 2; k++) {
         double re = creal(bench->bins[k]), im = cimag(bench->bins[k]);
 

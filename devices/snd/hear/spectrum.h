@@ -12,10 +12,7 @@
  */
 #pragma once
 
-#include "vmm/base/base.h"
-
-#include <complex.h>
-#include <fftw3.h>
+#include "devices/snd/lib/fftw.h"
 
 /* What all channels share. */
 struct spectrum_bench {

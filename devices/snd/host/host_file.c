@@ -17,12 +17,12 @@
  */
 #include "devices/snd/host/host.h"
 
+#include "devices/snd/lib/sndfile.h"
 #include "devices/snd/wire.h"
 #include "vmm/config/opts.h"
 
 #include <fcntl.h>
 #include <limits.h>
-#include <sndfile.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -71,10 +71,10 @@ static int container_of_path(const char *path)
     for (size_t i = 0; i < ARRAY_SIZE(containers); i++)
         if (strcasecmp(ending, containers[i].ending) == 0)
             return containers[i].container;
-    (void)sf_command(NULL, SFC_GET_FORMAT_MAJOR_COUNT, &count, sizeof(count));
+    (void)sf.command(NULL, SFC_GET_FORMAT_MAJOR_COUNT, &count, sizeof(count));
     for (int i = 0; i < count; i++) {
         info = (SF_FORMAT_INFO){.format = i};
-        if (sf_command(NULL, SFC_GET_FORMAT_MAJOR, &info, sizeof(info)) == 0 &&
+        if (sf.command(NULL, SFC_GET_FORMAT_MAJOR, &info, sizeof(info)) == 0 &&
             strcasecmp(ending, info.extension) == 0)
             return info.format;
     }
@@ -108,10 +108,10 @@ static int subtype(const struct file_host *file, const struct pcm_format *format
 
     if (format->sndfile == 0)
         return 0;
-    if (sf_format_check(&exact))
+    if (sf.format_check(&exact))
         return format->sndfile;
     swapped.format = file->container | other;
-    return format->sample_bits == 8 && format->kind != PCM_KIND_OPAQUE && sf_format_check(&swapped)
+    return format->sample_bits == 8 && format->kind != PCM_KIND_OPAQUE && sf.format_check(&swapped)
                ? other
                : 0;
 }
@@ -135,7 +135,7 @@ static uint32_t channels_supported(const struct file_host *file, uint64_t format
     SF_INFO info = {.format = file->container | subtype(file, format), .samplerate = 48000};
 
     for (info.channels = WIRE_CHANNELS_MAX; info.channels > 1; info.channels--)
-        if (sf_format_check(&info))
+        if (sf.format_check(&info))
             break;
     return (uint32_t)info.channels;
 }
@@ -201,7 +201,7 @@ static sf_count_t bytes_write(const void *buf, sf_count_t count, void *ctx)
 static void take_close(struct file_host *file)
 {
     if (file->file != NULL)
-        (void)sf_close(file->file); /* data was written and checked before */
+        (void)sf.close(file->file); /* data was written and checked before */
     file->file = NULL;
     fd_close(&file->fd);
 }
@@ -217,18 +217,18 @@ static int take_begin(struct file_host *file, const struct pcm_params *params)
     if (file->container == SF_FORMAT_RAW)
         info.format |= SF_ENDIAN_LITTLE;
     if (file->file != NULL)
-        (void)sf_close(file->file); /* it was empty */
+        (void)sf.close(file->file); /* it was empty */
     file->file = NULL;
     if (ftruncate(file->fd, 0) < 0)
         return -errno;
     file->at = 0;
-    file->file = sf_open_virtual(&bytes, SFM_WRITE, &info, file);
+    file->file = sf.open_virtual(&bytes, SFM_WRITE, &info, file);
     if (file->file == NULL)
         return -EIO;
-    (void)sf_command(file->file, SFC_RF64_AUTO_DOWNGRADE, NULL, SF_TRUE);
-    (void)sf_command(file->file, SFC_SET_ADD_PEAK_CHUNK, NULL, SF_FALSE);
+    (void)sf.command(file->file, SFC_RF64_AUTO_DOWNGRADE, NULL, SF_TRUE);
+    (void)sf.command(file->file, SFC_SET_ADD_PEAK_CHUNK, NULL, SF_FALSE);
     if (file->live)
-        (void)sf_command(file->file, SFC_UPDATE_HEADER_NOW, NULL, 0);
+        (void)sf.command(file->file, SFC_UPDATE_HEADER_NOW, NULL, 0);
     file->params = *params;
     file->frames = 0;
     return 0;
@@ -291,9 +291,9 @@ static void take_fail(struct file_host *file)
                     (unsigned long long)file->frames, file->path);
     if (file->live) {
         /* libsndfile goes to the end of that frame; to cut the file there is for us to do. */
-        (void)sf_command(file->file, SFC_FILE_TRUNCATE, &frames, sizeof(frames));
+        (void)sf.command(file->file, SFC_FILE_TRUNCATE, &frames, sizeof(frames));
         (void)!ftruncate(file->fd, file->at); /* else it is longer than its header says */
-        (void)sf_command(file->file, SFC_UPDATE_HEADER_NOW, NULL, 0);
+        (void)sf.command(file->file, SFC_UPDATE_HEADER_NOW, NULL, 0);
     }
     take_close(file);
 }
@@ -308,17 +308,17 @@ static sf_count_t samples_write(struct file_host *file, const uint8_t *buf, size
     sf_count_t done = 0;
 
     if (format->kind == PCM_KIND_OPAQUE)
-        return sf_write_raw(file->file, buf, (sf_count_t)samples);
+        return sf.write_raw(file->file, buf, (sf_count_t)samples);
     if (format->kind == PCM_KIND_FLOAT && format->sample_bytes == 4)
-        return sf_write_float(file->file, (const float *)(const void *)buf, (sf_count_t)samples);
+        return sf.write_float(file->file, (const float *)(const void *)buf, (sf_count_t)samples);
     if (format->kind == PCM_KIND_FLOAT)
-        return sf_write_double(file->file, (const double *)(const void *)buf, (sf_count_t)samples);
+        return sf.write_double(file->file, (const double *)(const void *)buf, (sf_count_t)samples);
     if (format->sample_bits == 16 && format->kind == PCM_KIND_SIGNED)
-        return sf_write_short(file->file, (const short *)(const void *)buf, (sf_count_t)samples);
+        return sf.write_short(file->file, (const short *)(const void *)buf, (sf_count_t)samples);
     while (samples > 0) {
         size_t count = MIN(samples, chunk_max);
         pcm_to_s32(format, buf, chunk, count);
-        sf_count_t wrote = sf_write_int(file->file, chunk, (sf_count_t)count);
+        sf_count_t wrote = sf.write_int(file->file, chunk, (sf_count_t)count);
         done += wrote;
         if (wrote < (sf_count_t)count)
             break;
@@ -341,7 +341,7 @@ static ssize_t file_write(struct host *host, const void *buf, size_t frames)
         if (whole < frames)
             take_fail(file);
         else if (file->live)
-            (void)sf_command(file->file, SFC_UPDATE_HEADER_NOW, NULL, 0);
+            (void)sf.command(file->file, SFC_UPDATE_HEADER_NOW, NULL, 0);
         host->lost_frames += frames - whole;
     } else {
         host->lost_frames += frames;
@@ -380,6 +380,8 @@ static int file_init(struct file_host *file, const struct host_setup *setup)
 {
     const char *path = opts_str(setup->opts, "path");
 
+    if (library_load(&sf_library) < 0)
+        return -ENOPKG;
     if (path == NULL)
         return opts_error("--snd path: host=file needs the name of a recording, path=FILE.wav");
     if (strlen(path) >= sizeof(file->path))

@@ -9,13 +9,13 @@
  */
 #include "devices/snd/host/host.h"
 
+#include "devices/snd/lib/samplerate.h"
+#include "devices/snd/lib/sndfile.h"
 #include "devices/snd/wire.h"
 #include "vmm/base/log.h"
 #include "vmm/config/opts.h"
 
 #include <math.h>
-#include <samplerate.h>
-#include <sndfile.h>
 #include <string.h>
 
 struct source_host {
@@ -40,9 +40,9 @@ static void source_destroy(struct host *host)
         return;
     struct source_host *source = source_host(host);
     if (source->resampler != NULL)
-        (void)src_delete(source->resampler); /* gives NULL */
+        (void)src.delete(source->resampler); /* gives NULL */
     if (source->file != NULL)
-        (void)sf_close(source->file); /* was only read */
+        (void)sf.close(source->file); /* was only read */
     free(source);
 }
 
@@ -65,10 +65,10 @@ static long source_feed(void *ctx, float **ret_frames)
 {
     struct source_host *source = ctx;
     sf_count_t count = ARRAY_SIZE(source->fed) / (unsigned)source->info.channels;
-    sf_count_t got = sf_readf_float(source->file, source->fed, count);
+    sf_count_t got = sf.readf_float(source->file, source->fed, count);
 
-    if (got <= 0 && source->loops && sf_seek(source->file, 0, SEEK_SET) == 0)
-        got = sf_readf_float(source->file, source->fed, count);
+    if (got <= 0 && source->loops && sf.seek(source->file, 0, SEEK_SET) == 0)
+        got = sf.readf_float(source->file, source->fed, count);
     *ret_frames = source->fed;
     return (long)MAX(got, 0);
 }
@@ -78,10 +78,10 @@ static int file_open(struct source_host *source, const char *path)
 {
     if (path == NULL)
         return opts_error("--snd source-path: source=file needs the name of a sound file");
-    source->file = sf_open(path, SFM_READ, &source->info);
+    source->file = sf.open(path, SFM_READ, &source->info);
     if (source->file == NULL)
-        return opts_error("--snd source-path: %s: %s", path, sf_strerror(NULL));
-    (void)sf_command(source->file, SFC_SET_SCALE_FLOAT_INT_READ, NULL, SF_FALSE);
+        return opts_error("--snd source-path: %s: %s", path, sf.strerror(NULL));
+    (void)sf.command(source->file, SFC_SET_SCALE_FLOAT_INT_READ, NULL, SF_FALSE);
     if (source->info.channels > WIRE_CHANNELS_MAX)
         return opts_error("--snd source-path: %s: %d channels are more than %d", path,
                           source->info.channels, WIRE_CHANNELS_MAX);
@@ -96,7 +96,7 @@ static uint64_t rates_supported(const struct source_host *source)
 
     for (unsigned code = 0; code < PCM_RATE_COUNT; code++)
         if (pcm_rate_hz(code) == file_hz ||
-            (source->resampler != NULL && src_is_valid_ratio((double)pcm_rate_hz(code) / file_hz)))
+            (source->resampler != NULL && src.is_valid_ratio((double)pcm_rate_hz(code) / file_hz)))
             rates |= 1ull << code;
     return rates;
 }
@@ -105,15 +105,19 @@ static int source_init(struct source_host *source, const struct host_setup *setu
 {
     const char *path = opts_str(setup->opts, "source-path");
     int error = 0;
-    int r = file_open(source, path);
+    int r = library_load(&sf_library);
 
+    if (r == 0)
+        r = file_open(source, path);
+    if (r == 0 && opts_bool(setup->opts, "source-resample"))
+        r = library_load(&src_library);
     if (r < 0)
         return r;
     if (opts_bool(setup->opts, "source-resample"))
-        source->resampler = src_callback_new(source_feed, SRC_SINC_MEDIUM_QUALITY,
+        source->resampler = src.callback_new(source_feed, SRC_SINC_MEDIUM_QUALITY,
                                              source->info.channels, &error, source);
     if (error != 0)
-        return log_error(-ENOMEM, "%s: resampler: %s", setup->name, src_strerror(error));
+        return log_error(-ENOMEM, "%s: resampler: %s", setup->name, src.strerror(error));
     uint64_t rates = rates_supported(source);
     if (rates == 0)
         return opts_error("--snd source-path: %s: virtio-snd has no rate of %d Hz%s", path,
@@ -152,10 +156,10 @@ static int source_open(struct host *host, const struct pcm_params *params)
     struct source_host *source = source_host(host);
 
     source->params = *params;
-    if (sf_seek(source->file, 0, SEEK_SET) < 0)
-        return log_error(0, "%s: begin again: %s", host->name, sf_strerror(source->file)), -EIO;
+    if (sf.seek(source->file, 0, SEEK_SET) < 0)
+        return log_error(0, "%s: begin again: %s", host->name, sf.strerror(source->file)), -EIO;
     if (source->resampler != NULL)
-        (void)src_reset(source->resampler); /* fails for NULL only */
+        (void)src.reset(source->resampler); /* fails for NULL only */
     return 0;
 }
 
@@ -173,12 +177,12 @@ static sf_count_t frames_read(struct source_host *source, uint8_t *out, size_t f
     size_t done = 0;
 
     if (format->kind == PCM_KIND_FLOAT && format->sample_bytes == 4)
-        return sf_readf_float(source->file, (float *)(void *)out, (sf_count_t)frames);
+        return sf.readf_float(source->file, (float *)(void *)out, (sf_count_t)frames);
     if (format->kind == PCM_KIND_FLOAT)
-        return sf_readf_double(source->file, (double *)(void *)out, (sf_count_t)frames);
+        return sf.readf_double(source->file, (double *)(void *)out, (sf_count_t)frames);
     while (done < frames) {
         size_t count = MIN(frames - done, ARRAY_SIZE(block) / channels);
-        sf_count_t got = sf_readf_int(source->file, block, (sf_count_t)count);
+        sf_count_t got = sf.readf_int(source->file, block, (sf_count_t)count);
         if (got <= 0)
             break;
         pcm_from_s32(format, block, out + done * source->params.frame_bytes,
@@ -205,7 +209,7 @@ static void samples_put(const struct pcm_format *format, float *numbers, uint8_t
     }
     for (size_t i = 0; i < count; i++)
         numbers[i] += half;
-    src_float_to_int_array(numbers, whole, (int)count); /* clips */
+    src.float_to_int_array(numbers, whole, (int)count); /* clips */
     pcm_from_s32(format, whole, out, count);
 }
 
@@ -219,7 +223,7 @@ static sf_count_t frames_resampled(struct source_host *source, uint8_t *out, siz
 
     while (done < frames) {
         size_t count = MIN(frames - done, ARRAY_SIZE(block) / channels);
-        long got = src_callback_read(source->resampler, ratio, (long)count, block);
+        long got = src.callback_read(source->resampler, ratio, (long)count, block);
         if (got <= 0)
             break;
         samples_put(source->params.format, block, out + done * source->params.frame_bytes,
@@ -240,7 +244,7 @@ static sf_count_t frames_looped(struct source_host *source, uint8_t *out, size_t
             frames_read(source, out + done * source->params.frame_bytes, frames - done);
         done += (size_t)MAX(got, 0);
         if (done == frames || !source->loops || (got <= 0 && at_begin) ||
-            sf_seek(source->file, 0, SEEK_SET) < 0)
+            sf.seek(source->file, 0, SEEK_SET) < 0)
             return (sf_count_t)done;
         at_begin = true;
     }

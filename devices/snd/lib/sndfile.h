@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* libsndfile, which reads and writes sound files, by vmm/base/library.h. */
+#pragma once
+
+#include "vmm/base/library.h"
+
+#include <sndfile.h>
+
+#define SF_FUNCTIONS(F)                                                                            \
+    F(sf_, open)                                                                                   \
+    F(sf_, open_fd)                                                                                \
+    F(sf_, open_virtual)                                                                           \
+    F(sf_, close)                                                                                  \
+    F(sf_, command)                                                                                \
+    F(sf_, error)                                                                                  \
+    F(sf_, strerror)                                                                               \
+    F(sf_, format_check)                                                                           \
+    F(sf_, seek)                                                                                   \
+    F(sf_, read_raw)                                                                               \
+    F(sf_, readf_int)                                                                              \
+    F(sf_, readf_float)                                                                            \
+    F(sf_, readf_double)                                                                           \
+    F(sf_, write_raw)                                                                              \
+    F(sf_, write_short)                                                                            \
+    F(sf_, write_int)                                                                              \
+    F(sf_, write_float)                                                                            \
+    F(sf_, write_double)
+
+struct sf {
+    SF_FUNCTIONS(LIBRARY_FIELD)
+};
+extern struct sf sf;
+extern const struct library sf_library;
