@@ -85,7 +85,7 @@ check: ## do everything: set-up, unit tests (also under sanitizers), guests; cou
 	@WITHOUT_ARM64=$(WITHOUT_ARM64) tests/check.sh
 
 unit: $(BUILD)/unit ## unit tests of this VARIANT
-	CK_FORK=$(if $(SANITIZE),no,yes) $(if $(RUN),CK_TIMEOUT_MULTIPLIER=20) $(RUN) $(BUILD)/unit $(SUITE)
+	@RUN='$(RUN)' $(if $(RUN),CK_TIMEOUT_MULTIPLIER=20) tests/unit.sh $(VARIANT) $(SUITE)
 
 # A fuzz harness is a libFuzzer program with VARIANT=fuzz, else a program that replays files.
 $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/%_fuzz.o $(LIB_OBJS) $(if $(filter fuzz,$(VARIANT)),,$(BUILD)/tests/fuzz/replay.o) $(BUILD)/tests/fake_driver.o $(BUILD)/tests/fake_device.o $(BUILD)/tests/devices/snd/sound_rig.o $(BUILD)/tests/fake_mixer.o
@@ -115,7 +115,7 @@ matrix: ## virtio rows against the tests that prove them
 	@tests/matrix.sh
 
 lint: ## clang-tidy, cppcheck, layers, lone headers, shellcheck
-	@tests/lint.sh
+	@tests/lint.sh && tests/lint.sh tidy
 
 # Each header compiled as if it were the first one included.
 headers: $(patsubst %,$(BUILD)/%.o,$(filter-out build/%,$(wildcard */*.h */*/*.h */*/*/*.h)))

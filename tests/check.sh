@@ -1,16 +1,20 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# `make check`: set-up, lint, builds, unit tests, fuzz corpora, bad input, stock kernels. A line a
-# test, logs under build/check/, skips and failures once more at the end, then the counts.
+# `make check`: set-up, builds, then all tests: lint, unit tests plain and under sanitizers, fuzz
+# corpora, bad input, a hostile guest, stock kernels. A line a test, logs under build/check/, skips
+# and failures once more at the end, then the counts.
+#
+# What needs the builds runs as stages, as many at once as there are processors, longest first.
 . "$(dirname "$0")/lib.sh"
 cd "$top" || exit 1
-
-rm -rf "$logs"
-mkdir -p "$logs"
 results=$logs/results
-suffix='' run=() # for another architecture: of names, and what runs its programs here
-: >"$results"
+
+# Suites in which threads meet: what ThreadSanitizer is for.
+threaded=(bus control_socket device irq listener log loop mail mmio_queue serial snd storm transfer)
+# What another architecture may do otherwise: its own code, byte layouts, signedness of char, atomics.
+arch_dependent=(arm64_boot arm64_image arm64_table control device format kernel_cache loop memory mmio
+    opts opts_value queue queue_events storm text tree)
 
 # stage NAME COMMAND...: its result lines are kept; one that says nothing, or fails without saying
 # so, is a failure.
@@ -24,45 +28,55 @@ stage() {
     elif [ "$status" != 0 ] && ! grep -q '^FAILED ' "$part"; then
         failed "$name" "status $status, see ${log#"$top"/}" | tee -a "$part"
     fi
-    cat "$part" >>"$results"
     echo "-- $name: $((SECONDS - start)) s"
+}
+
+# -- set-up --
+
+deps() {
+    run_case "deps${LABEL-}" tests/deps.sh all
+    finish
 }
 
 # build VARIANT [TARGET...]
 build() {
-    run_case "build/$1$suffix" make -j2 VARIANT="$1" WERROR=-Werror "${@:2}"
+    run_case "build/$1${LABEL-}" make -j2 VARIANT="$1" WERROR=-Werror "${@:2}"
     finish
 }
 
-# unit VARIANT: each suite in a process of its own, with Check's own counts. One needs sound cards:
-# boot/alsa-cards runs it, in the rig.
-unit() {
-    local suite counts log status fork=yes
-    [ "$1" = release ] || fork=no
-    mkdir -p "$logs/unit-$1$suffix"
-    while read -r suite; do
-        [ "$suite" != alsa_card ] || continue
-        log=$logs/unit-$1$suffix/$suite.log
-        CK_FORK=$fork timeout 1800 "${run[@]}" "build/$arch-$1/unit" "$suite" >"$log" 2>&1
-        status=$?
-        counts=$(sed -n 's/^[0-9]*%: \(Checks: .*\)/\1/p' "$log" | tail -n 1)
-        unit_result "unit-$1$suffix/$suite" "$status" "$counts" "$log"
-        grep '^SKIP ' "$log" || true # what a test could not try on this machine
-    done < <(sed -n 's/^SUITE(\(.*\))$/\1/p' "build/$arch-$1/suites.h")
+# The stock kernels; unit tests load them too.
+kernels() {
+    local kernel
+    for kernel in 6.12-amd64 6.12-cloud-amd64 6.1-cloud-amd64; do
+        run_case "guest/$kernel" guests/fetch.sh "$kernel"
+    done
     finish
 }
 
-# unit_result NAME STATUS COUNTS LOG
-unit_result() {
-    local checks failures_seen errors
-    if ! read -r checks failures_seen errors < <(tr -cd '0-9 \n' <<<"$3"); then
-        failed "$1" "ended with status $2 before its counts, see ${4#"$top"/}"
-    elif [ "$2 $failures_seen $errors" != "0 0 0" ] || [ "$checks" = 0 ]; then
-        failed "$1" "$3, status $2, see ${4#"$top"/}"
-    else
-        ok "$1: $checks checks"
-    fi
+# other_arch COMMAND...: for arm64 on another host: cross-built, unit tests by QEMU's user emulation,
+# guests in an emulated machine.
+other_arch() {
+    ARCH=arm64 arch=arm64 LABEL=-arm64 RUN=qemu-aarch64 CK_TIMEOUT_MULTIPLIER=20 "$@"
 }
+
+set_up() {
+    local replayers
+    mapfile -t replayers < <(printf '%s\n' tests/fuzz/*_fuzz.c |
+        sed "s,tests/fuzz/\(.*\)_fuzz.c,build/$arch-asan/fuzz_\1,")
+    stage deps deps
+    [ "$arch" != x86_64 ] || stage kernels kernels
+    stage build-release build release all "build/$arch-release/unit"
+    stage build-asan build asan all "build/$arch-asan/unit" "${replayers[@]}"
+    stage build-tsan build tsan "build/$arch-tsan/unit"
+    stage build-clang build clang all "build/$arch-clang/unit"
+    stage boot-prepare tests/boot/run.sh --prepare
+    [ -n "$with_arm64" ] || return 0
+    stage deps-arm64 other_arch deps
+    stage build-arm64 other_arch build release all build/arm64-release/unit
+    stage boot-arm64-prepare other_arch tests/boot/run.sh --prepare
+}
+
+# -- the stages that follow --
 
 # Each fuzz harness over the files of its corpus, under the sanitizers.
 replay() {
@@ -73,6 +87,39 @@ replay() {
     done
     finish
 }
+
+# some_units VARIANT SUITE...
+some_units() {
+    local suite
+    for suite in "${@:2}"; do
+        grep -qx "SUITE($suite)" "build/$arch-$1/suites.h" || { failed "unit-$1/$suite" "no such suite" && return; }
+    done
+    tests/unit.sh "$@"
+}
+
+# In the order in which they begin. Where another architecture's boots are not wanted, that is told.
+stages() {
+    tests/boot/run.sh --parts | sed 's/^/boot./'
+    [ -z "$with_arm64" ] || other_arch tests/boot/run.sh --parts | sed 's/^/boot-arm64./'
+    printf '%s\n' unit-asan unit-tsan lint-tidy lint unit-release cli fuzz
+    [ -z "$with_arm64" ] || echo unit-arm64
+}
+
+run_stage() {
+    case $1 in
+    boot.*) stage "$1" tests/boot/run.sh --part "${1#*.}" ;;
+    boot-arm64.*) stage "$1" other_arch tests/boot/run.sh --part "${1#*.}" ;;
+    unit-tsan) stage "$1" some_units tsan "${threaded[@]}" ;;
+    unit-arm64) stage "$1" other_arch some_units release "${arch_dependent[@]}" ;;
+    unit-*) stage "$1" tests/unit.sh "${1#unit-}" ;;
+    lint-tidy) stage "$1" tests/lint.sh tidy ;;
+    lint) stage "$1" tests/lint.sh ;;
+    cli) stage "$1" tests/cli/run.sh ;;
+    fuzz) stage "$1" replay ;;
+    esac
+}
+
+# -- the end --
 
 # The ends of the logs that failures name, a few of them, and what is known of a rig that hung: where
 # this runs they may be gone soon.
@@ -90,6 +137,7 @@ tails() {
 # Counts, skips and failures; true if all is well.
 report() {
     local passed not_passed skipped
+    cat "$logs"/*.results >"$results"
     passed=$(awk '/^ok /{n += match($0, /: [0-9]+ checks$/) ? substr($0, RSTART + 2) : 1}
         END {print n + 0}' "$results")
     not_passed=$(grep -c '^FAILED ' "$results")
@@ -102,71 +150,25 @@ report() {
     [ "$not_passed" = 0 ] && [ "$passed" -gt 0 ]
 }
 
-mapfile -t replayers < <(printf '%s\n' tests/fuzz/*_fuzz.c |
-    sed "s,tests/fuzz/\(.*\)_fuzz.c,build/$arch-asan/fuzz_\1,")
-
-deps() {
-    run_case "deps$suffix" tests/deps.sh all
-    finish
-}
-
-# For arm64 on another host: cross-built, unit tests by QEMU's user emulation, guests in an emulated
-# machine. In a stage, and so in a shell of its own.
-other_arch() {
-    export ARCH=arm64 CK_TIMEOUT_MULTIPLIER=20 # emulated, all is slower
-    arch=arm64
-    suffix=-arm64 run=(qemu-aarch64)
-    "$@"
-}
-
-arm64_tests() {
-    stage boot-arm64 other_arch tests/boot/run.sh
-    stage unit-arm64 other_arch unit release
-}
-
-# Starts arm64_tests, beside those of this machine's architecture, which seldom use a second CPU. In
-# a process group of its own, which ends when this script is ended.
-start_arm64() {
-    stage deps-arm64 other_arch deps
-    stage build-arm64 other_arch build release all build/arm64-release/unit
-    if grep -q '^FAILED ' "$results"; then return; fi
-    set -m
-    arm64_tests &
-    beside=$!
-    set +m
-    trap 'kill -TERM -- "-$beside" 2>/dev/null' EXIT
-}
-
-without_arm64() {
-    echo "SKIP arm64: make check WITHOUT_ARM64=1"
-}
-
-# The stock kernels; unit tests load them too.
-kernels() {
-    local kernel
-    for kernel in 6.12-amd64 6.12-cloud-amd64 6.1-cloud-amd64; do
-        run_case "guest/$kernel" guests/fetch.sh "$kernel"
-    done
-    finish
-}
-
-stage deps deps
-[ "$arch" != x86_64 ] || stage kernels kernels
-stage build-release build release all "build/$arch-release/unit"
-stage build-asan build asan all "build/$arch-asan/unit" "${replayers[@]}"
-stage build-clang build clang all "build/$arch-clang/unit"
-beside= # what runs at the same time
-if ! grep -q '^FAILED ' "$results"; then
-    case $arch${WITHOUT_ARM64:+-alone} in
-    x86_64) start_arm64 ;;
-    x86_64-alone) stage arm64 without_arm64 ;;
-    esac
-    stage lint tests/lint.sh
-    stage unit-release unit release
-    stage unit-asan unit asan
-    stage fuzz replay
-    stage cli tests/cli/run.sh
-    stage boot tests/boot/run.sh
-    [ -z "$beside" ] || wait "$beside"
+with_arm64=
+[ "$arch" != x86_64 ] || [ -n "${WITHOUT_ARM64-}" ] || with_arm64=yes
+if [ "${1-}" = --stage ]; then
+    run_stage "$2"
+    exit
+fi
+rm -rf "$logs"
+mkdir -p "$logs"
+set_up
+if [ "$arch" = x86_64 ] && [ -z "$with_arm64" ]; then
+    stage arm64 echo "SKIP arm64: make check WITHOUT_ARM64=1"
+fi
+if ! grep -q '^FAILED ' "$logs"/*.results; then
+    set -m # a process group of its own, which ends when this script is ended
+    trap 'kill -TERM -- "-$!" 2>/dev/null' EXIT
+    { stages | JOBS=1 xargs -n 1 -P "$(nproc)" "$0" --stage; } &
+    wait $!
+    trap - EXIT
+    stage boot-judge tests/boot/run.sh --judge
+    [ -z "$with_arm64" ] || stage boot-arm64-judge other_arch tests/boot/run.sh --judge
 fi
 report

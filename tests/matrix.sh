@@ -13,8 +13,8 @@
 #   # proves: MMIO-35                    in a script, before its function
 #
 # Prints "ID: tests", "ID: open: words" or "ID: not offered: words" for each row, and the counts.
-# --check prints what is wrong only, and fails if a test names a row that is not listed or not
-# offered, if a comment stands before no test, or if a row is listed twice. --spec DIR takes the ids
+# --check prints what is wrong only, and fails if a row is open, if a test names a row that is not
+# listed or not offered, if a comment stands before no test, or if a row is listed twice. --spec DIR takes the ids
 # of the tables in DIR/NAME.md (rows "| ID | ...") and fails if tests/spec/NAME.txt lists others.
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
@@ -99,6 +99,7 @@ matrix() {
             } else {
                 state = "open: " words[row]
                 opens++
+                wrong[++wrongs] = "tests/spec: " row " is proved by no test: " words[row]
             }
             if (check == "no")
                 print row ": " state

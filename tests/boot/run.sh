@@ -7,6 +7,13 @@
 #   tests/boot/run.sh [CASE...]               all cases, or those whose name matches a pattern
 #   tests/boot/run.sh --here MACHINE [CASE...]  on this machine, the cases that want MACHINE
 #
+# In steps, for tests/check.sh, which has other things to do at the same time:
+#
+#   tests/boot/run.sh --prepare       makes what the guests need
+#   tests/boot/run.sh --parts         a word for each part that the cases are dealt out to
+#   tests/boot/run.sh --part WORD     runs the cases of a part
+#   tests/boot/run.sh --judge         what the parts left to be judged
+#
 # A file here holds the cases of a theme. They run one after the other, each in a folder of its own.
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
@@ -40,10 +47,9 @@ rig_options_counting=(--counting --timeout 3600)
 rig_options_smp=(--cpus 2 --mem 8192 --timeout 3600)
 # shellcheck disable=SC2034 # the interrupt controller that the outer machine has, and so its guests
 rig_options_gicv2=(--counting --gic 2 --timeout 3600)
-declare -A rigs=([counting]=2 [smp]=1 [gicv2]=1) # outer machines that share its cases
-rigs_at_once=2
-# make check runs another architecture's beside all that it does here.
-[ "$arch" = "$host" ] || { rigs[counting]=1 && rigs_at_once=1; }
+# Outer machines that share its cases, each of which takes a minute to come up.
+declare -A rigs=([counting]=3 [smp]=1 [gicv2]=1)
+[ "$arch" = "$host" ] || rigs[counting]=2
 rig_hung=123 # its status when the outer machine hangs
 
 # wanted INDEX: is this case one of those asked for?
@@ -91,7 +97,6 @@ run_rig() {
     for index in $(cases "$1"); do
         [ $((i++ % $3)) != "$2" ] || part+=("${case_names[index]#"$theme/"}")
     done
-    [ ${#part[@]} != 0 ] || finish
     mkdir -p "$out"
     in_rig "$1" "$out" "${part[@]}"
     mapfile -t left < <(without_result "$out/results" "${part[@]}")
@@ -103,7 +108,6 @@ run_rig() {
         failed "$theme/$i" "no result, rig status $status, see ${out#"$top"/}/rig.log"
     done
     ! grep -q '^FAILED ' "$out/results" || failures=$((failures + 1))
-    finish
 }
 
 # in_rig MACHINE OUT CASE...: sets the rig's status.
@@ -121,22 +125,54 @@ without_result() {
     done
 }
 
-# run_rigs: all machines, few at once.
-run_rigs() {
-    local machine part running=0
+# parts: of "MACHINE", on this very one; of "MACHINE.PART.PARTS", in the rig.
+parts() {
+    local machine part count
     for machine in "${machines[@]}"; do
-        for ((part = 0; part < ${rigs[$machine]}; part++)); do
-            [ "$running" -lt "$rigs_at_once" ] || wait_rig
-            run_rig "$machine" "$part" "${rigs[$machine]}" &
-            running=$((running + 1))
+        count=$(cases "$machine" | wc -l)
+        if [ -n "$real" ]; then
+            [ "$count" = 0 ] || echo "$machine"
+            continue
+        fi
+        [ "$count" -lt "${rigs[$machine]}" ] || count=${rigs[$machine]}
+        for ((part = 0; part < count; part++)); do
+            echo "$machine.$part.$count"
         done
     done
-    while [ "$running" -gt 0 ]; do wait_rig; done
 }
 
-wait_rig() {
+# run_part WORD
+run_part() {
+    local words
+    IFS=. read -ra words <<<"$1"
+    if [ ${#words[@]} = 1 ]; then
+        run_here "$1"
+        return
+    fi
+    run_rig "${words[@]}"
+}
+
+# run_parts: all of them, as many at once as there are processors.
+run_parts() {
+    local part running=0
+    for part in $(parts); do
+        [ "$running" -lt "$(nproc)" ] || wait_part
+        (run_part "$part"; finish) &
+        running=$((running + 1))
+    done
+    while [ "$running" -gt 0 ]; do wait_part; done
+}
+
+wait_part() {
     wait -n || failures=$((failures + 1))
     running=$((running - 1))
+}
+
+# What the recordings of grid-play hold, wherever that ran.
+judge() {
+    local takes
+    takes=$(find "$logs" -path "$logs/$theme*/takes")
+    [ -z "$takes" ] || grid_judge "$takes"
 }
 
 # The stock kernel without its PVH note, which leaves the 64-bit way in. A note is a program header
@@ -173,31 +209,54 @@ prepare() {
     grid_prepare
 }
 
-if [ "${1-}" = --here ]; then
-    machine=$2
-    patterns=("${@:3}")
-    run_here "$machine"
-    finish
-fi
+# Old results go. Then what all parts need.
+begin() {
+    local machine
+    rm -rf "${logs:?}/$theme"
+    for machine in "${machines[@]}"; do rm -rf "${logs:?}/$theme-$machine"-*; done
+    run_case "$theme/prepare" prepare
+    [ "$case_status" = 0 ] || finish
+}
 
-patterns=("$@")
-if [ "$arch $host ${#patterns[@]}" = "arm64 x86_64 0" ] && [ -z "${ALL_CASES-}" ]; then
+# On another host's architecture a few cases stand for all, unless some are named.
+few() {
+    local i
+    [ "$arch $host ${#patterns[@]}" = "arm64 x86_64 0" ] && [ -z "${ALL_CASES-}" ] || return 0
     patterns=("${arm64_few[@]}")
+    [ "${1-}" = tell ] || return 0
     for i in "${!case_names[@]}"; do
         wanted "$i" || skipped "${case_names[i]}" "slow in an emulated machine: ALL_CASES=1"
     done
-fi
-rm -rf "${logs:?}/$theme" # no result may be an old one
-for machine in "${machines[@]}"; do rm -rf "${logs:?}/$theme-$machine"-*; done
-run_case "$theme/prepare" prepare
-[ "$case_status" = 0 ] || finish
-if [ "$arch" = "$host" ] && "$linnet" doctor --kvm; then
-    for machine in "${machines[@]}"; do run_here "$machine"; done
-    takes=$logs/$theme/takes
-else
-    echo "this machine's KVM can't run a stock kernel: the same in the rig" >&2
-    run_rigs
-    takes=$(find "$logs" -path "$logs/$theme-counting-*/takes")
-fi
-[ ! -e "${takes:-/none}" ] || grid_judge "$takes"
+}
+
+real= # this machine's KVM can run them
+if [ "$arch" = "$host" ] && "$linnet" doctor --kvm >/dev/null 2>&1; then real=yes; fi
+patterns=()
+case ${1-} in
+--here)
+    patterns=("${@:3}")
+    run_here "$2"
+    ;;
+--prepare)
+    few tell
+    begin
+    ;;
+--parts)
+    few
+    parts
+    ;;
+--part)
+    few
+    run_part "$2"
+    ;;
+--judge) judge ;;
+*)
+    patterns=("$@")
+    few tell
+    begin
+    [ -n "$real" ] || echo "this machine's KVM can't run a stock kernel: the same in the rig" >&2
+    run_parts
+    judge
+    ;;
+esac
 finish
