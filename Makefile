@@ -37,15 +37,17 @@ PACKAGE_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PACKAGES) $(LOADED))
 LIBS        = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -l:libfdt.so.1 -lm # libfdt has no .pc file, and -dev for one architecture at a time
 # Unit tests make these fail in turn: tests/alloc_fail.h.
 WRAPPED := malloc calloc strdup eventfd epoll_create1 epoll_ctl timerfd_create pthread_create mmap mprotect getrandom \
-	memory_at
+	memory_at open ioctl
 WRAP := $(WRAPPED:%=-Wl,--wrap=%)
 
 # The half of an architecture that makes no ioctls is built, and tested, on every host.
 CORE := $(wildcard vmm/*.c vmm/*/*.c virtio/*.c devices/*.c devices/snd/*.c devices/snd/*/*.c arch/*.c)
-PURE := $(filter-out %/arch.c %/irqchip.c %/vcpu.c %/cpuid.c %/probe.c,$(wildcard arch/*/*.c))
+IOCTLS := arch irqchip vcpu cpuid probe time
+PURE := $(filter-out $(addprefix %/,$(IOCTLS:%=%.c)),$(wildcard arch/*/*.c))
 SRCS := $(CORE) $(wildcard arch/$(ARCH)/*.c)
 OBJS := $(SRCS:%.c=$(BUILD)/%.o)
-TEST_SRCS := $(sort $(shell find tests -name '*.c' -not -path 'tests/fuzz/*' -not -path 'tests/bench/*' -not -path 'tests/boot/*' -not -path 'tests/rig/*'))
+OTHERS := $(foreach other,$(filter-out $(ARCH),x86_64 arm64),$(addprefix tests/arch/$(other)/,$(IOCTLS:%=%_test.c)))
+TEST_SRCS := $(filter-out $(OTHERS),$(sort $(shell find tests -name '*.c' -not -path 'tests/fuzz/*' -not -path 'tests/bench/*' -not -path 'tests/boot/*' -not -path 'tests/rig/*')))
 TEST_OBJS := $(TEST_SRCS:%.c=$(BUILD)/%.o)
 LIB_OBJS  := $(sort $(filter-out %/vmm/main.o,$(OBJS)) $(PURE:%.c=$(BUILD)/%.o))
 FUZZERS   := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))

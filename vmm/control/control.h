@@ -22,6 +22,10 @@ struct control_vm {
     unsigned device_count;
     struct virtio_device *const *devices;
     void (*quit)(struct control_vm *vm); /* the machine shall end */
+    /* The guest stands still, its time too, until it is resumed. 0; -EALREADY if it is so already;
+     * another -errno after a line: then the machine ends. */
+    int (*pause)(struct control_vm *vm);
+    int (*resume)(struct control_vm *vm);
 };
 
 /* -errno after a line; -EINVAL if the user should give another PATH. */
