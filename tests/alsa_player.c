@@ -2,8 +2,8 @@
 /* See alsa_player.h. */
 #include "tests/alsa_player.h"
 
-#include "devices/snd/pcm/clock.h"
 #include "tests/fake_card.h"
+#include "vmm/base/timebase.h"
 #include "vmm/config/opts.h"
 
 #include <check.h>
@@ -50,6 +50,14 @@ static void on_wake(struct host *host)
     player->wakes++;
 }
 
+static void on_opened(struct host *host, int r)
+{
+    struct player *player = host->wake_ctx;
+
+    player->open_result = r;
+    loop_stop(&player->loop);
+}
+
 static void on_timer(struct watch *watch, uint32_t epoll_events)
 {
     uint64_t count;
@@ -68,6 +76,7 @@ void player_init_opts(struct player *player, struct opts *opts, enum pcm_directi
     ck_assert_int_eq(player_create(opts, direction, &player->host), 0);
     opts_destroy(opts);
     player->host->loop = &player->loop;
+    player->host->opened = on_opened;
     player->host->wake = on_wake;
     player->host->wake_ctx = player;
 }
@@ -101,6 +110,10 @@ int player_open(struct player *player, uint32_t rate_hz, uint32_t period_frames,
     };
     int r = player->host->class->open(player->host, &params);
 
+    if (r == -EINPROGRESS) {
+        ck_assert_int_eq(loop_run(&player->loop), 0);
+        r = player->open_result;
+    }
     player->is_open = r == 0;
     player->next = 0;
     return r;
@@ -241,7 +254,7 @@ bool player_run(struct player *player, uint32_t period_frames, unsigned limit_ms
             return player->error == 0 && done_frames(player) >= player->limit;
         uint64_t message = (done_frames(player) / period_frames + 1) * period_frames;
         uint64_t left_ns = player_remaining(player, MIN(message, player->limit));
-        player->due_ns = left_ns == CLOCK_NEVER ? end_ns : MIN(now_ns + left_ns, end_ns);
+        player->due_ns = left_ns == TIME_NEVER ? end_ns : MIN(now_ns + left_ns, end_ns);
         timebase_monotonic.arm(&timebase_monotonic, player->timer.fd, player->due_ns);
         one_round(player, -1);
     }

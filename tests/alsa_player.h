@@ -14,6 +14,7 @@ struct player {
     struct watch timer; /* timerfd, armed by player_serve() */
     enum pcm_direction direction;
     bool is_open;
+    int open_result;
     unsigned wakes;
     uint64_t next;                 /* playback: frames written and not lost; capture: fetched */
     uint64_t limit;                /* what the guest has queued so far */

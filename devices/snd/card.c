@@ -2,7 +2,7 @@
 /* See card.h. */
 #include "devices/snd/card.h"
 
-#include "devices/snd/chmap.h"
+#include "devices/snd/base/chmap.h"
 #include "devices/snd/offer.h"
 
 #include <stdio.h>
@@ -254,7 +254,7 @@ static uint64_t channel_set(uint32_t min, uint32_t max)
 /* Fills in what the guest is told. */
 static int info_fill(struct stream *stream, const struct opts *opts, const struct offer *offer)
 {
-    const struct host *host = stream->attach.host;
+    const struct host *host = stream->host;
     uint64_t formats = choose(opts, "formats", offer->formats, host->caps.formats);
     uint64_t rates = choose(opts, "rates", offer->rates, host->caps.rates);
     uint64_t channels =
@@ -304,11 +304,11 @@ static int stream_make(struct snd *snd, enum pcm_direction direction, unsigned i
         .stream_index = index,
         .formats = offer->formats,
         .rates = offer->rates,
-        .peer = !plays && index < output_count ? snd->streams[index].attach.host : NULL,
+        .peer = !plays && index < output_count ? snd->streams[index].host : NULL,
     };
     int r = clock_choose(opts, class, &stream->clock_kind);
     if (r == 0)
-        r = class->create(&setup, &stream->attach.host);
+        r = class->create(&setup, &stream->host);
     if (r == 0)
         r = ear_init(&stream->ear, stream->name, plays ? opts_str(opts, "expect") : NULL);
     stream->ear.reports = opts_has(opts, "report");
@@ -337,7 +337,7 @@ static int streams_make(struct snd *snd, const struct opts *opts)
     if (snd->streams == NULL)
         return log_error(-ENOMEM, "%s", snd->dev.name);
     for (unsigned i = 0; i < total; i++)
-        snd->streams[i].timer.fd = snd->streams[i].attach.done.fd = -1;
+        snd->streams[i].timer.fd = -1;
     for (unsigned d = PCM_OUTPUT; d <= PCM_INPUT; d++)
         for (unsigned i = 0; i < counts[d] && r == 0; i++)
             r = stream_make(snd, (enum pcm_direction)d, i, opts, &offer);

@@ -2,8 +2,8 @@
 /* See event.h. */
 #include "devices/snd/event.h"
 
+#include "devices/snd/base/wire_ctl.h"
 #include "devices/snd/snd.h"
-#include "devices/snd/wire_ctl.h"
 
 _Static_assert(2 * SND_STREAMS_MAX <= EVENT_STREAMS_MAX, "a flag for each stream");
 _Static_assert(WIRE_CTL_VALUE + WIRE_CTL_INFO + WIRE_CTL_TLV <= UINT8_MAX, "a mask is a byte");

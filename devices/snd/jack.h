@@ -6,8 +6,8 @@
  */
 #pragma once
 
+#include "devices/snd/base/wire_ctl.h"
 #include "devices/snd/event.h"
-#include "devices/snd/wire_ctl.h"
 
 struct opts;
 struct snd;

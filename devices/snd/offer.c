@@ -2,8 +2,8 @@
 /* See offer.h. */
 #include "devices/snd/offer.h"
 
-#include "devices/snd/pcm/format.h"
-#include "devices/snd/wire.h"
+#include "devices/snd/base/format.h"
+#include "devices/snd/base/wire.h"
 #include "vmm/config/opts.h"
 
 #include <string.h>

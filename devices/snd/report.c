@@ -83,7 +83,7 @@ static int params_add(json_t *object, const struct stream *stream)
 static json_t *stream_json(struct stream *stream)
 {
     const struct stream_counts *counts = &stream->counts;
-    const struct host *host = stream->attach.host;
+    const struct host *host = stream->host;
     double ppm = 0;
     bool drifts = drift_ppm(stream, &ppm);
     json_t *object = json_pack(
@@ -121,7 +121,7 @@ int report_write(struct stream *stream, FILE *out)
 void report_log(const struct stream *stream)
 {
     const struct stream_counts *counts = &stream->counts;
-    const struct host *host = stream->attach.host;
+    const struct host *host = stream->host;
 
     log_info("%s: %" PRIu64 " frames, %" PRIu64 " underruns of the guest, %" PRIu64
              " of the host, %" PRIu64 " frames lost, %" PRIu64

@@ -202,13 +202,11 @@ static int snd_finish(struct virtio_device *dev)
         snd_report(dev);
     for (unsigned i = 0; i < snd->stream_count; i++) {
         struct stream *stream = &snd->streams[i];
-        const struct host_class *class = stream->attach.host->class;
+        const struct host_class *class = stream->host->class;
         int r = ear_judge(&stream->ear);
         heard |= stream->ear.judged > 0;
         verdict = r < 0 ? r : verdict;
-        /* A host that is still being opened belongs to another thread, and has nothing to lose. */
-        bool finishes = class->finish != NULL && stream->attach.state != ATTACH_OPENING;
-        r = finishes ? class->finish(stream->attach.host) : 0;
+        r = class->finish != NULL ? class->finish(stream->host) : 0;
         lost = r < 0 ? r : lost;
     }
     if (!heard && snd->stream_count > 0)

@@ -4,11 +4,11 @@
  */
 #include "vmm/config/config.h"
 #include "vmm/base/text.h"
+#include "vmm/base/timebase.h"
 
 #include <string.h>
 
-#define MS_NS   UINT64_C(1000000)
-#define HOUR_NS (UINT64_C(3600000) * MS_NS)
+#define HOUR_NS (3600 * SECOND_NS)
 #define MIB     (UINT64_C(1) << 20)
 
 /* What the command line of the kernel may hold on x86 and arm64, without its NUL. */

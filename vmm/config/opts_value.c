@@ -4,6 +4,7 @@
  * and numbers back to text. See opts.h.
  */
 #include "vmm/base/text.h"
+#include "vmm/base/timebase.h"
 #include "vmm/config/opts.h"
 
 #include <inttypes.h>
@@ -13,8 +14,6 @@
 #include <strings.h>
 
 #define NAME_BYTES_MAX 64
-#define MS_NS          UINT64_C(1000000)
-#define SECOND_NS      UINT64_C(1000000000)
 #define MIB            (UINT64_C(1) << 20)
 
 /* Smallest first; ends with {0}. */

@@ -8,8 +8,8 @@
  */
 #pragma once
 
+#include "devices/snd/base/format.h"
 #include "devices/snd/hear/expect.h"
-#include "devices/snd/pcm/format.h"
 
 struct ear {
     const char *name; /* log prefix, borrowed */

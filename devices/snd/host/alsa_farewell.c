@@ -2,14 +2,12 @@
 /* See alsa_farewell.h. */
 #include "devices/snd/host/alsa_farewell.h"
 
-#include "devices/snd/pcm/clock.h"
 #include "vmm/base/loop.h"
+#include "vmm/base/timebase.h"
 
 #include <poll.h>
 #include <pthread.h>
 #include <time.h>
-
-#define MS_NS 1000000ull
 
 #define LINGER_NS_MAX (2000 * MS_NS)
 /* For a PCM that is late with its last frames, or a bit longer than it said. */

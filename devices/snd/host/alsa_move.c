@@ -2,7 +2,7 @@
 /* See alsa_pcm.h: moving frames between a buffer of the stream's and the PCM's ring. */
 #include "devices/snd/host/alsa_pcm.h"
 
-#include "devices/snd/chmap.h"
+#include "devices/snd/base/chmap.h"
 #include "vmm/base/log.h"
 
 #include <linux/virtio_snd.h>

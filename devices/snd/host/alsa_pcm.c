@@ -3,8 +3,8 @@
 #include "devices/snd/host/alsa_pcm.h"
 
 #include "devices/snd/host/alsa_guard.h"
-#include "devices/snd/pcm/clock.h"
 #include "vmm/base/log.h"
+#include "vmm/base/timebase.h"
 
 #include <poll.h>
 #include <stdarg.h>

@@ -2,9 +2,7 @@
 /* See alsa_ring.h. */
 #include "devices/snd/host/alsa_ring.h"
 
-#include "devices/snd/pcm/clock.h"
-
-#define MS_NS 1000000ull
+#include "vmm/base/timebase.h"
 
 /* How often a suspended PCM is asked to resume. */
 #define RESUME_NS (10 * MS_NS)
@@ -248,7 +246,7 @@ uint64_t alsa_ring_remaining_ns(const struct alsa_ring *ring, uint64_t frame)
     if (ring->promised != ring->moved)
         return LATE_NS; /* the next position tells the stream to write them again */
     if (ring->state != ALSA_MOVING)
-        return CLOCK_NEVER;
+        return TIME_NEVER;
     uint64_t due_ns = frames_to_ns(frame - ring->consumed, ring->pcm.rate_hz);
     uint64_t passed_ns = now_ns() - ring->at_ns;
     if (passed_ns >= due_ns)

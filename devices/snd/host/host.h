@@ -3,7 +3,7 @@
  * What a stream asks of a host: the place where its frames go to or come from (a sound card, a
  * file, nowhere, another stream). One struct host per stream, made at start-up, alive until exit.
  *
- *                 open()                write()... start()
+ *                 open(), opened()      write()... start()
  *   create --> [closed] ------> [open] ------------------> [running] <--+
  *                 ^               |                           | stop()  | start()
  *                 +---------------+                           v         |
@@ -24,10 +24,10 @@
  * runs dry (the guest is late), it plays silence or stands still by itself, as suits it; that
  * silence is not counted, and position() stays where it is until there are frames again.
  *
- * Threads. create, finish, destroy: main, with no worker running. open: the device's worker, or if
- * `open_blocks` a thread of its own; but for check no other call on this host happens meanwhile.
- * Everything else: the worker; close also on the thread that resets the device, when the worker is
- * joined. So a host takes no locks. Only open may block, and only if it says so.
+ * Threads. create, finish, destroy: main, with no worker running. Everything else: the worker;
+ * close also on the thread that resets the device, when the worker is joined. So a host takes no
+ * locks. Nothing but create may block: what opens slowly says -EINPROGRESS, and opened() when it is
+ * done.
  *
  * Errors are -errno. A host says in a line of the log, once per occurrence and not once per period,
  * what broke and what it does about it; the stream adds nothing. A stream whose host fails goes on
@@ -36,7 +36,7 @@
  */
 #pragma once
 
-#include "devices/snd/pcm/format.h"
+#include "devices/snd/base/format.h"
 #include "vmm/base/loop.h"
 
 struct host;
@@ -73,23 +73,23 @@ struct host_class {
     const char *name; /* host=NAME */
     const char *help; /* one line */
     bool own_clock;
-    bool open_blocks; /* open() may take longer than a few milliseconds: never on the worker */
-    bool reopens;     /* after a failure a later open() may succeed (a card is plugged in again) */
+    bool reopens; /* after a failure a later open() may succeed (a card is plugged in again) */
 
     /* Allocates, fills `class`, `name`, `caps`. Tells what is wrong in one line that names the
      * option (a file that can't be written, a device that does not exist) and returns -errno. */
     int (*create)(const struct host_setup *setup, struct host **ret_host);
     /* Whether it can do these together; each by itself is within `caps`. SET_PARAMS asks, so this
-     * goes by what create() found: in any state, also while another thread is in open(). NULL: it
-     * always can. */
+     * goes by what create() found, in any state. NULL: it always can. */
     bool (*check)(struct host *host, const struct pcm_params *params);
-    /* In state closed. Accepts NULL. */
+    /* In state closed (perhaps an open() that was taken back is still under way). Accepts NULL. */
     void (*destroy)(struct host *host);
 
-    /* Gets ready for `params` (borrowed for the call), positions at 0. */
+    /* Gets ready for `params` (borrowed for the call), positions at 0. 0: it is open. -EINPROGRESS:
+     * opened() will be called once. Else why it stays closed. */
     int (*open)(struct host *host, const struct pcm_params *params);
-    /* From any state but closed, at once: what was accepted and not consumed may be dropped;
-     * what was consumed is heard or recorded to its end (it may go on after the call). */
+    /* At once, at any time after open(): what was accepted and not consumed may be dropped; what
+     * was consumed is heard or recorded to its end (it may go on after the call). While open() is
+     * in progress it takes that back: opened() is not called any more. */
     void (*close)(struct host *host);
 
     /* Frames begin to move. For playback the stream has written what it has and the host takes;
@@ -126,8 +126,11 @@ struct host {
     struct host_caps caps;
 
     /* Set by the stream before open(). The loop is the worker's: a host may keep watches in it from
-     * start() to stop() or close(), also for `open_blocks` (not in open() itself: wrong thread). */
+     * open() to close(). */
     struct loop *loop;
+    /* To be called when an open() that was in progress has ended: 0, or why it failed. Never from
+     * within a call of the stream's. */
+    void (*opened)(struct host *host, int r);
     /* To be called on the worker when position or room changed: the stream then looks. Never from
      * within a call of the stream's. */
     void (*wake)(struct host *host);

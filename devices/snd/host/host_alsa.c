@@ -12,6 +12,7 @@
  */
 #include "devices/snd/host/alsa_farewell.h"
 #include "devices/snd/host/alsa_guard.h"
+#include "devices/snd/host/alsa_opener.h"
 #include "devices/snd/host/alsa_ring.h"
 #include "vmm/config/opts.h"
 
@@ -33,6 +34,7 @@ struct alsa_host {
     uint32_t channels[PCM_FORMAT_COUNT][PCM_RATE_COUNT];
     int error; /* why the PCM is of no use; 0: it is */
     int said;  /* the error of which the user was told last; 0: none, or it was overcome */
+    struct opener opener;
     struct alsa_ring ring;
     struct alsa_farewell *farewell; /* NULL: no PCM is being closed */
 };
@@ -151,7 +153,8 @@ static bool alsa_check(struct host *host, const struct pcm_params *params)
            (alsa->channels[params->format->code][rate] >> params->channels & 1) != 0;
 }
 
-static int alsa_open(struct host *host, const struct pcm_params *params)
+/* On the opener's thread. */
+static int card_open(struct host *host, const struct pcm_params *params)
 {
     struct alsa_host *alsa = alsa_host(host);
     struct alsa_pcm *pcm = &alsa->ring.pcm;
@@ -181,7 +184,7 @@ static int alsa_open(struct host *host, const struct pcm_params *params)
     return 0;
 }
 
-static void alsa_close(struct host *host)
+static void card_close(struct host *host)
 {
     struct alsa_host *alsa = alsa_host(host);
     uint64_t tail_ns = 0;
@@ -193,11 +196,23 @@ static void alsa_close(struct host *host)
     alsa_farewell_begin(&alsa->ring.pcm, tail_ns, &alsa->farewell);
 }
 
+static int alsa_open(struct host *host, const struct pcm_params *params)
+{
+    return opener_open(&alsa_host(host)->opener, params);
+}
+
+static void alsa_close(struct host *host)
+{
+    opener_close(&alsa_host(host)->opener);
+}
+
 /* Nothing is lost that anybody would miss. */
 static int alsa_finish(struct host *host)
 {
     struct alsa_host *alsa = alsa_host(host);
 
+    if (alsa->opener.state == OPENER_OPENING)
+        return 0; /* it is the opener's */
     if (alsa_farewell_last(&alsa->farewell) < 0)
         log_warn("%s: \"%s\" does not close; it is left alone", host->name, alsa->device);
     return 0;
@@ -208,6 +223,8 @@ static void alsa_destroy(struct host *host)
     if (host == NULL)
         return;
     struct alsa_host *alsa = alsa_host(host);
+    if (!opener_fini(&alsa->opener))
+        return; /* hangs, and with it all that it uses until the process ends */
     (void)alsa_finish(host);
     free(alsa->device);
     free(alsa);
@@ -263,10 +280,13 @@ static int alsa_create(const struct host_setup *setup, struct host **ret_host)
         .device = device,
         .direction = setup->direction,
         .real_time = opts_bool(setup->opts, "rt"),
+        .opener = {.host = &alsa->host, .open = card_open, .close = card_close},
         .ring = {.host = &alsa->host, .device = device},
     };
     alsa_pcm_quiet();
-    int r = probe(alsa, setup);
+    int r = opener_init(&alsa->opener);
+    if (r == 0)
+        r = probe(alsa, setup);
     if (r < 0) {
         alsa_destroy(&alsa->host);
         return r;
@@ -279,7 +299,6 @@ const struct host_class host_alsa = {
     .name = "alsa",
     .help = "a sound card, or any other PCM of ALSA",
     .own_clock = true,
-    .open_blocks = true,
     .reopens = true,
     .create = alsa_create,
     .check = alsa_check,

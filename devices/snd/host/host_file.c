@@ -17,8 +17,8 @@
  */
 #include "devices/snd/host/host.h"
 
+#include "devices/snd/base/wire.h"
 #include "devices/snd/lib/sndfile.h"
-#include "devices/snd/wire.h"
 #include "vmm/config/opts.h"
 
 #include <fcntl.h>

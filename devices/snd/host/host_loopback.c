@@ -12,8 +12,8 @@
  * Both streams belong to one worker, so there is no lock. Both sides must have the same format,
  * rate and channels: who opens second has to follow.
  */
-#include "devices/snd/pcm/clock.h"
-#include "devices/snd/wire.h"
+#include "devices/snd/base/wire.h"
+#include "devices/snd/host/host.h"
 #include "vmm/base/log.h"
 
 #include <string.h>

@@ -2,7 +2,7 @@
 /* host=null: frames vanish, and silence is recorded, at the stream's own pace. See host.h. */
 #include "devices/snd/host/host.h"
 
-#include "devices/snd/wire.h"
+#include "devices/snd/base/wire.h"
 #include "vmm/base/log.h"
 
 struct null_host {

@@ -9,9 +9,9 @@
  */
 #include "devices/snd/host/host.h"
 
+#include "devices/snd/base/wire.h"
 #include "devices/snd/lib/samplerate.h"
 #include "devices/snd/lib/sndfile.h"
-#include "devices/snd/wire.h"
 #include "vmm/base/log.h"
 #include "vmm/config/opts.h"
 

@@ -5,7 +5,7 @@
  */
 #include "devices/snd/host/host.h"
 
-#include "devices/snd/wire.h"
+#include "devices/snd/base/wire.h"
 #include "vmm/base/log.h"
 #include "vmm/config/opts.h"
 

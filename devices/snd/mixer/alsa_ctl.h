@@ -10,7 +10,7 @@
  */
 #pragma once
 
-#include "devices/snd/wire_ctl.h"
+#include "devices/snd/base/wire_ctl.h"
 
 #include <alsa/asoundlib.h>
 

@@ -9,10 +9,10 @@
  */
 #pragma once
 
+#include "devices/snd/base/wire_ctl.h"
 #include "devices/snd/event.h"
 #include "devices/snd/mixer/ctl_host.h"
 #include "devices/snd/mixer/volume.h"
-#include "devices/snd/wire_ctl.h"
 
 struct opts;
 struct snd;

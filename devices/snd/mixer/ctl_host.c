@@ -3,8 +3,8 @@
 #include "devices/snd/mixer/ctl_host.h"
 
 #include "devices/snd/mixer/mixer.h"
-#include "devices/snd/pcm/clock.h"
 #include "devices/snd/snd.h"
+#include "vmm/base/timebase.h"
 
 #include <string.h>
 #include <sys/epoll.h>
@@ -54,7 +54,7 @@ static void answer(struct ctl_host *host, struct ctl_request *request, uint32_t 
 /* Sets the timer to the first request that takes too long. */
 static void arm(struct ctl_host *host)
 {
-    uint64_t end_ns = CLOCK_NEVER;
+    uint64_t end_ns = TIME_NEVER;
 
     for (unsigned i = 0; i < JOBS_MAX; i++)
         if (host->requests[i].is_parked)

@@ -16,7 +16,7 @@
  */
 #pragma once
 
-#include "devices/snd/wire_ctl.h"
+#include "devices/snd/base/wire_ctl.h"
 #include "virtio/queue.h"
 #include "vmm/base/loop.h"
 

@@ -210,7 +210,7 @@ static int host_add(struct snd *snd, const struct opts *opts)
     bool uses_card = false;
 
     for (unsigned i = 0; i < snd->stream_count; i++)
-        uses_card |= snd->streams[i].attach.host->class == &host_alsa;
+        uses_card |= snd->streams[i].host->class == &host_alsa;
     if (opts_has(opts, "mixer"))
         return ctl_host_create(snd, opts_str(opts, "mixer"), &snd->ctls.host);
     if (!uses_card)

@@ -10,8 +10,8 @@
  */
 #pragma once
 
-#include "devices/snd/pcm/format.h"
-#include "devices/snd/wire.h"
+#include "devices/snd/base/format.h"
+#include "devices/snd/base/wire.h"
 
 #define VOLUME_LEVEL_MAX 256 /* 0 dB */
 

@@ -2,48 +2,6 @@
 /* See clock.h. */
 #include "devices/snd/pcm/clock.h"
 
-#include <sys/timerfd.h>
-#include <time.h>
-
-#define SECOND_NS 1000000000ull
-
-static uint64_t monotonic_now_ns(struct timebase *timebase)
-{
-    struct timespec now;
-
-    (void)timebase;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail for this clock */
-    return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
-}
-
-static void monotonic_arm(struct timebase *timebase, int fd, uint64_t deadline_ns)
-{
-    struct itimerspec when = {0}; /* all zero disarms */
-
-    (void)timebase;
-    if (deadline_ns != CLOCK_NEVER) {
-        deadline_ns = MAX(deadline_ns, 1ull);
-        when.it_value.tv_sec = (time_t)(deadline_ns / SECOND_NS);
-        when.it_value.tv_nsec = (long)(deadline_ns % SECOND_NS);
-    }
-    int r = timerfd_settime(fd, TFD_TIMER_ABSTIME, &when, NULL);
-    assert(r == 0); /* a timerfd and a valid time */
-}
-
-struct timebase timebase_monotonic = {.now_ns = monotonic_now_ns, .arm = monotonic_arm};
-
-uint64_t frames_to_ns(uint64_t frames, uint32_t rate_hz)
-{
-    uint64_t rest = frames % rate_hz;
-
-    return frames / rate_hz * SECOND_NS + (rest * SECOND_NS + rate_hz - 1) / rate_hz;
-}
-
-uint64_t ns_to_frames(uint64_t ns, uint32_t rate_hz)
-{
-    return ns / SECOND_NS * rate_hz + ns % SECOND_NS * rate_hz / SECOND_NS;
-}
-
 void clock_init(struct clock *clock, enum clock_kind kind, uint32_t rate_hz, struct host *host)
 {
     assert((kind == CLOCK_KIND_HOST) == (host != NULL));
@@ -88,7 +46,7 @@ uint64_t clock_consumed(const struct clock *clock, uint64_t now_ns, uint64_t lim
 uint64_t clock_when(const struct clock *clock, uint64_t now_ns, uint64_t frame)
 {
     if (!clock->running)
-        return CLOCK_NEVER;
+        return TIME_NEVER;
     if (clock->kind == CLOCK_KIND_TIMER)
         return frame <= clock->anchor_frames
                    ? clock->anchor_ns
@@ -97,7 +55,7 @@ uint64_t clock_when(const struct clock *clock, uint64_t now_ns, uint64_t frame)
         return 0;
     uint64_t left_ns = clock->host->class->remaining_ns(clock->host, frame - clock->host_base);
     /* Not 0: this branch has seen that the frame was not consumed. */
-    return left_ns == CLOCK_NEVER ? CLOCK_NEVER : now_ns + MAX(left_ns, 1ull);
+    return left_ns == TIME_NEVER ? TIME_NEVER : now_ns + MAX(left_ns, 1ull);
 }
 
 void clock_switch(struct clock *clock, uint64_t now_ns, uint64_t limit, enum clock_kind kind,

@@ -12,24 +12,12 @@
  *             +----------+----------+--+---------+---+---->  time
  *             ^ anchor                           ^ new anchor after clock_shift()
  *
- * Time comes from a struct timebase, so that tests need not sleep. Worker thread only.
+ * The time is told with each call. Worker thread only.
  */
 #pragma once
 
 #include "devices/snd/host/host.h"
-
-#define CLOCK_NEVER UINT64_MAX
-
-/* A source of time and wake-ups. */
-struct timebase {
-    /* Nanoseconds of CLOCK_MONOTONIC. */
-    uint64_t (*now_ns)(struct timebase *timebase);
-    /* Makes *fd, a timerfd, readable at `deadline_ns`; 0 is at once, CLOCK_NEVER disarms. */
-    void (*arm)(struct timebase *timebase, int fd, uint64_t deadline_ns);
-};
-
-/* The real one. */
-extern struct timebase timebase_monotonic;
+#include "vmm/base/timebase.h"
 
 enum clock_kind { CLOCK_KIND_TIMER, CLOCK_KIND_FREE, CLOCK_KIND_HOST };
 
@@ -44,11 +32,6 @@ struct clock {
     struct host_position host_position; /* host: at the last clock_look() */
 };
 
-/* Nanoseconds that `frames` frames take, rounded up; exact for any 64-bit count below 2^63 ns. */
-uint64_t frames_to_ns(uint64_t frames, uint32_t rate_hz);
-/* Whole frames in a time. */
-uint64_t ns_to_frames(uint64_t ns, uint32_t rate_hz);
-
 /* Stopped at frame 0. `host` for CLOCK_KIND_HOST only. */
 void clock_init(struct clock *clock, enum clock_kind kind, uint32_t rate_hz, struct host *host);
 
@@ -62,8 +45,8 @@ void clock_stop(struct clock *clock, uint64_t now_ns, uint64_t limit);
 int clock_look(struct clock *clock);
 /* Frames consumed by now, at most `limit`. */
 uint64_t clock_consumed(const struct clock *clock, uint64_t now_ns, uint64_t limit);
-/* When `frame` frames will have been consumed, in the timebase's time. Not after now_ns: they have
- * been. CLOCK_NEVER: the clock stands still, or the host will call. */
+/* When `frame` frames will have been consumed, in the time of `now_ns`. Not after it: they have
+ * been. TIME_NEVER: the clock stands still, or the host will call. */
 uint64_t clock_when(const struct clock *clock, uint64_t now_ns, uint64_t frame);
 
 /* Goes on with another clock from where it stands: the host came or went. */

@@ -27,9 +27,9 @@ static void tap(struct stream *stream, uint64_t first_frame, uint32_t frames)
  * -errno. Without a host they vanish. */
 static ssize_t host_write(struct stream *stream, uint32_t count)
 {
-    struct host *host = stream->attach.host;
+    struct host *host = stream->host;
 
-    if (!attach_is_open(&stream->attach))
+    if (stream->host_state != HOST_OPEN)
         return count;
     return host->class->write(host, stream->snd->scratch, count);
 }
@@ -37,9 +37,9 @@ static ssize_t host_write(struct stream *stream, uint32_t count)
 /* The same the other way; without a host there is silence. */
 static ssize_t host_read(struct stream *stream, uint32_t count)
 {
-    struct host *host = stream->attach.host;
+    struct host *host = stream->host;
 
-    if (attach_is_open(&stream->attach))
+    if (stream->host_state == HOST_OPEN)
         return host->class->read(host, stream->snd->scratch, count);
     pcm_silence(stream->params.format, stream->snd->scratch,
                 (size_t)count * stream->params.channels);
@@ -103,7 +103,7 @@ static bool move(struct stream *stream, struct message *message, uint32_t frames
 {
     while (frames > 0) {
         uint32_t count = MIN(frames, SND_SCRATCH_BYTES / stream->params.frame_bytes);
-        stream->attach.host->due_ns = due_now(stream, stream->moved_frames + count);
+        stream->host->due_ns = due_now(stream, stream->moved_frames + count);
         ssize_t moved = stream_is_output(stream) ? piece_out(stream, message, count)
                                                  : piece_in(stream, message, count);
         if (moved < 0) {

@@ -8,7 +8,6 @@
 #include "devices/snd/snd.h"
 
 #include <sys/epoll.h>
-#include <sys/timerfd.h>
 
 /* How often an absent host is tried again. */
 #define STREAM_RETRY_NS 1000000000ull
@@ -52,7 +51,7 @@ static void timer_ready(struct watch *watch, uint32_t epoll_events)
     stream->dirty = true;
     snd_serve(stream->snd, stream->vq);
     if (stream->armed_ns == 0)
-        stream_arm(stream, CLOCK_NEVER);
+        stream_arm(stream, TIME_NEVER);
 }
 
 static void host_wake(struct host *host)
@@ -68,44 +67,48 @@ static void host_catch_up(struct host *host, uint64_t at_ns)
     stream_catch_up(host->wake_ctx, at_ns);
 }
 
-static void host_opened(struct attach *attach, int r);
+static void host_opened(struct host *host, int r);
 
 int stream_init(struct stream *stream, struct snd *snd)
 {
     stream->snd = snd;
     stream->newest_next = &stream->oldest;
-    stream->retry_ns = stream->armed_ns = CLOCK_NEVER;
-    stream->attach.opened = host_opened;
-    stream->attach.host->wake = host_wake;
-    stream->attach.host->catch_up = host_catch_up;
-    stream->attach.host->wake_ctx = stream;
+    stream->retry_ns = stream->armed_ns = TIME_NEVER;
+    stream->host->opened = host_opened;
+    stream->host->wake = host_wake;
+    stream->host->catch_up = host_catch_up;
+    stream->host->wake_ctx = stream;
     stream->timer.ready = timer_ready;
-    stream->timer.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (stream->timer.fd < 0)
-        return -errno;
-    return attach_init(&stream->attach);
+    stream->timer.fd = timebase_timer();
+    return MIN(stream->timer.fd, 0);
+}
+
+static void close_host(struct stream *stream)
+{
+    if (stream->host_state != HOST_CLOSED)
+        stream->host->class->close(stream->host);
+    stream->host_state = HOST_CLOSED;
 }
 
 void stream_fini(struct stream *stream)
 {
-    attach_fini(&stream->attach);
+    if (stream->host != NULL)
+        stream->host->class->destroy(stream->host);
     ear_fini(&stream->ear);
     fd_close(&stream->timer.fd);
 }
 
 int stream_activate(struct stream *stream)
 {
-    struct loop *loop = &stream->snd->dev.worker.loop;
-    int r = loop_add(loop, &stream->timer, EPOLLIN);
-
-    return r < 0 ? r : attach_activate(&stream->attach, loop);
+    stream->host->loop = &stream->snd->dev.worker.loop;
+    return loop_add(stream->host->loop, &stream->timer, EPOLLIN);
 }
 
 void stream_reset(struct stream *stream)
 {
-    stream_arm(stream, CLOCK_NEVER);
+    stream_arm(stream, TIME_NEVER);
     loop_remove(&stream->timer);
-    attach_reset(&stream->attach);
+    close_host(stream);
     stream->oldest = NULL; /* the device puts all messages back */
     stream->newest_next = &stream->oldest;
     stream->is_parked = false;
@@ -115,17 +118,30 @@ void stream_reset(struct stream *stream)
 
 /* -- the host comes and goes -- */
 
+/* 0: it is open. -EINPROGRESS: host_opened() will be called. Else why it can't be. */
+static int open_host(struct stream *stream)
+{
+    if (stream->host_state == HOST_OPEN)
+        return 0;
+    if (stream->host_state == HOST_OPENING)
+        return -EINPROGRESS;
+    int r = stream->host->class->open(stream->host, &stream->params);
+    if (r == 0 || r == -EINPROGRESS)
+        stream->host_state = r == 0 ? HOST_OPEN : HOST_OPENING;
+    return r;
+}
+
 /* The clock that the stream has with, or without, its host. */
 static enum clock_kind kind_now(const struct stream *stream)
 {
-    bool without = stream->clock_kind == CLOCK_KIND_HOST && !attach_is_open(&stream->attach);
+    bool without = stream->clock_kind == CLOCK_KIND_HOST && stream->host_state != HOST_OPEN;
 
     return without ? CLOCK_KIND_TIMER : stream->clock_kind;
 }
 
 static struct host *clock_host(const struct stream *stream)
 {
-    return kind_now(stream) == CLOCK_KIND_HOST ? stream->attach.host : NULL;
+    return kind_now(stream) == CLOCK_KIND_HOST ? stream->host : NULL;
 }
 
 /* Goes on by the clock that there is now, from the frame that is reached. */
@@ -138,38 +154,39 @@ static void switch_clock(struct stream *stream)
 
 void stream_lose_host(struct stream *stream)
 {
-    if (!attach_is_open(&stream->attach))
+    if (stream->host_state != HOST_OPEN)
         return;
-    attach_close(&stream->attach);
+    close_host(stream);
     switch_clock(stream);
-    if (stream->attach.host->class->reopens)
+    if (stream->host->class->reopens)
         stream->retry_ns = snd_now_ns(stream->snd) + STREAM_RETRY_NS;
 }
 
 /* The host is there in the middle of a stream. */
 static void host_return(struct stream *stream)
 {
-    const struct host_class *class = stream->attach.host->class;
+    const struct host_class *class = stream->host->class;
 
     switch_clock(stream);
     if (stream->state != STREAM_RUNNING)
         return;
     stream_move_ahead(stream);
-    if (class->start != NULL && class->start(stream->attach.host) < 0)
+    if (class->start != NULL && class->start(stream->host) < 0)
         stream_lose_host(stream);
 }
 
 static void prepare_end(struct stream *stream, int r);
 
-static void host_opened(struct attach *attach, int r)
+static void host_opened(struct host *host, int r)
 {
-    struct stream *stream = container_of(attach, struct stream, attach);
+    struct stream *stream = host->wake_ctx;
 
+    stream->host_state = r < 0 ? HOST_CLOSED : HOST_OPEN;
     if (stream->is_parked)
         prepare_end(stream, r);
     else if (r == 0)
         host_return(stream);
-    else if (attach->host->class->reopens)
+    else if (host->class->reopens)
         stream->retry_ns = snd_now_ns(stream->snd) + STREAM_RETRY_NS;
     stream->dirty = true;
     snd_serve(stream->snd, stream->vq);
@@ -179,8 +196,8 @@ void stream_retry_host(struct stream *stream, uint64_t now)
 {
     if (now < stream->retry_ns)
         return;
-    stream->retry_ns = CLOCK_NEVER;
-    int r = attach_open(&stream->attach, &stream->params);
+    stream->retry_ns = TIME_NEVER;
+    int r = open_host(stream);
     if (r == 0)
         host_return(stream);
     else if (r != -EINPROGRESS)
@@ -190,7 +207,7 @@ void stream_retry_host(struct stream *stream, uint64_t now)
 /* Is the guest served while the host is away? */
 static bool goes_on_without(const struct stream *stream)
 {
-    return !stream->fail_when_absent && stream->attach.host->class->reopens;
+    return !stream->fail_when_absent && stream->host->class->reopens;
 }
 
 /* It failed in a command (r), which fails with it; but not if the guest is to be served without a
@@ -209,7 +226,7 @@ static void unpark(struct stream *stream);
 static uint32_t params_check(const struct stream *stream, const struct wire_pcm_params *wire,
                              struct pcm_params *ret_params)
 {
-    struct host *host = stream->attach.host;
+    struct host *host = stream->host;
     const struct pcm_format *format = pcm_format_by_code(wire->format);
     uint32_t rate_hz = pcm_rate_hz(wire->rate);
     uint32_t buffer_bytes = from_le32(wire->buffer_bytes);
@@ -261,7 +278,7 @@ uint32_t stream_set_params(struct stream *stream, const struct wire_pcm_params *
         return status;
     snd_take_messages(stream->snd, stream->vq);
     stream_flush(stream, VIRTIO_SND_S_IO_ERR); /* SND-40 */
-    attach_close(&stream->attach);
+    close_host(stream);
     stream->params = params;
     stream->features = from_le32(wire->features);
     stream->state = (enum stream_state)next;
@@ -292,7 +309,7 @@ static uint32_t prepare_status(struct stream *stream, int r)
     stream->submitted_frames = stream->moved_frames = stream->tapped_frames = 0;
     stream->completed_ns = stream->fault_end_frame = stream->fault_stall_end_ns = 0;
     stream->fault_dries = false;
-    stream->retry_ns = gone ? snd_now_ns(stream->snd) + STREAM_RETRY_NS : CLOCK_NEVER;
+    stream->retry_ns = gone ? snd_now_ns(stream->snd) + STREAM_RETRY_NS : TIME_NEVER;
     stream->state = STREAM_PREPARED;
     return VIRTIO_SND_S_OK;
 }
@@ -311,7 +328,7 @@ static void unpark(struct stream *stream)
         return;
     log_guest(&stream->snd->dev.log_limit,
               "%s: host=%s is slow to open; the guest goes on, to be heard when it is there",
-              stream->name, stream->attach.host->class->name);
+              stream->name, stream->host->class->name);
     prepare_end(stream, -EINPROGRESS);
 }
 
@@ -327,9 +344,7 @@ static uint32_t stream_prepare(struct stream *stream, const struct chain *req)
 {
     snd_take_messages(stream->snd, stream->vq); /* those were meant to be discarded too */
     stream_flush(stream, VIRTIO_SND_S_IO_ERR);  /* SND-44 */
-    if (attach_is_open(&stream->attach))
-        return prepare_status(stream, 0);
-    int r = attach_open(&stream->attach, &stream->params);
+    int r = open_host(stream);
     if (r != -EINPROGRESS)
         return prepare_status(stream, r);
     stream->parked = *req;
@@ -343,15 +358,15 @@ static uint32_t stream_prepare(struct stream *stream, const struct chain *req)
 
 static int stream_start(struct stream *stream)
 {
-    const struct host_class *class = stream->attach.host->class;
+    const struct host_class *class = stream->host->class;
     int r = 0;
 
     snd_take_messages(stream->snd, stream->vq);
     stream_move_ahead(stream);
     uint64_t now = snd_now_ns(stream->snd);
-    stream->attach.host->due_ns = now;
-    if (attach_is_open(&stream->attach) && class->start != NULL)
-        r = class->start(stream->attach.host);
+    stream->host->due_ns = now;
+    if (stream->host_state == HOST_OPEN && class->start != NULL)
+        r = class->start(stream->host);
     if (r < 0) {
         r = lost_in_command(stream, r);
         now = snd_now_ns(stream->snd); /* it may have taken its time to fail */
@@ -366,7 +381,7 @@ static int stream_start(struct stream *stream)
 
 static int stream_stop(struct stream *stream)
 {
-    const struct host_class *class = stream->attach.host->class;
+    const struct host_class *class = stream->host->class;
     int r = 0;
 
     snd_take_messages(stream->snd, stream->vq);
@@ -374,8 +389,8 @@ static int stream_stop(struct stream *stream)
     uint64_t now = snd_now_ns(stream->snd);
     if (stream->clock.kind != CLOCK_KIND_HOST)
         stream_catch_up(stream, now); /* and what is not, in part */
-    if (attach_is_open(&stream->attach) && class->stop != NULL)
-        r = class->stop(stream->attach.host);
+    if (stream->host_state == HOST_OPEN && class->stop != NULL)
+        r = class->stop(stream->host);
     if (r == 0)
         r = clock_look(&stream->clock);
     if (r < 0)
@@ -384,7 +399,7 @@ static int stream_stop(struct stream *stream)
         return r;
     clock_stop(&stream->clock, now, stream->submitted_frames);
     stream_seek_back(stream);
-    stream_arm(stream, CLOCK_NEVER);
+    stream_arm(stream, TIME_NEVER);
     return 0;
 }
 
@@ -392,7 +407,7 @@ static int stream_release(struct stream *stream)
 {
     snd_take_messages(stream->snd, stream->vq); /* SND-48: the two rings are not ordered */
     stream_flush(stream, VIRTIO_SND_S_OK);
-    attach_close(&stream->attach);
+    close_host(stream);
     return 0;
 }
 

@@ -25,11 +25,11 @@
  */
 #pragma once
 
+#include "devices/snd/base/wire.h"
 #include "devices/snd/hear/ear.h"
-#include "devices/snd/host/attach.h"
+#include "devices/snd/host/host.h"
 #include "devices/snd/pcm/clock.h"
 #include "devices/snd/pcm/fault.h"
-#include "devices/snd/wire.h"
 #include "virtio/queue.h"
 
 struct snd;
@@ -89,13 +89,16 @@ struct stream_counts {
     uint64_t late[STREAM_LATE_BINS]; /* completions by lateness; bin n: below 2^n us */
 };
 
+enum host_state { HOST_CLOSED, HOST_OPENING, HOST_OPEN };
+
 struct stream {
     struct snd *snd;
     unsigned id;
     char name[32]; /* "snd0 out1" */
     struct wire_pcm_info info;
-    struct virtq *vq;           /* tx or rx */
-    struct attach attach;       /* the host */
+    struct virtq *vq;  /* tx or rx */
+    struct host *host; /* owned */
+    enum host_state host_state;
     enum clock_kind clock_kind; /* while the host is there */
     uint64_t period_min_ns;     /* shorter ones are refused, as are */
     uint64_t buffer_max_ns;     /* longer ones */
@@ -107,8 +110,8 @@ struct stream {
 
     struct clock clock;
     struct watch timer;  /* timerfd */
-    uint64_t armed_ns;   /* what it is set to; CLOCK_NEVER: not at all */
-    uint64_t retry_ns;   /* absent host: when to try again; CLOCK_NEVER: not */
+    uint64_t armed_ns;   /* what it is set to; TIME_NEVER: not at all */
+    uint64_t retry_ns;   /* absent host: when to try again; TIME_NEVER: not */
     struct chain parked; /* a PREPARE that waits for the host, if is_parked */
     bool is_parked;
     uint64_t park_end_ns;
@@ -138,7 +141,7 @@ static inline bool stream_is_output(const struct stream *stream)
     return stream->info.direction == VIRTIO_SND_D_OUTPUT;
 }
 
-/* Main. `stream` is zeroed; vq, name, info, attach.host and clock_kind are set. */
+/* Main. `stream` is zeroed; vq, name, info, host and clock_kind are set. */
 int stream_init(struct stream *stream, struct snd *snd);
 /* Main. Accepts what a failed init left. Destroys the host. */
 void stream_fini(struct stream *stream);

@@ -19,8 +19,6 @@
 #include "devices/snd/pcm/move.h"
 #include "devices/snd/snd.h"
 
-#define MS_NS 1000000ull
-
 /* -- taking messages in -- */
 
 /* Bytes of frames in a message that has just come; 0 if it has no whole number of them. */
@@ -233,7 +231,7 @@ static void run_dry(struct stream *stream)
 
 static uint32_t status_of(const struct stream *stream, const struct message *message)
 {
-    bool absent = stream->fail_when_absent && !attach_is_open(&stream->attach);
+    bool absent = stream->fail_when_absent && stream->host_state != HOST_OPEN;
 
     return absent || fault_is(message->fault, FAULT_IO_ERR) ? VIRTIO_SND_S_IO_ERR : VIRTIO_SND_S_OK;
 }
@@ -280,7 +278,7 @@ static void look_and_move(struct stream *stream)
 void stream_serve(struct stream *stream)
 {
     uint64_t now = snd_now_ns(stream->snd);
-    uint64_t next = CLOCK_NEVER;
+    uint64_t next = TIME_NEVER;
 
     if (stream->state != STREAM_RUNNING) {
         stream_idle(stream, now);

@@ -37,7 +37,7 @@ static void sim_arm(struct timebase *timebase, int fd, uint64_t deadline_ns)
     const struct itimerspec off = {0};
 
     must(fd < RIG_TIMERS_MAX);
-    rig->deadline_ns[fd] = deadline_ns == CLOCK_NEVER ? 0 : MAX(deadline_ns, 1ull);
+    rig->deadline_ns[fd] = deadline_ns == TIME_NEVER ? 0 : MAX(deadline_ns, 1ull);
     (void)timerfd_settime(fd, 0, &off, NULL); /* takes back an expiration not yet seen */
 }
 

@@ -89,7 +89,7 @@ START_TEST(card_starts_with_start_and_not_before)
     ck_assert_int_eq(player_write(&player, BUFFER), BUFFER);
     player_check(&player, 0, BUFFER);
     ck_assert_uint_eq(fake_card.starts, 0);
-    ck_assert_uint_eq(player_remaining(&player, PERIOD), CLOCK_NEVER);
+    ck_assert_uint_eq(player_remaining(&player, PERIOD), TIME_NEVER);
     ck_assert_int_eq(player_start(&player), 0);
     ck_assert_uint_eq(fake_card.starts, 1);
 }
@@ -230,7 +230,7 @@ START_TEST(pause_freezes_the_card_and_start_goes_on)
     ck_assert(!fake_card.running);
     fake_card_run(100);
     player_check(&player, 100, 2 * PERIOD);
-    ck_assert_uint_eq(player_remaining(&player, PERIOD), CLOCK_NEVER);
+    ck_assert_uint_eq(player_remaining(&player, PERIOD), TIME_NEVER);
     /* The guest may queue more meanwhile. */
     ck_assert_int_eq(player_write(&player, PERIOD), PERIOD);
     ck_assert(!fake_card.running);

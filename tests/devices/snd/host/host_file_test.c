@@ -593,7 +593,7 @@ START_TEST(full_disk_ends_the_recording_and_not_the_guest)
     ck_assert(capture_is_one_error(said));
     ck_assert_int_eq(virtio_finish(rig.dev), -EFBIG);
     /* 112 bytes of header: 2472 frames fit. */
-    ck_assert_uint_eq(rig.snd->streams[0].attach.host->lost_frames, 4800 - 2472);
+    ck_assert_uint_eq(rig.snd->streams[0].host->lost_frames, 4800 - 2472);
     rig_end(&rig);
 
     (void)sf_close(reopen("full.wav", &info));

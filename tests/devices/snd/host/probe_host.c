@@ -14,15 +14,10 @@ static int probe_open(struct host *host, const struct pcm_params *params)
 {
     struct probe *probe = probe_of(host);
 
-    if (probe->class.open_blocks)
-        while (sem_wait(&probe->open_gate) < 0)
-            continue;
     probe->opens++;
-    if (probe->open_result < 0)
-        return probe->open_result;
     probe->frame_bytes = params->frame_bytes;
     probe->consumed = probe->accepted = 0;
-    return 0;
+    return probe->open_result;
 }
 
 static void probe_close(struct host *host)
@@ -113,18 +108,16 @@ void probe_install(struct probe *probe, struct rig *rig, unsigned stream_index, 
         .capacity = 480,
     };
     ck_assert_ptr_nonnull(probe->got);
-    ck_assert_int_eq(sem_init(&probe->open_gate, 0, 0), 0);
-    struct host *old = stream->attach.host;
+    struct host *old = stream->host;
     probe->host = *old;
     probe->host.class = &probe->class;
     old->class->destroy(old);
-    stream->attach.host = &probe->host;
+    stream->host = &probe->host;
     if (own_clock)
         stream->clock_kind = CLOCK_KIND_HOST;
 }
 
 void probe_fini(struct probe *probe)
 {
-    (void)sem_destroy(&probe->open_gate);
     free(probe->got);
 }

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A host for tests: remembers what it was given, and does as it is told: fails, blocks, is full, or
- * has a clock that the test sets. Put in place of a stream's host by probe_install().
+ * A host for tests: remembers what it was given, and does as it is told: fails, is slow, is full,
+ * or has a clock that the test sets. Put in place of a stream's host by probe_install().
  */
 #pragma once
 
 #include "tests/devices/snd/sound_rig.h"
-
-#include <semaphore.h>
 
 #define PROBE_FRAMES_MAX 100000
 
@@ -22,7 +20,6 @@ struct probe {
     uint8_t next_sample; /* what read() gives: bytes counting up */
 
     int open_result, start_result, stop_result, write_result, position_result;
-    sem_t open_gate; /* open() waits for it if class.open_blocks */
 
     /* With a clock: set by the test. */
     uint64_t consumed, accepted, capacity;

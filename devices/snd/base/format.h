@@ -42,6 +42,11 @@ uint32_t pcm_rate_hz(unsigned code);
 /* VIRTIO_SND_PCM_RATE_*, or -ENOENT. */
 int pcm_rate_by_hz(uint32_t rate_hz);
 
+/* Nanoseconds that `frames` frames take, rounded up; exact for any 64-bit count below 2^63 ns. */
+uint64_t frames_to_ns(uint64_t frames, uint32_t rate_hz);
+/* Whole frames in a time. */
+uint64_t ns_to_frames(uint64_t ns, uint32_t rate_hz);
+
 /* Writes `samples` samples of silence. */
 void pcm_silence(const struct pcm_format *format, void *ret_buf, size_t samples);
 

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "devices/snd/wire.h"
+#include "devices/snd/base/wire.h"
 
 #define WIRE_F_CTLS 0 /* feature bit: the card has control elements */
 

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Tests of devices/snd/host/attach.c, and of streams whose host has a clock, is slow, or goes away.
- */
+/* Tests of devices/snd/pcm: streams whose host has a clock, is slow, or goes away. */
 #include "tests/capture.h"
 #include "tests/devices/snd/host/probe_fixture.h"
 
-#include <poll.h>
 #include <string.h>
 
 /* Sends a 10 ms period whose every sample is `value`. */
@@ -363,19 +361,17 @@ static gpa_t prepare_begin(void)
     return rig_ask(&rig, request, 8);
 }
 
-/* Lets the thread get through and waits for its end. */
-static void open_gate(void)
-{
-    struct pollfd pollfd = {.fd = rig.snd->streams[0].attach.done.fd, .events = POLLIN};
-
-    ck_assert_int_eq(sem_post(&probe.open_gate), 0);
-    ck_assert_int_eq(poll(&pollfd, 1, 5000), 1);
-}
-
 static void set_up_slow(void)
 {
     set_up("host=null,streams=2", true);
-    probe.class.open_blocks = true;
+    probe.open_result = -EINPROGRESS;
+}
+
+/* The host has been opened by now, or has not. */
+static void opened(int r)
+{
+    probe.host.opened(&probe.host, r);
+    rig_step(&rig);
 }
 
 /* proves: SND-11 */
@@ -388,8 +384,7 @@ START_TEST(slow_open_delays_its_own_answer_only)
     gpa_t reply = prepare_begin();
     ck_assert(!fake_used(ring, &id, &used));
     rig_prepare(&rig, 1); /* answered at once */
-    open_gate();
-    rig_step(&rig);
+    opened(0);
     ck_assert(fake_used(ring, &id, &used));
     ck_assert_uint_eq(used, 4);
     ck_assert_uint_eq(rig_load32(&rig, reply), RIG_OK);
@@ -406,10 +401,8 @@ START_TEST(failing_slow_open_is_told)
     uint32_t id, used;
 
     set_up_slow();
-    probe.open_result = -EBUSY;
     gpa_t reply = prepare_begin();
-    open_gate();
-    rig_step(&rig);
+    opened(-EBUSY);
     ck_assert(fake_used(&rig.drv.ring[RIG_CONTROL], &id, &used));
     ck_assert_uint_eq(rig_load32(&rig, reply), RIG_IO_ERR);
     ck_assert_int_eq(rig.snd->streams[0].state, STREAM_PARAMS);
@@ -440,8 +433,7 @@ START_TEST(hanging_open_is_answered_in_time_and_heard_later)
     ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 1);
     ck_assert_uint_eq(probe.got_frames, 0);
     rig_advance(&rig, 5 * RIG_MS);
-    open_gate();
-    rig_step(&rig);
+    opened(0);
     ck_assert_uint_eq(probe.starts, 1);
     ck_assert_uint_eq(probe.accepted, 480);
     ck_assert_int_eq(got(0), 1); /* from the middle of the second period on */
@@ -469,73 +461,72 @@ START_TEST(another_command_ends_the_wait)
     ck_assert_uint_eq(rig_load32(&rig, reply), RIG_OK);
     ck_assert_uint_eq(rig_load32(&rig, out), RIG_OK);
     ck_assert_int_eq(rig.snd->streams[0].state, STREAM_RELEASED);
-    open_gate();
-    rig_step(&rig);
     ck_assert_uint_eq(probe.opens, 1);
     ck_assert_uint_eq(probe.closes, 1); /* nobody wants it any more */
-    ck_assert_int_eq(rig.snd->streams[0].attach.state, ATTACH_CLOSED);
     tear_down();
 }
 END_TEST
 
-START_TEST(reset_does_not_wait_for_a_hanging_open)
+START_TEST(second_prepare_waits_for_the_same_open)
 {
+    struct capture capture;
     uint32_t id, used;
 
     set_up_slow();
-    (void)prepare_begin();
-    rig_restart(&rig);
-    gpa_t reply = prepare_begin(); /* while the first is still under way */
-    ck_assert(!fake_used(&rig.drv.ring[RIG_CONTROL], &id, &used));
-    open_gate();
-    rig_step(&rig);
-    ck_assert(fake_used(&rig.drv.ring[RIG_CONTROL], &id, &used));
-    ck_assert_uint_eq(rig_load32(&rig, reply), RIG_OK);
-    ck_assert_uint_eq(probe.opens, 1); /* same parameters: it will do */
-    tear_down();
-}
-END_TEST
-
-START_TEST(what_was_opened_for_other_parameters_is_opened_again)
-{
-    uint32_t id, used;
-
-    set_up_slow();
-    (void)prepare_begin();
-    rig_restart(&rig);
+    gpa_t first = prepare_begin();
     const le32 request[] = {to_le32(RIG_PREPARE), to_le32(0)};
-    ck_assert_uint_eq(rig_set_params(&rig, 0, 3840, 1920, 2, RIG_S32, RIG_44100), RIG_OK);
-    gpa_t out = rig_ask(&rig, request, 8);
-    open_gate();
-    rig_step(&rig);
-    ck_assert(!fake_used(&rig.drv.ring[RIG_CONTROL], &id, &used));
-    open_gate();
-    rig_step(&rig);
+    capture_start(&capture);
+    gpa_t second = rig_ask(&rig, request, 8);
+    (void)capture_end(&capture);
     ck_assert(fake_used(&rig.drv.ring[RIG_CONTROL], &id, &used));
-    ck_assert_uint_eq(rig_load32(&rig, out), RIG_OK);
-    ck_assert_uint_eq(probe.frame_bytes, 8);
-    ck_assert_uint_eq(probe.opens, 2);
-    ck_assert_uint_eq(probe.closes, 1);
+    ck_assert_uint_eq(rig_load32(&rig, first), RIG_OK);
+    ck_assert(!fake_used(&rig.drv.ring[RIG_CONTROL], &id, &used));
+    opened(0);
+    ck_assert_uint_eq(rig_load32(&rig, second), RIG_OK);
+    ck_assert_uint_eq(probe.opens, 1);
     tear_down();
 }
 END_TEST
 
-START_TEST(end_while_opening_waits_and_closes)
+START_TEST(new_parameters_take_a_slow_open_back)
 {
+    struct capture capture;
+    uint32_t id, used;
+
     set_up_slow();
     (void)prepare_begin();
-    ck_assert_int_eq(sem_post(&probe.open_gate), 0);
-    rig_end(&rig);
-    ck_assert_uint_eq(probe.opens, 1);
+    capture_start(&capture);
+    rig_advance(&rig, 500 * RIG_MS);
+    (void)capture_end(&capture);
+    ck_assert(fake_used(&rig.drv.ring[RIG_CONTROL], &id, &used));
+    ck_assert_uint_eq(rig_set_params(&rig, 0, 3840, 1920, 2, RIG_S32, RIG_44100), RIG_OK);
     ck_assert_uint_eq(probe.closes, 1);
-    probe_fini(&probe);
+    probe.open_result = 0;
+    command(RIG_PREPARE);
+    ck_assert_uint_eq(probe.opens, 2);
+    ck_assert_uint_eq(probe.frame_bytes, 8);
+    tear_down();
 }
 END_TEST
 
-Suite *attach_suite(void);
-Suite *attach_suite(void)
+START_TEST(reset_takes_a_slow_open_back)
 {
-    Suite *suite = suite_create("snd/attach");
+    set_up_slow();
+    (void)prepare_begin();
+    rig_restart(&rig);
+    ck_assert_uint_eq(probe.closes, 1);
+    gpa_t reply = prepare_begin();
+    opened(0);
+    ck_assert_uint_eq(rig_load32(&rig, reply), RIG_OK);
+    ck_assert_uint_eq(probe.opens, 2);
+    tear_down();
+}
+END_TEST
+
+Suite *stream_host_suite(void);
+Suite *stream_host_suite(void)
+{
+    Suite *suite = suite_create("snd/stream_host");
     TCase *clock = tcase_create("clock");
     TCase *gone = tcase_create("gone");
     TCase *slow = tcase_create("slow");
@@ -557,9 +548,9 @@ Suite *attach_suite(void)
     tcase_add_test(slow, failing_slow_open_is_told);
     tcase_add_test(slow, hanging_open_is_answered_in_time_and_heard_later);
     tcase_add_test(slow, another_command_ends_the_wait);
-    tcase_add_test(slow, reset_does_not_wait_for_a_hanging_open);
-    tcase_add_test(slow, what_was_opened_for_other_parameters_is_opened_again);
-    tcase_add_test(slow, end_while_opening_waits_and_closes);
+    tcase_add_test(slow, second_prepare_waits_for_the_same_open);
+    tcase_add_test(slow, new_parameters_take_a_slow_open_back);
+    tcase_add_test(slow, reset_takes_a_slow_open_back);
     suite_add_tcase(suite, clock);
     suite_add_tcase(suite, gone);
     suite_add_tcase(suite, slow);

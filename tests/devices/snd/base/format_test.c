@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Tests of devices/snd/pcm/format.c: the tables against the specification, ALSA and libsndfile. */
-#include "devices/snd/pcm/format.h"
+/* Tests of devices/snd/base/format.c: the tables against the specification, ALSA and libsndfile. */
+#include "devices/snd/base/format.h"
+#include "vmm/base/timebase.h"
 
 #include <alsa/asoundlib.h>
 #include <check.h>
@@ -113,6 +114,20 @@ START_TEST(sample_reads_as_its_number)
 }
 END_TEST
 
+START_TEST(frames_and_times_convert_exactly)
+{
+    ck_assert_uint_eq(frames_to_ns(0, 44100), 0);
+    ck_assert_uint_eq(frames_to_ns(441, 44100), 10000000);
+    ck_assert_uint_eq(frames_to_ns(1, 44100), 22676); /* 22675.7 */
+    ck_assert_uint_eq(frames_to_ns(1, 48000), 20834); /* 20833.3 */
+    ck_assert_uint_eq(ns_to_frames(20833, 48000), 0);
+    ck_assert_uint_eq(ns_to_frames(20834, 48000), 1);
+    /* A hundred years at the highest rate. */
+    ck_assert_uint_eq(frames_to_ns(1211846400000000ull, 384000), 3155850000ull * SECOND_NS);
+    ck_assert_uint_eq(ns_to_frames(3155850000ull * SECOND_NS, 384000), 1211846400000000ull);
+}
+END_TEST
+
 Suite *format_suite(void);
 Suite *format_suite(void)
 {
@@ -125,6 +140,7 @@ Suite *format_suite(void)
     tcase_add_test(tcase, formats_without_frames_or_names_have_no_row);
     tcase_add_test(tcase, rates_match_the_specification);
     tcase_add_loop_test(tcase, sample_reads_as_its_number, 0, ARRAY_SIZE(numbers));
+    tcase_add_test(tcase, frames_and_times_convert_exactly);
     suite_add_tcase(suite, tcase);
     return suite;
 }

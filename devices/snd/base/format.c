@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* See format.h: the one table of formats and the one of rates. No state. */
-#include "devices/snd/pcm/format.h"
+#include "devices/snd/base/format.h"
+
+#include "vmm/base/timebase.h"
 
 #include <alsa/asoundlib.h>
 #include <linux/virtio_snd.h>
@@ -87,6 +89,18 @@ int pcm_rate_by_hz(uint32_t rate_hz)
         if (rates_hz[i] == rate_hz)
             return i;
     return -ENOENT;
+}
+
+uint64_t frames_to_ns(uint64_t frames, uint32_t rate_hz)
+{
+    uint64_t rest = frames % rate_hz;
+
+    return frames / rate_hz * SECOND_NS + (rest * SECOND_NS + rate_hz - 1) / rate_hz;
+}
+
+uint64_t ns_to_frames(uint64_t ns, uint32_t rate_hz)
+{
+    return ns / SECOND_NS * rate_hz + ns % SECOND_NS * rate_hz / SECOND_NS;
 }
 
 void pcm_silence(const struct pcm_format *format, void *ret_buf, size_t samples)

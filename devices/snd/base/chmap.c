@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* See chmap.h: ALSA's usual layouts, filled up. */
-#include "devices/snd/chmap.h"
+#include "devices/snd/base/chmap.h"
 
 #include <linux/virtio_snd.h>
 
