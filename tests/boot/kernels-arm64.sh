@@ -45,7 +45,6 @@ on_other_host() {
     export "${fewer[@]}"
     boot "${@:2}"
     unset "${fewer[@]%%=*}"
-    [ "$(wc -l <errors)" = 1 ] || fail "not one line"
 }
 no_gic() {
     on_other_host FEWER_GICS=2,3 -- 1 "$guests/$stock/vmlinuz"
@@ -61,7 +60,6 @@ memory_beyond_addresses() {
 wrong() {
     boot 1 "$1"
     grep -q "$2" errors
-    [ "$(wc -l <errors)" = 1 ] || fail "not one line"
 }
 x86_kernel() { wrong "$made/bzImage" 'an x86_64 bzImage; this is an arm64 host'; }
 

@@ -129,7 +129,6 @@ disk_full() {
         --snd host=file,path=small/tone.wav "$guests/$stock/vmlinuz"
     done_job tone
     grep -q 'small/tone.wav.*No space left' errors || fail "the loss was not told"
-    [ "$(wc -l <errors)" = 1 ] || fail "not one line"
     read -r at size < <(wav_chunk small/tone.wav data)
     ((size >= 150000 && size <= 204800)) || fail "$size bytes are recorded"
     prefix_of_tone small/tone.wav
