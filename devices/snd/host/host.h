@@ -37,6 +37,7 @@
 #pragma once
 
 #include "devices/snd/base/format.h"
+#include "vmm/base/log.h"
 #include "vmm/base/loop.h"
 
 struct host;
@@ -142,6 +143,9 @@ struct host {
      * start(): now. */
     uint64_t due_ns;
     void *wake_ctx; /* the stream */
+
+    /* For all lines that a guest provokes, of this host: log_guest(). */
+    struct log_limit log_limit;
 
     /* Told in reports; the host counts, on the worker. */
     uint64_t xruns;       /* times the host ran dry or over although the stream was not to blame */

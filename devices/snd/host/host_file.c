@@ -13,7 +13,8 @@
  * before can be read without.
  *
  * When the disk is full the recording ends with its last whole frame; the guest plays on. Two
- * recordings into one file are refused by a lock.
+ * recordings into one file are refused by a lock. A take that cannot be fails its PREPARE, and the
+ * one before it can go on. Later takes are made through a descriptor of the folder.
  */
 #include "devices/snd/host/host.h"
 
@@ -31,20 +32,35 @@
 
 #define TAKES_MAX 1000
 
+/* The header that libsndfile gives a WAV file, and what in it counts frames and bytes. */
+#define WAV_BYTES     112
+#define WAV_RIFF_SIZE 4
+#define WAV_ALIGN     64
+#define WAV_FACT      92
+#define WAV_FRAMES    100
+#define WAV_DATA      104
+#define WAV_DATA_SIZE 108
+
+struct take {
+    int fd;                    /* owned, locked; -1: none */
+    SNDFILE *file;             /* owned, on fd; NULL: none, or it failed */
+    struct pcm_params params;  /* as long as `file` is there */
+    uint64_t frames;           /* recorded */
+    uint32_t frame_bytes;      /* in the file; 0: libsndfile counts, else we do, in */
+    uint8_t header[WAV_BYTES]; /* its header */
+};
+
 struct file_host {
     struct host host;
     char path[PATH_MAX]; /* of take 1 */
+    int folder_fd;       /* owned: where all takes are */
     int container;       /* SF_FORMAT_WAV ... */
     bool live;           /* the container's header is kept up to date */
 
     unsigned stream_index;
-    unsigned take;
-    int fd;                   /* owned: the take, locked */
-    off_t at;                 /* where libsndfile is in it */
-    SNDFILE *file;            /* owned: on fd; NULL after a failure */
-    struct pcm_params params; /* of the take */
-    uint64_t frames;          /* in the take */
-    int error;                /* the first one, -errno */
+    unsigned number; /* of the present take */
+    struct take take;
+    int error; /* the first one, -errno */
 };
 
 /* -- names -- */
@@ -81,19 +97,31 @@ static int container_of_path(const char *path)
     return -EINVAL;
 }
 
-/* "dir/tone.wav" -> "dir/tone-s1.2.wav": stream 0 and take 1 show nothing. */
-static int name_make(char ret_name[PATH_MAX], const char *path, unsigned stream, unsigned take)
+/* "dir/tone.wav" -> "tone-s1.2.wav": stream 0 and take 1 show nothing. */
+static int name_make(const struct file_host *file, unsigned take, char ret_name[NAME_MAX + 1])
 {
-    size_t stem = (size_t)(strrchr(path, '.') - path);
+    const char *slash = strrchr(file->path, '/');
+    const char *name = slash != NULL ? slash + 1 : file->path, *ending = strrchr(name, '.');
     char in_stream[16] = "", in_take[16] = "";
 
-    if (stream > 0)
-        (void)snprintf(in_stream, sizeof(in_stream), "-s%u", stream);
+    if (file->stream_index > 0)
+        (void)snprintf(in_stream, sizeof(in_stream), "-s%u", file->stream_index);
     if (take > 1)
         (void)snprintf(in_take, sizeof(in_take), ".%u", take);
-    int len = snprintf(ret_name, PATH_MAX, "%.*s%s%s%s", (int)stem, path, in_stream, in_take,
-                       path + stem);
-    return len < PATH_MAX ? 0 : -ENAMETOOLONG;
+    int len = snprintf(ret_name, NAME_MAX + 1, "%.*s%s%s%s", (int)(ending - name), name, in_stream,
+                       in_take, ending);
+    return len <= NAME_MAX ? 0 : -ENAMETOOLONG;
+}
+
+static int folder_open(struct file_host *file)
+{
+    char folder[PATH_MAX] = ".";
+    const char *slash = strrchr(file->path, '/');
+
+    if (slash != NULL)
+        (void)snprintf(folder, sizeof(folder), "%.*s", (int)(slash - file->path) + 1, file->path);
+    file->folder_fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return file->folder_fd < 0 ? log_error(-errno, "--snd path: %s", file->path) : 0;
 }
 
 /* -- formats -- */
@@ -140,122 +168,117 @@ static uint32_t channels_supported(const struct file_host *file, uint64_t format
     return (uint32_t)info.channels;
 }
 
-/* -- the take's bytes, as libsndfile asks for them. It goes to the header and back every period;
- * here that needs no system call. -- */
-
-static sf_count_t bytes_length(void *ctx)
-{
-    struct stat stat;
-
-    return fstat(((const struct file_host *)ctx)->fd, &stat) < 0 ? -1 : stat.st_size;
-}
-
-static sf_count_t bytes_tell(void *ctx)
-{
-    return ((const struct file_host *)ctx)->at;
-}
-
-static sf_count_t bytes_seek(sf_count_t offset, int whence, void *ctx)
-{
-    struct file_host *file = ctx;
-
-    if (whence == SEEK_CUR)
-        offset += file->at;
-    else if (whence == SEEK_END)
-        offset += bytes_length(file);
-    if (offset < 0)
-        return -1;
-    file->at = offset;
-    return offset;
-}
-
-static sf_count_t bytes_read(void *ret_buf, sf_count_t count, void *ctx)
-{
-    struct file_host *file = ctx;
-    ssize_t len = pread(file->fd, ret_buf, (size_t)count, file->at);
-
-    file->at += MAX(len, 0);
-    return MAX(len, 0);
-}
-
-static sf_count_t bytes_write(const void *buf, sf_count_t count, void *ctx)
-{
-    struct file_host *file = ctx;
-    sf_count_t done = 0;
-
-    while (done < count) {
-        ssize_t len =
-            pwrite(file->fd, (const uint8_t *)buf + done, (size_t)(count - done), file->at);
-        if (len < 0 && errno == EINTR)
-            continue;
-        if (len <= 0)
-            break;
-        file->at += len;
-        done += len;
-    }
-    return done;
-}
-
 /* -- one take -- */
 
-static void take_close(struct file_host *file)
+static void take_close(struct take *take)
 {
-    if (file->file != NULL)
-        (void)sf.close(file->file); /* data was written and checked before */
-    file->file = NULL;
-    fd_close(&file->fd);
+    if (take->file != NULL)
+        (void)sf.close(take->file); /* data was written and checked before */
+    take->file = NULL;
+    fd_close(&take->fd);
 }
 
-/* Begins an empty recording in file->fd. */
-static int take_begin(struct file_host *file, const struct pcm_params *params)
+/* Has the file's header say what is in the file. libsndfile makes it anew and asks how long the
+ * file is; for a WAV file of up to 4 GiB three numbers in it do. */
+static int header_update(struct take *take)
 {
-    SF_VIRTUAL_IO bytes = {bytes_length, bytes_seek, bytes_read, bytes_write, bytes_tell};
+    off_t end = take->frame_bytes > 0 ? lseek(take->fd, 0, SEEK_CUR) : 0;
+
+    if (end < WAV_BYTES || end > UINT32_MAX) {
+        (void)sf.command(take->file, SFC_UPDATE_HEADER_NOW, NULL, 0);
+        return 0;
+    }
+    const uint32_t bytes = (uint32_t)end - WAV_BYTES;
+    const le32 riff = to_le32((uint32_t)end - 8), data = to_le32(bytes),
+               frames = to_le32(bytes / take->frame_bytes);
+    memcpy(take->header + WAV_RIFF_SIZE, &riff, sizeof(riff));
+    memcpy(take->header + WAV_FRAMES, &frames, sizeof(frames));
+    memcpy(take->header + WAV_DATA_SIZE, &data, sizeof(data));
+    return pwrite(take->fd, take->header, WAV_BYTES, 0) == WAV_BYTES ? 0 : -EIO;
+}
+
+/* Takes over the header of an empty recording, if it is one that header_update() knows. */
+static void header_adopt(struct take *take)
+{
+    uint8_t *header = take->header;
+
+    if (lseek(take->fd, 0, SEEK_CUR) != WAV_BYTES ||
+        pread(take->fd, header, WAV_BYTES, 0) != WAV_BYTES || memcmp(header, "RIFF", 4) != 0 ||
+        memcmp(header + WAV_FACT, "fact", 4) != 0 || memcmp(header + WAV_DATA, "data", 4) != 0)
+        return;
+    take->frame_bytes = header[WAV_ALIGN]; /* 18 channels of 8 bytes are the most */
+}
+
+/* Begins an empty recording in take->fd, which holds none or an empty one. */
+static int take_begin(const struct file_host *file, struct take *take,
+                      const struct pcm_params *params)
+{
     SF_INFO info = {.samplerate = (int)params->rate_hz,
                     .channels = (int)params->channels,
                     .format = file->container | subtype(file, params->format)};
 
     if (file->container == SF_FORMAT_RAW)
         info.format |= SF_ENDIAN_LITTLE;
-    if (file->file != NULL)
-        (void)sf.close(file->file); /* it was empty */
-    file->file = NULL;
-    if (ftruncate(file->fd, 0) < 0)
+    if (take->file != NULL)
+        (void)sf.close(take->file); /* it was empty */
+    *take = (struct take){.fd = take->fd, .params = *params};
+    if (ftruncate(take->fd, 0) < 0 || lseek(take->fd, 0, SEEK_SET) < 0)
         return -errno;
-    file->at = 0;
-    file->file = sf.open_virtual(&bytes, SFM_WRITE, &info, file);
-    if (file->file == NULL)
+    take->file = sf.open_fd(take->fd, SFM_WRITE, &info, SF_FALSE);
+    if (take->file == NULL)
         return -EIO;
-    (void)sf.command(file->file, SFC_RF64_AUTO_DOWNGRADE, NULL, SF_TRUE);
-    (void)sf.command(file->file, SFC_SET_ADD_PEAK_CHUNK, NULL, SF_FALSE);
+    (void)sf.command(take->file, SFC_RF64_AUTO_DOWNGRADE, NULL, SF_TRUE);
+    (void)sf.command(take->file, SFC_SET_ADD_PEAK_CHUNK, NULL, SF_FALSE);
     if (file->live)
-        (void)sf.command(file->file, SFC_UPDATE_HEADER_NOW, NULL, 0);
-    file->params = *params;
-    file->frames = 0;
+        (void)sf.command(take->file, SFC_UPDATE_HEADER_NOW, NULL, 0);
+    header_adopt(take);
     return 0;
 }
 
-/* Opens and locks the file of the take file->take, and empties it. Says what is wrong. */
-static int take_open(struct file_host *file, const struct pcm_params *params)
+/* Opens the file of a take, makes sure that it is ours alone, and begins. What the user did not
+ * name himself is no link to elsewhere. */
+static int take_open(const struct file_host *file, unsigned number, const char *name,
+                     const struct pcm_params *params, struct take *take)
 {
-    char name[PATH_MAX];
-    int r = name_make(name, file->path, file->stream_index, file->take);
+    int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+    struct stat stat;
 
-    if (r < 0)
-        return log_error(r, "--snd path: %s", file->path);
-    file->fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
-    if (file->fd < 0)
-        return log_error(-errno, "--snd path: %s", name);
-    if (flock(file->fd, LOCK_EX | LOCK_NB) < 0) {
-        (void)log_error(0, "--snd path: %s: something else is recording into this file", name);
-        return -EBUSY;
-    }
-    r = take_begin(file, params);
-    return r < 0 ? log_error(r, "--snd path: %s", name) : 0;
+    take->fd = openat(file->folder_fd, name, number > 1 ? flags | O_NOFOLLOW : flags, 0666);
+    if (take->fd < 0 || fstat(take->fd, &stat) < 0)
+        return -errno;
+    if (!S_ISREG(stat.st_mode))
+        return -EINVAL;
+    return flock(take->fd, LOCK_EX | LOCK_NB) < 0 ? -EBUSY : take_begin(file, take, params);
 }
 
-static bool same_take(const struct pcm_params *a, const struct pcm_params *b)
+/* Begins take `number`, which takes the place of the present one if that works. */
+static int take_next(struct file_host *file, unsigned number, const struct pcm_params *params)
 {
-    return a->format == b->format && a->rate_hz == b->rate_hz && a->channels == b->channels;
+    struct take take = {.fd = -1};
+    char name[NAME_MAX + 1] = "";
+    int r = name_make(file, number, name);
+
+    if (r == 0)
+        r = take_open(file, number, name, params, &take);
+    if (r < 0) {
+        take_close(&take);
+        return r;
+    }
+    take_close(&file->take);
+    file->take = take;
+    file->number = number;
+    return 0;
+}
+
+static bool continues(const struct take *take, const struct pcm_params *params)
+{
+    return take->file != NULL && take->params.format == params->format &&
+           take->params.rate_hz == params->rate_hz && take->params.channels == params->channels;
+}
+
+static const char *why(int r)
+{
+    return r == -EBUSY ? "something else is recording into this file" : strerror(-r);
 }
 
 /* -- the host -- */
@@ -263,17 +286,20 @@ static bool same_take(const struct pcm_params *a, const struct pcm_params *b)
 static int file_open(struct host *host, const struct pcm_params *params)
 {
     struct file_host *file = container_of(host, struct file_host, host);
+    bool is_empty = file->take.frames == 0;
+    unsigned number = is_empty ? file->number : file->number + 1;
+    int r;
 
-    if (file->error < 0 || same_take(&file->params, params))
+    if (file->error < 0 || continues(&file->take, params))
         return 0;
-    if (file->frames == 0)
-        return take_begin(file, params);
-    if (file->take == TAKES_MAX)
-        return log_error(-EMFILE, "%s: %s: take %d was the last", host->name, file->path,
-                         TAKES_MAX);
-    take_close(file);
-    file->take++;
-    return take_open(file, params);
+    if (is_empty)
+        r = take_begin(file, &file->take, params);
+    else
+        r = number <= TAKES_MAX ? take_next(file, number, params) : -EMFILE;
+    if (r < 0)
+        log_guest(&host->log_limit, "%s: %s: take %u cannot be recorded: %s", host->name,
+                  file->path, number, why(r));
+    return r;
 }
 
 static void file_close(struct host *host)
@@ -284,41 +310,40 @@ static void file_close(struct host *host)
 /* The recording ends with its last whole frame. Told once; the guest plays on. */
 static void take_fail(struct file_host *file)
 {
-    sf_count_t frames = (sf_count_t)file->frames;
+    struct take *take = &file->take;
+    sf_count_t frames = (sf_count_t)take->frames;
 
     file->error = errno != 0 ? -errno : -EIO;
     (void)log_error(file->error, "%s: recording ends after %llu frames: %s", file->host.name,
-                    (unsigned long long)file->frames, file->path);
+                    (unsigned long long)take->frames, file->path);
     if (file->live) {
-        /* libsndfile goes to the end of that frame; to cut the file there is for us to do. */
-        (void)sf.command(file->file, SFC_FILE_TRUNCATE, &frames, sizeof(frames));
-        (void)!ftruncate(file->fd, file->at); /* else it is longer than its header says */
-        (void)sf.command(file->file, SFC_UPDATE_HEADER_NOW, NULL, 0);
+        (void)sf.command(take->file, SFC_FILE_TRUNCATE, &frames, sizeof(frames));
+        (void)sf.command(take->file, SFC_UPDATE_HEADER_NOW, NULL, 0);
     }
-    take_close(file);
+    take_close(take);
 }
 
 /* Hands `samples` samples to libsndfile as the type that keeps every bit of them, in whole
  * frames: how many it took. */
-static sf_count_t samples_write(struct file_host *file, const uint8_t *buf, size_t samples)
+static sf_count_t samples_write(const struct take *take, const uint8_t *buf, size_t samples)
 {
-    const struct pcm_format *format = file->params.format;
+    const struct pcm_format *format = take->params.format;
     int32_t chunk[2048];
-    size_t chunk_max = ARRAY_SIZE(chunk) - ARRAY_SIZE(chunk) % file->params.channels;
+    size_t chunk_max = ARRAY_SIZE(chunk) - ARRAY_SIZE(chunk) % take->params.channels;
     sf_count_t done = 0;
 
     if (format->kind == PCM_KIND_OPAQUE)
-        return sf.write_raw(file->file, buf, (sf_count_t)samples);
+        return sf.write_raw(take->file, buf, (sf_count_t)samples);
     if (format->kind == PCM_KIND_FLOAT && format->sample_bytes == 4)
-        return sf.write_float(file->file, (const float *)(const void *)buf, (sf_count_t)samples);
+        return sf.write_float(take->file, (const float *)(const void *)buf, (sf_count_t)samples);
     if (format->kind == PCM_KIND_FLOAT)
-        return sf.write_double(file->file, (const double *)(const void *)buf, (sf_count_t)samples);
+        return sf.write_double(take->file, (const double *)(const void *)buf, (sf_count_t)samples);
     if (format->sample_bits == 16 && format->kind == PCM_KIND_SIGNED)
-        return sf.write_short(file->file, (const short *)(const void *)buf, (sf_count_t)samples);
+        return sf.write_short(take->file, (const short *)(const void *)buf, (sf_count_t)samples);
     while (samples > 0) {
         size_t count = MIN(samples, chunk_max);
         pcm_to_s32(format, buf, chunk, count);
-        sf_count_t wrote = sf.write_int(file->file, chunk, (sf_count_t)count);
+        sf_count_t wrote = sf.write_int(take->file, chunk, (sf_count_t)count);
         done += wrote;
         if (wrote < (sf_count_t)count)
             break;
@@ -331,21 +356,18 @@ static sf_count_t samples_write(struct file_host *file, const uint8_t *buf, size
 static ssize_t file_write(struct host *host, const void *buf, size_t frames)
 {
     struct file_host *file = container_of(host, struct file_host, host);
-    size_t samples = frames * file->params.channels;
+    struct take *take = &file->take;
+    size_t whole = 0;
 
     if (file->error == 0) {
         errno = 0;
-        sf_count_t wrote = samples_write(file, buf, samples);
-        size_t whole = (size_t)MAX(wrote, 0) / file->params.channels;
-        file->frames += whole;
-        if (whole < frames)
+        sf_count_t wrote = samples_write(take, buf, frames * take->params.channels);
+        whole = (size_t)MAX(wrote, 0) / take->params.channels;
+        take->frames += whole;
+        if (whole < frames || (file->live && header_update(take) < 0))
             take_fail(file);
-        else if (file->live)
-            (void)sf.command(file->file, SFC_UPDATE_HEADER_NOW, NULL, 0);
-        host->lost_frames += frames - whole;
-    } else {
-        host->lost_frames += frames;
     }
+    host->lost_frames += frames - whole;
     return (ssize_t)frames;
 }
 
@@ -353,7 +375,7 @@ static int file_finish(struct host *host)
 {
     struct file_host *file = container_of(host, struct file_host, host);
 
-    take_close(file);
+    take_close(&file->take);
     return file->error;
 }
 
@@ -362,7 +384,8 @@ static void file_destroy(struct host *host)
     if (host == NULL)
         return;
     struct file_host *file = container_of(host, struct file_host, host);
-    take_close(file);
+    take_close(&file->take);
+    fd_close(&file->folder_fd);
     free(file);
 }
 
@@ -400,7 +423,10 @@ static int file_init(struct file_host *file, const struct host_setup *setup)
         return opts_error("--snd path: %s: this kind of file can't hold what a guest plays", path);
     file->host.caps.channels_max = channels_supported(file, file->host.caps.formats);
     const struct pcm_params params = first_params(setup, file->host.caps.formats);
-    return take_open(file, &params);
+    int r = folder_open(file);
+    if (r == 0 && (r = take_next(file, 1, &params)) < 0)
+        (void)log_error(0, "--snd path: %s: %s", path, why(r));
+    return r;
 }
 
 static int file_create(const struct host_setup *setup, struct host **ret_host)
@@ -412,8 +438,7 @@ static int file_create(const struct host_setup *setup, struct host **ret_host)
     file->host.class = &host_file;
     file->host.name = setup->name;
     file->stream_index = setup->stream_index;
-    file->take = 1;
-    file->fd = -1;
+    file->folder_fd = file->take.fd = -1;
     int r = file_init(file, setup);
     if (r < 0)
         file_destroy(&file->host);

@@ -89,8 +89,9 @@ static int loopback_open(struct host *host, const struct pcm_params *params)
 
     if (!fits(loop->peer, params)) {
         const struct pcm_params *has = &loop->peer->params;
-        log_warn("%s: the other end of the loopback has %s, %u Hz, %u channels: choose the same",
-                 host->name, has->format->name, has->rate_hz, has->channels);
+        log_guest(&host->log_limit,
+                  "%s: the other end of the loopback has %s, %u Hz, %u channels: choose the same",
+                  host->name, has->format->name, has->rate_hz, has->channels);
         return -EINVAL;
     }
     if (loop->records) {
