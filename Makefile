@@ -52,7 +52,7 @@ TEST_OBJS := $(TEST_SRCS:%.c=$(BUILD)/%.o)
 LIB_OBJS  := $(sort $(filter-out %/vmm/main.o,$(OBJS)) $(PURE:%.c=$(BUILD)/%.o))
 FUZZERS   := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 
-.PHONY: all help deps demo check unit replay e2e kernel-of bench lint headers format install clean cov fuzz matrix compile_commands.json
+.PHONY: all help deps demo check unit replay e2e kernel-of hostile bench lint headers format install clean cov fuzz matrix compile_commands.json
 all: $(BUILD)/linnet ## build linnet (VARIANT=release|asan|tsan|cov|clang|fuzz)
 
 help: ## list targets
@@ -113,6 +113,18 @@ kernel-of: all ## build an x86_64 kernel that reads device trees, and boot it wi
 bench: all $(BUILD)/snd_load ## measure: name value unit
 	@tests/bench/run.sh
 
+# The guest of `make hostile`: bare, and without what KVM's emulator does not know.
+GUEST_FLAGS := -std=gnu17 -ffreestanding -O2 -g -I. -static -nostdlib -no-pie -fno-pic -fno-stack-protector \
+	-fcf-protection=none -fno-asynchronous-unwind-tables -mno-red-zone -mgeneral-regs-only \
+	-Wl,-T,guests/hostile/link.ld,--build-id=none,--no-warn-rwx-segments
+build/guests/hostile.elf: $(wildcard guests/hostile/*) Makefile
+	@mkdir -p $(@D)
+	@echo 'CC $@'
+	@$(CC) $(GUEST_FLAGS) $(WARNINGS) -o $@ $(filter %.c %.S,$^)
+
+hostile: build/guests/hostile.elf ## a guest that means harm, under sanitizers (SEED=1 ROUNDS=300)
+	@$(MAKE) VARIANT=asan && ROUNDS=$(ROUNDS) tests/hostile/run.sh $(SEED)
+
 matrix: ## virtio rows against the tests that prove them
 	@tests/matrix.sh
 
@@ -120,7 +132,7 @@ lint: ## clang-tidy, cppcheck, layers, lone headers, shellcheck
 	@tests/lint.sh && tests/lint.sh tidy
 
 # Each header compiled as if it were the first one included.
-headers: $(patsubst %,$(BUILD)/%.o,$(filter-out build/%,$(wildcard */*.h */*/*.h */*/*/*.h)))
+headers: $(patsubst %,$(BUILD)/%.o,$(filter-out build/% guests/%,$(wildcard */*.h */*/*.h */*/*/*.h)))
 $(BUILD)/%.h.o: %.h
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS_ALL) -include $< -c -x c -o $@ /dev/null

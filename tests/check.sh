@@ -101,7 +101,7 @@ some_units() {
 stages() {
     tests/boot/run.sh --parts | sed 's/^/boot./'
     [ -z "$with_arm64" ] || other_arch tests/boot/run.sh --parts | sed 's/^/boot-arm64./'
-    printf '%s\n' unit-asan unit-tsan lint-tidy lint unit-release cli fuzz
+    printf '%s\n' unit-asan unit-tsan lint-tidy lint unit-release hostile cli fuzz
     [ -z "$with_arm64" ] || echo unit-arm64
 }
 
@@ -114,6 +114,7 @@ run_stage() {
     unit-*) stage "$1" tests/unit.sh "${1#unit-}" ;;
     lint-tidy) stage "$1" tests/lint.sh tidy ;;
     lint) stage "$1" tests/lint.sh ;;
+    hostile) stage "$1" tests/hostile/run.sh ;;
     cli) stage "$1" tests/cli/run.sh ;;
     fuzz) stage "$1" replay ;;
     esac

@@ -48,7 +48,7 @@ layer_of() {
     vmm/kvm.[ch] | vmm/vcpu.h | arch/*) echo 5 ;;
     vmm/control/*) echo 6 ;;
     vmm/*) echo 7 ;;
-    tests/* | suites.h) echo 8 ;;
+    tests/* | suites.h | guests/*) echo 8 ;;
     *) echo 9 ;;
     esac
 }

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Machines larger than the smallest.
+# Machines larger than the smallest, and one whose guest means harm.
 
 four_cpus() {
     boot 0 --cpus 4 --initrd "$made/$stock.boot" --append "$(job cpus)" "$guests/$stock/vmlinuz"
@@ -19,5 +19,13 @@ six_gib() {
     ((kib > 5900 * 1024 && kib <= 6144 * 1024)) || fail "$kib KiB"
 }
 
+# Two CPUs that attack their devices, under a KVM that runs them on the CPU (tests/hostile).
+hostile_guest() {
+    LOGS=$PWD LINNET=$top/build/$arch-asan/linnet ROUNDS=1000 "$top/tests/hostile/run.sh" 11 ||
+        { cat hostile/11.log && fail "it did harm"; }
+    cat hostile/11.log
+}
+
 boot_case smp four-cpus four_cpus
 boot_case smp six-gib six_gib x86_64
+boot_case smp hostile hostile_guest x86_64

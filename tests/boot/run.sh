@@ -203,6 +203,7 @@ prepare() {
     arm64) make_packed ;;
     *)
         make_vmlinux_64
+        make -s -C "$top" build/guests/hostile.elf
         outside_prepare
         ;;
     esac

@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# A guest that means harm (guests/hostile) against linnet under the sanitizers: two CPUs attack its
+# devices by dice. Any KVM will do. linnet must live through it, with devices that still work, say
+# little, and leave neither memory nor files behind.
+#
+#   tests/hostile/run.sh [SEED...]        1 to 10; ROUNDS=N: so many attacks by each CPU
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+linnet=${LINNET:-$top/build/$arch-asan/linnet}
+guest=$top/build/guests/hostile.elf
+rounds=${ROUNDS:-300}
+
+seconds_max=600
+chains_min=100         # that came back: else the attacks do not get to where they hurt
+lines_max=100          # on standard error, and 10 more each second
+private_kib_max=100000 # of the process, guest RAM not counted
+files_mib_max=64       # recordings
+
+devices=(--rng
+    --snd 'host=null,streams=4,capture=2,controls=all,jacks=headphone+mic,jack-remap=on'
+    --snd 'host=loopback,streams=2,capture=2,report=report'
+    --snd 'host=file,path=recording.wav,clock=free,streams=2,channels=1-8'
+    --snd "host=null,source=tone,fault='xrun@1s,stall=30ms@500ms,drop=7,latency=50ms'")
+
+# private_kib PID
+private_kib() {
+    sed -n 's/^RssAnon:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$1/status"
+}
+
+# watch PID: until it ends; the most memory it was seen to have is left in $most.
+watch() {
+    local now
+    most=0
+    while now=$(private_kib "$1" 2>/dev/null) && [ -n "$now" ]; do
+        if [ "$now" -gt "$most" ]; then most=$now; fi
+        [ "$SECONDS" -lt "$seconds_max" ] || kill -KILL "$1"
+        sleep 0.1
+    done
+}
+
+# no_more_than LIMIT NUMBER WHAT
+no_more_than() {
+    echo "$2 $3"
+    [ "$2" -le "$1" ] || fail "$2 $3, more than $1"
+}
+
+# attack SEED
+attack() {
+    local status=0 chains work
+    work=$(mktemp -d)
+    cd "$work"
+    mkdir tmp
+    SECONDS=0
+    TMPDIR=$work/tmp ASAN_OPTIONS=quarantine_size_mb=16 "$linnet" run --kvm any --mem 64M --cpus 2 \
+        "${devices[@]}" --append "seed=$1 rounds=$rounds" "$guest" >console 2>errors &
+    watch $!
+    wait $! || status=$?
+    tail -n 100 errors
+    [ "$status" = 0 ] || fail "exit status $status: $(tail -n 1 console | tr -cd '[:print:]')"
+    chains=$(sed -n 's/^hostile: \([0-9]*\) chains came back$/\1/p' console)
+    echo "$chains chains"
+    [ "${chains:-0}" -ge "$chains_min" ] || fail "only ${chains:-0} chains came back"
+    no_more_than $((lines_max + 10 * SECONDS)) "$(wc -l <errors)" "lines on standard error"
+    no_more_than "$private_kib_max" "$most" "KiB of memory"
+    [ -z "$(ls -A tmp)" ] || fail "left in the temporary directory: $(ls -A tmp)"
+    no_more_than "$files_mib_max" "$(du -sm . | cut -f 1)" "MiB of files"
+    cd /
+    rm -rf "$work"
+}
+
+[ $# -gt 0 ] || set -- {1..10}
+if [ "$arch" != x86_64 ]; then
+    skipped hostile "the guest is for x86_64"
+elif [ ! -w /dev/kvm ]; then
+    skipped hostile "no /dev/kvm to write to"
+else
+    for seed; do
+        run_case "hostile/$seed" attack "$seed"
+    done
+fi
+finish
