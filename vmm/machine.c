@@ -420,6 +420,11 @@ enum vm_end machine_run(struct machine *machine, int *ret_signal)
     return (enum vm_end)atomic_load(&machine->end);
 }
 
+void machine_tell_end(struct machine *machine, int exit_status)
+{
+    control_end(machine->control, exit_status);
+}
+
 int machine_finish(struct machine *machine)
 {
     int result = 0;

@@ -24,6 +24,8 @@ enum vm_end machine_run(struct machine *machine, int *ret_signal);
 /* After machine_run(): completes recordings and judges expectations. 0; -EPROTO if an expectation
  * failed, another -errno if the host lost something; logged. */
 int machine_finish(struct machine *machine);
+/* Tells clients of the control socket how it ended. */
+void machine_tell_end(struct machine *machine, int exit_status);
 
 /* Accepts NULL and what a failed create left. */
 void machine_destroy(struct machine *machine);

@@ -55,9 +55,11 @@ static int run_machine(const struct config *config)
         return error_status(r);
     enum vm_end how = machine_run(machine, &signal_number);
     r = machine_finish(machine);
+    int status = how == VM_SIGNAL ? 128 + signal_number : run_status(how, r);
+    machine_tell_end(machine, status);
     machine_destroy(machine);
     if (how != VM_SIGNAL)
-        return run_status(how, r);
+        return status;
     /* Died of a signal, and the parent shall see that. */
     sigset_t set;
     (void)sigemptyset(&set);
@@ -65,7 +67,7 @@ static int run_machine(const struct config *config)
     (void)signal(signal_number, SIG_DFL);
     (void)raise(signal_number);
     (void)sigprocmask(SIG_UNBLOCK, &set, NULL);
-    return 128 + signal_number;
+    return status;
 }
 
 static int print_version(void)

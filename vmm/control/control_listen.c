@@ -3,14 +3,23 @@
 #include "vmm/control/control_listen.h"
 
 #include "vmm/base/log.h"
-#include "vmm/control/control_line.h"
 
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 #define BACKLOG 16
+
+int control_address(const char *path, struct sockaddr_un *ret_address)
+{
+    size_t len = strlen(path);
+
+    if (len >= sizeof(ret_address->sun_path))
+        return -ENAMETOOLONG;
+    *ret_address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    memcpy(ret_address->sun_path, path, len);
+    return 0;
+}
 
 /* Makes way for a socket at `path`: nothing is there, or what a dead machine left. */
 static int path_clear(const char *path, const struct sockaddr_un *address)

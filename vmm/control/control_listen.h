@@ -5,6 +5,7 @@
 #include "vmm/base/base.h"
 
 #include <sys/types.h>
+#include <sys/un.h>
 
 struct control_listener {
     int fd;     /* owned; -1: none */
@@ -18,3 +19,6 @@ struct control_listener {
  * another PATH; control_unlisten() undoes what was done. *ret_listener has fd -1 and path NULL. */
 int control_listen(const char *path, struct control_listener *ret_listener);
 void control_unlisten(struct control_listener *listener);
+
+/* The address of the socket `path`, for both ends: 0, or -ENAMETOOLONG. */
+int control_address(const char *path, struct sockaddr_un *ret_address);

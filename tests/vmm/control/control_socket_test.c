@@ -1,517 +1,283 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Tests of vmm/control/control.c and control_line.c: the socket, good, slow and hostile clients.
- * The test is all of them, and runs the loop between their steps.
- */
-#include "tests/capture.h"
-#include "vmm/control/control.h"
-#include "vmm/control/control_line.h"
+/* Tests of vmm/control/control.c: what may be asked, of the machine and of its devices. */
+#include "tests/vmm/control/control_rig.h"
 
 #include <check.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
-static char folder[] = "/tmp/linnet-control-XXXXXX", path[64];
-static struct memory mem;
-static struct loop loop;
-static struct control *control;
-static struct virtio_device *devices[2];
-static unsigned quits;
+Suite *control_socket_suite(void);
 
-/* A device that answers with its words, a line each; "fail" fails. */
-static int echo_words(struct virtio_device *dev, const char *const words[], FILE *reply)
-{
-    (void)dev;
-    for (size_t i = 0; words[i] != NULL; i++)
-        (void)fprintf(reply, "[%s]\n", words[i]);
-    return strcmp(words[0], "fail") == 0 ? -EINVAL : 0;
-}
+#define say   control_rig_say
+#define heard control_rig_heard
 
-static const struct virtio_class talker = {.name = "talker",
-                                           .id = 42,
-                                           .queue_count = 1,
-                                           .queue_size = 16,
-                                           .count_max = 1,
-                                           .instance_size = sizeof(struct virtio_device),
-                                           .command = echo_words};
-static const struct virtio_class mute = {.name = "mute",
-                                         .id = 42,
-                                         .queue_count = 1,
-                                         .queue_size = 16,
-                                         .count_max = 1,
-                                         .instance_size = sizeof(struct virtio_device)};
-
-static void quit(struct control_vm *vm)
-{
-    (void)vm;
-    quits++;
-}
-
-static struct control_vm vm = {.name = "box",
-                               .cpus = 2,
-                               .memory_bytes = 1 << 20,
-                               .device_count = 2,
-                               .devices = devices,
-                               .quit = quit};
+static int fd; /* the one client of most tests */
 
 static void setup(void)
 {
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    (void)snprintf(path, sizeof(path), "%s/s", folder);
-    ck_assert_int_eq(memory_create(&mem, 1 << 20, 0, 1 << 20, 1 << 20), 0);
-    ck_assert_int_eq(loop_init(&loop), 0);
-    ck_assert_int_eq(virtio_create(&talker, 0, &mem, NULL, &devices[0]), 0);
-    ck_assert_int_eq(virtio_create(&mute, 0, &mem, NULL, &devices[1]), 0);
-    ck_assert_int_eq(control_create(path, &loop, &vm, &control), 0);
-    quits = 0;
+    control_rig_setup();
+    fd = control_rig_client();
 }
 
 static void teardown(void)
 {
-    virtio_destroy(devices[0]);
-    virtio_destroy(devices[1]);
-    control_destroy(control);
-    loop_fini(&loop);
-    memory_destroy(&mem);
-    ck_assert_int_eq(access(path, F_OK), -1); /* it is gone with its machine */
-    (void)rmdir(folder);
-    strcpy(folder, "/tmp/linnet-control-XXXXXX");
+    fd_close(&fd);
+    control_rig_step();
+    control_rig_teardown();
 }
 
-/* Runs the loop until nothing is ready. */
-static void step(void)
-{
-    struct pollfd pollfd = {.fd = loop.epoll_fd, .events = POLLIN};
-
-    for (unsigned rounds = 0; poll(&pollfd, 1, 20) > 0; rounds++) {
-        ck_assert_uint_lt(rounds, 100000);
-        loop_stop(&loop); /* one round */
-        ck_assert_int_eq(loop_run(&loop), 0);
-    }
-}
-
-static int client(void)
-{
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    struct sockaddr_un address;
-
-    ck_assert_int_eq(control_address(path, &address), 0);
-    ck_assert_int_eq(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
-    return fd;
-}
-
-static void say(int fd, const char *text)
-{
-    ck_assert_int_eq(send(fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
-    step();
-}
-
-/* What has come back; "" if nothing has, "gone" if the other end has hung up. */
-static const char *heard(int fd)
-{
-    static char text[10000];
-    ssize_t len = recv(fd, text, sizeof(text) - 1, 0);
-
-    if (len == 0 || (len < 0 && errno != EAGAIN))
-        return "gone";
-    text[MAX(len, 0)] = '\0';
-    return text;
-}
-
-/* -- requests -- */
+#define OK      "{\"ok\":true}\n"
+#define NO(why) "{\"ok\":false,\"error\":\"" why "\"}\n"
 
 static const struct {
     const char *request, *answer;
 } talks[] = {
-    {"talker0 a b\n", " [a]\n [b]\nok\n"},
-    {"talker0 a b\r\n", " [a]\n [b]\nok\n"},
-    {"  talker0 a  b \n", " [a]\n [b]\nok\n"},
-    {"talker0 'a  b' 'it''s' ''\n", " [a  b]\n [it's]\n []\nok\n"},
-    {"talker0 a\ntalker0 b\n", " [a]\nok\n [b]\nok\n"},
-    {"talker0 \xc3\xa4\n", " [\xc3\xa4]\nok\n"},
-    {"help\n", " status\n quit\n help\n talker0 WORD...\nok\n"},
-    {"talker0 fail b\n", "error: [fail]\n"},
-    {"mute0 a\n", "error: mute0 takes no commands\n"},
-    {"talker0\n", "error: talker0: say what it shall do\n"},
-    {"talker1 a\n", "error: 'talker1' is no command and no device; `help` lists both\n"},
-    {"status now\n", "error: 'status' is no command and no device; `help` lists both\n"},
-    {"\n", "error: say something; `help` lists what\n"},
-    {"talker0 'a\n", "error: a quote is not closed, or text follows it\n"},
-    {"talker0 'a'b\n", "error: a quote is not closed, or text follows it\n"},
-    {"talker0 \x1b[2J\n", "error: plain text, please: no control characters, UTF-8\n"},
-    {"talker0 \xff\n", "error: plain text, please: no control characters, UTF-8\n"},
+    {"{\"do\": [\"talker0\", \"a\", \"b\"]}\n", "{\"ok\":true,\"told\":[\"[a]\",\"[b]\"]}\n"},
+    {"{\"do\": [\"talker0\", \"a\"]}\r\n", "{\"ok\":true,\"told\":[\"[a]\"]}\n"},
+    {"{\"id\": 7, \"do\": [\"talker0\", \"a\"]}\n", "{\"id\":7,\"ok\":true,\"told\":[\"[a]\"]}\n"},
+    {"{\"id\": \"x\", \"do\": [\"talker0\", \"fail\"]}\n",
+     "{\"id\":\"x\",\"ok\":false,\"error\":\"[fail]\"}\n"},
+    {"{\"do\": [\"talker0\", \"a  b\", \"\", \"\xc3\xa4\"]}\n",
+     "{\"ok\":true,\"told\":[\"[a  b]\",\"[]\",\"[\xc3\xa4]\"]}\n"},
+    {"{\"do\": [\"talker0\", \"a\"]}\n{\"do\": [\"talker0\", \"b\"]}\n",
+     "{\"ok\":true,\"told\":[\"[a]\"]}\n{\"ok\":true,\"told\":[\"[b]\"]}\n"},
+    {"{\"do\": [\"talker0\", \"quiet\"]}\n", OK},
+    {"{\"do\": \"help\"}\n", "{\"ok\":true,\"told\":[\"status\",\"pause\",\"resume\",\"quit\","
+                             "\"events\",\"help\",\"talker0 WORD...\"]}\n"},
+    {"{\"do\": [\"talker0\", \"fail\", \"b\"]}\n", NO("[fail]")},
+    {"{\"do\": [\"talker0\", \"silent-fail\"]}\n", NO("Device or resource busy")},
+    {"{\"do\": [\"mute0\", \"a\"]}\n", NO("mute0 takes no commands")},
+    {"{\"do\": \"talker0\"}\n", NO("say what the device shall do")},
+    {"{\"do\": [\"talker1\", \"a\"]}\n",
+     NO("\\\"talker1\\\": no such request or device; did you mean talker0?")},
+    {"{\"do\": \"puase\"}\n", NO("\\\"puase\\\": no such request or device; did you mean pause?")},
+    {"{\"do\": \"xyzzy\"}\n", NO("\\\"xyzzy\\\": no such request or device; help lists them")},
+    {"{\"do\": [\"status\", \"now\"]}\n", NO("nothing can follow this word")},
+    {"status\n", NO("not JSON: '[' or '{' expected near 'status'")},
+    {"\n", NO("not JSON: '[' or '{' expected near end of file")},
+    {"{\"id\": 1}\n", "{\"id\":1,\"ok\":false,\"error\":\"a request is {\\\"do\\\": [WORD, ...]}, "
+                      "with \\\"id\\\": TEXT or NUMBER if you like, and no more\"}\n"},
 };
 
 START_TEST(request_is_answered)
 {
-    int fd = client();
-
     say(fd, talks[_i].request);
     ck_assert_str_eq(heard(fd), talks[_i].answer);
-    say(fd, "talker0 more\n"); /* and the conversation goes on */
-    ck_assert_str_eq(heard(fd), " [more]\nok\n");
-    (void)close(fd);
-    step();
+    say(fd, "{\"do\":[\"talker0\",\"more\"]}\n"); /* and the conversation goes on */
+    ck_assert_str_eq(heard(fd), "{\"ok\":true,\"told\":[\"[more]\"]}\n");
 }
 END_TEST
 
-START_TEST(zero_bytes_are_no_text)
+/* Takes the number behind `key` out of text, with the key. */
+static void cut_number(char *text, const char *key)
 {
-    int fd = client();
+    char *at = strstr(text, key);
 
-    ck_assert_int_eq(send(fd, "talker0 a\0b\n", 12, 0), 12);
-    step();
-    ck_assert_str_eq(heard(fd), "error: plain text, please: no control characters, UTF-8\n");
-    (void)close(fd);
+    ck_assert_ptr_nonnull(at);
+    char *end = strchr(at, ',');
+    ck_assert_ptr_nonnull(end);
+    memmove(at, end + 1, strlen(end));
 }
-END_TEST
 
 START_TEST(status_tells_what_it_is)
 {
-    char want[200], got[300];
-    int fd = client();
+    char want[300], got[300];
 
-    say(fd, "status\n");
+    say(fd, "{\"do\":\"status\"}\n");
     (void)snprintf(got, sizeof(got), "%s", heard(fd));
-    char *uptime = strstr(got, "\"uptime_ms\":");
-    ck_assert_ptr_nonnull(uptime);
-    char *end = strchr(uptime, ',');
-    ck_assert_ptr_nonnull(end);
-    memmove(uptime, end + 1, strlen(end)); /* all but that is known */
+    cut_number(got, "\"uptime_ms\":");
     (void)snprintf(want, sizeof(want),
-                   " {\"name\":\"box\",\"pid\":%d,\"cpus\":2,\"memory_bytes\":1048576,"
-                   "\"devices\":[\"talker0\",\"mute0\"]}\nok\n",
+                   "{\"ok\":true,\"told\":{\"name\":\"box\",\"state\":\"running\",\"pid\":%d,"
+                   "\"cpus\":2,\"memory_bytes\":1048576,\"devices\":[\"talker0\",\"mute0\"]}}\n",
                    (int)getpid());
     ck_assert_str_eq(got, want);
-    (void)close(fd);
 }
 END_TEST
 
-START_TEST(quit_is_answered_and_done)
+START_TEST(pause_stands_until_resume)
 {
-    int fd = client();
-
-    say(fd, "quit\n");
-    ck_assert_uint_eq(quits, 1);
-    ck_assert_str_eq(heard(fd), "ok\n");
-    (void)close(fd);
+    say(fd, "{\"do\":\"pause\"}\n");
+    ck_assert_str_eq(heard(fd), OK);
+    ck_assert(control_rig.paused);
+    say(fd, "{\"do\":\"status\"}\n");
+    ck_assert_ptr_nonnull(strstr(heard(fd), "\"state\":\"paused\""));
+    say(fd, "{\"do\":\"pause\"}\n");
+    ck_assert_str_eq(heard(fd), NO("it is paused already"));
+    say(fd, "{\"do\":\"resume\"}\n");
+    ck_assert_str_eq(heard(fd), OK);
+    ck_assert(!control_rig.paused);
+    say(fd, "{\"do\":\"resume\"}\n");
+    ck_assert_str_eq(heard(fd), NO("it is not paused"));
+    say(fd, "{\"do\":\"status\"}\n");
+    ck_assert_ptr_nonnull(strstr(heard(fd), "\"state\":\"running\""));
 }
 END_TEST
 
-START_TEST(line_may_come_in_pieces)
+START_TEST(pause_that_fails_says_why_and_changes_nothing)
 {
-    int fd = client();
-
-    for (const char *at = "talker0 a\n"; *at != '\0'; at++) {
-        ck_assert_str_eq(heard(fd), "");
-        say(fd, (const char[]){*at, '\0'});
-    }
-    ck_assert_str_eq(heard(fd), " [a]\nok\n");
-    (void)close(fd);
+    control_rig.pause_fails = -EIO;
+    say(fd, "{\"do\":\"pause\"}\n");
+    ck_assert_str_eq(heard(fd), NO("Input/output error"));
+    say(fd, "{\"do\":\"status\"}\n");
+    ck_assert_ptr_nonnull(strstr(heard(fd), "\"state\":\"running\""));
 }
 END_TEST
 
-START_TEST(longest_line_is_taken_and_a_longer_one_is_the_last)
+START_TEST(device_of_a_paused_machine_is_not_asked)
 {
-    static char line[CONTROL_LINE_MAX + 2];
-    int fd = client();
-
-    memset(line, 'a', sizeof(line));
-    memcpy(line, "talker0 ", 8);
-    line[CONTROL_LINE_MAX - 1] = '\n';
-    line[CONTROL_LINE_MAX] = '\0';
-    say(fd, line);
-    ck_assert_uint_eq(strlen(heard(fd)), 2 + (CONTROL_LINE_MAX - 9) + 2 + 3);
-    line[CONTROL_LINE_MAX - 1] = 'a';
-    say(fd, line);
-    ck_assert_str_eq(heard(fd), "error: the line is too long\n");
-    ck_assert_str_eq(heard(fd), "gone");
-    (void)close(fd);
+    say(fd, "{\"do\":\"pause\"}\n{\"do\":[\"talker0\",\"a\"],\"id\":1}\n{\"do\":\"resume\"}\n");
+    ck_assert_str_eq(heard(fd), OK "{\"id\":1,\"ok\":false,\"error\":\"the machine is paused; "
+                                   "resume it first\"}\n" OK);
+    say(fd, "{\"do\":[\"talker0\",\"a\"]}\n");
+    ck_assert_str_eq(heard(fd), "{\"ok\":true,\"told\":[\"[a]\"]}\n");
 }
 END_TEST
 
-START_TEST(too_many_words_are_refused)
+START_TEST(quit_is_answered_and_done_also_when_paused)
 {
-    char line[400] = "talker0";
-    int fd = client();
-
-    for (unsigned i = 0; i < CONTROL_WORDS_MAX; i++)
-        strcat(line, " x");
-    say(fd, strcat(line, "\n"));
-    ck_assert_str_eq(heard(fd), "error: too many words\n");
-    (void)close(fd);
+    say(fd, "{\"do\":\"pause\"}\n");
+    ck_assert_str_eq(heard(fd), OK);
+    say(fd, "{\"do\":\"quit\"}\n");
+    ck_assert_uint_eq(control_rig.quits, 1);
+    ck_assert_str_eq(heard(fd), OK);
 }
 END_TEST
 
-/* -- clients -- */
+/* -- events -- */
 
-/* It asks again and again, and never reads: it is no longer read from, and others are served. */
-START_TEST(client_that_does_not_read_holds_up_nobody)
+START_TEST(events_come_to_who_asked_for_them)
 {
-    int slow = client(), other = client();
-    size_t asked = 0;
-    ssize_t sent;
+    int watcher = control_rig_client();
 
-    while ((sent = send(slow, "help\nhelp\nhelp\nhelp\n", 20, MSG_NOSIGNAL)) > 0) {
-        asked += (size_t)sent;
-        ck_assert_uint_lt(asked, 100 << 20);
-        step();
-    }
-    ck_assert_int_eq(errno, EAGAIN);
-    say(other, "talker0 a\n");
-    ck_assert_str_eq(heard(other), " [a]\nok\n");
-    (void)close(slow);
-    step();
+    say(watcher, "{\"do\":\"events\"}\n");
+    ck_assert_str_eq(heard(watcher), OK);
+    say(fd, "{\"do\":\"pause\"}\n");
+    ck_assert_str_eq(heard(fd), OK); /* and no event */
+    ck_assert_str_eq(heard(watcher), "{\"event\":\"paused\"}\n");
+    say(watcher, "{\"do\":\"pause\"}\n"); /* in vain: no event */
+    ck_assert_str_eq(heard(watcher), NO("it is paused already"));
+    say(watcher, "{\"do\":\"resume\",\"id\":3}\n"); /* told before the answer */
+    ck_assert_str_eq(heard(watcher), "{\"event\":\"resumed\"}\n{\"id\":3,\"ok\":true}\n");
+    control_end(control_rig.control, 38);
+    ck_assert_str_eq(heard(watcher), "{\"event\":\"end\",\"status\":38}\n");
+    ck_assert_str_eq(heard(fd), "");
+    (void)close(watcher);
+}
+END_TEST
+
+/* -- requests under way -- */
+
+START_TEST(next_request_waits_for_the_answer_and_others_do_not)
+{
+    int other = control_rig_client();
+
+    control_rig.hold = true;
+    say(fd, "{\"do\":[\"talker0\",\"a\"],\"id\":1}\n{\"do\":\"pause\",\"id\":2}\n");
+    ck_assert_str_eq(heard(fd), "");
+    ck_assert_str_eq(control_rig.held_with->name, "talker0");
+    ck_assert_str_eq(control_rig.held->words[0], "a");
+    ck_assert_ptr_null(control_rig.held->words[1]);
+    say(other, "{\"do\":\"help\"}\n");
+    ck_assert_ptr_nonnull(strstr(heard(other), "status"));
+    control_rig_release("done\n", 0);
+    control_rig_step();
+    ck_assert_str_eq(heard(fd),
+                     "{\"id\":1,\"ok\":true,\"told\":[\"done\"]}\n{\"id\":2,\"ok\":true}\n");
     (void)close(other);
 }
 END_TEST
 
-START_TEST(client_beyond_the_last_is_told_so)
+/* The device began before the pause, and is done when it is over. */
+START_TEST(request_under_way_is_answered_after_a_pause)
 {
-    int fds[17];
+    int other = control_rig_client();
 
-    for (unsigned i = 0; i < 17; i++) {
-        fds[i] = client();
-        step();
-    }
-    ck_assert_str_eq(heard(fds[16]), "error: too many clients; try again\n");
-    ck_assert_str_eq(heard(fds[16]), "gone");
-    for (unsigned i = 0; i < 16; i++) {
-        say(fds[i], "talker0 a\n");
-        ck_assert_str_eq(heard(fds[i]), " [a]\nok\n");
-    }
-    (void)close(fds[3]);
-    step();
-    (void)close(fds[16]);
-    fds[16] = client();
-    say(fds[16], "talker0 b\n");
-    ck_assert_str_eq(heard(fds[16]), " [b]\nok\n");
-    fds[3] = fds[16];
-    for (unsigned i = 0; i < 16; i++)
-        (void)close(fds[i]);
-    step();
+    control_rig.hold = true;
+    say(fd, "{\"do\":[\"talker0\",\"a\"]}\n");
+    say(other, "{\"do\":\"pause\"}\n{\"do\":\"resume\"}\n");
+    ck_assert_str_eq(heard(other), OK OK);
+    ck_assert_str_eq(heard(fd), "");
+    control_rig_release("no\nreally not\n", -EINVAL);
+    control_rig_step();
+    ck_assert_str_eq(heard(fd), NO("no"));
+    (void)close(other);
 }
 END_TEST
 
-START_TEST(client_that_hangs_up_is_forgotten)
+START_TEST(events_go_on_while_a_device_is_asked)
 {
-    for (unsigned i = 0; i < 100; i++) {
-        int fd = client();
-        if (i % 4 != 0)
-            ck_assert_int_eq(send(fd, "talker0 a\nhelp\nstat", i % 20, 0), i % 20);
-        if (i % 3 == 0)
-            step();
-        if (i % 5 == 0)
-            (void)shutdown(fd, SHUT_WR);
-        (void)close(fd);
-        step();
-    }
-    int fd = client();
-    say(fd, "talker0 a\n");
-    ck_assert_str_eq(heard(fd), " [a]\nok\n");
-    (void)close(fd);
+    int other = control_rig_client();
+
+    control_rig.hold = true;
+    say(fd, "{\"do\":\"events\"}\n");
+    say(fd, "{\"do\":[\"talker0\",\"a\"]}\n");
+    say(other, "{\"do\":\"pause\"}\n");
+    ck_assert_str_eq(heard(fd), OK "{\"event\":\"paused\"}\n");
+    control_rig_release("", 0);
+    control_rig_step();
+    ck_assert_str_eq(heard(fd), OK);
+    (void)close(other);
 }
 END_TEST
 
-/* Out of fds, a client is turned away; the loop comes to rest. */
-START_TEST(client_is_turned_away_when_fds_are_out)
+/* Its place is kept until the device is done: what it was asked for lies there. */
+START_TEST(client_that_leaves_a_request_with_a_device_is_outlived_by_it)
 {
-    struct rlimit old, few;
-    int waiting = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    struct sockaddr_un address;
-
-    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
-    ck_assert_int_eq(control_address(path, &address), 0);
-    int free_fd = dup(0);
-    (void)close(free_fd);
-    few = (struct rlimit){(rlim_t)free_fd, old.rlim_max};
-    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
-    int connected = connect(waiting, (const struct sockaddr *)&address, sizeof(address));
-    step();
-    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
-    ck_assert_int_eq(connected, 0);
-    ck_assert_str_eq(heard(waiting), "gone");
-    (void)close(waiting);
-    int fd = client();
-    say(fd, "talker0 a\n");
-    ck_assert_str_eq(heard(fd), " [a]\nok\n");
-    (void)close(fd);
+    control_rig.hold = true;
+    say(fd, "{\"do\":[\"talker0\",\"a\"]}\n");
+    fd_close(&fd);
+    control_rig_step();
+    struct virtio_command *first = control_rig.held;
+    ck_assert_str_eq(first->words[0], "a");
+    fd = control_rig_client(); /* has another place */
+    say(fd, "{\"do\":[\"talker0\",\"quiet\"]}\n");
+    control_rig_release("second\n", 0);
+    control_rig.held = first;
+    control_rig_release("first\n", 0);
+    control_rig_step();
+    ck_assert_str_eq(heard(fd), "{\"ok\":true,\"told\":[\"second\"]}\n");
 }
 END_TEST
 
-/* -- the socket -- */
-
-START_TEST(socket_is_the_users_own)
+START_TEST(what_is_served_at_the_end_is_answered)
 {
-    struct stat st;
-
-    ck_assert_int_eq(stat(path, &st), 0);
-    ck_assert_uint_eq(st.st_mode & 07777, 0600);
+    control_rig.hold = true;
+    say(fd, "{\"do\":[\"talker0\",\"a\"]}\n");
+    control_rig_release("late\n", 0);
+    control_end(control_rig.control, 0);
+    ck_assert_str_eq(heard(fd), "{\"ok\":true,\"told\":[\"late\"]}\n");
 }
 END_TEST
 
-/* Makes a second one there: the result, and that it was said in a line. */
-static int second(const char *there)
+START_TEST(text_of_a_device_that_is_no_utf8_is_told_as_such)
 {
-    struct capture capture;
-    struct control *another;
-
-    capture_start(&capture);
-    int r = control_create(there, &loop, &vm, &another);
-    const char *said = capture_end(&capture);
-    if (r == 0) {
-        ck_assert_str_eq(said, "");
-        control_destroy(another);
-        return 0;
-    }
-    ck_assert_msg(capture_is_one_error(said), "%s", said);
-    ck_assert_ptr_nonnull(strstr(said, "--control "));
-    return r;
-}
-
-START_TEST(socket_in_use_is_left_alone)
-{
-    ck_assert_int_eq(second(path), -EADDRINUSE);
-    int fd = client();
-    say(fd, "talker0 a\n");
-    ck_assert_str_eq(heard(fd), " [a]\nok\n");
-    (void)close(fd);
+    control_rig.hold = true;
+    say(fd, "{\"do\":[\"talker0\",\"a\"]}\n");
+    control_rig_release("good\nb\xff\n", 0);
+    control_rig_step();
+    ck_assert_str_eq(heard(fd), "{\"ok\":true,\"told\":[\"good\",\"(this is no UTF-8)\"]}\n");
 }
 END_TEST
 
-START_TEST(stale_socket_is_taken_over)
-{
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    char stale[80];
-    struct sockaddr_un address;
-
-    (void)snprintf(stale, sizeof(stale), "%s/stale", folder);
-    ck_assert_int_eq(control_address(stale, &address), 0);
-    ck_assert_int_eq(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
-    (void)close(fd); /* whoever it was died of SIGKILL */
-    ck_assert_int_eq(second(stale), 0);
-    ck_assert_int_eq(access(stale, F_OK), -1);
-}
-END_TEST
-
-START_TEST(what_is_no_socket_is_left_alone)
-{
-    char file[80], deep[80], longest[200];
-
-    (void)snprintf(file, sizeof(file), "%s/file", folder);
-    FILE *out = fopen(file, "w");
-    ck_assert_ptr_nonnull(out);
-    (void)fclose(out);
-    ck_assert_int_eq(second(file), -EEXIST);
-    ck_assert_int_eq(access(file, F_OK), 0);
-    ck_assert_int_eq(unlink(file), 0);
-    ck_assert_int_eq(symlink("nowhere", file), 0);
-    ck_assert_int_eq(second(file), -EEXIST);
-    ck_assert_int_eq(unlink(file), 0);
-    ck_assert_int_eq(second(folder), -EEXIST);
-    (void)snprintf(deep, sizeof(deep), "%s/no/s", folder);
-    ck_assert_int_eq(second(deep), -ENOENT);
-    memset(longest, 'x', sizeof(longest));
-    longest[108] = '\0'; /* sun_path has 108 bytes with its NUL */
-    ck_assert_int_eq(second(longest), -EINVAL);
-}
-END_TEST
-
-/* Another machine's socket came into its place: that one stays. */
-START_TEST(socket_of_another_is_not_removed)
-{
-    char mine[80];
-    struct control *other;
-
-    (void)snprintf(mine, sizeof(mine), "%s/other", folder);
-    ck_assert_int_eq(control_create(mine, &loop, &vm, &other), 0);
-    ck_assert_int_eq(unlink(mine), 0);
-    FILE *out = fopen(mine, "w");
-    ck_assert_ptr_nonnull(out);
-    (void)fclose(out);
-    control_destroy(other);
-    ck_assert_int_eq(unlink(mine), 0);
-}
-END_TEST
-
-/* -- lines -- */
-
-START_TEST(words_survive_the_line)
-{
-    char *const words[] = {(char[]){"snd0"}, (char[]){""},     (char[]){"a b"},
-                           (char[]){"it's"}, (char[]){"'''"},  (char[]){"\"x\""},
-                           (char[]){"a\\b"}, (char[]){"=50%"}, NULL};
-    char line[CONTROL_LINE_MAX];
-    const char *cut[CONTROL_WORDS_MAX + 1];
-
-    int len = control_join(words, line);
-    ck_assert_int_gt(len, 0);
-    ck_assert_int_eq(line[len - 1], '\n');
-    line[len - 1] = '\0';
-    ck_assert_int_eq(control_split(line, cut), 8);
-    for (unsigned i = 0; i < 8; i++)
-        ck_assert_str_eq(cut[i], words[i]);
-    ck_assert_ptr_null(cut[8]);
-}
-END_TEST
-
-START_TEST(words_that_do_not_fit_are_refused)
-{
-    static char large[CONTROL_LINE_MAX + 1], line[CONTROL_LINE_MAX];
-    char *words[] = {large, NULL, NULL};
-
-    memset(large, 'x', CONTROL_LINE_MAX);
-    ck_assert_int_eq(control_join(words, line), -E2BIG);
-    large[CONTROL_LINE_MAX - 1] = '\0';
-    ck_assert_int_eq(control_join(words, line), CONTROL_LINE_MAX);
-    words[1] = (char[]){"y"};
-    ck_assert_int_eq(control_join(words, line), -E2BIG);
-    words[0] = (char[]){"a\nb"};
-    ck_assert_int_eq(control_join(words, line), -EINVAL);
-    words[0] = NULL;
-    ck_assert_int_eq(control_join(words, line), -EINVAL);
-}
-END_TEST
-
-Suite *control_socket_suite(void);
 Suite *control_socket_suite(void)
 {
     Suite *suite = suite_create("control_socket");
-    TCase *tcase = tcase_create("requests"), *clients = tcase_create("clients");
-    TCase *files = tcase_create("files"), *lines = tcase_create("lines");
+    TCase *tcase = tcase_create("all");
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_loop_test(tcase, request_is_answered, 0, ARRAY_SIZE(talks));
-    tcase_add_test(tcase, zero_bytes_are_no_text);
     tcase_add_test(tcase, status_tells_what_it_is);
-    tcase_add_test(tcase, quit_is_answered_and_done);
-    tcase_add_test(tcase, line_may_come_in_pieces);
-    tcase_add_test(tcase, longest_line_is_taken_and_a_longer_one_is_the_last);
-    tcase_add_test(tcase, too_many_words_are_refused);
-    tcase_add_checked_fixture(clients, setup, teardown);
-    tcase_set_timeout(clients, 30);
-    tcase_add_test(clients, client_that_does_not_read_holds_up_nobody);
-    tcase_add_test(clients, client_beyond_the_last_is_told_so);
-    tcase_add_test(clients, client_that_hangs_up_is_forgotten);
-    tcase_add_test(clients, client_is_turned_away_when_fds_are_out);
-    tcase_add_checked_fixture(files, setup, teardown);
-    tcase_add_test(files, socket_is_the_users_own);
-    tcase_add_test(files, socket_in_use_is_left_alone);
-    tcase_add_test(files, stale_socket_is_taken_over);
-    tcase_add_test(files, what_is_no_socket_is_left_alone);
-    tcase_add_test(files, socket_of_another_is_not_removed);
-    tcase_add_test(lines, words_survive_the_line);
-    tcase_add_test(lines, words_that_do_not_fit_are_refused);
+    tcase_add_test(tcase, pause_stands_until_resume);
+    tcase_add_test(tcase, pause_that_fails_says_why_and_changes_nothing);
+    tcase_add_test(tcase, device_of_a_paused_machine_is_not_asked);
+    tcase_add_test(tcase, quit_is_answered_and_done_also_when_paused);
+    tcase_add_test(tcase, events_come_to_who_asked_for_them);
+    tcase_add_test(tcase, next_request_waits_for_the_answer_and_others_do_not);
+    tcase_add_test(tcase, request_under_way_is_answered_after_a_pause);
+    tcase_add_test(tcase, events_go_on_while_a_device_is_asked);
+    tcase_add_test(tcase, client_that_leaves_a_request_with_a_device_is_outlived_by_it);
+    tcase_add_test(tcase, what_is_served_at_the_end_is_answered);
+    tcase_add_test(tcase, text_of_a_device_that_is_no_utf8_is_told_as_such);
     suite_add_tcase(suite, tcase);
-    suite_add_tcase(suite, clients);
-    suite_add_tcase(suite, files);
-    suite_add_tcase(suite, lines);
     return suite;
 }

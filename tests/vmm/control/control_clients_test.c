@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Tests of vmm/control/control_clients.c: slow, rude and too many clients. */
+#include "tests/vmm/control/control_rig.h"
+#include "vmm/control/control_clients.h"
+#include "vmm/control/control_listen.h"
+
+#include <check.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+Suite *control_clients_suite(void);
+
+#define say    control_rig_say
+#define heard  control_rig_heard
+#define client control_rig_client
+#define step   control_rig_step
+
+#define ASK    "{\"do\":[\"talker0\",\"a\"]}\n"
+#define ANSWER "{\"ok\":true,\"told\":[\"[a]\"]}\n"
+
+static void check_served(int fd)
+{
+    say(fd, ASK);
+    ck_assert_str_eq(heard(fd), ANSWER);
+}
+
+START_TEST(line_may_come_in_pieces)
+{
+    int fd = client();
+
+    for (const char *at = ASK; *at != '\0'; at++) {
+        ck_assert_str_eq(heard(fd), "");
+        say(fd, (const char[]){*at, '\0'});
+    }
+    ck_assert_str_eq(heard(fd), ANSWER);
+    (void)close(fd);
+}
+END_TEST
+
+START_TEST(longest_line_is_taken_and_a_longer_one_is_the_last)
+{
+    static char line[CONTROL_LINE_MAX + 2];
+    int fd = client();
+
+    memset(line, ' ', sizeof(line));
+    memcpy(line, ASK, strlen(ASK) - 1);
+    line[CONTROL_LINE_MAX - 1] = '\n';
+    line[CONTROL_LINE_MAX] = '\0';
+    say(fd, line);
+    ck_assert_str_eq(heard(fd), ANSWER);
+    line[CONTROL_LINE_MAX - 1] = ' ';
+    say(fd, line);
+    ck_assert_str_eq(heard(fd), "{\"ok\":false,\"error\":\"the line is too long\"}\n");
+    ck_assert_str_eq(heard(fd), "gone");
+    (void)close(fd);
+}
+END_TEST
+
+START_TEST(line_without_end_is_told_so)
+{
+    int fd = client();
+
+    ck_assert_int_eq(send(fd, ASK, strlen(ASK) - 1, 0), (ssize_t)strlen(ASK) - 1);
+    ck_assert_int_eq(shutdown(fd, SHUT_WR), 0);
+    step();
+    ck_assert_str_eq(heard(fd), "{\"ok\":false,\"error\":\"a line ends with a newline\"}\n");
+    ck_assert_str_eq(heard(fd), "gone");
+    (void)close(fd);
+}
+END_TEST
+
+START_TEST(client_that_only_writes_is_answered_first)
+{
+    int fd = client();
+
+    ck_assert_int_eq(send(fd, ASK ASK, strlen(ASK ASK), 0), (ssize_t)strlen(ASK ASK));
+    ck_assert_int_eq(shutdown(fd, SHUT_WR), 0);
+    step();
+    ck_assert_str_eq(heard(fd), ANSWER ANSWER);
+    ck_assert_str_eq(heard(fd), "gone");
+    (void)close(fd);
+}
+END_TEST
+
+START_TEST(client_that_says_nothing_holds_up_nobody)
+{
+    int silent = client(), other = client();
+
+    step();
+    check_served(other);
+    ck_assert_str_eq(heard(silent), "");
+    (void)close(silent);
+    step();
+    check_served(other);
+    (void)close(other);
+}
+END_TEST
+
+/* It asks again and again, and never reads: it is no longer read from, and others are served. */
+START_TEST(client_that_does_not_read_holds_up_nobody)
+{
+    int slow = client(), other = client();
+    const int small = 1;
+    size_t asked = 0;
+    ssize_t sent;
+
+    (void)setsockopt(slow, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+    while ((sent = send(slow, ASK ASK ASK ASK, strlen(ASK) * 4, MSG_NOSIGNAL)) > 0) {
+        asked += (size_t)sent;
+        ck_assert_uint_lt(asked, 100 << 20);
+        step();
+    }
+    ck_assert_int_eq(errno, EAGAIN);
+    check_served(other);
+    ck_assert_str_ne(heard(slow), "gone"); /* it may yet read */
+    step();
+    (void)close(slow);
+    step();
+    check_served(other);
+    (void)close(other);
+}
+END_TEST
+
+/* It has asked for events, and does not read them: what is kept for it is bounded. */
+START_TEST(client_that_is_owed_too_much_is_closed)
+{
+    int slow = client(), other = client();
+    size_t got = 0;
+
+    say(slow, "{\"do\":\"events\"}\n");
+    ck_assert_str_eq(heard(slow), "{\"ok\":true}\n");
+    for (unsigned i = 0; i < 100000; i++) /* 27 bytes each */
+        control_end(control_rig.control, 0);
+    check_served(other);
+    const char *text = heard(slow);
+    for (; strcmp(text, "gone") != 0; text = heard(slow)) {
+        ck_assert_str_ne(text, "");
+        got += strlen(text);
+    }
+    ck_assert_uint_lt(got, 1 << 20); /* what the kernel had taken before */
+    (void)close(slow);
+    (void)close(other);
+}
+END_TEST
+
+START_TEST(client_beyond_the_last_is_told_so)
+{
+    int fds[17];
+
+    for (unsigned i = 0; i < 17; i++) {
+        fds[i] = client();
+        step();
+    }
+    ck_assert_str_eq(heard(fds[16]), "{\"ok\":false,\"error\":\"there are too many clients; try "
+                                     "again when one has gone\"}\n");
+    ck_assert_str_eq(heard(fds[16]), "gone");
+    for (unsigned i = 0; i < 16; i++)
+        check_served(fds[i]);
+    (void)close(fds[3]);
+    step();
+    (void)close(fds[16]);
+    fds[3] = client();
+    for (unsigned i = 0; i < 16; i++)
+        check_served(fds[i]);
+    for (unsigned i = 0; i < 16; i++)
+        (void)close(fds[i]);
+    step();
+}
+END_TEST
+
+/* A place is not given away while a device has the request of who had it. */
+START_TEST(place_is_taken_while_a_device_is_asked)
+{
+    int fds[16], last;
+
+    control_rig.hold = true;
+    fds[0] = client();
+    say(fds[0], ASK);
+    control_rig.hold = false;
+    for (unsigned i = 1; i < 16; i++) {
+        fds[i] = client();
+        step();
+    }
+    (void)close(fds[0]);
+    step();
+    last = client();
+    step();
+    ck_assert_ptr_nonnull(strstr(heard(last), "too many clients"));
+    (void)close(last);
+    control_rig_release("", 0);
+    step();
+    fds[0] = client();
+    for (unsigned i = 0; i < 16; i++) {
+        check_served(fds[i]);
+        (void)close(fds[i]);
+    }
+}
+END_TEST
+
+START_TEST(client_that_hangs_up_is_forgotten)
+{
+    for (unsigned i = 0; i < 100; i++) {
+        int fd = client();
+        if (i % 4 != 0)
+            ck_assert_int_eq(send(fd, ASK ASK, i % 40, 0), i % 40);
+        if (i % 3 == 0)
+            step();
+        if (i % 5 == 0)
+            (void)shutdown(fd, SHUT_WR);
+        (void)close(fd);
+        step();
+    }
+    int fd = client();
+    check_served(fd);
+    (void)close(fd);
+}
+END_TEST
+
+START_TEST(other_user_is_turned_away)
+{
+    control_rig.peer_uid = geteuid() + 1;
+    int fd = client();
+
+    step();
+    ck_assert_str_eq(heard(fd), "{\"ok\":false,\"error\":\"this machine is another user's\"}\n");
+    ck_assert_str_eq(heard(fd), "gone");
+    (void)close(fd);
+}
+END_TEST
+
+START_TEST(root_may_ask)
+{
+    control_rig.peer_uid = 0;
+    int fd = client();
+
+    check_served(fd);
+    (void)close(fd);
+}
+END_TEST
+
+/* Out of fds, a client is turned away; the loop comes to rest. */
+START_TEST(client_is_turned_away_when_fds_are_out)
+{
+    struct rlimit old, few;
+    int waiting = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    struct sockaddr_un address;
+
+    ck_assert_int_eq(control_address(control_rig.path, &address), 0);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
+    int free_fd = dup(0);
+    (void)close(free_fd);
+    few = (struct rlimit){(rlim_t)free_fd, old.rlim_max};
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+    int connected = connect(waiting, (const struct sockaddr *)&address, sizeof(address));
+    step();
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
+    ck_assert_int_eq(connected, 0);
+    ck_assert_str_eq(heard(waiting), "{\"ok\":false,\"error\":\"Too many open files\"}\n");
+    ck_assert_str_eq(heard(waiting), "gone");
+    (void)close(waiting);
+    int fd = client();
+    check_served(fd);
+    (void)close(fd);
+}
+END_TEST
+
+Suite *control_clients_suite(void)
+{
+    Suite *suite = suite_create("control_clients");
+    TCase *tcase = tcase_create("all");
+
+    tcase_add_checked_fixture(tcase, control_rig_setup, control_rig_teardown);
+    tcase_set_timeout(tcase, 30);
+    tcase_add_test(tcase, line_may_come_in_pieces);
+    tcase_add_test(tcase, longest_line_is_taken_and_a_longer_one_is_the_last);
+    tcase_add_test(tcase, line_without_end_is_told_so);
+    tcase_add_test(tcase, client_that_only_writes_is_answered_first);
+    tcase_add_test(tcase, client_that_says_nothing_holds_up_nobody);
+    tcase_add_test(tcase, client_that_does_not_read_holds_up_nobody);
+    tcase_add_test(tcase, client_that_is_owed_too_much_is_closed);
+    tcase_add_test(tcase, client_beyond_the_last_is_told_so);
+    tcase_add_test(tcase, place_is_taken_while_a_device_is_asked);
+    tcase_add_test(tcase, client_that_hangs_up_is_forgotten);
+    tcase_add_test(tcase, other_user_is_turned_away);
+    tcase_add_test(tcase, root_may_ask);
+    tcase_add_test(tcase, client_is_turned_away_when_fds_are_out);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
