@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * See serial.h. Output goes to the host by write(2) on the vCPU's thread: nothing is buffered, so
- * nothing is lost when the VM dies, and a reader that is slow slows the guest's console instead of
- * losing its text. Baud rate, parity and modem lines are accepted and mean nothing; loopback mode
- * works, because drivers probe with it.
+ * See serial.h. Baud rate, parity and modem lines but RTS are accepted and mean nothing; loopback
+ * mode works, because drivers probe with it. Any thread, under the lock, but where serial.h says.
  */
 #include "devices/serial.h"
 
-#include "vmm/base/log.h"
-
-#include <poll.h>
 #include <string.h>
 
 /* Register offsets (DLAB switches the first two) and bits that we act on. */
@@ -25,27 +20,40 @@ enum { REG_DATA, REG_IER, REG_IIR_FCR, REG_LCR, REG_MCR, REG_LSR, REG_MSR, REG_S
 #define FCR_CLEAR_RX    0x02
 #define LCR_DLAB        0x80
 #define MCR_MASK        0x1f
+#define MCR_RTS         0x02
 #define MCR_LOOPBACK    0x10
 #define LSR_RX_READY    0x01
 #define LSR_THR_EMPTY   0x20
 #define LSR_IDLE        0x40
 #define MSR_CTS_DSR_DCD 0xb0
 
-int serial_init(struct serial *serial, int out_fd)
+int serial_init(struct serial *serial)
 {
-    *serial = (struct serial){.out_fd = out_fd, .irq.fd = -1, .drained.fd = -1};
+    *serial = (struct serial){.irq.fd = -1, .drained.fd = -1, .written.fd = -1};
     int r = pthread_mutex_init(&serial->lock, NULL);
     if (r != 0)
         return -r;
+    serial->output = malloc(SERIAL_OUTPUT_BYTES);
+    if (serial->output == NULL)
+        return -ENOMEM;
     r = irq_init(&serial->irq);
-    return r < 0 ? r : irq_init(&serial->drained);
+    if (r == 0)
+        r = irq_init(&serial->drained);
+    return r < 0 ? r : irq_init(&serial->written);
 }
 
 void serial_fini(struct serial *serial)
 {
+    irq_fini(&serial->written);
     irq_fini(&serial->drained);
     irq_fini(&serial->irq);
+    free(serial->output);
     (void)pthread_mutex_destroy(&serial->lock);
+}
+
+static unsigned fifo_count(const struct serial *serial)
+{
+    return serial->fifo_tail - serial->fifo_head;
 }
 
 static unsigned input_count(const struct serial *serial)
@@ -53,10 +61,20 @@ static unsigned input_count(const struct serial *serial)
     return serial->input_tail - serial->input_head;
 }
 
+static unsigned output_count(const struct serial *serial)
+{
+    return serial->output_tail - serial->output_head;
+}
+
+static bool transmitter_busy(const struct serial *serial)
+{
+    return output_count(serial) >= SERIAL_OUTPUT_BUSY_BYTES;
+}
+
 /* The interrupt of highest priority that is pending and enabled, as IIR shows it. */
 static uint8_t iir_pending(const struct serial *serial)
 {
-    if ((serial->ier & IER_RX_READY) != 0 && input_count(serial) > 0)
+    if ((serial->ier & IER_RX_READY) != 0 && fifo_count(serial) > 0)
         return IIR_RX_READY;
     if ((serial->ier & IER_THR_EMPTY) != 0 && serial->thr_empty_pending)
         return IIR_THR_EMPTY;
@@ -71,19 +89,42 @@ static void irq_update(struct serial *serial)
         irq_raise(&serial->irq);
 }
 
-static size_t input_push(struct serial *serial, const uint8_t *bytes, size_t len)
-{
-    size_t n = MIN(len, (size_t)(SERIAL_INPUT_BYTES - input_count(serial)));
+/* -- input -- */
 
-    for (size_t i = 0; i < n; i++)
-        serial->input[serial->input_tail++ % SERIAL_INPUT_BYTES] = bytes[i];
-    return n;
+/* Does the guest listen? In loopback mode the line is cut. */
+static bool receiving(const struct serial *serial)
+{
+    return (serial->mcr & MCR_LOOPBACK) == 0 &&
+           ((serial->mcr & MCR_RTS) != 0 || (serial->ier & IER_RX_READY) != 0);
+}
+
+/* One more byte comes in by the line; false: there is no room (an overrun on the real part). */
+static bool fifo_push(struct serial *serial, uint8_t byte)
+{
+    if (fifo_count(serial) >= (serial->fifo_on ? SERIAL_FIFO_BYTES : 1u))
+        return false;
+    serial->fifo[serial->fifo_tail++ % SERIAL_FIFO_BYTES] = byte;
+    return true;
+}
+
+static void fifo_fill(struct serial *serial)
+{
+    bool was_full = input_count(serial) == SERIAL_INPUT_BYTES;
+
+    while (receiving(serial) && input_count(serial) > 0 &&
+           fifo_push(serial, serial->input[serial->input_head % SERIAL_INPUT_BYTES]))
+        serial->input_head++;
+    if (was_full && input_count(serial) < SERIAL_INPUT_BYTES)
+        irq_raise(&serial->drained);
 }
 
 size_t serial_input(struct serial *serial, const uint8_t *bytes, size_t len)
 {
     (void)pthread_mutex_lock(&serial->lock);
-    size_t n = input_push(serial, bytes, len);
+    size_t n = MIN(len, (size_t)(SERIAL_INPUT_BYTES - input_count(serial)));
+    for (size_t i = 0; i < n; i++)
+        serial->input[serial->input_tail++ % SERIAL_INPUT_BYTES] = bytes[i];
+    fifo_fill(serial);
     irq_update(serial);
     (void)pthread_mutex_unlock(&serial->lock);
     return n;
@@ -97,31 +138,81 @@ size_t serial_input_room(struct serial *serial)
     return room;
 }
 
-/* One byte out. A signal means that the VM is being stopped: then the byte may be lost. */
-static void output(struct serial *serial, uint8_t byte)
+/* -- output -- */
+
+static void output_push(struct serial *serial, uint8_t byte)
 {
-    if (serial->out_fd < 0 || serial->broken)
+    unsigned count = output_count(serial);
+
+    if (serial->discards)
         return;
-    while (write(serial->out_fd, &byte, 1) < 0) {
-        struct pollfd ready = {.fd = serial->out_fd, .events = POLLOUT};
-        if (errno == EAGAIN && poll(&ready, 1, -1) >= 0)
-            continue;
-        if (errno == EINTR)
-            return;
-        serial->broken = true;
-        log_warn("serial console: output failed (%s), it is thrown away from here on",
-                 strerror(errno));
+    if (count == SERIAL_OUTPUT_BYTES) {
+        serial->lost++;
         return;
     }
+    serial->output[serial->output_tail++ % SERIAL_OUTPUT_BYTES] = byte;
+    if (count == 0)
+        irq_raise(&serial->written);
 }
+
+size_t serial_output(struct serial *serial, const uint8_t **ret_bytes)
+{
+    (void)pthread_mutex_lock(&serial->lock);
+    unsigned at = serial->output_head % SERIAL_OUTPUT_BYTES;
+    size_t len = MIN(output_count(serial), SERIAL_OUTPUT_BYTES - at);
+    *ret_bytes = serial->output + at;
+    (void)pthread_mutex_unlock(&serial->lock);
+    return len;
+}
+
+void serial_output_done(struct serial *serial, size_t len)
+{
+    (void)pthread_mutex_lock(&serial->lock);
+    bool was_busy = transmitter_busy(serial);
+    assert(len <= output_count(serial));
+    serial->output_head += (unsigned)len;
+    if (output_count(serial) == 0) /* begin anew: no more memory is touched than ever waited */
+        serial->output_head = serial->output_tail = 0;
+    if (was_busy && !transmitter_busy(serial)) {
+        serial->thr_empty_pending = true;
+        irq_update(serial);
+    }
+    (void)pthread_mutex_unlock(&serial->lock);
+}
+
+size_t serial_output_waiting(struct serial *serial)
+{
+    (void)pthread_mutex_lock(&serial->lock);
+    size_t waiting = output_count(serial);
+    (void)pthread_mutex_unlock(&serial->lock);
+    return waiting;
+}
+
+uint64_t serial_output_lost(struct serial *serial)
+{
+    (void)pthread_mutex_lock(&serial->lock);
+    uint64_t lost = serial->lost;
+    serial->lost = 0;
+    (void)pthread_mutex_unlock(&serial->lock);
+    return lost;
+}
+
+void serial_output_discard(struct serial *serial)
+{
+    (void)pthread_mutex_lock(&serial->lock);
+    serial->discards = true;
+    (void)pthread_mutex_unlock(&serial->lock);
+    serial_output_done(serial, serial_output_waiting(serial));
+}
+
+/* -- registers -- */
 
 static uint8_t data_read(struct serial *serial)
 {
-    if (input_count(serial) == 0)
+    if (fifo_count(serial) == 0)
         return 0;
-    if (input_count(serial) == SERIAL_INPUT_BYTES)
-        irq_raise(&serial->drained);
-    uint8_t byte = serial->input[serial->input_head++ % SERIAL_INPUT_BYTES];
+    uint8_t byte = serial->fifo[serial->fifo_head++ % SERIAL_FIFO_BYTES];
+    fifo_fill(serial);
     irq_update(serial);
     return byte;
 }
@@ -133,6 +224,13 @@ static uint8_t iir_read(struct serial *serial)
     if (iir == IIR_THR_EMPTY)
         serial->thr_empty_pending = false;
     return (uint8_t)(iir | (serial->fifo_on ? IIR_FIFO_ON : 0));
+}
+
+static uint8_t lsr_read(const struct serial *serial)
+{
+    uint8_t lsr = fifo_count(serial) > 0 ? LSR_RX_READY : 0;
+
+    return transmitter_busy(serial) ? lsr : lsr | LSR_THR_EMPTY | LSR_IDLE;
 }
 
 static uint8_t msr_read(const struct serial *serial)
@@ -161,7 +259,7 @@ static uint8_t reg_read(struct serial *serial, uint64_t reg)
     case REG_MCR:
         return serial->mcr;
     case REG_LSR:
-        return LSR_THR_EMPTY | LSR_IDLE | (input_count(serial) > 0 ? LSR_RX_READY : 0);
+        return lsr_read(serial);
     case REG_MSR:
         return msr_read(serial);
     default:
@@ -169,10 +267,13 @@ static uint8_t reg_read(struct serial *serial, uint64_t reg)
     }
 }
 
-/* The byte has left: the holding register is empty again. */
-static void data_sent(struct serial *serial)
+static void data_write(struct serial *serial, uint8_t byte)
 {
-    serial->thr_empty_pending = true;
+    if ((serial->mcr & MCR_LOOPBACK) != 0)
+        (void)fifo_push(serial, byte);
+    else
+        output_push(serial, byte);
+    serial->thr_empty_pending = !transmitter_busy(serial);
     irq_update(serial);
 }
 
@@ -181,8 +282,21 @@ static void ier_write(struct serial *serial, uint8_t value)
     uint8_t added = (uint8_t)(value & ~serial->ier);
 
     serial->ier = value & IER_MASK;
-    if ((added & IER_THR_EMPTY) != 0) /* the holding register is always empty */
+    if ((added & IER_THR_EMPTY) != 0 && !transmitter_busy(serial))
         serial->thr_empty_pending = true;
+    fifo_fill(serial);
+    irq_update(serial);
+}
+
+/* Switching the FIFOs on or off clears them, too. */
+static void fcr_write(struct serial *serial, uint8_t value)
+{
+    bool on = (value & FCR_ENABLE) != 0;
+
+    if (on != serial->fifo_on || (value & FCR_CLEAR_RX) != 0)
+        serial->fifo_head = serial->fifo_tail;
+    serial->fifo_on = on;
+    fifo_fill(serial);
     irq_update(serial);
 }
 
@@ -191,14 +305,11 @@ static void reg_write(struct serial *serial, uint64_t reg, uint8_t value)
     bool dlab = (serial->lcr & LCR_DLAB) != 0;
 
     switch (reg) {
-    case REG_DATA: /* data that is not looped back went out already */
-        if (dlab) {
+    case REG_DATA:
+        if (dlab)
             serial->dll = value;
-            break;
-        }
-        if ((serial->mcr & MCR_LOOPBACK) != 0)
-            (void)input_push(serial, &value, 1); /* full: an overrun, as on the real part */
-        data_sent(serial);
+        else
+            data_write(serial, value);
         break;
     case REG_IER:
         if (dlab)
@@ -207,15 +318,15 @@ static void reg_write(struct serial *serial, uint64_t reg, uint8_t value)
             ier_write(serial, value);
         break;
     case REG_IIR_FCR:
-        serial->fifo_on = (value & FCR_ENABLE) != 0;
-        if ((value & FCR_CLEAR_RX) != 0)
-            serial->input_head = serial->input_tail;
+        fcr_write(serial, value);
         break;
     case REG_LCR:
         serial->lcr = value;
         break;
     case REG_MCR:
         serial->mcr = value & MCR_MASK;
+        fifo_fill(serial);
+        irq_update(serial);
         break;
     case REG_SCR:
         serial->scr = value;
@@ -241,10 +352,6 @@ static void serial_write(void *ctx, uint64_t off, const void *buf, size_t len)
     struct serial *serial = ctx;
     const uint8_t *bytes = buf;
 
-    /* Outside the lock, so that a terminal that takes nothing does not stop the main thread. The
-     * registers looked at here change on vCPU threads only, one at a time under the bus lock. */
-    if (off == REG_DATA && (serial->lcr & LCR_DLAB) == 0 && (serial->mcr & MCR_LOOPBACK) == 0)
-        output(serial, bytes[0]);
     (void)pthread_mutex_lock(&serial->lock);
     reg_write(serial, off, bytes[0]);
     (void)pthread_mutex_unlock(&serial->lock);

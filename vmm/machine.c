@@ -13,6 +13,7 @@
 #include "virtio/mmio.h"
 #include "vmm/base/log.h"
 #include "vmm/boot.h"
+#include "vmm/console.h"
 #include "vmm/control/control.h"
 #include "vmm/terminal.h"
 #include "vmm/wake.h"
@@ -36,6 +37,7 @@ struct machine {
     struct serial serial;
     int serial_fd; /* owned; -1: standard output or none */
     bool serial_made;
+    struct console console;
     struct power power;
     struct rtc rtc;
     unsigned virtio_count;
@@ -166,26 +168,24 @@ static int make_memory(struct machine *machine)
 static int make_serial(struct machine *machine)
 {
     const struct opts *options = machine->config->options;
-    int out_fd = -1;
-    int r;
+    int r = serial_init(&machine->serial);
 
+    machine->serial_made = true;
+    if (r < 0)
+        return log_error(r, "serial port");
     switch (opts_choice(options, "serial")) {
     case CONFIG_SERIAL_STDIO:
-        out_fd = STDOUT_FILENO;
-        break;
+        return console_start(&machine->console, &machine->serial, STDOUT_FILENO);
     case CONFIG_SERIAL_FILE:
         machine->serial_fd = open(opts_choice_arg(options, "serial"),
                                   O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
         if (machine->serial_fd < 0)
             return log_error(-errno, "--serial file:%s", opts_choice_arg(options, "serial"));
-        out_fd = machine->serial_fd;
-        break;
+        return console_start(&machine->console, &machine->serial, machine->serial_fd);
     default:
-        break;
+        serial_output_discard(&machine->serial);
+        return 0;
     }
-    r = serial_init(&machine->serial, out_fd);
-    machine->serial_made = true;
-    return r < 0 ? log_error(r, "serial port") : 0;
 }
 
 /* Puts a device that every machine has on its bus, with its interrupt. */
@@ -413,6 +413,7 @@ enum vm_end machine_run(struct machine *machine, int *ret_signal)
         machine_end(machine, VM_HOST_ERROR);
     for (unsigned i = 0; i < machine->vcpu_count; i++)
         vcpu_stop(&machine->vcpu[i]);
+    console_stop(&machine->console);
     terminal_close(&machine->terminal);
     if (atomic_load(&machine->end) == VM_TIME_LIMIT)
         tell_time_limit(machine);
@@ -450,6 +451,7 @@ void machine_destroy(struct machine *machine)
     while (machine->virtio_count > 0)
         virtio_destroy(machine->virtio[--machine->virtio_count]);
     control_destroy(machine->control);
+    console_stop(&machine->console);
     if (machine->serial_made)
         serial_fini(&machine->serial);
     fd_close(&machine->serial_fd);

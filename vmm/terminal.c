@@ -91,23 +91,46 @@ static void keys_to_guest(struct terminal *terminal, uint8_t *keys, size_t len)
     (void)serial_input(terminal->serial, keys, kept); /* no more was read than has room */
 }
 
-static void input_ready(struct watch *watch, uint32_t epoll_events)
+/* Reads once. False: there is no room, or nothing comes now or ever. */
+static bool input_read(struct terminal *terminal)
 {
-    struct terminal *terminal = container_of(watch, struct terminal, input);
     uint8_t keys[READ_BYTES];
     size_t room = serial_input_room(terminal->serial);
 
-    (void)epoll_events;
-    if (room == 0) {
-        if (loop_change(watch, 0) < 0) /* until the guest has read some */
-            loop_remove(watch);
-        return;
-    }
-    ssize_t n = read(watch->fd, keys, MIN(room, sizeof(keys)));
+    if (room == 0)
+        return false;
+    ssize_t n = read(terminal->input.fd, keys, MIN(room, sizeof(keys)));
     if (n > 0)
         keys_to_guest(terminal, keys, (size_t)n);
     else if (n == 0 || (errno != EAGAIN && errno != EINTR))
-        loop_remove(watch); /* end of input: the guest just gets no more keys */
+        terminal->ended = true; /* the guest just gets no more keys */
+    return n > 0;
+}
+
+/* Removes its watch until there is room: a pipe that was closed would report that for ever. */
+static void input_ready(struct watch *watch, uint32_t epoll_events)
+{
+    struct terminal *terminal = container_of(watch, struct terminal, input);
+
+    (void)epoll_events;
+    (void)input_read(terminal);
+    if (terminal->ended || serial_input_room(terminal->serial) == 0)
+        loop_remove(watch);
+}
+
+/* Takes input from now on, or again. */
+static int input_resume(struct terminal *terminal)
+{
+    int r = 0;
+
+    if (terminal->ended || terminal->input.loop != NULL)
+        return 0;
+    r = loop_add(terminal->drained.loop, &terminal->input, EPOLLIN);
+    if (r != -EPERM)
+        return r;
+    while (input_read(terminal)) /* a plain file, /dev/null: it is always ready */
+        ;
+    return 0;
 }
 
 static void drained_ready(struct watch *watch, uint32_t epoll_events)
@@ -117,8 +140,8 @@ static void drained_ready(struct watch *watch, uint32_t epoll_events)
 
     (void)epoll_events;
     (void)!read(watch->fd, &count, sizeof(count));
-    if (terminal->input.loop != NULL && loop_change(&terminal->input, EPOLLIN) < 0)
-        loop_remove(&terminal->input);
+    if (input_resume(terminal) < 0)
+        terminal->ended = true;
 }
 
 int terminal_open(struct terminal *terminal, struct loop *loop, struct serial *serial)
@@ -136,8 +159,8 @@ int terminal_open(struct terminal *terminal, struct loop *loop, struct serial *s
     }
     r = loop_add(loop, &terminal->drained, EPOLLIN);
     if (r == 0)
-        r = loop_add(loop, &terminal->input, EPOLLIN);
-    if (r == -EPERM || r == -EBADF) /* a file, /dev/null, closed: not something to wait for */
+        r = input_resume(terminal);
+    if (r == -EBADF) /* closed: no keys, that is all */
         return 0;
     return r < 0 ? log_error(r, "watch standard input") : 0;
 }

@@ -6,6 +6,7 @@
  *   Ctrl-A x   stop the VM        Ctrl-A a   send one Ctrl-A        Ctrl-A h   say so
  *
  * If standard input is no terminal, bytes go through as they are, without an escape, until its end.
+ * What the guest does not take yet stays where it is: in the pipe, the terminal, the file.
  */
 #pragma once
 
@@ -13,7 +14,8 @@
 #include "vmm/base/loop.h"
 
 struct terminal {
-    struct watch input;                      /* standard input */
+    struct watch input;                      /* standard input; added while there is room */
+    bool ended;                              /* nothing comes any more */
     struct watch drained;                    /* the UART has room again */
     struct serial *serial;                   /* borrowed */
     bool raw;                                /* is a terminal, made raw */

@@ -5,17 +5,8 @@
 #include "arch/arch.h"
 #include "vmm/base/log.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
-
-/* Interrupts KVM_RUN and blocking writes of the console; its handler does nothing. */
-#define KICK_SIGNAL SIGRTMIN
-
-static void kick_handler(int signal)
-{
-    (void)signal;
-}
 
 int vcpu_create(struct vcpu *vcpu, struct vcpu_env *env, unsigned index)
 {
@@ -109,7 +100,7 @@ static enum vm_end vcpu_exit(struct vcpu *vcpu)
     }
 }
 
-static void *vcpu_main(void *arg)
+static void vcpu_main(void *arg)
 {
     struct vcpu *vcpu = arg;
     enum vm_end how = VM_RUNNING;
@@ -127,39 +118,25 @@ static void *vcpu_main(void *arg)
     }
     if (how != VM_RUNNING)
         vcpu->env->end(vcpu->env, how);
-    return NULL;
 }
 
 int vcpu_start(struct vcpu *vcpu)
 {
-    struct sigaction kick = {.sa_handler = kick_handler}; /* no SA_RESTART: it is to interrupt */
-    sigset_t all, old;
     char name[16];
 
-    assert(!vcpu->started);
-    (void)sigaction(KICK_SIGNAL, &kick, NULL); /* the signal exists: cannot fail */
-    (void)sigfillset(&all);
-    (void)sigdelset(&all, KICK_SIGNAL);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &old);
-    int r = pthread_create(&vcpu->thread, NULL, vcpu_main, vcpu);
-    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (r != 0)
-        return log_error(-r, "start the thread of vCPU %u", vcpu->index);
-    vcpu->started = true;
     (void)snprintf(name, sizeof(name), "vcpu%u", vcpu->index);
-    (void)pthread_setname_np(vcpu->thread, name); /* cosmetic */
-    return 0;
+    int r = thread_start(&vcpu->thread, THREAD_VCPU, name, vcpu_main, vcpu);
+    return r < 0 ? log_error(r, "start the thread of vCPU %u", vcpu->index) : 0;
 }
 
 void vcpu_stop(struct vcpu *vcpu)
 {
-    if (!vcpu->started)
+    if (!thread_running(&vcpu->thread))
         return;
     /* immediate_exit catches a vCPU that is about to enter KVM_RUN, the signal one that is inside
-     * it or in a blocking write. */
+     * it. */
     atomic_store(&vcpu->stopping, true);
     __atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_RELEASE);
-    (void)pthread_kill(vcpu->thread, KICK_SIGNAL);
-    (void)pthread_join(vcpu->thread, NULL);
-    vcpu->started = false;
+    thread_kick(&vcpu->thread);
+    thread_join(&vcpu->thread);
 }

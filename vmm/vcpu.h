@@ -9,9 +9,9 @@
 
 #include "vmm/base/base.h"
 #include "vmm/base/bus.h"
+#include "vmm/base/thread.h"
 #include "vmm/kvm.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 
 struct arch_entry;
@@ -42,8 +42,7 @@ struct vcpu {
     unsigned index;
     int fd;
     struct kvm_run *run; /* mapped, shared with KVM */
-    pthread_t thread;
-    bool started;
+    struct thread thread;
     atomic_bool stopping;
 };
 

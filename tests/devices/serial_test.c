@@ -2,25 +2,22 @@
 /* The 16550A as drivers probe and use it. Register numbers and bits are the data sheet's. */
 #include "devices/serial.h"
 
+#include "tests/alloc_fail.h"
+#include "tests/wrap.h"
+
 #include <check.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <string.h>
 
 static struct serial uart;
-static int out[2]; /* what the UART sent */
 
 static void setup(void)
 {
-    ck_assert_int_eq(pipe2(out, O_NONBLOCK), 0);
-    ck_assert_int_eq(serial_init(&uart, out[1]), 0);
+    ck_assert_int_eq(serial_init(&uart), 0);
 }
 
 static void teardown(void)
 {
     serial_fini(&uart);
-    close(out[0]);
-    close(out[1]);
 }
 
 static uint8_t get(uint64_t reg)
@@ -36,30 +33,64 @@ static void put(uint64_t reg, uint8_t value)
     serial_ops.write(&uart, reg, &value, 1);
 }
 
-/* Interrupt edges since the last call. */
-static uint64_t edges(void)
+/* Edges of an unconnected line since the last call. */
+static uint64_t edges_of(const struct irq *irq)
 {
     uint64_t count = 0;
 
-    (void)!read(uart.irq.fd, &count, sizeof(count));
+    (void)!read(irq->fd, &count, sizeof(count));
     return count;
+}
+
+static uint64_t edges(void)
+{
+    return edges_of(&uart.irq);
+}
+
+/* What the UART sent, up to size - 1 bytes, as a string. */
+static const char *sent(void)
+{
+    static char text[64];
+    const uint8_t *bytes;
+    size_t len = MIN(serial_output(&uart, &bytes), sizeof(text) - 1);
+
+    memcpy(text, bytes, len);
+    text[len] = '\0';
+    serial_output_done(&uart, len);
+    return text;
+}
+
+static void send(unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        put(0, (uint8_t)(i % 251));
+}
+
+static size_t type(const char *text)
+{
+    return serial_input(&uart, (const uint8_t *)text, strlen(text));
+}
+
+/* A driver opened the port: FIFOs on, DTR, RTS and OUT2. */
+static void listen(void)
+{
+    put(2, 0x01);
+    put(4, 0x0b);
 }
 
 START_TEST(written_byte_reaches_the_host)
 {
-    char got[4] = "";
-
     put(0, 'h');
     put(0, 'i');
-    ck_assert_int_eq(read(out[0], got, sizeof(got)), 2);
-    ck_assert_str_eq(got, "hi");
+    ck_assert_uint_eq(edges_of(&uart.written), 1); /* there was none, and then there was */
+    ck_assert_str_eq(sent(), "hi");
+    put(0, '!');
+    ck_assert_uint_eq(edges_of(&uart.written), 1);
 }
 END_TEST
 
 START_TEST(divisor_latch_hides_data_and_ier)
 {
-    char got;
-
     put(3, 0x83);
     put(0, 0x01);
     put(1, 0x02);
@@ -67,7 +98,7 @@ START_TEST(divisor_latch_hides_data_and_ier)
     ck_assert_uint_eq(get(1), 0x02);
     put(3, 0x03);
     ck_assert_uint_eq(get(1), 0x00);
-    ck_assert_int_eq(read(out[0], &got, 1), -1); /* nothing was sent */
+    ck_assert_str_eq(sent(), "");
 }
 END_TEST
 
@@ -102,8 +133,9 @@ END_TEST
 
 START_TEST(line_status_says_idle_and_tells_input)
 {
+    listen();
     ck_assert_uint_eq(get(5), 0x60);
-    ck_assert_uint_eq(serial_input(&uart, (const uint8_t *)"k", 1), 1);
+    ck_assert_uint_eq(type("k"), 1);
     ck_assert_uint_eq(get(5), 0x61);
     ck_assert_uint_eq(get(0), 'k');
     ck_assert_uint_eq(get(5), 0x60);
@@ -113,51 +145,108 @@ END_TEST
 
 START_TEST(input_interrupts_until_it_is_read)
 {
+    listen();
     put(1, 0x01);
     (void)edges();
-    ck_assert_uint_eq(serial_input(&uart, (const uint8_t *)"ab", 2), 2);
+    ck_assert_uint_eq(type("ab"), 2);
     ck_assert_uint_eq(edges(), 1);
-    ck_assert_uint_eq(get(2), 0x04);
+    ck_assert_uint_eq(get(2), 0xc4);
     ck_assert_uint_eq(get(0), 'a');
     ck_assert_uint_eq(edges(), 1); /* one more is waiting */
     ck_assert_uint_eq(get(0), 'b');
     ck_assert_uint_eq(edges(), 0);
-    ck_assert_uint_eq(get(2), 0x01);
+    ck_assert_uint_eq(get(2), 0xc1);
 }
 END_TEST
 
 START_TEST(full_input_takes_no_more_and_tells_when_drained)
 {
     uint8_t bytes[SERIAL_INPUT_BYTES + 1] = {0};
-    uint64_t count = 0;
 
-    ck_assert_uint_eq(serial_input(&uart, bytes, sizeof(bytes)), SERIAL_INPUT_BYTES);
+    ck_assert_uint_eq(serial_input(&uart, bytes, sizeof(bytes)), 4096);
     ck_assert_uint_eq(serial_input_room(&uart), 0);
-    ck_assert_int_eq(read(uart.drained.fd, &count, sizeof(count)), -1);
+    ck_assert_uint_eq(edges_of(&uart.drained), 0);
+    listen();
+    ck_assert_uint_eq(edges_of(&uart.drained), 1);
+    ck_assert_uint_eq(serial_input_room(&uart), 16); /* they are in the FIFO */
+    ck_assert_uint_eq(serial_input(&uart, bytes, 17), 16);
     (void)get(0);
-    ck_assert_int_eq(read(uart.drained.fd, &count, sizeof(count)), sizeof(count));
+    ck_assert_uint_eq(edges_of(&uart.drained), 1);
     ck_assert_uint_eq(serial_input_room(&uart), 1);
+}
+END_TEST
+
+START_TEST(input_waits_until_the_guest_listens)
+{
+    ck_assert_uint_eq(type("root\n"), 5);
+    put(2, 0x07); /* as Linux: FIFOs on and cleared, what is there is read */
+    ck_assert_uint_eq(get(0), 0);
+    ck_assert_uint_eq(get(5), 0x60);
+    put(1, 0x05);
+    ck_assert_uint_eq(edges(), 1);
+    ck_assert_uint_eq(get(5), 0x61);
+    ck_assert_uint_eq(get(0), 'r');
+}
+END_TEST
+
+START_TEST(driver_without_interrupts_hears_input_by_rts)
+{
+    ck_assert_uint_eq(type("k"), 1);
+    put(4, 0x01); /* DTR alone */
+    ck_assert_uint_eq(get(5), 0x60);
+    put(4, 0x03);
+    ck_assert_uint_eq(get(5), 0x61);
+    ck_assert_uint_eq(get(0), 'k');
 }
 END_TEST
 
 START_TEST(loopback_returns_data_and_modem_lines)
 {
-    char got;
-
-    put(4, 0x1a); /* loopback, OUT2, RTS */
+    ck_assert_uint_eq(type("k"), 1);
+    put(4, 0x1a); /* loopback, OUT2, RTS: the line is cut */
     ck_assert_uint_eq(get(6), 0x90);
     put(0, 'L');
     ck_assert_uint_eq(get(0), 'L');
-    ck_assert_int_eq(read(out[0], &got, 1), -1);
+    ck_assert_str_eq(sent(), "");
     put(4, 0x00);
     ck_assert_uint_eq(get(6), 0xb0);
 }
 END_TEST
 
-START_TEST(clearing_the_receive_fifo_drops_input)
+START_TEST(clearing_the_receive_fifo_drops_16_bytes_at_most)
 {
-    ck_assert_uint_eq(serial_input(&uart, (const uint8_t *)"abc", 3), 3);
+    listen();
+    ck_assert_uint_eq(type("0123456789abcdefGH"), 18);
     put(2, 0x03);
+    ck_assert_uint_eq(get(0), 'G');
+    put(2, 0x03);
+    ck_assert_uint_eq(get(5), 0x60);
+}
+END_TEST
+
+/* 4 KiB waited and the driver clears its FIFO: once no input arrived any more. */
+START_TEST(clearing_the_receive_fifo_tells_that_there_is_room)
+{
+    uint8_t bytes[SERIAL_INPUT_BYTES] = {0};
+
+    listen();
+    ck_assert_uint_eq(serial_input(&uart, bytes, 4096), 4096);
+    ck_assert_uint_eq(serial_input(&uart, bytes, 4096), 16);
+    (void)edges_of(&uart.drained);
+    put(2, 0x03);
+    ck_assert_uint_eq(edges_of(&uart.drained), 1);
+    ck_assert_uint_eq(serial_input_room(&uart), 16);
+}
+END_TEST
+
+START_TEST(without_fifos_one_byte_is_held)
+{
+    listen();
+    put(2, 0x00);
+    ck_assert_uint_eq(type("ab"), 2);
+    put(2, 0x00); /* no change, no clear */
+    ck_assert_uint_eq(get(0), 'a');
+    put(2, 0x01); /* FIFOs on: what was held is gone */
     ck_assert_uint_eq(get(5), 0x60);
 }
 END_TEST
@@ -183,17 +272,89 @@ START_TEST(wide_access_touches_one_register_and_no_byte_beyond)
 }
 END_TEST
 
-START_TEST(output_that_is_closed_does_not_stop_the_guest)
+/* The busy mark is 64 KiB. */
+START_TEST(transmitter_is_busy_while_much_output_waits)
 {
-    char got;
+    const uint8_t *bytes;
 
-    (void)signal(SIGPIPE, SIG_IGN);
-    close(out[0]);
-    put(0, 'x'); /* EPIPE: told once, then thrown away */
-    put(0, 'y');
+    put(1, 0x02);
+    (void)get(2);
+    send(65535);
     ck_assert_uint_eq(get(5), 0x60);
-    ck_assert_int_eq(pipe2(out, O_NONBLOCK), 0);
-    ck_assert_int_eq(read(out[0], &got, 1), -1);
+    ck_assert_uint_eq(get(2), 0x02);
+    (void)edges();
+    put(0, 'x');
+    ck_assert_uint_eq(get(5), 0x00);
+    ck_assert_uint_eq(get(2), 0x01);
+    ck_assert_uint_eq(edges(), 0);
+    put(1, 0x00); /* nor does switching it on make it pending */
+    put(1, 0x02);
+    ck_assert_uint_eq(get(2), 0x01);
+    ck_assert_uint_eq(serial_output(&uart, &bytes), 65536);
+    ck_assert_uint_eq(bytes[65535], 'x');
+    serial_output_done(&uart, 1);
+    ck_assert_uint_eq(edges(), 1);
+    ck_assert_uint_eq(get(2), 0x02);
+    ck_assert_uint_eq(get(5), 0x60);
+}
+END_TEST
+
+START_TEST(output_goes_round_its_buffer_in_order)
+{
+    const uint8_t *bytes;
+
+    send((1 << 20) - 1);
+    ck_assert_uint_eq(serial_output(&uart, &bytes), (1 << 20) - 1);
+    serial_output_done(&uart, 4);
+    put(0, 'a');
+    put(0, 'b');
+    ck_assert_uint_eq(serial_output(&uart, &bytes), (1 << 20) - 4);
+    ck_assert_uint_eq(bytes[0], 4);
+    ck_assert_uint_eq(bytes[(1 << 20) - 5], 'a');
+    serial_output_done(&uart, (1 << 20) - 4);
+    ck_assert_str_eq(sent(), "b");
+    ck_assert_uint_eq(serial_output_waiting(&uart), 0);
+}
+END_TEST
+
+START_TEST(guest_that_does_not_look_loses_what_does_not_fit)
+{
+    send((1 << 20) + 3);
+    ck_assert_uint_eq(serial_output_waiting(&uart), 1 << 20);
+    ck_assert_uint_eq(serial_output_lost(&uart), 3);
+    ck_assert_uint_eq(serial_output_lost(&uart), 0);
+}
+END_TEST
+
+START_TEST(discarded_output_keeps_the_transmitter_idle)
+{
+    send(65536);
+    ck_assert_uint_eq(get(5), 0x00);
+    serial_output_discard(&uart);
+    ck_assert_uint_eq(get(5), 0x60);
+    send(65536);
+    ck_assert_uint_eq(get(5), 0x60);
+    ck_assert_uint_eq(serial_output_waiting(&uart), 0);
+    ck_assert_uint_eq(serial_output_lost(&uart), 0);
+}
+END_TEST
+
+START_TEST(init_that_lacks_something_fails)
+{
+    struct serial other;
+
+    alloc_fail_after(0);
+    int r = serial_init(&other);
+    ck_assert(alloc_fail_stop());
+    ck_assert_int_eq(r, -ENOMEM);
+    serial_fini(&other);
+    for (unsigned n = 0; n < 3; n++) {
+        wrap_fail_after(WRAP_EVENTFD, n, EMFILE);
+        r = serial_init(&other);
+        ck_assert_uint_eq(wrap_stop(WRAP_EVENTFD), 1);
+        ck_assert_int_eq(r, -EMFILE);
+        serial_fini(&other);
+    }
 }
 END_TEST
 
@@ -212,11 +373,19 @@ Suite *serial_suite(void)
     tcase_add_test(tc, line_status_says_idle_and_tells_input);
     tcase_add_test(tc, input_interrupts_until_it_is_read);
     tcase_add_test(tc, full_input_takes_no_more_and_tells_when_drained);
+    tcase_add_test(tc, input_waits_until_the_guest_listens);
+    tcase_add_test(tc, driver_without_interrupts_hears_input_by_rts);
     tcase_add_test(tc, loopback_returns_data_and_modem_lines);
-    tcase_add_test(tc, clearing_the_receive_fifo_drops_input);
+    tcase_add_test(tc, clearing_the_receive_fifo_drops_16_bytes_at_most);
+    tcase_add_test(tc, clearing_the_receive_fifo_tells_that_there_is_room);
+    tcase_add_test(tc, without_fifos_one_byte_is_held);
     tcase_add_test(tc, scratch_register_keeps_any_value);
     tcase_add_test(tc, wide_access_touches_one_register_and_no_byte_beyond);
-    tcase_add_test(tc, output_that_is_closed_does_not_stop_the_guest);
+    tcase_add_test(tc, transmitter_is_busy_while_much_output_waits);
+    tcase_add_test(tc, output_goes_round_its_buffer_in_order);
+    tcase_add_test(tc, guest_that_does_not_look_loses_what_does_not_fit);
+    tcase_add_test(tc, discarded_output_keeps_the_transmitter_idle);
+    tcase_add_test(tc, init_that_lacks_something_fails);
     suite_add_tcase(suite, tc);
     return suite;
 }

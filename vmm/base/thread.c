@@ -17,9 +17,14 @@ static sigset_t role_signals(enum thread_role role)
     (void)sigfillset(&blocked); /* neither this nor sigdelset() can fail: the signals exist */
     for (size_t i = 0; i < ARRAY_SIZE(faults); i++)
         (void)sigdelset(&blocked, faults[i]);
-    if (role == THREAD_VCPU)
+    if (role != THREAD_WORKER)
         (void)sigdelset(&blocked, THREAD_KICK_SIGNAL);
     return blocked;
+}
+
+static void kicked(int signal)
+{
+    (void)signal;
 }
 
 static void *thread_main(void *arg)
@@ -50,10 +55,12 @@ static int stack_map(uint8_t **ret_stack)
 int thread_start(struct thread *thread, enum thread_role role, const char *name,
                  void (*run)(void *arg), void *arg)
 {
+    struct sigaction kick = {.sa_handler = kicked}; /* no SA_RESTART: it is to interrupt */
     sigset_t blocked = role_signals(role);
     pthread_attr_t attr;
 
     assert(!thread_running(thread));
+    (void)sigaction(THREAD_KICK_SIGNAL, &kick, NULL); /* the signal exists: cannot fail */
     *thread = (struct thread){.run = run, .arg = arg};
     (void)snprintf(thread->name, sizeof(thread->name), "%s", name);
     int r = stack_map(&thread->stack);

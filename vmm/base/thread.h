@@ -5,9 +5,10 @@
  * sets itself, and a stack of ours: nothing is left to the C library that would open a file, map or
  * unmap when a thread begins or ends.
  *
- *   role          runs                      signals that reach it
- *   THREAD_VCPU   KVM_RUN and registers     faults, THREAD_KICK_SIGNAL
- *   THREAD_WORKER a loop, for one device    faults
+ *   role           runs                      signals that reach it
+ *   THREAD_VCPU    KVM_RUN and registers     faults, THREAD_KICK_SIGNAL
+ *   THREAD_CONSOLE writes of the console     faults, THREAD_KICK_SIGNAL
+ *   THREAD_WORKER  a loop, for one device    faults
  *
  * The faults (SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS) are blocked nowhere: a handler that
  * sets the terminal right runs on whichever thread breaks. All other signals are main's.
@@ -18,7 +19,7 @@
 
 #include <pthread.h>
 
-/* What interrupts a vCPU in KVM_RUN, or in a call that blocks. */
+/* What interrupts KVM_RUN, or a write that blocks. Its handler does nothing. */
 #define THREAD_KICK_SIGNAL SIGRTMIN
 
 /* As much as alsa-lib and libsndfile could want; less than a huge page, so that what is touched is
@@ -26,7 +27,7 @@
 #define THREAD_STACK_BYTES (1u << 20)
 #define THREAD_GUARD_BYTES (64u << 10) /* a multiple of every page size that arm64 knows */
 
-enum thread_role { THREAD_VCPU, THREAD_WORKER };
+enum thread_role { THREAD_VCPU, THREAD_CONSOLE, THREAD_WORKER };
 
 /* Lives in the struct that uses it, and stays there while it runs. Zeroed: not running. */
 struct thread {
@@ -42,7 +43,7 @@ int thread_start(struct thread *thread, enum thread_role role, const char *name,
                  void (*run)(void *arg), void *arg);
 /* Main. Waits until run() has returned, gives the stack back. Does nothing if not running. */
 void thread_join(struct thread *thread);
-/* Any thread but itself, from start to join: sends THREAD_KICK_SIGNAL to a vCPU's thread. */
+/* Any thread but itself, from start to join: sends THREAD_KICK_SIGNAL; not to a worker. */
 void thread_kick(const struct thread *thread);
 
 static inline bool thread_running(const struct thread *thread)

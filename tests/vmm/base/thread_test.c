@@ -142,9 +142,10 @@ START_TEST(kick_reaches_a_vcpu)
     struct sigaction action = {.sa_handler = note_kick};
     struct thread thread = {0};
 
-    (void)sigaction(THREAD_KICK_SIGNAL, &action, NULL);
     kicked = 0;
     ck_assert_int_eq(thread_start(&thread, THREAD_VCPU, "vcpu0", wait_for_kick, NULL), 0);
+    (void)sigaction(THREAD_KICK_SIGNAL, &action,
+                    NULL); /* in the place of the one that does nothing */
     thread_kick(&thread);
     thread_join(&thread); /* or hangs */
     ck_assert_uint_eq(kicked, 1);

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* See console.h. */
+#include "vmm/console.h"
+
+#include "vmm/base/log.h"
+
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#define KICK_MS         10 /* between two kicks: one that comes just before a call blocks is lost */
+#define WRITE_BYTES_MAX 4096 /* what a pipe takes at once: a slow reader is seen to read */
+
+/* Waits until `fd` is ready, a kick comes, or patience_ms (-1: any time) are over: 0 then. */
+static int wait_for(int fd, short events, int patience_ms)
+{
+    struct pollfd ready = {.fd = fd, .events = events};
+
+    return poll(&ready, 1, patience_ms);
+}
+
+/* -- the console's thread -- */
+
+static void put(struct console *console, const uint8_t *bytes, size_t len)
+{
+    ssize_t n = write(console->fd, bytes, MIN(len, (size_t)WRITE_BYTES_MAX));
+
+    if (n >= 0) {
+        serial_output_done(console->serial, (size_t)n);
+        return;
+    }
+    if (errno == EAGAIN)
+        (void)wait_for(console->fd, POLLOUT, -1);
+    if (errno == EAGAIN || errno == EINTR)
+        return;
+    log_warn("serial console: output failed (%s), it is thrown away from here on", strerror(errno));
+    serial_output_discard(console->serial);
+}
+
+static void console_main(void *arg)
+{
+    struct console *console = arg;
+    const uint8_t *bytes;
+    eventfd_t count;
+
+    while (!atomic_load(&console->giving_up)) {
+        bool ending = atomic_load(&console->ending); /* before the look: nothing comes after it */
+        size_t len = serial_output(console->serial, &bytes);
+        if (len == 0 && ending)
+            break;
+        if (len == 0) {
+            (void)wait_for(console->serial->written.fd, POLLIN, -1);
+            (void)eventfd_read(console->serial->written.fd, &count);
+            continue;
+        }
+        put(console, bytes, len);
+        if (ending)
+            irq_raise(&console->progress);
+    }
+    atomic_store(&console->ended, true);
+    irq_raise(&console->progress);
+}
+
+/* -- main -- */
+
+int console_start(struct console *console, struct serial *serial, int fd)
+{
+    *console = (struct console){.serial = serial, .fd = fd, .patience_ms = CONSOLE_PATIENCE_MS};
+    int r = irq_init(&console->progress);
+    if (r == 0)
+        r = thread_start(&console->thread, THREAD_CONSOLE, "console", console_main, console);
+    if (r < 0) {
+        irq_fini(&console->progress);
+        return log_error(r, "serial console");
+    }
+    return 0;
+}
+
+/* Until the thread has ended, or wrote nothing for patience_ms. */
+static void wait_ended(const struct console *console, int patience_ms)
+{
+    eventfd_t count;
+
+    while (!atomic_load(&console->ended) && wait_for(console->progress.fd, POLLIN, patience_ms) > 0)
+        (void)eventfd_read(console->progress.fd, &count);
+}
+
+void console_stop(struct console *console)
+{
+    if (!thread_running(&console->thread))
+        return;
+    atomic_store(&console->ending, true);
+    irq_raise(&console->serial->written);
+    wait_ended(console, console->patience_ms);
+    atomic_store(&console->giving_up, true);
+    while (!atomic_load(&console->ended)) {
+        thread_kick(&console->thread);
+        wait_ended(console, KICK_MS);
+    }
+    thread_join(&console->thread);
+    irq_fini(&console->progress);
+    uint64_t lost = serial_output_lost(console->serial) + serial_output_waiting(console->serial);
+    if (lost > 0)
+        log_warn("serial console: nobody read it, %llu bytes are lost", (unsigned long long)lost);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Where the serial port's output goes: standard output or a file. A thread of its own writes, and
+ * waits as long as the reader takes: no vCPU does, nor main, and no fd is made non-blocking, which
+ * would be so for other programs on the same terminal, too. See devices/serial.h for what a guest
+ * sees of a slow reader.
+ *
+ * At the end all that the guest wrote goes out before console_stop() returns, unless nobody reads.
+ */
+#pragma once
+
+#include "devices/serial.h"
+#include "vmm/base/thread.h"
+
+#include <stdatomic.h>
+
+#define CONSOLE_PATIENCE_MS 2000
+
+struct console {
+    struct serial *serial; /* borrowed */
+    int fd;                /* borrowed */
+    int patience_ms;       /* at the end: how long a reader that takes nothing is waited for */
+    struct thread thread;
+    struct irq progress;   /* owned; raised when something was written while `ending`, and at the
+                              thread's end */
+    atomic_bool ending;    /* main: no more comes, write what is there */
+    atomic_bool giving_up; /* main: leave it */
+    atomic_bool ended;     /* the thread */
+};
+
+/* Main, before the guest runs. 0 or -errno, logged. */
+int console_start(struct console *console, struct serial *serial, int fd);
+/* Main, when the guest runs no more. Accepts zeroed consoles, and those that did not start. */
+void console_stop(struct console *console);
