@@ -29,6 +29,7 @@ esac
 
 test=(check libsubunit-dev               # unit tests
     acpica-tools device-tree-compiler    # machine tables, read by others
+    socat                                # a client of sockets that is not ours
     clang libclang-rt-14-dev clang-format clang-tidy cppcheck shellcheck)
 
 kernel=(flex bison bc libelf-dev cpio xz-utils zstd)

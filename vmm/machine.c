@@ -315,6 +315,7 @@ static int make_control(struct machine *machine)
     if (!opts_has(options, "control"))
         return 0;
     machine->control_vm = (struct control_vm){
+        .timebase = &timebase_monotonic,
         .name = opts_str(options, "name"),
         .cpus = machine->vcpu_count,
         .memory_bytes = mem_bytes(machine),

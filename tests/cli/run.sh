@@ -155,6 +155,76 @@ two_recordings() {
     wait "$first" || true # of the signal
 }
 
+# machine COMMAND...: while a machine has a control socket. It ends by "quit".
+machine() {
+    local vm status=0
+    [ -w /dev/kvm ] || skip "no /dev/kvm to write to"
+    ./linnet run --kvm any --serial none --control socket --snd host=null,jacks=mic "$kernel" \
+        </dev/null &
+    vm=$!
+    # shellcheck disable=SC2064 # with its value: it is local
+    trap "kill $vm" EXIT # if something fails
+    wait_for 30 test -S socket
+    "$@"
+    ./linnet control socket quit
+    trap - EXIT
+    wait "$vm" || status=$?
+    [ "$status" = 0 ] || fail "exit status $status of the machine"
+    [ ! -e socket ] || fail "the socket is still there"
+}
+
+# answered ANSWER: to a client that writes what is on standard input, and is then served no more.
+answered() {
+    local got
+    got=$(timeout 10 socat -t 10 - UNIX-CONNECT:socket)
+    echo "$got"
+    [ "$got" = "$1" ] || fail "this is not: $1"
+}
+
+refusal() {
+    printf '{"ok":false,"error":"%s"}' "$1"
+}
+
+control_no_json() {
+    echo status | answered "$(refusal "not JSON: '[' or '{' expected near 'status'")"
+}
+
+control_unknown() {
+    echo '{"do": "stauts"}' |
+        answered "$(refusal '\"stauts\": no such request or device; did you mean status?')"
+    refused 1 '"stauts": .*did you mean status' ./linnet control socket stauts
+}
+
+control_line_without_end() {
+    printf '{"do": "status"}' | answered "$(refusal 'a line ends with a newline')"
+    head -c 4096 /dev/zero | tr '\0' ' ' | answered "$(refusal 'the line is too long')"
+}
+
+# Sixteen that say nothing are no trouble; one more is told, and one can come when one has gone.
+control_clients() {
+    local client clients=()
+    for client in {1..16}; do
+        socat -u UNIX-CONNECT:socket CREATE:/dev/null &
+        clients+=($!)
+    done
+    wait_for 10 door_is_shut
+    refused 1 'too many clients' ./linnet control socket status
+    kill "${clients[0]}"
+    wait_for 10 ./linnet control socket status
+    kill "${clients[@]:1}"
+}
+
+door_is_shut() {
+    ! ./linnet control socket status
+}
+
+control_other_user() {
+    [ "$(id -u)" = 0 ] || skip "not root, so it can't become another user"
+    chmod 666 socket
+    refused 1 "this machine is another user's" \
+        setpriv --reuid 65534 --regid 65534 --clear-groups ./linnet control socket status
+}
+
 run_case cli/files files
 [ "$case_status" = 0 ] || finish
 
@@ -216,6 +286,18 @@ with_kvm sound-source-of-another-rate 35 'rates.*44100.*source-resample' \
     --snd source-path=cd.wav,rates=48000 "$kernel"
 with_kvm alsa-device-missing 1 '--snd device.*hw:Nonesuch' --snd host=alsa,device=hw:Nonesuch "$kernel"
 run_case cli/two-recordings two_recordings
+with_kvm control-no-folder 1 '--control nowhere/socket.*give another name' --control nowhere/socket "$kernel"
+with_kvm control-no-socket 1 '--control text.*give another name' --control text "$kernel"
+with_kvm control-long-name 35 '--control.*give a name of at most 107 bytes' \
+    --control "$(printf '%0108d' 0)" "$kernel"
+run_case cli/control-nobody-there refused 1 'absent.*--control absent' ./linnet control absent status
+run_case cli/control-no-words refused 35 'linnet control SOCKET' ./linnet control socket
+run_case cli/control-bad-words refused 35 'control characters' ./linnet control socket $'a\nb'
+run_case cli/control-no-json machine control_no_json
+run_case cli/control-unknown machine control_unknown
+run_case cli/control-line-without-end machine control_line_without_end
+run_case cli/control-clients machine control_clients
+run_case cli/control-other-user machine control_other_user
 run_case cli/kvm-missing no_kvm
 run_case cli/kvm-no-permission no_permission
 run_case cli/kvm-emulating emulating

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <time.h>
 
 /* What a client has asked, until it is answered. */
 struct request {
@@ -27,19 +26,16 @@ struct request {
 struct control {
     struct control_vm *vm;
     bool paused;
-    uint64_t start_ns;
+    uint64_t start_ms;
     struct control_listener socket;
     struct watch served_watch; /* eventfd: a device has served a request */
     struct control_clients clients;
     struct request requests[CONTROL_CLIENTS_MAX]; /* of each client one */
 };
 
-static uint64_t now_ns(void)
+static uint64_t now_ms(struct control_vm *vm)
 {
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* always there */
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+    return vm->timebase->now_ns(vm->timebase) / MS_NS;
 }
 
 /* -- answers and events -- */
@@ -81,7 +77,7 @@ static void serve_status(struct request *request)
     json_t *status =
         json_pack("{s:s, s:s, s:i, s:I, s:I, s:I, s:o}", "name", vm->name, "state",
                   control->paused ? "paused" : "running", "pid", (int)getpid(), "uptime_ms",
-                  (json_int_t)((now_ns() - control->start_ns) / 1000000), "cpus",
+                  (json_int_t)(now_ms(control->vm) - control->start_ms), "cpus",
                   (json_int_t)vm->cpus, "memory_bytes", (json_int_t)vm->memory_bytes, "devices",
                   devices); /* takes the reference, also when it fails */
     answer(request, status);
@@ -279,7 +275,7 @@ int control_create(const char *path, struct loop *loop, struct control_vm *vm,
     if (control == NULL)
         return log_error(-ENOMEM, "--control");
     control->vm = vm;
-    control->start_ns = now_ns();
+    control->start_ms = now_ms(vm);
     control->clients.serve = serve;
     for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++) {
         control->requests[i].control = control;

@@ -12,11 +12,13 @@
 #pragma once
 
 #include "virtio/device.h"
+#include "vmm/base/timebase.h"
 
 struct control;
 
 /* What the requests are about; borrowed. */
 struct control_vm {
+    struct timebase *timebase; /* of "uptime_ms" */
     const char *name;
     unsigned cpus;
     uint64_t memory_bytes;

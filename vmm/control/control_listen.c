@@ -31,8 +31,8 @@ static int path_clear(const char *path, const struct sockaddr_un *address)
         return log_error(-errno, "--control %s", path);
     if (lstat(path, &st) < 0)
         return errno == ENOENT ? 0 : log_error(-errno, "--control %s", path);
-    if (!S_ISSOCK(st.st_mode))
-        return log_error(-EEXIST, "--control %s: not a socket, left alone; give another name",
+    if (!S_ISSOCK(st.st_mode) || st.st_uid != geteuid())
+        return log_error(-EEXIST, "--control %s: no socket of yours, left alone; give another name",
                          path);
     if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN)
         return log_error(-EADDRINUSE, "--control %s: another machine has it; give another name",
@@ -50,7 +50,7 @@ int control_listen(const char *path, struct control_listener *ret_listener)
     struct stat st;
 
     if (control_address(path, &address) < 0) {
-        (void)log_error(0, "--control %s: too long; a socket's name has up to %zu bytes", path,
+        (void)log_error(0, "--control %s: too long; give a name of at most %zu bytes", path,
                         sizeof(address.sun_path) - 1);
         return -EINVAL;
     }
@@ -61,7 +61,8 @@ int control_listen(const char *path, struct control_listener *ret_listener)
     /* Linux gives the file the mode that its socket has: there is no moment with another. */
     if (ret_listener->fd < 0 || fchmod(ret_listener->fd, 0600) < 0 ||
         bind(ret_listener->fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-        return log_error(-errno, "--control %s", path);
+        return log_error(-errno, "--control %s: no socket can be made there; give another name",
+                         path);
     ret_listener->path = strdup(path);
     if (ret_listener->path == NULL || stat(path, &st) < 0 || listen(ret_listener->fd, BACKLOG) < 0)
         return log_error(-errno, "--control %s", path);

@@ -46,6 +46,7 @@ static int second(const char *there)
     }
     ck_assert_msg(capture_is_one_error(said), "%s", said);
     ck_assert_ptr_nonnull(strstr(said, "--control "));
+    ck_assert_ptr_nonnull(strstr(said, "; give a")); /* nother name, or a shorter one */
     return r;
 }
 

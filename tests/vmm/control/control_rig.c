@@ -73,6 +73,12 @@ static void vm_quit(struct control_vm *vm)
     control_rig.quits++;
 }
 
+static uint64_t now_ns(struct timebase *timebase)
+{
+    (void)timebase;
+    return control_rig.now_ns;
+}
+
 /* The program's calls, by --wrap. */
 void __real_virtio_command(struct virtio_device *dev, struct virtio_command *command);
 void __wrap_virtio_command(struct virtio_device *dev, struct virtio_command *command);
@@ -102,13 +108,18 @@ void control_rig_setup(void)
 {
     strcpy(folder, FOLDER);
     ck_assert_ptr_nonnull(mkdtemp(folder));
-    control_rig = (struct control_rig){.peer_uid = geteuid()};
+    control_rig = (struct control_rig){
+        .peer_uid = geteuid(),
+        .timebase = {.now_ns = now_ns},
+        .now_ns = 5000000000,
+    };
     (void)snprintf(control_rig.path, sizeof(control_rig.path), "%s/s", folder);
     ck_assert_int_eq(memory_create(&mem, 1 << 20, 0, 1 << 20, 1 << 20), 0);
     ck_assert_int_eq(loop_init(&control_rig.loop), 0);
     ck_assert_int_eq(virtio_create(&talker, 0, &mem, NULL, &devices[0]), 0);
     ck_assert_int_eq(virtio_create(&mute, 0, &mem, NULL, &devices[1]), 0);
     control_rig.vm = (struct control_vm){
+        .timebase = &control_rig.timebase,
         .name = "box",
         .cpus = 2,
         .memory_bytes = 1 << 20,

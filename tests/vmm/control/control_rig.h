@@ -13,6 +13,8 @@ struct control_rig {
     struct loop loop;
     struct control_vm vm; /* "box", 2 CPUs, devices talker0 and mute0 */
     struct control *control;
+    struct timebase timebase;
+    uint64_t now_ns; /* what it tells */
     bool paused;     /* what vm.pause() and vm.resume() make of it */
     int pause_fails; /* -errno of both; 0: they work */
     unsigned quits;
