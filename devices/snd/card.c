@@ -4,6 +4,7 @@
 
 #include "devices/snd/base/chmap.h"
 #include "devices/snd/offer.h"
+#include "devices/snd/report.h"
 
 #include <stdio.h>
 
@@ -276,6 +277,45 @@ static int info_fill(struct stream *stream, const struct opts *opts, const struc
     return 0;
 }
 
+/* What was asked about a stream, answered by its ear. */
+static void told(void *ctx, const void *question, const struct listener_report *heard)
+{
+    const struct snd *snd = ctx;
+    int r = report_write(question, heard, snd->report);
+
+    if (r < 0)
+        (void)log_error(r, "%s: report", snd->dev.name);
+}
+
+/* Whether some format that is offered is of numbers, which can be heard. */
+static bool is_audible(const struct stream *stream)
+{
+    for (unsigned code = 0; code < PCM_FORMAT_COUNT; code++)
+        if ((from_le64(stream->info.formats) >> code & 1) != 0 &&
+            pcm_format_by_code(code)->kind != PCM_KIND_OPAQUE)
+            return true;
+    return false;
+}
+
+/* Opens the stream's ear, if anybody wants to know what it plays. */
+static int ear_make(struct snd *snd, const struct stream *stream, const struct opts *opts)
+{
+    const char *expect = stream_is_output(stream) ? opts_str(opts, "expect") : NULL;
+    struct pcm_params most = {.channels = stream->info.channels_max};
+
+    for (unsigned code = 0; code < PCM_RATE_COUNT; code++)
+        if ((from_le64(stream->info.rates) >> code & 1) != 0)
+            most.rate_hz = MAX(most.rate_hz, pcm_rate_hz(code));
+    if (expect == NULL && snd->report == NULL)
+        return 0;
+    if (expect != NULL && !is_audible(stream))
+        return opts_error("--snd expect: no format that is offered can be judged; add S16 to "
+                          "formats=");
+    snd->ears.told = told;
+    snd->ears.ctx = snd;
+    return ear_open(&snd->ears, stream->id, stream->name, expect, &most);
+}
+
 /* Makes the next stream, number `index` of its direction. */
 static int stream_make(struct snd *snd, enum pcm_direction direction, unsigned index,
                        const struct opts *opts, const struct offer *offer)
@@ -309,13 +349,12 @@ static int stream_make(struct snd *snd, enum pcm_direction direction, unsigned i
     int r = clock_choose(opts, class, &stream->clock_kind);
     if (r == 0)
         r = class->create(&setup, &stream->host);
-    if (r == 0)
-        r = ear_init(&stream->ear, stream->name, plays ? opts_str(opts, "expect") : NULL);
-    stream->ear.reports = opts_has(opts, "report");
     if (r == 0 && opts_has(opts, "fault"))
         r = faults_parse(opts_str(opts, "fault"), &stream->faults);
     if (r == 0)
         r = info_fill(stream, opts, offer);
+    if (r == 0)
+        r = ear_make(snd, stream, opts);
     return r < 0 ? r : stream_init(stream, snd);
 }
 
@@ -334,10 +373,13 @@ static int streams_make(struct snd *snd, const struct opts *opts)
     if (r < 0)
         return r;
     snd->streams = calloc(MAX(total, 1u), sizeof(snd->streams[0]));
-    if (snd->streams == NULL)
+    if (snd->streams == NULL || ears_init(&snd->ears, MAX(total, 1u)) < 0)
         return log_error(-ENOMEM, "%s", snd->dev.name);
     for (unsigned i = 0; i < total; i++)
         snd->streams[i].timer.fd = -1;
+    if (counts[PCM_OUTPUT] == 0 && opts_has(opts, "expect"))
+        return opts_error("--snd expect: nothing is played that could be judged; leave streams=0 "
+                          "out");
     for (unsigned d = PCM_OUTPUT; d <= PCM_INPUT; d++)
         for (unsigned i = 0; i < counts[d] && r == 0; i++)
             r = stream_make(snd, (enum pcm_direction)d, i, opts, &offer);
@@ -362,7 +404,10 @@ static int report_open(struct snd *snd, const struct opts *opts)
     if (path == NULL)
         return 0;
     snd->report = fopen(path, "we");
-    return snd->report != NULL ? 0 : log_error(-errno, "--snd report: %s", path);
+    if (snd->report == NULL)
+        return log_error(-errno, "--snd report: %s", path);
+    (void)setvbuf(snd->report, snd->report_buffer, _IOFBF, sizeof(snd->report_buffer));
+    return 0;
 }
 
 int card_init(struct snd *snd, const struct opts *opts)
@@ -379,6 +424,8 @@ int card_init(struct snd *snd, const struct opts *opts)
         r = chmaps_make(snd, opts);
     if (r == 0)
         r = jacks_init(snd, opts);
+    if (r == 0)
+        r = ears_start(&snd->ears, snd->dev.name);
     if (r < 0)
         return r;
     snd->config.streams = to_le32(snd->stream_count);
@@ -390,6 +437,7 @@ int card_init(struct snd *snd, const struct opts *opts)
 
 void card_fini(struct snd *snd)
 {
+    ears_fini(&snd->ears);
     if (snd->report != NULL)
         (void)fclose(snd->report); /* each line was flushed, and checked */
     for (unsigned i = 0; i < snd->stream_count; i++)

@@ -179,38 +179,34 @@ static void snd_notify(struct virtio_device *dev, struct virtq *vq)
 static void snd_report(struct virtio_device *dev)
 {
     struct snd *snd = container_of(dev, struct snd, dev);
-    int r = 0;
+    struct report report;
 
     for (unsigned i = 0; i < snd->stream_count; i++) {
+        report_note(&snd->streams[i], &report);
         if (snd->report == NULL)
-            report_log(&snd->streams[i]);
-        else if (r == 0)
-            r = report_write(&snd->streams[i], snd->report);
+            report_log(&report);
+        else
+            ear_ask(&snd->ears.ear[i], &report, sizeof(report));
     }
-    if (r < 0)
-        (void)log_error(r, "%s: report", dev->name);
 }
 
 /* A lost recording outweighs a sound that was not as expected. */
 static int snd_finish(struct virtio_device *dev)
 {
     struct snd *snd = container_of(dev, struct snd, dev);
-    int verdict = 0, lost = 0;
-    bool heard = false;
+    int verdict, lost = 0;
 
-    if (snd->report != NULL)
+    ears_stop(&snd->ears);
+    if (snd->report != NULL) {
         snd_report(dev);
+        ears_hear(&snd->ears);
+    }
+    verdict = ears_judge(&snd->ears);
     for (unsigned i = 0; i < snd->stream_count; i++) {
-        struct stream *stream = &snd->streams[i];
-        const struct host_class *class = stream->host->class;
-        int r = ear_judge(&stream->ear);
-        heard |= stream->ear.judged > 0;
-        verdict = r < 0 ? r : verdict;
-        r = class->finish != NULL ? class->finish(stream->host) : 0;
+        struct host *host = snd->streams[i].host;
+        int r = host->class->finish != NULL ? host->class->finish(host) : 0;
         lost = r < 0 ? r : lost;
     }
-    if (!heard && snd->stream_count > 0)
-        verdict = ear_judge_nothing(&snd->streams[0].ear);
     return lost < 0 ? lost : verdict;
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "devices/snd/event.h"
+#include "devices/snd/hear/ear.h"
 #include "devices/snd/jack.h"
 #include "devices/snd/mixer/ctl.h"
 #include "devices/snd/pcm/stream.h"
@@ -28,6 +29,8 @@ struct snd {
     struct wire_chmap_info *chmaps; /* owned */
 
     FILE *report; /* owned: report=; NULL: the log */
+    char report_buffer[BUFSIZ];
+    struct ears ears;
 
     struct jacks jacks;
     struct ctls ctls;

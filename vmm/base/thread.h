@@ -9,6 +9,7 @@
  *   THREAD_VCPU    KVM_RUN and registers     faults, THREAD_KICK_SIGNAL
  *   THREAD_CONSOLE writes of the console     faults, THREAD_KICK_SIGNAL
  *   THREAD_WORKER  a loop, for one device    faults
+ *   THREAD_LISTENER  ears, for one device    faults
  *
  * The faults (SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS) are blocked nowhere: a handler that
  * sets the terminal right runs on whichever thread breaks. All other signals are main's.
@@ -27,7 +28,7 @@
 #define THREAD_STACK_BYTES (1u << 20)
 #define THREAD_GUARD_BYTES (64u << 10) /* a multiple of every page size that arm64 knows */
 
-enum thread_role { THREAD_VCPU, THREAD_CONSOLE, THREAD_WORKER };
+enum thread_role { THREAD_VCPU, THREAD_CONSOLE, THREAD_WORKER, THREAD_LISTENER };
 
 /* Lives in the struct that uses it, and stays there while it runs. Zeroed: not running. */
 struct thread {

@@ -46,14 +46,16 @@ struct predictor {
     double weight[ORDER]; /* of the sample before, the one before that, ... */
 };
 
-int click_finder_init(struct click_finder *finder, uint32_t rate_hz, size_t frames_max)
+int click_finder_init(struct click_finder *finder, size_t frames_max)
 {
-    *finder = (struct click_finder){
-        .frames_max = frames_max,
-        .run_frames = MAX((size_t)ceil(rate_hz * EDGE_SECONDS), (size_t)EDGE_FRAMES_MIN),
-        .errors = calloc(frames_max, sizeof(double)),
-    };
+    finder->frames_max = frames_max;
+    finder->errors = calloc(frames_max, sizeof(double));
     return finder->errors ? 0 : -ENOMEM;
+}
+
+void click_finder_tune(struct click_finder *finder, uint32_t rate_hz)
+{
+    finder->run_frames = MAX((size_t)ceil(rate_hz * EDGE_SECONDS), (size_t)EDGE_FRAMES_MIN);
 }
 
 void click_finder_fini(struct click_finder *finder)

@@ -49,7 +49,8 @@ struct click_finder {
 };
 
 /* 0 or -ENOMEM. click_finder_fini() accepts what a failed init left. */
-int click_finder_init(struct click_finder *finder, uint32_t rate_hz, size_t frames_max);
+int click_finder_init(struct click_finder *finder, size_t frames_max);
+void click_finder_tune(struct click_finder *finder, uint32_t rate_hz);
 void click_finder_fini(struct click_finder *finder);
 
 /* Leaves the clicks of samples[0..frames), in order, in finder->events. period_frames: of the

@@ -1,114 +1,252 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* See ear.h. Formats that are no numbers (DSD, IEC 958, companded) are not heard. */
+/* See ear.h. */
 #include "devices/snd/hear/ear.h"
 
 #include "vmm/base/log.h"
 
-int ear_init(struct ear *ear, const char *name, const char *expect)
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+/* So much wakes the thread: a third of a second of 16 bits, stereo. */
+#define WAKE_BYTES (64u << 10)
+/* And so much is behind. */
+#define BEHIND_BYTES (256u << 10)
+
+enum record { RECORD_TUNE, RECORD_FRAMES, RECORD_QUESTION };
+
+/* -- life -- */
+
+int ears_init(struct ears *ears, unsigned count)
 {
+    ears->wake_fd = -1;
+    ears->ear = calloc(count, sizeof(ears->ear[0]));
+    ears->count = ears->ear != NULL ? count : 0;
+    return ears->ear != NULL ? 0 : -ENOMEM;
+}
+
+void ears_fini(struct ears *ears)
+{
+    if (ears->ear == NULL)
+        return;
+    ears_stop(ears);
+    fd_close(&ears->wake_fd);
+    for (unsigned i = 0; i < ears->count; i++) {
+        listener_destroy(ears->ear[i].listener);
+        ring_fini(&ears->ear[i].ring);
+    }
+    free(ears->ear);
+    ears->ear = NULL;
+}
+
+int ear_open(struct ears *ears, unsigned index, const char *name, const char *expect,
+             const struct pcm_params *most)
+{
+    struct ear *ear = &ears->ear[index];
     char why[EXPECT_LINE_SIZE];
 
-    ear->name = name;
-    if (expect == NULL)
-        return 0;
-    if (expect_parse(expect, &ear->expect, why) < 0)
+    if (expect != NULL && expect_parse(expect, &ear->expect, why) < 0)
         return log_error(0, "--snd expect: %s", why), -EINVAL;
-    ear->judges = true;
-    return 0;
+    ear->judges = expect != NULL;
+    ear->name = name;
+    ear->ears = ears;
+    int r = ring_init(&ear->ring);
+    if (r == 0)
+        r = listener_create(most->rate_hz, most->channels, &ear->listener);
+    return r == -ENOMEM ? log_error(r, "%s: ear", name) : r;
 }
 
-void ear_fini(struct ear *ear)
-{
-    listener_destroy(ear->listener);
-    ear->listener = NULL;
-}
+/* -- what was put into the ring -- */
 
-/* Judges what was heard up to now and forgets it. */
-static void judge_one(struct ear *ear)
+/* Judges what was heard up to now. */
+static void judge(struct ear *ear)
 {
     struct listener_report report;
     char line[EXPECT_LINE_SIZE];
 
-    if (ear->listener == NULL)
-        return;
     listener_report(ear->listener, &report);
     ear->judged++;
     if (ear->judges && !expect_judge(&ear->expect, &report, line)) {
         (void)log_error(0, "%s: %s", ear->name, line);
         ear->failed++;
     }
-    ear_fini(ear);
 }
 
-void ear_tune(struct ear *ear, const struct pcm_params *params)
+static void tune(struct ear *ear, const struct pcm_params *params)
 {
-    if (ear->params.format != params->format || ear->params.rate_hz != params->rate_hz ||
-        ear->params.channels != params->channels)
-        judge_one(ear);
-    ear->params = *params;
+    if (ear->hears.format == params->format && ear->hears.rate_hz == params->rate_hz &&
+        ear->hears.channels == params->channels)
+        return;
+    if (ear->heard)
+        judge(ear);
+    ear->heard = false;
+    ear->hears = *params;
+    listener_tune(ear->listener, params->rate_hz, params->channels);
 }
 
 /* Hears samples that are integers, a block at a time. */
 static void hear_integers(struct ear *ear, const uint8_t *bytes, size_t samples)
 {
-    const size_t channels = ear->params.channels;
+    const size_t channels = ear->hears.channels;
     int32_t numbers[1024];
     double block[1024];
 
     while (samples > 0) {
         size_t count = MIN(samples, ARRAY_SIZE(block) - ARRAY_SIZE(block) % channels);
-        pcm_to_s32(ear->params.format, bytes, numbers, count);
+        pcm_to_s32(ear->hears.format, bytes, numbers, count);
         for (size_t i = 0; i < count; i++)
             block[i] = numbers[i] * 0x1p-31;
         listener_feed(ear->listener, block, count / channels);
-        bytes += count * ear->params.format->sample_bytes;
+        bytes += count * ear->hears.format->sample_bytes;
         samples -= count;
     }
 }
 
+static void hear(struct ear *ear, const uint8_t *bytes, size_t len)
+{
+    const struct pcm_format *format = ear->hears.format;
+    size_t count = len / ear->hears.frame_bytes;
+
+    ear->heard = true;
+    if (format->kind != PCM_KIND_FLOAT)
+        hear_integers(ear, bytes, count * ear->hears.channels);
+    else if (format->sample_bytes == 4)
+        listener_feed_float(ear->listener, (const float *)(const void *)bytes, count);
+    else
+        listener_feed(ear->listener, (const double *)(const void *)bytes, count);
+}
+
+static void answer(struct ear *ear, const void *question)
+{
+    struct listener_report report;
+
+    if (ear->heard)
+        listener_report(ear->listener, &report);
+    ear->ears->told(ear->ears->ctx, question, ear->heard ? &report : NULL);
+}
+
+void ears_hear(struct ears *ears)
+{
+    _Alignas(8) uint8_t record[RING_RECORD_BYTES];
+    uint32_t kind, len;
+
+    for (struct ear *ear = ears->ear; ear < ears->ear + ears->count; ear++)
+        while (ring_take(&ear->ring, &kind, record, &len)) {
+            if (kind == RECORD_TUNE)
+                tune(ear, (const struct pcm_params *)(const void *)record);
+            else if (kind == RECORD_FRAMES)
+                hear(ear, record, len);
+            else
+                answer(ear, record);
+        }
+}
+
+/* -- the thread -- */
+
+static void wake(struct ears *ears)
+{
+    if (!atomic_exchange(&ears->awake, true))
+        (void)eventfd_write(ears->wake_fd, 1); /* cannot fail: it counts to two at most */
+}
+
+static void ears_run(void *arg)
+{
+    struct ears *ears = arg;
+    eventfd_t count;
+
+    while (!atomic_load(&ears->stopping)) {
+        (void)eventfd_read(ears->wake_fd, &count); /* EINTR: there is no harm in a look */
+        atomic_store(&ears->awake, false);
+        ears_hear(ears);
+    }
+}
+
+int ears_start(struct ears *ears, const char *device)
+{
+    bool any = false;
+    char name[16];
+
+    for (unsigned i = 0; i < ears->count; i++)
+        any |= ears->ear[i].name != NULL;
+    if (!any)
+        return 0;
+    ears->wake_fd = eventfd(0, EFD_CLOEXEC);
+    if (ears->wake_fd < 0)
+        return log_error(-errno, "%s: ears", device);
+    (void)snprintf(name, sizeof(name), "%.10s ear", device);
+    int r = thread_start(&ears->thread, THREAD_LISTENER, name, ears_run, ears);
+    return r < 0 ? log_error(r, "%s: ears", device) : 0;
+}
+
+void ears_stop(struct ears *ears)
+{
+    if (thread_running(&ears->thread)) {
+        atomic_store(&ears->stopping, true);
+        (void)eventfd_write(ears->wake_fd, 1);
+        thread_join(&ears->thread);
+    }
+    ears_hear(ears);
+}
+
+/* -- the worker's side -- */
+
+/* What does not fit is lost, and so is the judgement. */
+static void put(struct ear *ear, enum record kind, const void *record, size_t len)
+{
+    if (!ring_put(&ear->ring, kind, record, (uint32_t)len) && !ear->lost) {
+        (void)log_error(0, "%s: the ear is too far behind to hear all that is played", ear->name);
+        ear->lost = true;
+    }
+    if (kind == RECORD_QUESTION || ring_used(&ear->ring) >= WAKE_BYTES)
+        wake(ear->ears);
+}
+
+void ear_tune(struct ear *ear, const struct pcm_params *params)
+{
+    ear->params = *params;
+    if (ear->name != NULL && params->format->kind != PCM_KIND_OPAQUE)
+        put(ear, RECORD_TUNE, params, sizeof(*params));
+}
+
 void ear_hear(struct ear *ear, const void *frames, size_t count)
 {
-    const struct pcm_format *format = ear->params.format;
+    const uint8_t *at = frames;
+    const size_t frame_bytes = ear->params.frame_bytes;
 
-    if ((!ear->judges && !ear->reports) || format->kind == PCM_KIND_OPAQUE)
+    if (ear->name == NULL || ear->params.format->kind == PCM_KIND_OPAQUE)
         return;
-    if (ear->listener == NULL &&
-        listener_create(ear->params.rate_hz, ear->params.channels, &ear->listener) < 0) {
-        (void)log_error(-ENOMEM, "%s: nothing is heard, so nothing can be as expected", ear->name);
-        ear->failed++;
-        ear->judged++;
-        ear->judges = ear->reports = false;
-        return;
+    for (size_t now; count > 0; count -= now, at += now * frame_bytes) {
+        now = MIN(count, RING_RECORD_BYTES / frame_bytes);
+        put(ear, RECORD_FRAMES, at, now * frame_bytes);
     }
-    if (ear->reports)
-        listener_hash(ear->listener, frames, count * ear->params.frame_bytes);
-    if (format->kind != PCM_KIND_FLOAT)
-        hear_integers(ear, frames, count * ear->params.channels);
-    else if (format->sample_bytes == 4)
-        listener_feed_float(ear->listener, frames, count);
-    else
-        listener_feed(ear->listener, frames, count);
 }
 
-bool ear_report(struct ear *ear, struct listener_report *ret_report)
+void ear_ask(struct ear *ear, const void *question, uint32_t len)
 {
-    if (ear->listener == NULL)
-        return false;
-    listener_report(ear->listener, ret_report);
-    return true;
+    put(ear, RECORD_QUESTION, question, len);
 }
 
-int ear_judge(struct ear *ear)
+bool ear_is_behind(const struct ear *ear)
 {
-    judge_one(ear);
-    return ear->failed > 0 ? -EPROTO : 0;
+    return ear->name != NULL && ring_used(&ear->ring) > BEHIND_BYTES;
 }
 
-int ear_judge_nothing(struct ear *ear)
+int ears_judge(struct ears *ears)
 {
-    if (!ear->judges)
-        return 0;
-    if (listener_create(48000, 1, &ear->listener) < 0)
-        return log_error(-ENOMEM, "%s", ear->name);
-    return ear_judge(ear);
+    struct ear *judge_of_none = NULL;
+    bool judged = false, failed = false;
+
+    for (struct ear *ear = ears->ear; ear < ears->ear + ears->count; ear++) {
+        if (ear->heard)
+            judge(ear);
+        ear->heard = false;
+        judged |= ear->judged > 0 && ear->judges;
+        failed |= ear->failed > 0 || ear->lost;
+        judge_of_none = ear->judges && judge_of_none == NULL ? ear : judge_of_none;
+    }
+    if (!judged && judge_of_none != NULL) {
+        judge(judge_of_none);
+        failed = judge_of_none->failed > 0;
+    }
+    return failed ? -EPROTO : 0;
 }

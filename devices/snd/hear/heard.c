@@ -146,18 +146,12 @@ static json_t *channel_json(const struct listener_channel *channel)
 static json_t *report_json(const struct listener_report *report)
 {
     json_t *object, *channels = json_array();
-    char hash[24];
 
     for (unsigned c = 0; c < report->channels; c++)
         (void)json_array_append_new(channels, channel_json(&report->channel[c]));
     object = json_pack("{s:o, s:f, s:o, s:b, s:o}", "frames", integer(report->frames), "seconds",
                        seconds(report, report->frames), "rate_hz", integer(report->rate_hz),
                        "silent", report->silent, "channels", channels);
-    if (report->hash_bytes > 0) {
-        (void)snprintf(hash, sizeof(hash), "%016" PRIx64, report->hash);
-        (void)json_object_set_new(object, "hash_bytes", integer(report->hash_bytes));
-        (void)json_object_set_new(object, "hash_fnv1a64", json_string(hash));
-    }
     return object;
 }
 

@@ -23,8 +23,6 @@ enum {
     STATUS_NOT_AS_EXPECTED = 38,
 };
 
-#define PLAIN_BYTES 65536
-
 static const struct opt listen_options[] = {
     {.name = "expect",
      .help = "what the sound should be, as freq=440,gaps=0; keys below",
@@ -129,27 +127,13 @@ static int check_arguments(struct listen *listen)
 
 /* -- listening -- */
 
-/* Feeds the file as frames, and once more as stored bytes for the hash. */
 static int feed(struct sound_file *file, struct listener *listener)
 {
-    auto_free uint8_t *bytes = NULL;
-    ssize_t len;
     int frames;
 
     while ((frames = sound_read(file)) > 0)
         listener_feed(listener, file->block, (size_t)frames);
-    if (frames < 0 || !sound_is_plain(file))
-        return frames;
-
-    size_t size = PLAIN_BYTES / (file->channels * 24) * (file->channels * 24); /* whole frames */
-
-    bytes = malloc(size);
-    if (!bytes)
-        return log_error(-ENOMEM, "%s", file->path);
-    len = sound_rewind(file);
-    while (len >= 0 && (len = sound_read_plain(file, bytes, size)) > 0)
-        listener_hash(listener, bytes, (size_t)len);
-    return (int)len;
+    return frames;
 }
 
 static int hear(const char *path, struct heard *heard)

@@ -39,9 +39,6 @@
 
 #define CLICK_SECONDS_APART 0.001
 
-#define FNV_OFFSET 0xcbf29ce484222325u
-#define FNV_PRIME  0x100000001b3u
-
 struct level {
     double peak, sum, square_sum;
     uint64_t invalid, clipped;
@@ -67,11 +64,10 @@ struct channel {
 
 struct listener {
     uint32_t rate_hz;
-    unsigned channels;
+    unsigned channels, channels_max;
     uint64_t frames; /* heard */
-    size_t window_frames;
+    size_t window_frames, window_frames_max;
     size_t filled; /* samples in each channel's window */
-    uint64_t hash, hash_bytes;
     struct spectrum_bench bench;
     struct click_finder finder;
     struct channel channel[];
@@ -86,13 +82,31 @@ static size_t window_size(uint32_t rate_hz)
     return frames;
 }
 
-static int channel_init(struct channel *channel, const struct listener *listener)
+void listener_tune(struct listener *listener, uint32_t rate_hz, unsigned channels)
 {
-    silence_init(&channel->silence, listener->rate_hz);
-    channel->window = calloc(listener->window_frames, sizeof(double));
-    if (!channel->window)
-        return -ENOMEM;
-    return spectrum_init(&channel->spectrum, &listener->bench);
+    size_t window_frames = window_size(rate_hz);
+
+    assert(window_frames <= listener->window_frames_max && channels <= listener->channels_max);
+    listener->rate_hz = rate_hz;
+    listener->channels = channels;
+    listener->frames = listener->filled = 0;
+    listener->window_frames = window_frames;
+    spectrum_bench_tune(&listener->bench, window_frames);
+    click_finder_tune(&listener->finder, rate_hz);
+    for (unsigned c = 0; c < channels; c++) {
+        struct channel *channel = &listener->channel[c];
+
+        channel->level = (struct level){0};
+        channel->clicks = (struct clicks){0};
+        silence_init(&channel->silence, rate_hz);
+        spectrum_clear(&channel->spectrum, window_frames);
+    }
+}
+
+static int channel_init(struct channel *channel, size_t frames_max)
+{
+    channel->window = calloc(frames_max, sizeof(double));
+    return channel->window ? spectrum_init(&channel->spectrum, frames_max) : -ENOMEM;
 }
 
 int listener_create(uint32_t rate_hz, unsigned channels, struct listener **ret_listener)
@@ -105,21 +119,20 @@ int listener_create(uint32_t rate_hz, unsigned channels, struct listener **ret_l
 
     if (!listener)
         return -ENOMEM;
-    listener->rate_hz = rate_hz;
-    listener->channels = channels;
-    listener->window_frames = window_size(rate_hz);
-    listener->hash = FNV_OFFSET;
+    listener->channels_max = channels;
+    listener->window_frames_max = window_size(rate_hz);
 
-    int r = spectrum_bench_init(&listener->bench, listener->window_frames);
+    int r = spectrum_bench_init(&listener->bench, listener->window_frames_max);
 
     if (r == 0)
-        r = click_finder_init(&listener->finder, rate_hz, listener->window_frames);
+        r = click_finder_init(&listener->finder, listener->window_frames_max);
     for (unsigned c = 0; c < channels && r == 0; c++)
-        r = channel_init(&listener->channel[c], listener);
+        r = channel_init(&listener->channel[c], listener->window_frames_max);
     if (r < 0) {
         listener_destroy(listener);
         return r;
     }
+    listener_tune(listener, rate_hz, channels);
     *ret_listener = listener;
     return 0;
 }
@@ -128,7 +141,7 @@ void listener_destroy(struct listener *listener)
 {
     if (!listener)
         return;
-    for (unsigned c = 0; c < listener->channels; c++) {
+    for (unsigned c = 0; c < listener->channels_max; c++) {
         spectrum_fini(&listener->channel[c].spectrum);
         free(listener->channel[c].window);
     }
@@ -258,15 +271,6 @@ void listener_feed_float(struct listener *listener, const float *samples, size_t
     }
 }
 
-void listener_hash(struct listener *listener, const void *bytes, size_t len)
-{
-    const uint8_t *byte = bytes;
-
-    for (size_t i = 0; i < len; i++)
-        listener->hash = (listener->hash ^ byte[i]) * FNV_PRIME;
-    listener->hash_bytes += len;
-}
-
 static double dbfs(double magnitude)
 {
     return magnitude > 0 ? MAX(20 * log10(magnitude), LISTENER_DBFS_MIN) : LISTENER_DBFS_MIN;
@@ -323,8 +327,6 @@ void listener_report(struct listener *listener, struct listener_report *ret_repo
         .rate_hz = listener->rate_hz,
         .channels = listener->channels,
         .silent = true,
-        .hash_bytes = listener->hash_bytes,
-        .hash = listener->hash,
     };
     for (unsigned c = 0; c < listener->channels; c++) {
         report_channel(listener, &listener->channel[c], &ret_report->channel[c]);

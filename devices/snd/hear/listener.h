@@ -14,7 +14,7 @@
  * for each sample, plus one transform and one click search a channel for each half window that
  * fills (0.1 s of sound).
  *
- * Threads: one thread at a time uses a listener; create and destroy may run on any.
+ * Threads: create and destroy run on main; one thread at a time uses a listener.
  */
 #pragma once
 
@@ -52,26 +52,25 @@ struct listener_report {
     uint64_t frames;
     uint32_t rate_hz;
     unsigned channels;
-    bool silent;         /* every channel is */
-    uint64_t hash_bytes; /* fed to listener_hash() */
-    uint64_t hash;       /* FNV-1a, 64 bits, of those bytes */
+    bool silent; /* every channel is */
     struct listener_channel channel[LISTENER_CHANNELS_MAX];
 };
 
 struct listener;
 
-/* 0, -EINVAL if the rate is not 1 to LISTENER_RATE_HZ_MAX or the channels are not 1 to
- * LISTENER_CHANNELS_MAX, or -ENOMEM. */
+/* For sounds of up to this rate and so many channels, and tuned to one that has them. 0, -EINVAL if
+ * the rate is not 1 to LISTENER_RATE_HZ_MAX or the channels are not 1 to LISTENER_CHANNELS_MAX;
+ * -ENOMEM, or -ENOPKG after a line. */
 int listener_create(uint32_t rate_hz, unsigned channels, struct listener **ret_listener);
 /* Accepts NULL. */
 void listener_destroy(struct listener *listener);
 
+/* Forgets all. What follows is a sound of this rate and so many channels. */
+void listener_tune(struct listener *listener, uint32_t rate_hz, unsigned channels);
+
 /* Hears `frames` frames of interleaved samples, full scale at -1 and 1. */
 void listener_feed(struct listener *listener, const double *samples, size_t frames);
 void listener_feed_float(struct listener *listener, const float *samples, size_t frames);
-
-/* Adds raw bytes of the sound, as they were played or stored, to the report's hash. */
-void listener_hash(struct listener *listener, const void *bytes, size_t len);
 
 /* What was heard so far. Feeding may go on after it. */
 void listener_report(struct listener *listener, struct listener_report *ret_report);

@@ -97,34 +97,6 @@ int sound_read(struct sound_file *file)
     return (int)MAX(frames, (sf_count_t)0);
 }
 
-int sound_rewind(struct sound_file *file)
-{
-    return sf.seek(file->handle, 0, SEEK_SET) == 0 ? 0 : read_error(file);
-}
-
-bool sound_is_plain(const struct sound_file *file)
-{
-    static const int containers[] = {SF_FORMAT_WAV, SF_FORMAT_WAVEX, SF_FORMAT_RF64, SF_FORMAT_W64};
-    static const int encodings[] = {SF_FORMAT_PCM_U8, SF_FORMAT_PCM_16, SF_FORMAT_PCM_24,
-                                    SF_FORMAT_PCM_32, SF_FORMAT_FLOAT,  SF_FORMAT_DOUBLE};
-    bool container = false, encoding = false;
-
-    for (size_t i = 0; i < ARRAY_SIZE(containers); i++)
-        container |= (file->format & SF_FORMAT_TYPEMASK) == containers[i];
-    for (size_t i = 0; i < ARRAY_SIZE(encodings); i++)
-        encoding |= (file->format & SF_FORMAT_SUBMASK) == encodings[i];
-    return container && encoding && (file->format & SF_FORMAT_ENDMASK) != SF_ENDIAN_BIG;
-}
-
-ssize_t sound_read_plain(struct sound_file *file, void *buf, size_t len)
-{
-    sf_count_t bytes = sf.read_raw(file->handle, buf, (sf_count_t)len);
-
-    if (bytes <= 0 && sf.error(file->handle) != SF_ERR_NO_ERROR)
-        return read_error(file);
-    return (ssize_t)MAX(bytes, (sf_count_t)0);
-}
-
 /* libsndfile's name for a container or an encoding. */
 static const char *format_name(int format)
 {

@@ -29,13 +29,5 @@ void sound_close(struct sound_file *file);
  * or -EIO after one line on standard error. */
 int sound_read(struct sound_file *file);
 
-/* Goes back to the first frame; 0, or -EIO after one line. */
-int sound_rewind(struct sound_file *file);
-
-/* True if the samples are stored as a player of little-endian PCM would be given them. */
-bool sound_is_plain(const struct sound_file *file);
-/* Reads such samples as stored: bytes, 0 at the end, or -EIO. len: whole frames. */
-ssize_t sound_read_plain(struct sound_file *file, void *buf, size_t len);
-
 /* "WAV (Microsoft), Signed 16 bit PCM". Returns buf. */
 const char *sound_format(const struct sound_file *file, char buf[SOUND_FORMAT_SIZE]);

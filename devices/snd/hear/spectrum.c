@@ -5,7 +5,6 @@
 #include "devices/snd/hear/spectrum.h"
 
 #include <math.h>
-#include <pthread.h>
 #include <string.h>
 
 /* Bins to each side of a peak that belong to it: half the main lobe of a Hann window. */
@@ -14,47 +13,49 @@
 /* How much of the peak's power must move with one phase for that phase to be believed. */
 #define COHERENCE_MIN 0.25
 
-/* FFTW's planner is one for the process and not thread-safe: the one lock in this folder. */
-static pthread_mutex_t planner_lock = PTHREAD_MUTEX_INITIALIZER;
-
 static double hann_at(size_t i, size_t frames)
 {
     return 0.5 - 0.5 * cos(2 * M_PI * (double)i / (double)frames);
 }
 
-int spectrum_bench_init(struct spectrum_bench *bench, size_t frames)
+int spectrum_bench_init(struct spectrum_bench *bench, size_t frames_max)
 {
     int r = library_load(&fftw_library);
 
-    assert(frames >= 64 && (frames & (frames - 1)) == 0);
-    *bench = (struct spectrum_bench){0};
+    assert((frames_max & (frames_max - 1)) == 0 && frames_max >> SPECTRUM_SIZES == 0);
     if (r < 0)
         return r;
-    *bench = (struct spectrum_bench){
-        .frames = frames,
-        .hann = fftw.alloc_real(frames),
-        .input = fftw.alloc_real(frames),
-        .bins = fftw.alloc_complex(frames / 2 + 1),
-        .power = fftw.alloc_real(frames / 2 + 1),
-    };
+    bench->hann = fftw.alloc_real(frames_max);
+    bench->input = fftw.alloc_real(frames_max);
+    bench->bins = fftw.alloc_complex(frames_max / 2 + 1);
+    bench->power = fftw.alloc_real(frames_max / 2 + 1);
     if (!bench->hann || !bench->input || !bench->bins || !bench->power)
         return -ENOMEM;
+    for (unsigned i = SPECTRUM_SIZE_MIN; frames_max >> i > 0; i++) {
+        bench->plans[i] = fftw.plan_dft_r2c_1d(1 << i, bench->input, bench->bins, FFTW_ESTIMATE);
+        if (!bench->plans[i])
+            return -ENOMEM;
+    }
+    spectrum_bench_tune(bench, frames_max);
+    return 0;
+}
+
+void spectrum_bench_tune(struct spectrum_bench *bench, size_t frames)
+{
+    bench->frames = frames;
+    bench->plan = bench->plans[__builtin_ctzl(frames)];
+    assert(bench->plan);
     for (size_t i = 0; i < frames; i++)
         bench->hann[i] = hann_at(i, frames);
-    (void)pthread_mutex_lock(&planner_lock); /* cannot fail: a plain mutex, never held twice */
-    bench->plan = fftw.plan_dft_r2c_1d((int)frames, bench->input, bench->bins, FFTW_ESTIMATE);
-    (void)pthread_mutex_unlock(&planner_lock);
-    return bench->plan ? 0 : -ENOMEM;
 }
 
 void spectrum_bench_fini(struct spectrum_bench *bench)
 {
-    if (bench->frames == 0)
-        return;
-    (void)pthread_mutex_lock(&planner_lock);
-    if (bench->plan)
-        fftw.destroy_plan(bench->plan);
-    (void)pthread_mutex_unlock(&planner_lock);
+    if (!bench->hann)
+        return; /* nor is there anything else */
+    for (unsigned i = 0; i < SPECTRUM_SIZES; i++)
+        if (bench->plans[i])
+            fftw.destroy_plan(bench->plans[i]);
     fftw.free(bench->hann);
     fftw.free(bench->input);
     fftw.free(bench->bins);
@@ -62,29 +63,32 @@ void spectrum_bench_fini(struct spectrum_bench *bench)
     *bench = (struct spectrum_bench){0};
 }
 
-int spectrum_init(struct spectrum *spectrum, const struct spectrum_bench *bench)
+int spectrum_init(struct spectrum *spectrum, size_t frames_max)
 {
-    size_t bins = bench->frames / 2 + 1;
+    size_t bins = frames_max / 2 + 1;
 
     *spectrum = (struct spectrum){
-        .power = fftw.alloc_real(bins),
-        .last = fftw.alloc_complex(bins),
-        .cross = fftw.alloc_complex(bins),
+        .power = calloc(bins, sizeof(*spectrum->power)),
+        .last = calloc(bins, sizeof(*spectrum->last)),
+        .cross = calloc(bins, sizeof(*spectrum->cross)),
     };
-    if (!spectrum->power || !spectrum->last || !spectrum->cross)
-        return -ENOMEM;
+    return spectrum->power && spectrum->last && spectrum->cross ? 0 : -ENOMEM;
+}
+
+void spectrum_clear(struct spectrum *spectrum, size_t frames)
+{
+    size_t bins = frames / 2 + 1;
+
+    spectrum->windows = 0;
     memset(spectrum->power, 0, bins * sizeof(*spectrum->power));
-    memset(spectrum->last, 0, bins * sizeof(*spectrum->last));
     memset(spectrum->cross, 0, bins * sizeof(*spectrum->cross));
-    return 0;
 }
 
 void spectrum_fini(struct spectrum *spectrum)
 {
-    fftw.free(spectrum->power);
-    fftw.free(spectrum->last);
-    fftw.free(spectrum->cross);
-    *spectrum = (struct spectrum){0};
+    free(spectrum->power);
+    free(spectrum->last);
+    free(spectrum->cross);
 }
 
 /* Bins and powers of samples[0..count), under a Hann window of that length, without DC. The powers

@@ -7,21 +7,26 @@
  *
  * Frequencies here are in cycles per frame: 0.5 is half the rate.
  *
- * Threads: a bench (window, plan, scratch) and its spectra are used by one thread at a time. Making
- * and ending a bench may happen on any thread. No allocation between init and fini.
+ * Threads: a bench (windows, plans, scratch) and its spectra are used by one thread at a time. It
+ * is made and ended on main, as FFTW has one planner for all. No allocation between init and fini.
  */
 #pragma once
 
 #include "devices/snd/lib/fftw.h"
 
+/* Windows are powers of two, from 2^SPECTRUM_SIZE_MIN to below 2^SPECTRUM_SIZES frames. */
+#define SPECTRUM_SIZE_MIN 8
+#define SPECTRUM_SIZES    19
+
 /* What all channels share. */
 struct spectrum_bench {
-    size_t frames;      /* of a window: a power of two */
-    double *hann;       /* owned, `frames` */
-    double *input;      /* owned, `frames` */
-    fftw_complex *bins; /* owned, frames / 2 + 1 */
-    double *power;      /* owned, frames / 2 + 1 */
-    fftw_plan plan;     /* input to bins */
+    size_t frames;                   /* of a window */
+    double *hann;                    /* owned, `frames` */
+    double *input;                   /* owned, `frames` */
+    fftw_complex *bins;              /* owned, frames / 2 + 1 */
+    double *power;                   /* owned, frames / 2 + 1 */
+    fftw_plan plans[SPECTRUM_SIZES]; /* owned, by size; input to bins */
+    fftw_plan plan;                  /* for `frames` */
 };
 
 struct spectrum {
@@ -36,12 +41,17 @@ struct spectrum_pitch {
     double share;     /* of the power, DC aside, that is at this frequency: 0 to 1 */
 };
 
-/* frames: power of two, 64 or more. 0 or -ENOMEM; fini accepts what a failed init left. */
-int spectrum_bench_init(struct spectrum_bench *bench, size_t frames);
+/* A zeroed bench for windows of up to frames_max, of which it is for. 0, -ENOMEM, or -ENOPKG after
+ * a line; fini accepts what a failed init left. */
+int spectrum_bench_init(struct spectrum_bench *bench, size_t frames_max);
 void spectrum_bench_fini(struct spectrum_bench *bench);
+/* Windows of so many frames from now on. */
+void spectrum_bench_tune(struct spectrum_bench *bench, size_t frames);
 
-int spectrum_init(struct spectrum *spectrum, const struct spectrum_bench *bench);
+int spectrum_init(struct spectrum *spectrum, size_t frames_max);
 void spectrum_fini(struct spectrum *spectrum);
+/* Forgets all, for windows of so many frames. */
+void spectrum_clear(struct spectrum *spectrum, size_t frames);
 
 /* Adds a full window, half of which was in the window before; returns the pitch of this window. */
 struct spectrum_pitch spectrum_add(struct spectrum *spectrum, struct spectrum_bench *bench,

@@ -18,7 +18,7 @@ static void tap(struct stream *stream, uint64_t first_frame, uint32_t frames)
         return;
     stream->counts.frames += end - begin;
     stream->tapped_frames = end;
-    ear_hear(&stream->ear,
+    ear_hear(&stream->snd->ears.ear[stream->id],
              stream->snd->scratch + (begin - first_frame) * stream->params.frame_bytes,
              (size_t)(end - begin));
 }

@@ -94,7 +94,6 @@ void stream_fini(struct stream *stream)
 {
     if (stream->host != NULL)
         stream->host->class->destroy(stream->host);
-    ear_fini(&stream->ear);
     fd_close(&stream->timer.fd);
 }
 
@@ -305,7 +304,7 @@ static uint32_t prepare_status(struct stream *stream, int r)
     if (r < 0 && r != -EINPROGRESS && !gone)
         return VIRTIO_SND_S_IO_ERR;
     clock_init(&stream->clock, kind_now(stream), stream->params.rate_hz, clock_host(stream));
-    ear_tune(&stream->ear, &stream->params);
+    ear_tune(&stream->snd->ears.ear[stream->id], &stream->params);
     stream->submitted_frames = stream->moved_frames = stream->tapped_frames = 0;
     stream->completed_ns = stream->fault_end_frame = stream->fault_stall_end_ns = 0;
     stream->fault_dries = false;

@@ -26,7 +26,6 @@
 #pragma once
 
 #include "devices/snd/base/wire.h"
-#include "devices/snd/hear/ear.h"
 #include "devices/snd/host/host.h"
 #include "devices/snd/pcm/clock.h"
 #include "devices/snd/pcm/fault.h"
@@ -133,7 +132,6 @@ struct stream {
     uint64_t fault_latency_ns;   /* more than there is */
 
     struct stream_counts counts;
-    struct ear ear;
 };
 
 static inline bool stream_is_output(const struct stream *stream)

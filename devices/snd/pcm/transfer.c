@@ -181,6 +181,8 @@ static uint64_t due_ns(const struct stream *stream, const struct message *messag
 
     if (due > now)
         return due;
+    if (stream->clock.kind == CLOCK_KIND_FREE && ear_is_behind(&stream->snd->ears.ear[stream->id]))
+        return now + MS_NS; /* as fast as guest and ear */
     if (message->next == NULL && !dry)
         due = MAX(due, stream->completed_ns + hold_ns(stream));
     if (!stream_is_output(stream) && stream->clock.kind == CLOCK_KIND_HOST &&

@@ -75,6 +75,7 @@ static void run_ready(struct rig *rig)
 
     for (unsigned rounds = 0; rounds < 10000; rounds++) {
         struct pollfd pollfd = {.fd = loop->epoll_fd, .events = POLLIN};
+        ears_hear(&rig->snd->ears);
         if (poll(&pollfd, 1, 0) == 0)
             return;
         loop_stop(loop); /* one round */
@@ -145,6 +146,7 @@ static void drive(struct rig *rig)
 void rig_start(struct rig *rig, const char *options)
 {
     must(rig_create(rig, options) == 0);
+    ears_stop(&rig->snd->ears); /* they hear in steps, too */
     fake_driver_init(&rig->drv, rig->dev, RING_ADDR);
     drive(rig);
 }

@@ -2,6 +2,7 @@
 /* Tests of devices/snd/hear/ear.c through the device: what was played against expect=. */
 #include "tests/capture.h"
 #include "tests/devices/snd/sound_rig.h"
+#include "tests/wrap.h"
 
 #include <check.h>
 #include <math.h>
@@ -131,6 +132,144 @@ START_TEST(malformed_expectation_is_refused)
 }
 END_TEST
 
+/* What nothing could judge is no expectation. */
+static const struct {
+    const char *options, *word;
+} unjudged[] = {
+    {"host=null,streams=0,capture=1,expect='freq=440'", "streams=0"},
+    {"host=null,streams=0,capture=1,expect=silence", "streams=0"},
+    {"host=null,formats=MU_LAW,expect=silence", "formats="},
+};
+
+START_TEST(expectation_that_nothing_can_judge_is_refused)
+{
+    struct capture capture;
+
+    capture_start(&capture);
+    int r = rig_create(&rig, unjudged[_i].options);
+    const char *said = capture_end(&capture);
+    ck_assert_int_eq(r, -EINVAL);
+    ck_assert(capture_is_one_error(said));
+    ck_assert_ptr_nonnull(strstr(said, "expect"));
+    ck_assert_ptr_nonnull(strstr(said, unjudged[_i].word));
+}
+END_TEST
+
+/* -- the ear is late -- */
+
+/* Sends zeros, in messages of 64 KiB, for the ears not to hear: how many came back. */
+static unsigned play_to_nobody(unsigned messages)
+{
+    ck_assert_uint_eq(rig_set_params(&rig, 0, 16 << 16, 1 << 16, 2, RIG_S16, RIG_48000), RIG_OK);
+    ck_assert_uint_eq(rig_command(&rig, RIG_PREPARE, 0), RIG_OK);
+    ck_assert_uint_eq(rig_command(&rig, RIG_START, 0), RIG_OK);
+    rig.snd->ears.count = 0;
+    for (unsigned i = 0; i < messages; i++) {
+        (void)rig_play(&rig, 0, rig_alloc(&rig, 1 << 16), 1 << 16);
+        rig_advance(&rig, 400 * RIG_MS);
+    }
+    rig.snd->ears.count = 1;
+    return rig_done_count(&rig, RIG_TX);
+}
+
+/* With a free clock a guest is as fast as the ear, and all of it is judged. */
+START_TEST(free_clock_waits_for_the_ear)
+{
+    rig_start(&rig, "host=null,clock=free,expect=frames=163840");
+    unsigned done = play_to_nobody(10);
+    ck_assert_uint_ge(done, 4); /* 256 KiB */
+    ck_assert_uint_le(done, 6);
+    rig_advance(&rig, 200 * RIG_MS);
+    ck_assert_uint_eq(done + rig_done_count(&rig, RIG_TX), 10);
+    ck_assert_int_eq(virtio_finish(rig.dev), 0);
+    rig_end(&rig);
+}
+END_TEST
+
+/* In real time nobody waits. What the ear was not given cannot be as expected. */
+START_TEST(real_time_does_not_wait_for_the_ear)
+{
+    struct capture capture;
+
+    rig_start(&rig, "host=null,clock=timer,expect=silence");
+    capture_start(&capture);
+    unsigned done = play_to_nobody(300);
+    const char *said = capture_end(&capture);
+    ck_assert_uint_eq(done, 300);
+    ck_assert(capture_is_one_error(said));
+    ck_assert_ptr_nonnull(strstr(said, "too far behind"));
+    ck_assert_int_eq(virtio_finish(rig.dev), -EPROTO);
+    rig_end(&rig);
+}
+END_TEST
+
+/* -- on a thread of their own -- */
+
+static unsigned answers, answered_frames;
+
+static void count_answer(void *ctx, const void *question, const struct listener_report *heard)
+{
+    ck_assert_ptr_eq(ctx, &answers);
+    ck_assert_str_eq(question, "well?");
+    answers++;
+    answered_frames += heard != NULL ? (unsigned)heard->frames : 0;
+}
+
+START_TEST(ears_hear_all_on_their_thread)
+{
+    const struct pcm_params params = {
+        .format = pcm_format_by_code(RIG_FLOAT), .rate_hz = 48000, .channels = 1, .frame_bytes = 4};
+    struct ears ears = {.told = count_answer, .ctx = &answers};
+    float block[480];
+
+    ck_assert_int_eq(ears_init(&ears, 3), 0); /* one is deaf */
+    ck_assert_int_eq(ear_open(&ears, 0, "left", "freq=1000,frames=480000,gaps=0,clicks=0", &params),
+                     0);
+    ck_assert_int_eq(
+        ear_open(&ears, 2, "right", "freq=1000,frames=480000,gaps=0,clicks=0", &params), 0);
+    ck_assert_int_eq(ears_start(&ears, "snd7"), 0);
+    for (unsigned i = 0; i < 3; i++)
+        ear_tune(&ears.ear[i], &params);
+    for (unsigned i = 0; i < 480; i++)
+        block[i] = (float)(0.25 * sin(2 * 3.14159265358979 * i / 48));
+    for (unsigned k = 0; k < 1000; k++) {
+        while (ear_is_behind(&ears.ear[0]) || ear_is_behind(&ears.ear[2]))
+            continue;
+        for (unsigned i = 0; i < 3; i++)
+            ear_hear(&ears.ear[i], block, 480);
+        if (k == 499)
+            ear_ask(&ears.ear[2], "well?", 6);
+    }
+    ears_stop(&ears);
+    ck_assert_uint_eq(answers, 1);
+    ck_assert_uint_eq(answered_frames, 240000); /* those before the question, and no others */
+    ck_assert_int_eq(ears_judge(&ears), 0);
+    ck_assert_uint_eq(ears.ear[0].judged + ears.ear[2].judged, 2);
+    ears_fini(&ears);
+}
+END_TEST
+
+START_TEST(ears_that_can_not_be_started_are_told)
+{
+    static const enum wrap_call calls[] = {WRAP_EVENTFD, WRAP_PTHREAD_CREATE, WRAP_MMAP};
+    const struct pcm_params params = {.rate_hz = 48000, .channels = 1};
+    struct ears ears = {.told = count_answer};
+    struct capture capture;
+
+    ck_assert_int_eq(ears_init(&ears, 1), 0);
+    ck_assert_int_eq(ear_open(&ears, 0, "ear", NULL, &params), 0);
+    wrap_fail_after(calls[_i], 0, EAGAIN);
+    capture_start(&capture);
+    int r = ears_start(&ears, "snd7");
+    const char *said = capture_end(&capture);
+    (void)wrap_stop(calls[_i]);
+    ck_assert_int_eq(r, -EAGAIN);
+    ck_assert(capture_is_one_error(said));
+    ck_assert_ptr_nonnull(strstr(said, "snd7"));
+    ears_fini(&ears);
+}
+END_TEST
+
 Suite *ear_suite(void);
 Suite *ear_suite(void)
 {
@@ -143,6 +282,12 @@ Suite *ear_suite(void)
     tcase_add_test(tcase, streams_that_played_are_judged_and_others_not);
     tcase_add_test(tcase, each_format_is_a_sound_of_its_own);
     tcase_add_test(tcase, malformed_expectation_is_refused);
+    tcase_add_loop_test(tcase, expectation_that_nothing_can_judge_is_refused, 0,
+                        ARRAY_SIZE(unjudged));
+    tcase_add_test(tcase, free_clock_waits_for_the_ear);
+    tcase_add_test(tcase, real_time_does_not_wait_for_the_ear);
+    tcase_add_test(tcase, ears_hear_all_on_their_thread);
+    tcase_add_loop_test(tcase, ears_that_can_not_be_started_are_told, 0, 3);
     suite_add_tcase(suite, tcase);
     return suite;
 }

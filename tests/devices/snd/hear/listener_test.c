@@ -280,6 +280,40 @@ START_TEST(floats_are_heard_as_the_doubles_they_are)
 }
 END_TEST
 
+/* Made for a higher rate and more channels, and full of noise. */
+START_TEST(listener_that_heard_another_sound_hears_as_a_new_one)
+{
+    static const struct {
+        uint32_t rate_hz;
+        unsigned channels;
+    } before[] = {{96000, 8}, {44100, 3}, {8000, 1}};
+    static struct listener_report fresh, used;
+    struct listener *a, *b;
+    size_t frames = 60000;
+    double *samples = rich_sound(frames);
+    uint64_t state = 3;
+
+    ck_assert_int_eq(listener_create(44100, 3, &a), 0);
+    ck_assert_int_eq(listener_create(96000, 8, &b), 0);
+    listener_tune(b, before[_i].rate_hz, before[_i].channels);
+    for (unsigned i = 0; i < 40000; i++) {
+        double noise[8];
+        for (unsigned c = 0; c < 8; c++)
+            noise[c] = signal_random(&state) * 1.5 - 1;
+        listener_feed(b, noise, 1);
+    }
+    listener_tune(b, 44100, 3);
+    listener_feed(a, samples, frames);
+    listener_feed(b, samples, frames);
+    listener_report(a, &fresh);
+    listener_report(b, &used);
+    listener_destroy(a);
+    listener_destroy(b);
+    free(samples);
+    assert_same_report(&fresh, &used);
+}
+END_TEST
+
 START_TEST(each_of_up_to_32_channels_is_heard_alone)
 {
     static const unsigned counts[] = {1, 2, 3, 4, 5, 6, 7, 8, 32};
@@ -362,32 +396,6 @@ START_TEST(two_minutes_need_no_more_memory_than_the_first_second)
 }
 END_TEST
 
-START_TEST(the_hash_is_fnv1a_of_all_bytes)
-{
-    static const struct {
-        const char *text;
-        uint64_t hash;
-    } rows[] = {
-        {"", 0xcbf29ce484222325}, {"a", 0xaf63dc4c8601ec8c}, {"foobar", 0x85944171f73967e8}};
-    static struct listener_report report;
-
-    for (size_t k = 0; k < ARRAY_SIZE(rows); k++) {
-        struct listener *listener;
-        size_t len = strlen(rows[k].text);
-
-        ck_assert_int_eq(listener_create(48000, 2, &listener), 0);
-        listener_hash(listener, rows[k].text, len / 2);
-        listener_hash(listener, rows[k].text + len / 2, len - len / 2);
-        listener_report(listener, &report);
-        ck_assert_uint_eq(report.hash, rows[k].hash);
-        ck_assert_uint_eq(report.hash_bytes, len);
-        listener_destroy(listener);
-    }
-}
-END_TEST
-
-/* -- making one -- */
-
 START_TEST(what_cannot_be_heard_is_refused)
 {
     struct listener *listener = NULL;
@@ -424,31 +432,6 @@ START_TEST(memory_that_runs_out_fails_create_without_a_leak)
 }
 END_TEST
 
-static void *make_and_hear(void *arg)
-{
-    struct listener *listener;
-    double samples[512] = {0};
-
-    (void)arg;
-    for (int i = 0; i < 20; i++) {
-        ck_assert_int_eq(listener_create(8000 + 1000 * (uint32_t)i, 1, &listener), 0);
-        listener_feed(listener, samples, ARRAY_SIZE(samples));
-        listener_destroy(listener);
-    }
-    return NULL;
-}
-
-START_TEST(listeners_are_made_on_any_thread)
-{
-    pthread_t threads[4];
-
-    for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
-        ck_assert_int_eq(pthread_create(&threads[i], NULL, make_and_hear, NULL), 0);
-    for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
-        ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
-}
-END_TEST
-
 Suite *listener_suite(void)
 {
     Suite *suite = suite_create("listener");
@@ -478,10 +461,9 @@ Suite *listener_suite(void)
     tcase_add_loop_test(feeding, each_of_up_to_32_channels_is_heard_alone, 0, 9);
     tcase_add_test(feeding, any_number_of_frames_can_be_reported);
     tcase_add_test(feeding, two_minutes_need_no_more_memory_than_the_first_second);
-    tcase_add_test(feeding, the_hash_is_fnv1a_of_all_bytes);
     tcase_add_test(feeding, what_cannot_be_heard_is_refused);
     tcase_add_test(feeding, memory_that_runs_out_fails_create_without_a_leak);
-    tcase_add_test(feeding, listeners_are_made_on_any_thread);
+    tcase_add_loop_test(feeding, listener_that_heard_another_sound_hears_as_a_new_one, 0, 3);
     suite_add_tcase(suite, feeding);
     return suite;
 }

@@ -110,7 +110,7 @@ START_TEST(frames_that_the_host_lost_are_written_again)
     rig_advance(&rig, RIG_MS);
     ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 1);
     ck_assert_uint_eq(rig.snd->streams[0].counts.frames, 1440); /* each counted once */
-    ck_assert_int_eq(ear_judge(&rig.snd->streams[0].ear), 0);   /* and heard once */
+    ck_assert_int_eq(ears_judge(&rig.snd->ears), 0);            /* and heard once */
     tear_down();
 }
 END_TEST
