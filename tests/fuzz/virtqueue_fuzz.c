@@ -248,7 +248,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     p->at = data;
     p->end = data + size;
-    must(memory_create(&p->mem, RAM_BYTES, 0, RAM_LOW, RAM_HIGH) == 0);
+    must(memory_create(&p->mem, RAM_BYTES, &(struct memory_layout){0, RAM_LOW, RAM_HIGH},
+                       MEMORY_PAGES_AUTO) == 0);
     p->vq = (struct virtq){
         .mem = &p->mem, .size_max = 128, .kick_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
     uint8_t flags = byte(p);

@@ -24,7 +24,9 @@ static struct chain chain;
 
 static inline void setup(void)
 {
-    ck_assert_int_eq(memory_create(&mem, RAM_SIZE, 0, RAM_LOW, RAM_HIGH), 0);
+    ck_assert_int_eq(memory_create(&mem, RAM_SIZE, &(struct memory_layout){0, RAM_LOW, RAM_HIGH},
+                                   MEMORY_PAGES_AUTO),
+                     0);
     vq = (struct virtq){.mem = &mem, .size_max = 1024};
     vq.kick_fd = eventfd(0, EFD_NONBLOCK);
     ck_assert_int_ge(vq.kick_fd, 0);
