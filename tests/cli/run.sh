@@ -202,8 +202,8 @@ control_line_without_end() {
 
 # Sixteen that say nothing are no trouble; one more is told, and one can come when one has gone.
 control_clients() {
-    local client clients=()
-    for client in {1..16}; do
+    local clients=()
+    for _ in {1..16}; do
         socat -u UNIX-CONNECT:socket CREATE:/dev/null &
         clients+=($!)
     done
