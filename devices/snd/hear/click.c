@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-#define ORDER 8
+#define ORDER CLICK_ORDER
 
 /* A block must hold so many samples to fit a predictor to it. */
 #define BLOCK_FRAMES_MIN (4 * ORDER)
@@ -41,10 +41,6 @@
 
 /* Errors of one discontinuity reach over the length of the predictor. */
 #define EVENT_REACH (ORDER + 2)
-
-struct predictor {
-    double weight[ORDER]; /* of the sample before, the one before that, ... */
-};
 
 int click_finder_init(struct click_finder *finder, size_t frames_max)
 {
@@ -117,7 +113,7 @@ static void solve(double matrix[ORDER][ORDER], double right[ORDER], double ret[O
     }
 }
 
-static double predict(const struct predictor *predictor, const double *next)
+static double predict(const struct click_predictor *predictor, const double *next)
 {
     double sum = 0;
 
@@ -146,7 +142,7 @@ static void sum_products(const double *block, size_t frames, double sums[ORDER +
 /* Least squares over block[ORDER..frames), without samples whose error is above error_max (errors
  * NULL: with all). */
 static void fit(const double *block, size_t frames, const double *errors, double error_max,
-                struct predictor *ret)
+                struct click_predictor *ret)
 {
     double sums[ORDER + 1][ORDER + 1], matrix[ORDER][ORDER], right[ORDER];
 
@@ -169,7 +165,7 @@ static void fit(const double *block, size_t frames, const double *errors, double
 
 /* Fits to a block; a second time without what stands out, so that a click does not bend it. */
 static void fit_block(struct click_finder *finder, const double *block, size_t frames,
-                      struct predictor *ret)
+                      struct click_predictor *ret)
 {
     double *errors = finder->errors;
     double largest = 0;
@@ -189,7 +185,7 @@ static void fit_block(struct click_finder *finder, const double *block, size_t f
 static bool predict_window(struct click_finder *finder, const double *samples, size_t frames)
 {
     size_t blocks = MIN(frames / BLOCK_FRAMES_MIN, (size_t)CLICK_BLOCKS);
-    struct predictor predictors[CLICK_BLOCKS];
+    struct click_predictor predictors[CLICK_BLOCKS];
 
     if (blocks < 2)
         return false;
@@ -216,7 +212,7 @@ static bool is_of_format(const double *samples, size_t frames, double steps)
     for (size_t i = 0; i < frames; i++) {
         double value = samples[i] * steps;
 
-        if (value != rint(value))
+        if (value != (double)(int64_t)value)
             return false;
     }
     return true;
@@ -260,6 +256,36 @@ static double error_limit(struct click_finder *finder, const double *samples, si
     limit = MAX(limit, peak * PEAK_SHARE_MIN);
     limit = MAX(limit, rounding_step(samples, frames) * STEPS_MIN);
     return MAX(limit, ERROR_MIN);
+}
+
+/* By the same limits as a search, at their lowest, and with errors that a search may find to be
+ * smaller: what is above none of them is no candidate there. */
+bool click_trail_is_smooth(struct click_trail *trail, const double *samples, size_t frames,
+                           size_t fresh)
+{
+    size_t block_frames = frames / CLICK_BLOCKS, old = CLICK_BLOCKS - fresh / block_frames;
+    double peak, error;
+
+    memmove(trail->block, trail->block + CLICK_BLOCKS - old, old * sizeof(trail->block[0]));
+    for (size_t b = old; b < CLICK_BLOCKS; b++) {
+        const double *block = samples + b * block_frames;
+
+        peak = 0;
+        error = b == 0 ? INFINITY : 0; /* nothing was before it */
+        for (size_t i = b == 0 ? ORDER : 0; i < block_frames; i++) {
+            peak = MAX(peak, fabs(block[i]));
+            error = MAX(error, fabs(block[i] - predict(&trail->latest, block + i)));
+        }
+        trail->block[b].peak = peak;
+        trail->block[b].error = error;
+        fit(block, block_frames, NULL, 0, &trail->latest);
+    }
+    peak = error = 0;
+    for (size_t b = 0; b < CLICK_BLOCKS; b++) {
+        peak = MAX(peak, trail->block[b].peak);
+        error = MAX(error, trail->block[b].error);
+    }
+    return error <= COMPANION_SHARE * MAX(peak * PEAK_SHARE_MIN, ERROR_MIN);
 }
 
 /* Gathers errors above `limit` into events; false if there are too many. */

@@ -34,6 +34,22 @@
 /* Blocks of a window. The window should be about 0.2 s. */
 #define CLICK_BLOCKS 8
 
+/* Weights of a predictor. */
+#define CLICK_ORDER 8
+
+/* What a sample is by those before it: the latest first. */
+struct click_predictor {
+    double weight[CLICK_ORDER];
+};
+
+/* A channel's blocks, as far as it takes to tell that most windows need no search. Zeroed: none. */
+struct click_trail {
+    struct click_predictor latest; /* of the block that came last */
+    struct {
+        double peak, error; /* largest ones; error: by the predictor of the block before */
+    } block[CLICK_BLOCKS];
+};
+
 struct click_event {
     size_t at;   /* first sample that breaks the prediction */
     size_t end;  /* behind the last one */
@@ -52,6 +68,11 @@ struct click_finder {
 int click_finder_init(struct click_finder *finder, size_t frames_max);
 void click_finder_tune(struct click_finder *finder, uint32_t rate_hz);
 void click_finder_fini(struct click_finder *finder);
+
+/* True if a whole window (of whole blocks) can have no click. `fresh` samples at its end were not
+ * in the window before. To be told of each window, and in order. */
+bool click_trail_is_smooth(struct click_trail *trail, const double *samples, size_t frames,
+                           size_t fresh);
 
 /* Leaves the clicks of samples[0..frames), in order, in finder->events. period_frames: of the
  * channel's pitch, 0 if it has none. */

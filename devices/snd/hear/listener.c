@@ -58,6 +58,7 @@ struct channel {
     struct level level;
     struct silence silence;
     struct spectrum spectrum;
+    struct click_trail trail;
     struct clicks clicks;
     double *window; /* owned; the latest samples */
 };
@@ -97,6 +98,7 @@ void listener_tune(struct listener *listener, uint32_t rate_hz, unsigned channel
         struct channel *channel = &listener->channel[c];
 
         channel->level = (struct level){0};
+        channel->trail = (struct click_trail){0};
         channel->clicks = (struct clicks){0};
         silence_init(&channel->silence, rate_hz);
         spectrum_clear(&channel->spectrum, window_frames);
@@ -224,13 +226,18 @@ static void end_windows(struct listener *listener)
 {
     size_t half = listener->window_frames / 2;
     uint64_t start = listener->frames - listener->window_frames;
+    size_t fresh = start == 0 ? listener->window_frames : half;
 
     for (unsigned c = 0; c < listener->channels; c++) {
         struct channel *channel = &listener->channel[c];
         struct spectrum_pitch pitch =
             spectrum_add(&channel->spectrum, &listener->bench, channel->window);
 
-        search_clicks(listener, channel, start, start + half + half / 2, pitch, &channel->clicks);
+        if (click_trail_is_smooth(&channel->trail, channel->window, listener->window_frames, fresh))
+            channel->clicks.counted_to = start + half + half / 2;
+        else
+            search_clicks(listener, channel, start, start + half + half / 2, pitch,
+                          &channel->clicks);
         memcpy(channel->window, channel->window + half, half * sizeof(double));
     }
     listener->filled = half;

@@ -81,6 +81,7 @@ void spectrum_clear(struct spectrum *spectrum, size_t frames)
 
     spectrum->windows = 0;
     memset(spectrum->power, 0, bins * sizeof(*spectrum->power));
+    memset(spectrum->last, 0, bins * sizeof(*spectrum->last));
     memset(spectrum->cross, 0, bins * sizeof(*spectrum->cross));
 }
 
@@ -97,17 +98,18 @@ static void transform(struct spectrum_bench *bench, const double *samples, size_
 {
     double *input = bench->input, square_sum = 0, sum = 0, mean = 0;
 
-    for (size_t i = 0; i < count; i++) {
-        double weight = count == bench->frames ? bench->hann[i] : hann_at(i, count);
+    const double *weight = count == bench->frames ? bench->hann : input;
 
-        input[i] = weight;
-        sum += weight;
-        square_sum += weight * weight;
-        mean += weight * samples[i];
+    for (size_t i = 0; i < count && weight == input; i++)
+        input[i] = hann_at(i, count);
+    for (size_t i = 0; i < count; i++) {
+        sum += weight[i];
+        square_sum += weight[i] * weight[i];
+        mean += weight[i] * samples[i];
     }
     mean = sum > 0 ? mean / sum : 0;
     for (size_t i = 0; i < count; i++)
-        input[i] *= samples[i] - mean;
+        input[i] = weight[i] * (samples[i] - mean);
     for (size_t i = count; i < bench->frames; i++)
         input[i] = 0;
     fftw.execute(bench->plan);
@@ -171,9 +173,13 @@ struct spectrum_pitch spectrum_add(struct spectrum *spectrum, struct spectrum_be
 {
     transform(bench, samples, bench->frames);
     for (size_t k = 0; k <= bench->frames / 2; k++) {
+        double re = creal(bench->bins[k]), im = cimag(bench->bins[k]);
+        double re_before = creal(spectrum->last[k]), im_before = cimag(spectrum->last[k]);
+
+        /* bin times the conjugate of the one before; C's own product looks for NaNs, too */
+        spectrum->cross[k] +=
+            CMPLX(re * re_before + im * im_before, im * re_before - re * im_before);
         spectrum->power[k] += bench->power[k];
-        if (spectrum->windows > 0)
-            spectrum->cross[k] += bench->bins[k] * conj(spectrum->last[k]);
         spectrum->last[k] = bench->bins[k];
     }
     spectrum->windows++;

@@ -4,6 +4,7 @@
  * in a tone is found, and a waveform's own edges are not. Expected counts follow from how a sound
  * was made.
  */
+#include "devices/snd/hear/click.h"
 #include "tests/devices/snd/signals.h"
 
 #include <string.h>
@@ -297,6 +298,42 @@ START_TEST(ten_minutes_of_noise_have_next_to_no_clicks)
 }
 END_TEST
 
+#define WINDOW 1024
+
+/* What is not searched has no click: tones of any level and pitch, some rounded, some noisy, with a
+ * click now and then, looked at both ways. */
+START_TEST(a_window_that_needs_no_search_has_none)
+{
+    static double samples[200 * WINDOW / 2 + WINDOW];
+    struct click_finder finder = {0};
+    struct click_trail trail = {0};
+    unsigned smooth = 0, with_clicks = 0;
+    uint64_t state = 1 + (uint64_t)_i;
+    double hz = 100 + 3000 * signal_random(&state), level = pow(10, -3 * signal_random(&state));
+    double noise = _i % 3 == 0 ? 1e-3 * signal_random(&state) : 0;
+
+    ck_assert_int_eq(click_finder_init(&finder, WINDOW), 0);
+    click_finder_tune(&finder, 8000);
+    for (size_t i = 0; i < ARRAY_SIZE(samples); i++)
+        samples[i] = level * sin(2 * M_PI * hz * (double)i / 8000) +
+                     noise * (signal_random(&state) - 0.5) +
+                     (signal_random(&state) < 1e-4 ? level * signal_random(&state) : 0);
+    for (size_t i = 0; i < ARRAY_SIZE(samples) && _i % 2 == 0; i++)
+        samples[i] = signal_round(samples[i], 32768);
+    for (size_t at = 0; at + WINDOW <= ARRAY_SIZE(samples); at += WINDOW / 2) {
+        bool is_smooth =
+            click_trail_is_smooth(&trail, samples + at, WINDOW, at == 0 ? WINDOW : WINDOW / 2);
+        click_finder_scan(&finder, samples + at, WINDOW, 0);
+        ck_assert(!is_smooth || finder.event_count == 0);
+        smooth += is_smooth;
+        with_clicks += finder.event_count > 0;
+    }
+    click_finder_fini(&finder);
+    ck_assert(with_clicks > 0 || noise > 0);
+    ck_assert(smooth > 20 || level < 0.05 || noise > 0);
+}
+END_TEST
+
 Suite *click_suite(void)
 {
     Suite *suite = suite_create("click");
@@ -322,6 +359,7 @@ Suite *click_suite(void)
     tcase_add_test(none, a_tone_that_fades_in_and_out_has_no_clicks);
     tcase_add_test(none, a_sweep_and_a_chord_have_no_clicks);
     tcase_add_test(none, ten_minutes_of_noise_have_next_to_no_clicks);
+    tcase_add_loop_test(none, a_window_that_needs_no_search_has_none, 0, 30);
     suite_add_tcase(suite, none);
     return suite;
 }
