@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The table of virtio classes, see registry.h. A class says itself which slots it has. */
+/* The table of virtio devices, see registry.h. */
 #include "devices/registry.h"
 
-const struct virtio_class *const virtio_classes[] = {
-    &virtio_rng, /* slot 0 */
-    &virtio_snd, /* slots 1 to 4 */
-    NULL,
+const struct virtio_slots virtio_slots[] = {
+    /* class      first, count */
+    {&virtio_rng, 0, 1},
+    {&virtio_snd, 1, 4},
+    {0},
 };

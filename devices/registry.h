@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Every class of virtio device that there is. A new device is a file, a line here, a row in
- * registry.c.
+ * Every class of virtio device that there is, and where its instances are. A new device is a file,
+ * a line here, a row in registry.c.
+ *
+ * Instance i of a class is in slot `first` + i, whatever else the machine has, so that adding a
+ * device moves no other. All that is where follows from the slot and is nowhere else: registers are
+ * at arch_layout->virtio_base + slot * virtio_stride, the interrupt is virtio_irqs[slot].
  */
 #pragma once
 
@@ -10,5 +14,10 @@
 extern const struct virtio_class virtio_rng;
 extern const struct virtio_class virtio_snd;
 
-/* In slot order, ends with NULL. */
-extern const struct virtio_class *const virtio_classes[];
+struct virtio_slots {
+    const struct virtio_class *class;
+    uint8_t first, count; /* of the instances that a machine may have */
+};
+
+/* In slot order, ends with a NULL class. */
+extern const struct virtio_slots virtio_slots[];

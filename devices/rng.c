@@ -118,7 +118,7 @@ static int rng_activate(struct virtio_device *dev)
     struct rng *rng = rng_of(dev);
 
     rng->cost_left = RNG_TICK_COST_MAX;
-    return loop_add(&dev->worker.loop, &rng->timer, EPOLLIN);
+    return loop_add(virtio_loop(dev), &rng->timer, EPOLLIN);
 }
 
 static void rng_reset(struct virtio_device *dev)
@@ -154,9 +154,7 @@ const struct virtio_class virtio_rng = {
     .help = "random numbers from the host's kernel",
     .id = VIRTIO_ID_RNG,
     .queue_count = 1,
-    .queue_size = 64,
-    .slot_first = 0,
-    .count_max = 1,
+    .limits = {.size = 64, .chain_descs = 64},
     .instance_size = sizeof(struct rng),
     .instance_offset = offsetof(struct rng, dev),
     .opts = rng_opts,

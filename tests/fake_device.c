@@ -68,7 +68,7 @@ static void echo_notify(struct virtio_device *dev, struct virtq *vq)
 
 static void echo_config_write(struct virtio_device *dev, size_t off, const void *buf, size_t len)
 {
-    memcpy(dev->config + off, buf, len);
+    virtio_config_set(dev, off, buf, len);
     echo_of(dev)->config_written++;
 }
 
@@ -90,8 +90,7 @@ const struct virtio_class echo_class = {
     .id = 42,
     .features = 1u << 0 | 1u << 5,
     .queue_count = 2,
-    .queue_size = 256,
-    .count_max = 1,
+    .limits = {.size = 256, .chain_descs = 1024},
     .instance_size = sizeof(struct echo),
     .instance_offset = offsetof(struct echo, dev),
     .opts = echo_opts,

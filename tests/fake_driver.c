@@ -160,9 +160,10 @@ bool fake_kick_wanted(const struct fake_ring *ring, uint16_t old, bool event_idx
 void fake_driver_init(struct fake_driver *drv, struct virtio_device *dev, gpa_t ring_addr)
 {
     *drv = (struct fake_driver){.dev = dev, .ring_addr = ring_addr};
-    mmio_init(&drv->mmio, dev);
     bus_init(&drv->bus);
-    int r = bus_add(&drv->bus, BUS_BASE, MMIO_SIZE, &mmio_ops, &drv->mmio);
+    int r = mmio_init(&drv->mmio, dev);
+    assert(r == 0);
+    r = bus_add(&drv->bus, BUS_BASE, MMIO_SIZE, &mmio_ops, &drv->mmio);
     assert(r == 0);
     (void)r;
 }
@@ -170,6 +171,7 @@ void fake_driver_init(struct fake_driver *drv, struct virtio_device *dev, gpa_t 
 void fake_driver_fini(struct fake_driver *drv)
 {
     bus_fini(&drv->bus);
+    mmio_fini(&drv->mmio);
 }
 
 void fake_read_bytes(struct fake_driver *drv, uint64_t off, void *ret_buf, size_t len)
@@ -251,7 +253,7 @@ uint32_t fake_start(struct fake_driver *drv, uint64_t features)
     gpa_t ring_addr = drv->ring_addr;
 
     (void)fake_negotiate(drv, features);
-    for (uint16_t i = 0; i < drv->dev->class->queue_count; i++)
+    for (uint16_t i = 0; i < drv->dev->queue_count; i++)
         fake_queue_setup(drv, i, 0);
     drv->ring_addr = ring_addr; /* a driver that starts again uses the same memory */
     fake_write(drv, FAKE_STATUS, fake_read(drv, FAKE_STATUS) | 4);
@@ -262,13 +264,13 @@ uint64_t fake_edges(struct fake_driver *drv)
 {
     eventfd_t count = 0;
 
-    (void)eventfd_read(drv->dev->irq.fd, &count); /* EAGAIN: none */
+    (void)eventfd_read(drv->mmio.irq.fd, &count); /* EAGAIN: none */
     return count;
 }
 
 int fake_wait_irq(struct fake_driver *drv, int timeout_ms)
 {
-    struct pollfd pfd = {.fd = drv->dev->irq.fd, .events = POLLIN};
+    struct pollfd pfd = {.fd = drv->mmio.irq.fd, .events = POLLIN};
 
     if (poll(&pfd, 1, timeout_ms) <= 0)
         return -1;

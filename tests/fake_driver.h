@@ -101,16 +101,19 @@ enum fake_reg {
     FAKE_CONFIG = 0x100,
 };
 
+#define FAKE_QUEUES_MAX 64
+
 struct fake_driver {
     struct virtio_device *dev; /* borrowed */
     struct mmio mmio;
     struct bus bus;
     gpa_t ring_addr; /* where the next ring goes */
-    struct fake_ring ring[VIRTIO_QUEUES_MAX];
+    struct fake_ring ring[FAKE_QUEUES_MAX];
 };
 
 /* Rings will be laid out from `ring_addr` on. */
 void fake_driver_init(struct fake_driver *drv, struct virtio_device *dev, gpa_t ring_addr);
+/* After the device is destroyed, or another transport connected. */
 void fake_driver_fini(struct fake_driver *drv);
 
 uint32_t fake_read(struct fake_driver *drv, uint64_t off);

@@ -1,24 +1,43 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What a virtio device is (virtio 1.2 §2): a class (the model, const), an instance, its queues, and
- * a life:
+ * a life. This is all that a device model needs; what stands between it and a guest is in
+ * virtio/transport.h.
  *
- *                        DRIVER_OK, virtio_activate()
- *   create --> [idle] ------------------------------> [active: the worker owns the queues]
- *                ^                                       |            | virtio_fail(),
- *                |  write 0 to Status, virtio_reset()    v            v virtio_quiesce()
- *                +---------------------------------------+<--- [needs reset: queues are dead]
+ *   create()             activate()                       pause()
+ *      |                     :                               :
+ *      v     DRIVER_OK       v            virtio_pause()     v
+ *   [ idle ] ----------> [ active ] ---------------------> [ paused ]
+ *      |     <----------  notify()  <---------------------    |
+ *      |         ^           |            virtio_resume()     |
+ *      |         :           | virtio_fail()       ^          |
+ *      |      reset()        v                     :          |
+ *      |     <-------- [ needs reset ]          resume()      |
+ *      v                                                      |
+ *   finish(), destroy() <-------------------------------------+  reset() comes first if active
  *
- * Threads. main: create, destroy. vCPU threads, one at a time under the device's bus lock:
- * registers, virtio_activate(), virtio_reset(). The worker: notify(), and every watch that the
- * device added to dev->worker.loop. virtio_reset() joins the worker before it returns, so a device
- * needs no lock. Four things are touched by both sides: `status` and `isr` (atomics), the config
- * bytes (config_lock) and the mail of commands (mail_lock).
+ * Back to idle: the driver wrote 0 to Status, gave up (FAILED) or disabled a queue; or the VM ends.
+ *
+ * Threads. Main makes a device's workers before the guest runs and joins them after; each runs a
+ * loop, in which an idle device's workers wait. vCPU threads only write registers, leave word for
+ * the first worker, and wait until it has done what was asked (virtio/worker.c).
+ *
+ *   callback                                      thread              at the same time
+ *   create, finish, destroy                       main                nothing: no worker runs
+ *   notify; `ready` of watches in a worker's loop that worker         the same of other workers
+ *   activate, reset, pause, resume,               the first worker    nothing: the other workers
+ *   config_write, report, command                                     stand still
+ *
+ * So a device with one worker, which is what most want, needs no lock and no atomic at all. With
+ * several, what notify() shares between queues of different workers needs one; the other callbacks
+ * may touch anything, other workers' loops, too.
+ *
+ * While the guest runs, callbacks allocate nothing, open nothing and wait for nobody but a plain
+ * file: what they need is made by create().
  */
 #pragma once
 
 #include "virtio/queue.h"
-#include "vmm/base/irq.h"
 #include "vmm/base/log.h"
 #include "vmm/base/loop.h"
 #include "vmm/config/opts.h"
@@ -28,50 +47,58 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-#define VIRTIO_QUEUES_MAX 16
-
 /* Core and transport features (§6), offered for every device: VERSION_1, INDIRECT_DESC and
  * EVENT_IDX. */
 #define VIRTIO_CORE_FEATURES (1ull << 32 | 1ull << 28 | 1ull << 29)
 
 struct virtio_device;
+struct virtio_transport;
 
 /* A model. NULL callbacks mean nothing to do. */
 struct virtio_class {
-    const char *name;  /* option name and log prefix */
-    const char *help;  /* one line for --help */
-    uint32_t id;       /* device type, virtio 1.2 §5 */
-    uint64_t features; /* offered beyond VIRTIO_CORE_FEATURES; create may change dev->features */
-    uint16_t queue_count;
-    uint16_t queue_size;    /* largest, power of two, up to VIRTQ_SIZE_MAX */
-    uint8_t slot_first;     /* first transport slot of this class: address and interrupt follow */
-    uint8_t count_max;      /* instances in a VM; they have slots slot_first ... + count_max - 1 */
-    size_t instance_size;   /* of the struct that embeds struct virtio_device, `dev` first or not */
-    size_t instance_offset; /* offsetof(that struct, dev) */
-    const struct opt *opts; /* ends with {0}; drives parsing and --help */
-    /* main: open host resources, set dev->config; -errno after saying what is wrong */
+    const char *name;     /* option name and log prefix */
+    const char *help;     /* one line for --help */
+    uint32_t id;          /* device type, virtio 1.2 §5 */
+    uint64_t features;    /* offered beyond VIRTIO_CORE_FEATURES; create may change dev->features */
+    uint16_t queue_count; /* create may change dev->queue_count */
+    struct virtq_limits limits; /* of each queue */
+    size_t instance_size;       /* of the struct that embeds struct virtio_device, */
+    size_t instance_offset;     /* offsetof(that struct, dev) */
+    const struct opt *opts;     /* ends with {0}; drives parsing and --help */
+
+    /* Opens host resources, sets dev->config, and dev->worker_count if it is to be more than one:
+     * queue q is served by worker q modulo worker_count. -errno after saying what is wrong. */
     int (*create)(struct virtio_device *dev, const struct opts *opts);
-    /* main, worker joined: also after a failed create */
+    /* Also after a failed create. */
     void (*destroy)(struct virtio_device *dev);
-    /* vCPU thread, no worker yet: features are final, queues are started; may add watches */
+
+    /* The driver is ready: features are final, queues are started. May add watches. */
     int (*activate)(struct virtio_device *dev);
-    /* vCPU thread or main, worker joined, queues still started: remove watches, forget requests.
-     * Also after a failed activation: perhaps without queues, perhaps before activate() */
+    /* Queues are still started: removes watches, forgets requests; none of their memory is touched
+     * once it returns. Also after an activation that failed, perhaps before activate(). */
     void (*reset)(struct virtio_device *dev);
-    /* worker: the driver kicked this queue, or it is the first look after DRIVER_OK */
+    /* The driver kicked this queue, or it is the first look after DRIVER_OK. */
     void (*notify)(struct virtio_device *dev, struct virtq *vq);
-    /* vCPU thread: the driver wrote [off, off + len) of config space, inside dev->config; NULL:
-     * config is read only */
+
+    /* Guest time stands still: until resume() no watch is served and no queue looked at. To do:
+     * what goes on by itself outside stops, and nothing is forgotten. */
+    void (*pause)(struct virtio_device *dev);
+    /* It stood still for that long: what was due then is due so much later. Does not come if
+     * reset() came. */
+    void (*resume)(struct virtio_device *dev, uint64_t paused_ns);
+
+    /* The driver wrote [off, off + len) of config space, inside dev->config; NULL: it is read only.
+     * Takes it over by virtio_config_set(), or not. */
     void (*config_write)(struct virtio_device *dev, size_t off, const void *buf, size_t len);
-    /* main, after the VM ended and the worker was joined: close recordings, judge expectations.
-     * 0, or -EPROTO if an expectation failed (said in a line), or -errno. */
-    int (*finish)(struct virtio_device *dev);
-    /* worker: on SIGUSR1, tell what there is to tell, one line a thing */
+    /* On SIGUSR1, while active: tells what there is to tell, one line a thing. */
     void (*report)(struct virtio_device *dev);
-    /* worker, or whoever holds the inactive device: does what somebody outside the guest asks for,
-     * in words (at least one, then NULL), and writes what there is to tell into `reply`. On failure
-     * -errno, and in `reply` one line that says why */
+    /* Does what somebody outside the guest asks for, in words (at least one, then NULL), and writes
+     * what there is to tell into `reply`; also while idle or paused. On failure -errno, and in
+     * `reply` one line that says why. */
     int (*command)(struct virtio_device *dev, const char *const words[], FILE *reply);
+    /* The VM ended: closes recordings, judges expectations. 0, or -EPROTO if an expectation failed
+     * (said in a line), or -errno. */
+    int (*finish)(struct virtio_device *dev);
 };
 
 /* Something asked of a device from outside the guest. */
@@ -84,90 +111,114 @@ struct virtio_command {
     void (*done)(struct virtio_command *command);
 };
 
+/* What may be asked of the first worker, one at a time. */
+enum virtio_request {
+    VIRTIO_REQUEST_NONE,
+    VIRTIO_REQUEST_ACTIVATE,
+    VIRTIO_REQUEST_QUIESCE,  /* the driver gave up */
+    VIRTIO_REQUEST_SHUTDOWN, /* a queue was disabled: the same, and the device failed */
+    VIRTIO_REQUEST_RESET,
+    VIRTIO_REQUEST_CONFIG_WRITE,
+    VIRTIO_REQUEST_PAUSE,
+    VIRTIO_REQUEST_RESUME,
+};
+
+/* Serves the queues of a group. */
+struct virtio_worker {
+    struct virtio_device *dev;
+    struct loop loop; /* watches that activate() adds may be in any worker's */
+    struct thread thread;
+    struct watch mail; /* owned eventfd: somebody wants something */
+};
+
 struct virtio_device {
+    /* fixed after create */
     const struct virtio_class *class;
     char name[16];  /* "snd0": log prefix and thread name */
     unsigned index; /* among the instances of its class */
     const struct memory *mem;
-    struct irq irq;       /* owned; the transport's one line */
-    struct worker worker; /* runs from activation to reset */
+    uint64_t features; /* offered */
+    uint16_t queue_count, worker_count;
+    struct virtq *queue;          /* array, owned */
+    struct virtio_worker *worker; /* array, owned */
+    struct virtio_transport *transport;
 
-    uint64_t features;        /* offered; fixed after create */
-    uint64_t driver_features; /* accepted; final once FEATURES_OK is set */
-    _Atomic uint32_t status;  /* §2.1: written on the vCPU thread; the worker adds NEEDS_RESET */
-    _Atomic uint32_t isr;     /* bit 0 used buffer, bit 1 config change: worker sets, vCPU clears */
-
-    pthread_mutex_t config_lock;
+    pthread_mutex_t lock; /* for what follows; no callback is called with it held */
+    pthread_cond_t changed;
     uint8_t *config; /* device config space, lent by the instance; NULL if none */
     size_t config_size;
-    uint32_t config_generation; /* under config_lock */
+    uint32_t config_generation;
+    uint64_t features_written; /* by the driver so far */
+    bool features_odd;         /* it wrote bits from 64 on, none of which is ever offered */
+    uint64_t driver_features;  /* accepted; final once FEATURES_OK is set */
+    _Atomic uint32_t status;   /* §2.1; NEEDS_RESET is set without the lock */
+    bool active;               /* the workers own the queues */
+    bool paused;
+    bool started;      /* the workers' threads run; else whoever asks for something does it */
+    bool exclusive;    /* the first worker wants the others to stand still */
+    unsigned standing; /* how many do */
+    enum virtio_request request; /* NONE: done, or nothing asked */
+    uint64_t paused_ns;          /* of RESUME */
+    size_t write_off, write_len; /* of CONFIG_WRITE */
+    uint8_t write_bytes[8];
+    bool report_wanted;
+    struct virtio_command *commands, **commands_end; /* oldest first */
 
-    bool active; /* vCPU thread: worker runs */
-    struct virtq queue[VIRTIO_QUEUES_MAX];
-    struct watch kick[VIRTIO_QUEUES_MAX];
-    struct watch report_watch; /* eventfd: virtio_report() */
-    struct watch mail_watch;   /* eventfd: virtio_command() */
-    pthread_mutex_t mail_lock; /* also held by who serves commands while the device is inactive, */
-    bool mail_open;            /* under it: the worker serves them */
-    struct virtio_command *mail, **mail_end; /* under it: waiting for the worker, oldest first */
-    struct log_limit log_limit;              /* worker: for messages that the guest provokes */
+    struct log_limit log_limit; /* for messages that the guest provokes; any thread */
 };
 
-/* -- main thread -- */
+/* -- main -- */
 
-/* Makes an instance: allocates, creates queues' eventfds and irq, calls class->create. On failure
- * nothing is left. `opts` is borrowed for the call. */
+/* Makes an instance: allocates, calls class->create, makes queues and workers, but no thread yet.
+ * On failure nothing is left. `opts` is borrowed for the call. */
 int virtio_create(const struct virtio_class *class, unsigned index, const struct memory *mem,
                   const struct opts *opts, struct virtio_device **ret_dev);
-/* Resets, then destroys. Accepts NULL. */
-void virtio_destroy(struct virtio_device *dev);
-/* Resets (joins the worker), then class->finish(). */
+/* Starts the workers' threads: before vCPUs run. Without it, or after virtio_finish(), what is
+ * asked of the device is done by the thread that asks. Logged. */
+int virtio_start(struct virtio_device *dev);
+/* vCPUs stand still: nothing happens in the device from now until it is resumed, but commands. */
+void virtio_pause(struct virtio_device *dev);
+/* The guest's clocks stood still for that long. */
+void virtio_resume(struct virtio_device *dev, uint64_t paused_ns);
+/* vCPUs are gone: resets the device, also if it is paused, joins the workers, then
+ * class->finish(). */
 int virtio_finish(struct virtio_device *dev);
-/* Any thread: has the worker call class->report(), if it runs. */
+/* The same without class->finish(), then destroys. Accepts NULL. */
+void virtio_destroy(struct virtio_device *dev);
+
+/* Any thread but the device's: has class->report() called soon. */
 void virtio_report(struct virtio_device *dev);
-
-/* Any thread but the worker: has the device do it, at once or soon; see struct virtio_command.
- * Borrowed until done. None is left when virtio_finish() or virtio_destroy() returns. */
+/* Any thread but the device's: has the device do it soon, see struct virtio_command. Borrowed until
+ * done. None is left when virtio_finish() or virtio_destroy() returns. */
 void virtio_command(struct virtio_device *dev, struct virtio_command *command);
-
-/* -- the transport, on a vCPU thread under the bus lock -- */
-
-/* DRIVER_OK was set: starts the queues that are ready and the worker, which scans every queue once
- * (buffers may be waiting without a kick). Failure makes the device need a reset. */
-void virtio_activate(struct virtio_device *dev);
-/* Joins the worker and stops the queues; requests are forgotten. The status stays: only a reset
- * brings the device back. Does nothing if the worker does not run. */
-void virtio_quiesce(struct virtio_device *dev);
-/* Status was set to 0, or power-on: joins the worker, forgets all that the driver set up. When it
- * returns no notification follows and no queue is touched. */
-void virtio_reset(struct virtio_device *dev);
-/* Reads config space; bytes past its end are 0. Writes outside it vanish. ret_generation may be
- * NULL, len 0. */
-void virtio_config_read(struct virtio_device *dev, size_t off, void *ret_buf, size_t len,
-                        uint32_t *ret_generation);
-void virtio_config_guest_write(struct virtio_device *dev, size_t off, const void *buf, size_t len);
 
 /* -- the device model -- */
 
-/* Changes config space and, unless it has not begun to look at the device, tells the driver (§2.5,
- * config change notification). Any thread. */
-void virtio_config_set(struct virtio_device *dev, size_t off, const void *buf, size_t len);
-
-/* Sends the used buffer notification (§2.7.7) if the driver wants one. Worker. */
-void virtio_signal(struct virtio_device *dev, struct virtq *vq);
-
-/* True once the device failed: start nothing new. Worker. */
-static inline bool virtio_failed(const struct virtio_device *dev)
+/* Where activate() adds the watches of a device with one worker. */
+static inline struct loop *virtio_loop(struct virtio_device *dev)
 {
-    return (atomic_load_explicit(&dev->status, memory_order_relaxed) & 64) != 0;
+    return &dev->worker[0].loop;
 }
-
-/* The driver broke the rules beyond repair, or nothing honest can be answered: DEVICE_NEEDS_RESET,
- * a config change notification, and no queue is touched again until reset. Logged, rate limited. r
- * is a negative errno, `what` a word or two. Worker, or vCPU thread while inactive. */
-void virtio_fail(struct virtio_device *dev, int r, const char *what);
 
 static inline bool virtio_has(const struct virtio_device *dev, unsigned feature_bit)
 {
     return (dev->driver_features >> feature_bit & 1) != 0;
+}
+
+/* Sends the used buffer notification (§2.7.7) if the driver wants one. The queue's worker. */
+void virtio_signal(struct virtio_device *dev, struct virtq *vq);
+
+/* Changes config space and, unless no driver has begun to look at the device, tells it (§2.5,
+ * config change notification). Any thread. */
+void virtio_config_set(struct virtio_device *dev, size_t off, const void *buf, size_t len);
+
+/* The driver broke the rules beyond repair, or nothing honest can be answered: DEVICE_NEEDS_RESET,
+ * a config change notification, and no queue is touched again until reset. Logged, rate limited. r
+ * is a negative errno, `what` a word or two. Any worker. */
+void virtio_fail(struct virtio_device *dev, int r, const char *what);
+
+/* True once the device failed: start nothing new. Any worker. */
+static inline bool virtio_failed(const struct virtio_device *dev)
+{
+    return (atomic_load_explicit(&dev->status, memory_order_relaxed) & 64) != 0;
 }

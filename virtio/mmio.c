@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Registers of virtio-mmio version 2, see mmio.h (virtio 1.2 §4.2.2). One table says what answers
- * at which offset, another in which order the status may grow. What the driver has no business to
- * do is ignored; only what leaves no honest way on makes the device need a reset.
+ * at which offset.
  *
  * Does not know: the legacy interface, shared memory regions, queue reset, notification data.
  */
@@ -12,10 +11,9 @@
 #include <linux/virtio_mmio.h>
 #include <string.h>
 
-#define MMIO_MAGIC     0x74726976 /* "virt" */
-#define MMIO_VERSION   2
-#define MMIO_VENDOR    0x4e4e494c /* "LINN" */
-#define FEATURES_WORDS 2          /* 32-bit words of features that we know; the rest is 0 */
+#define MMIO_MAGIC   0x74726976 /* "virt" */
+#define MMIO_VERSION 2
+#define MMIO_VENDOR  0x4e4e494c /* "LINN" */
 
 struct reg {
     uint32_t (*read)(const struct mmio *mmio);
@@ -34,23 +32,13 @@ static uint32_t device_id_read(const struct mmio *mmio)
 
 static uint32_t device_features_read(const struct mmio *mmio)
 {
-    uint32_t word = mmio->device_features_sel;
-
-    return word < FEATURES_WORDS ? (uint32_t)(mmio->dev->features >> 32 * word) : 0;
+    return virtio_features_read(mmio->dev, mmio->device_features_sel);
 }
 
-/* Collected only: what counts is what stands here when FEATURES_OK is set. */
 static void driver_features_write(struct mmio *mmio, const struct reg *reg, uint32_t val)
 {
-    uint32_t word = mmio->driver_features_sel;
     (void)reg;
-
-    if (word >= FEATURES_WORDS) {
-        mmio->driver_features_odd |= val != 0;
-        return;
-    }
-    mmio->driver_features &= ~((uint64_t)UINT32_MAX << 32 * word);
-    mmio->driver_features |= (uint64_t)val << 32 * word;
+    virtio_features_write(mmio->dev, mmio->driver_features_sel, val);
 }
 
 static void selector_write(struct mmio *mmio, const struct reg *reg, uint32_t val)
@@ -58,42 +46,33 @@ static void selector_write(struct mmio *mmio, const struct reg *reg, uint32_t va
     memcpy((uint8_t *)mmio + reg->field, &val, sizeof(val));
 }
 
-/* -- queues -- */
-
-/* The queue that QueueSel names, or NULL. */
-static struct virtq *queue_of(const struct mmio *mmio)
-{
-    struct virtio_device *dev = mmio->dev;
-
-    return mmio->queue_sel < dev->class->queue_count ? &dev->queue[mmio->queue_sel] : NULL;
-}
+/* -- the queue that QueueSel names -- */
 
 static uint32_t queue_size_max_read(const struct mmio *mmio)
 {
-    const struct virtq *vq = queue_of(mmio);
+    const struct virtq *vq = virtio_queue(mmio->dev, mmio->queue_sel);
 
-    return vq == NULL ? 0 : vq->size_max;
+    return vq == NULL ? 0 : vq->limits.size;
 }
 
 static void queue_size_write(struct mmio *mmio, const struct reg *reg, uint32_t val)
 {
-    struct virtq *vq = queue_of(mmio);
+    struct virtq_config *config = virtio_queue_setup(mmio->dev, mmio->queue_sel);
     (void)reg;
 
-    if (vq == NULL || vq->config.ready)
-        return;
     /* 0 is no size: the queue will not start. */
-    vq->config.size = val > vq->size_max ? 0 : (uint16_t)val;
+    if (config != NULL)
+        config->size = val > queue_size_max_read(mmio) ? 0 : (uint16_t)val;
 }
 
 static void queue_address_write(struct mmio *mmio, const struct reg *reg, uint32_t val)
 {
-    struct virtq *vq = queue_of(mmio);
+    struct virtq_config *config = virtio_queue_setup(mmio->dev, mmio->queue_sel);
     gpa_t addr;
 
-    if (vq == NULL || vq->config.ready)
+    if (config == NULL)
         return;
-    uint8_t *field = (uint8_t *)&vq->config + reg->field;
+    uint8_t *field = (uint8_t *)config + reg->field;
     memcpy(&addr, field, sizeof(addr));
     addr &= ~((uint64_t)UINT32_MAX << reg->shift);
     addr |= (uint64_t)val << reg->shift;
@@ -102,133 +81,51 @@ static void queue_address_write(struct mmio *mmio, const struct reg *reg, uint32
 
 static uint32_t queue_ready_read(const struct mmio *mmio)
 {
-    const struct virtq *vq = queue_of(mmio);
+    const struct virtq *vq = virtio_queue(mmio->dev, mmio->queue_sel);
 
     return vq != NULL && vq->config.ready;
 }
 
-/* 0 while the device runs: without queue reset (feature 40) the driver has no way to bring the
- * queue back but a reset of the device, so all of the device stops here, and says so. */
 static void queue_ready_write(struct mmio *mmio, const struct reg *reg, uint32_t val)
 {
-    struct virtio_device *dev = mmio->dev;
-    struct virtq *vq = queue_of(mmio);
-    bool ready = (val & 1) != 0;
     (void)reg;
-
-    if (vq == NULL || vq->config.ready == ready)
-        return;
-    if (ready && (atomic_load(&dev->status) & VIRTIO_CONFIG_S_DRIVER_OK) != 0)
-        return;
-    if (!ready && dev->active) {
-        virtio_quiesce(dev);
-        virtio_fail(dev, -ESHUTDOWN, "a queue was disabled");
-    }
-    vq->config.ready = ready;
+    virtio_queue_enable(mmio->dev, mmio->queue_sel, (val & 1) != 0);
 }
 
 static void queue_notify_write(struct mmio *mmio, const struct reg *reg, uint32_t val)
 {
-    struct virtio_device *dev = mmio->dev;
     (void)reg;
-
-    if (dev->active && val < dev->class->queue_count && dev->queue[val].running)
-        virtq_kick(&dev->queue[val]);
+    virtio_queue_kick(mmio->dev, val);
 }
 
-/* -- interrupts, config generation -- */
+/* -- status, interrupts, config generation -- */
+
+static uint32_t status_read(const struct mmio *mmio)
+{
+    return virtio_status_read(mmio->dev);
+}
+
+static void status_write(struct mmio *mmio, const struct reg *reg, uint32_t val)
+{
+    (void)reg;
+    virtio_status_write(mmio->dev, val);
+}
 
 static uint32_t interrupt_status_read(const struct mmio *mmio)
 {
-    return atomic_load(&mmio->dev->isr);
+    return atomic_load(&mmio->isr);
 }
 
 static void interrupt_ack_write(struct mmio *mmio, const struct reg *reg, uint32_t val)
 {
     (void)reg;
-    /* Partner: the worker's atomic "or" in device.c. What it sets after this stays set. */
-    (void)atomic_fetch_and(&mmio->dev->isr, ~val);
+    /* Partner: the atomic "or" in tell(). What that sets after this stays set. */
+    (void)atomic_fetch_and(&mmio->isr, ~val);
 }
 
 static uint32_t config_generation_read(const struct mmio *mmio)
 {
-    uint32_t generation;
-
-    virtio_config_read(mmio->dev, 0, NULL, 0, &generation);
-    return generation;
-}
-
-/* -- the status machine -- */
-
-static bool features_acceptable(const struct mmio *mmio)
-{
-    uint64_t accepted = mmio->driver_features;
-
-    return !mmio->driver_features_odd && (accepted & ~mmio->dev->features) == 0 &&
-           (accepted >> VIRTIO_F_VERSION_1 & 1) != 0;
-}
-
-/* FEATURES_OK: the features are final, or the bit stays 0. */
-static bool features_ok_enter(struct mmio *mmio)
-{
-    if (!features_acceptable(mmio))
-        return false;
-    mmio->dev->driver_features = mmio->driver_features;
-    return true;
-}
-
-/* How the status may grow (§2.1.1, §3.1.1): a bit is taken once all that it needs is there and its
- * `enter` agrees. Bits of one write are taken in this order. A refused bit reads 0. */
-static const struct status_step {
-    uint32_t bit;
-    uint32_t needs;
-    bool (*enter)(struct mmio *mmio);
-} status_steps[] = {
-    {VIRTIO_CONFIG_S_ACKNOWLEDGE, 0, NULL},
-    {VIRTIO_CONFIG_S_DRIVER, VIRTIO_CONFIG_S_ACKNOWLEDGE, NULL},
-    {VIRTIO_CONFIG_S_FEATURES_OK, VIRTIO_CONFIG_S_DRIVER, features_ok_enter},
-    {VIRTIO_CONFIG_S_DRIVER_OK, VIRTIO_CONFIG_S_FEATURES_OK, NULL},
-    {VIRTIO_CONFIG_S_FAILED, 0, NULL},
-};
-
-static uint32_t status_read(const struct mmio *mmio)
-{
-    return atomic_load(&mmio->dev->status);
-}
-
-static void status_reset(struct mmio *mmio)
-{
-    virtio_reset(mmio->dev);
-    *mmio = (struct mmio){.dev = mmio->dev};
-}
-
-/* Bits are added only: what is missing in val stays. */
-static void status_write(struct mmio *mmio, const struct reg *reg, uint32_t val)
-{
-    struct virtio_device *dev = mmio->dev;
-    uint32_t added = 0;
-    (void)reg;
-
-    if (val == 0) {
-        status_reset(mmio);
-        return;
-    }
-    for (size_t i = 0; i < ARRAY_SIZE(status_steps); i++) {
-        const struct status_step *step = &status_steps[i];
-        uint32_t now = atomic_load(&dev->status);
-        if ((val & ~now & step->bit) == 0 || (now & step->needs) != step->needs)
-            continue;
-        if (step->enter != NULL && !step->enter(mmio))
-            continue;
-        (void)atomic_fetch_or(&dev->status, step->bit);
-        added |= step->bit;
-    }
-    if ((added & VIRTIO_CONFIG_S_FAILED) != 0)
-        virtio_quiesce(dev);
-    else if ((added & VIRTIO_CONFIG_S_DRIVER_OK) != 0)
-        virtio_activate(dev);
-    else if ((val & ~status_read(mmio) & VIRTIO_CONFIG_S_DRIVER_OK) != 0)
-        virtio_fail(dev, -EPROTO, "DRIVER_OK before FEATURES_OK");
+    return mmio->dev->config_generation;
 }
 
 /* -- the table -- */
@@ -288,38 +185,82 @@ static const struct reg *reg_at(uint64_t off, size_t len)
 static void mmio_read(void *ctx, uint64_t off, void *ret_buf, size_t len)
 {
     struct mmio *mmio = ctx;
+    const struct reg *reg;
 
-    if (off >= VIRTIO_MMIO_CONFIG) {
-        virtio_config_read(mmio->dev, off - VIRTIO_MMIO_CONFIG, ret_buf, len, NULL);
-        return;
-    }
-    const struct reg *reg = reg_at(off, len);
     memset(ret_buf, 0, len);
-    if (reg == NULL)
-        return;
-    le32 val = to_le32(reg->read != NULL ? reg->read(mmio) : reg->constant);
-    memcpy(ret_buf, &val, sizeof(val));
+    virtio_lock(mmio->dev);
+    if (off >= VIRTIO_MMIO_CONFIG) {
+        virtio_config_read(mmio->dev, off - VIRTIO_MMIO_CONFIG, ret_buf, len);
+    } else if ((reg = reg_at(off, len)) != NULL) {
+        le32 val = to_le32(reg->read != NULL ? reg->read(mmio) : reg->constant);
+        memcpy(ret_buf, &val, sizeof(val));
+    }
+    virtio_unlock(mmio->dev);
 }
 
 static void mmio_write(void *ctx, uint64_t off, const void *buf, size_t len)
 {
     struct mmio *mmio = ctx;
-    le32 val;
+    const struct reg *reg;
 
+    virtio_lock(mmio->dev);
+    virtio_settle(mmio->dev);
     if (off >= VIRTIO_MMIO_CONFIG) {
-        virtio_config_guest_write(mmio->dev, off - VIRTIO_MMIO_CONFIG, buf, len);
-        return;
+        virtio_config_write(mmio->dev, off - VIRTIO_MMIO_CONFIG, buf, len);
+    } else if ((reg = reg_at(off, len)) != NULL && reg->write != NULL) {
+        le32 val;
+        memcpy(&val, buf, sizeof(val));
+        reg->write(mmio, reg, from_le32(val));
     }
-    const struct reg *reg = reg_at(off, len);
-    if (reg == NULL || reg->write == NULL)
-        return;
-    memcpy(&val, buf, sizeof(val));
-    reg->write(mmio, reg, from_le32(val));
+    virtio_settle(mmio->dev);
+    virtio_unlock(mmio->dev);
 }
 
-const struct bus_ops mmio_ops = {.read = mmio_read, .write = mmio_write};
+const struct bus_ops mmio_ops = {.read = mmio_read, .write = mmio_write, .locks = true};
 
-void mmio_init(struct mmio *mmio, struct virtio_device *dev)
+/* -- news -- */
+
+/* The bit is set before the line is pulsed; mmio.h says why no event is lost. */
+static void tell(struct virtio_transport *transport, uint32_t isr_bit)
 {
-    *mmio = (struct mmio){.dev = dev};
+    struct mmio *mmio = container_of(transport, struct mmio, transport);
+
+    (void)atomic_fetch_or(&mmio->isr, isr_bit);
+    irq_raise(&mmio->irq);
+}
+
+static void queue_news(struct virtio_transport *transport, const struct virtq *vq)
+{
+    (void)vq; /* one line for all */
+    tell(transport, VIRTIO_MMIO_INT_VRING);
+}
+
+static void config_news(struct virtio_transport *transport)
+{
+    tell(transport, VIRTIO_MMIO_INT_CONFIG);
+}
+
+static void reset(struct virtio_transport *transport)
+{
+    struct mmio *mmio = container_of(transport, struct mmio, transport);
+
+    mmio->device_features_sel = mmio->driver_features_sel = mmio->queue_sel = 0;
+    atomic_store(&mmio->isr, 0);
+}
+
+static const struct virtio_transport_ops transport_ops = {
+    .queue_news = queue_news, .config_news = config_news, .reset = reset};
+
+int mmio_init(struct mmio *mmio, struct virtio_device *dev)
+{
+    *mmio = (struct mmio){.transport = {.ops = &transport_ops}, .dev = dev};
+    int r = irq_init(&mmio->irq);
+    virtio_connect(dev, &mmio->transport);
+    return r;
+}
+
+void mmio_fini(struct mmio *mmio)
+{
+    if (mmio->dev != NULL)
+        irq_fini(&mmio->irq);
 }

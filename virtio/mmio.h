@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The virtio-mmio transport, version 2 (virtio 1.2 §4.2): a page of registers in front of a struct
- * virtio_device. Runs on vCPU threads, one access at a time (the bus lock). No legacy interface.
+ * virtio_device. Runs on vCPU threads; a write has done all that it asked for when it returns. No
+ * legacy interface.
  *
  * The notification register is an ioeventfd per queue where KVM runs; a write that reaches
  * mmio_ops kicks the same eventfd.
@@ -16,21 +17,26 @@
  */
 #pragma once
 
-#include "virtio/device.h"
+#include "virtio/transport.h"
 #include "vmm/base/bus.h"
+#include "vmm/base/irq.h"
 
 #define MMIO_SIZE         0x200 /* bytes a slot describes to the guest */
 #define MMIO_QUEUE_NOTIFY 0x050
 
 /* What the driver wrote to the transport itself; the rest lives in the device. */
 struct mmio {
+    struct virtio_transport transport;
     struct virtio_device *dev; /* borrowed */
+    struct irq irq;            /* the one line */
+    _Atomic uint32_t isr;      /* InterruptStatus: workers set, vCPUs clear */
     uint32_t device_features_sel, driver_features_sel, queue_sel;
-    uint64_t driver_features; /* being collected; latched at FEATURES_OK */
-    bool driver_features_odd; /* bits from 64 on, none of which is ever offered, were written */
 };
 
 /* For bus_add(bus, base, MMIO_SIZE, &mmio_ops, mmio). */
 extern const struct bus_ops mmio_ops;
 
-void mmio_init(struct mmio *mmio, struct virtio_device *dev);
+/* Main. Connects the device; on failure -errno, and mmio_fini() may follow in any case, also on a
+ * zeroed struct. The device goes first. */
+int mmio_init(struct mmio *mmio, struct virtio_device *dev);
+void mmio_fini(struct mmio *mmio);

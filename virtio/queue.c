@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Split virtqueues, see queue.h (virtio 1.2 §2.7). Runs on the device's worker; start and stop on
- * a vCPU thread while there is no worker.
+ * Split virtqueues, see queue.h (virtio 1.2 §2.7). The bytes of a request are in chain.c.
  *
  * Taking a request is a walk over descriptors, first in the queue's table, then perhaps in an
- * indirect one. Each descriptor is copied, checked, and turned into an iovec; nothing is read from
- * the ring again. Whatever breaks a rule ends the walk, kills the queue and is -EPROTO: there is
- * no honest way to answer a request that cannot be delimited.
+ * indirect one. Each descriptor is copied, checked, and turned into a piece of host memory; nothing
+ * is read from the ring again. Whatever breaks a rule ends the walk, kills the queue and is
+ * -EPROTO: there is no honest way to answer a request that cannot be delimited.
  *
  * Does not know packed rings, in-order use, ring reset or notification data. A chain of exactly
  * 4 GiB in one direction is legal but refused, because lengths here have 32 bits as in the used
@@ -82,21 +81,45 @@ static void kicks_disable(struct virtq *vq)
 
 /* -- start and stop -- */
 
-static size_t pool_bytes(uint16_t size)
+static size_t pool_bytes(const struct virtq *vq)
 {
-    return (size_t)size * CHAIN_DESCS_MAX * sizeof(struct iovec);
+    return vq->chunk_count * sizeof(vq->chunks[0]);
 }
 
-/* A mapping of its own: untouched slots cost nothing, and huge pages would undo that. */
-static struct iovec *pool_map(uint16_t size)
+/* A mapping of its own: what is not touched costs nothing, and huge pages would undo that. */
+static int pool_map(struct virtq *vq)
 {
-    void *pool = mmap(NULL, pool_bytes(size), PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    const struct virtq_limits *limits = &vq->limits;
+    uint32_t iovs = MAX(limits->held_iovs, (uint32_t)limits->chain_descs);
 
+    vq->chunk_count = limits->size + (iovs + IOV_CHUNK - 1) / IOV_CHUNK;
+    void *pool = mmap(NULL, pool_bytes(vq), PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (pool == MAP_FAILED)
-        return NULL;
-    (void)madvise(pool, pool_bytes(size), MADV_NOHUGEPAGE); /* a kernel without them refuses */
-    return pool;
+        return -errno;
+    (void)madvise(pool, pool_bytes(vq), MADV_NOHUGEPAGE); /* a kernel without them refuses */
+    vq->chunks = pool;
+    return 0;
+}
+
+int virtq_init(struct virtq *vq, const struct memory *mem, uint16_t index,
+               const struct virtq_limits *limits)
+{
+    assert(limits->size <= VIRTQ_SIZE_MAX && (limits->size & (limits->size - 1)) == 0);
+    assert(limits->chain_descs > 0 && limits->chain_descs <= VIRTQ_CHAIN_DESCS_MAX);
+    *vq = (struct virtq){.mem = mem, .index = index, .limits = *limits, .kick = {.fd = -1}};
+    vq->kick.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return vq->kick.fd < 0 ? -errno : pool_map(vq);
+}
+
+void virtq_fini(struct virtq *vq)
+{
+    if (vq->limits.size == 0)
+        return; /* never initialised */
+    fd_close(&vq->kick.fd);
+    if (vq->chunks != NULL)
+        (void)munmap(vq->chunks, pool_bytes(vq)); /* fails on our own bugs only */
+    *vq = (struct virtq){0};
 }
 
 int virtq_start(struct virtq *vq, bool event_idx, bool indirect)
@@ -105,8 +128,7 @@ int virtq_start(struct virtq *vq, bool event_idx, bool indirect)
     uint16_t size = config->size;
 
     assert(!vq->running && config->ready);
-    assert(vq->size_max <= VIRTQ_SIZE_MAX);
-    if (size == 0 || size > vq->size_max || (size & (size - 1)) != 0)
+    if (size == 0 || size > vq->limits.size || (size & (size - 1)) != 0)
         return -EINVAL;
     if (config->desc % 16 != 0 || config->driver % 2 != 0 || config->device % 4 != 0)
         return -EINVAL;
@@ -115,22 +137,12 @@ int virtq_start(struct virtq *vq, bool event_idx, bool indirect)
     vq->used = memory_at(vq->mem, config->device, 6 + 8ull * size);
     if (vq->desc == NULL || vq->avail == NULL || vq->used == NULL)
         return -EINVAL;
-    auto_free uint16_t *free_slots = malloc(size * sizeof(free_slots[0]));
-    if (free_slots == NULL)
-        return -ENOMEM;
-    vq->iov_pool = pool_map(size);
-    if (vq->iov_pool == NULL)
-        return -ENOMEM;
-    for (uint16_t i = 0; i < size; i++)
-        free_slots[i] = (uint16_t)(size - 1 - i); /* slot 0 is taken first */
-    vq->free_slots = free_slots;
-    free_slots = NULL;
-    vq->free_count = size;
     vq->size = size;
     vq->event_idx = event_idx;
     vq->indirect = indirect;
     vq->last_avail = vq->avail_seen = vq->last_used = vq->signalled_used = 0;
-    vq->dead = false;
+    vq->held_count = 0;
+    vq->starved = vq->dead = false;
     vq->running = true;
     kicks_disable(vq); /* the first look needs none */
     virtq_round(vq);
@@ -141,11 +153,9 @@ void virtq_stop(struct virtq *vq)
 {
     if (!vq->running)
         return;
-    (void)munmap(vq->iov_pool, pool_bytes(vq->size)); /* fails on our own bugs only */
-    free(vq->free_slots);
-    vq->iov_pool = NULL;
-    vq->free_slots = NULL;
-    vq->free_count = 0;
+    (void)madvise(vq->chunks, pool_bytes(vq), MADV_DONTNEED); /* fails on our own bugs only */
+    vq->free_chunks = NULL;
+    vq->chunks_touched = 0;
     vq->desc = vq->avail = NULL;
     vq->used = NULL;
     vq->running = false;
@@ -153,7 +163,12 @@ void virtq_stop(struct virtq *vq)
 
 void virtq_kill(struct virtq *vq)
 {
-    vq->dead = true;
+    atomic_store_explicit(&vq->dead, true, memory_order_relaxed);
+}
+
+static bool is_dead(const struct virtq *vq)
+{
+    return !vq->running || atomic_load_explicit(&vq->dead, memory_order_relaxed);
 }
 
 void virtq_round(struct virtq *vq)
@@ -163,17 +178,44 @@ void virtq_round(struct virtq *vq)
 
 void virtq_kick(const struct virtq *vq)
 {
-    (void)eventfd_write(vq->kick_fd, 1); /* EAGAIN: kicks enough are pending */
+    (void)eventfd_write(vq->kick.fd, 1); /* EAGAIN: kicks enough are pending */
+}
+
+/* -- the pool -- */
+
+static struct iov_chunk *chunk_take(struct virtq *vq)
+{
+    struct iov_chunk *chunk = vq->free_chunks;
+
+    if (chunk != NULL)
+        vq->free_chunks = chunk->next;
+    else if (vq->chunks_touched < vq->chunk_count)
+        chunk = &vq->chunks[vq->chunks_touched++];
+    else
+        return NULL;
+    chunk->next = NULL;
+    return chunk;
+}
+
+static void chunks_give(struct virtq *vq, struct iov_chunk *list)
+{
+    while (list != NULL) {
+        struct iov_chunk *chunk = list;
+        list = chunk->next;
+        chunk->next = vq->free_chunks;
+        vq->free_chunks = chunk;
+    }
 }
 
 /* -- the walk -- */
 
 /* What a walk has gathered. */
 struct walk {
-    const struct memory *mem;
-    struct iovec *iov; /* CHAIN_DESCS_MAX of them */
-    uint16_t iov_count;
-    uint16_t write_iov; /* the first writable one, once `writing` */
+    struct virtq *vq;
+    struct iov_chunk *chunks;
+    struct chain_cursor end;   /* where the next piece goes, once there is a chunk */
+    struct chain_cursor write; /* the first writable piece */
+    struct iovec *last;        /* the last piece of this part; NULL: none yet */
     unsigned desc_count;
     bool writing; /* a writable descriptor was seen */
     uint64_t readable, writable;
@@ -189,38 +231,54 @@ static struct desc desc_copy(const uint8_t *table, uint32_t index)
     return desc;
 }
 
+/* Appends a piece: 0, or -ENOBUFS. */
+static int walk_append(struct walk *walk, void *host, uint32_t len)
+{
+    struct chain_cursor *end = &walk->end;
+
+    if (end->chunk == NULL || end->at == IOV_CHUNK) {
+        struct iov_chunk *chunk = chunk_take(walk->vq);
+        if (chunk == NULL)
+            return -ENOBUFS;
+        *(end->chunk == NULL ? &walk->chunks : &end->chunk->next) = chunk;
+        *end = (struct chain_cursor){.chunk = chunk};
+    }
+    if (walk->writing && walk->writable == 0)
+        walk->write = *end;
+    walk->last = &end->chunk->iov[end->at++];
+    *walk->last = (struct iovec){host, len};
+    return 0;
+}
+
 static int walk_add(struct walk *walk, const struct desc *desc)
 {
     bool writable = (from_le16(desc->flags) & VRING_DESC_F_WRITE) != 0;
     uint32_t len = from_le32(desc->len);
+    int r = 0;
 
-    if (walk->desc_count == CHAIN_DESCS_MAX)
+    if (walk->desc_count == walk->vq->limits.chain_descs)
         return -EPROTO; /* a loop, or more than we hold */
     walk->desc_count++;
     if (walk->writing && !writable)
         return -EPROTO;
     if (!walk->writing && writable)
-        walk->write_iov = walk->iov_count;
+        walk->last = NULL; /* no piece is of both parts */
     walk->writing = writable;
     if (len == 0)
         return 0;
-    uint8_t *host = memory_at(walk->mem, from_le64(desc->addr), len);
+    uint8_t *host = memory_at(walk->vq->mem, from_le64(desc->addr), len);
     if (host == NULL)
         return -EPROTO;
-    uint16_t part = writable ? walk->write_iov : 0;
-    struct iovec *last = walk->iov + walk->iov_count;
-    if (walk->iov_count > part && (uint8_t *)last[-1].iov_base + last[-1].iov_len == host) {
-        last[-1].iov_len += len;
-    } else {
-        *last = (struct iovec){host, len};
-        walk->iov_count++;
-    }
+    if (walk->last != NULL && (uint8_t *)walk->last->iov_base + walk->last->iov_len == host)
+        walk->last->iov_len += len;
+    else
+        r = walk_append(walk, host, len);
     *(writable ? &walk->writable : &walk->readable) += len;
-    return 0;
+    return r;
 }
 
 /* Follows a table of `count` descriptors. 0 at its end; 1 and *ret_desc where one points to an
- * indirect table; -EPROTO. Ends because walk_add() takes CHAIN_DESCS_MAX at most. */
+ * indirect table; -EPROTO, -ENOBUFS. Ends because walk_add() takes limits.chain_descs at most. */
 static int walk_table(struct walk *walk, const uint8_t *table, uint32_t count, uint32_t index,
                       struct desc *ret_desc)
 {
@@ -288,31 +346,34 @@ static int avail_look_or_wait(struct virtq *vq)
     return avail_look(vq);
 }
 
+/* Takes the request that waits: 1; 0 if the pool has no room for it now; -EPROTO. */
 static int chain_take(struct virtq *vq, struct chain *ret_chain)
 {
     size_t at = vq->last_avail & (vq->size - 1u);
     uint16_t head = ring_load(vq->avail + RING_SLOTS + 2 * at);
+    struct walk walk = {.vq = vq};
 
-    if (vq->free_count == 0)
+    if (vq->held_count == vq->size)
         return -EPROTO; /* more requests under way than the queue has descriptors */
-    uint16_t slot = vq->free_slots[vq->free_count - 1];
-    struct walk walk = {.mem = vq->mem, .iov = vq->iov_pool + (size_t)slot * CHAIN_DESCS_MAX};
     int r = walk_chain(vq, &walk, head);
+    if (r == 0 && (walk.readable > UINT32_MAX || walk.writable > UINT32_MAX ||
+                   walk.readable + walk.writable > 1ull << 32))
+        r = -EPROTO;
     if (r < 0)
-        return r;
-    if (walk.readable > UINT32_MAX || walk.writable > UINT32_MAX ||
-        walk.readable + walk.writable > 1ull << 32)
-        return -EPROTO;
-    vq->free_count--;
+        chunks_give(vq, walk.chunks);
+    vq->starved = r == -ENOBUFS;
+    if (r < 0)
+        return vq->starved ? 0 : r;
+    vq->held_count++;
     vq->last_avail++;
+    vq->round_left--;
     *ret_chain = (struct chain){
-        .head = head,
-        .slot = slot,
-        .iov_count = walk.iov_count,
-        .write_iov = walk.writing ? walk.write_iov : walk.iov_count,
+        .chunks = walk.chunks,
+        .read = {.chunk = walk.chunks},
+        .write = walk.write,
         .readable_left = (uint32_t)walk.readable,
         .writable_left = (uint32_t)walk.writable,
-        .iov = walk.iov,
+        .head = head,
     };
     return 1;
 }
@@ -321,7 +382,7 @@ int virtq_pop(struct virtq *vq, struct chain *ret_chain)
 {
     int r = 1;
 
-    if (!vq->running || vq->dead)
+    if (is_dead(vq))
         return 0;
     if (vq->avail_seen == vq->last_avail)
         r = avail_look_or_wait(vq);
@@ -333,7 +394,6 @@ int virtq_pop(struct virtq *vq, struct chain *ret_chain)
         if (vq->kicks_on)
             kicks_disable(vq);
         r = chain_take(vq, ret_chain);
-        vq->round_left--;
     }
     if (r < 0)
         virtq_kill(vq);
@@ -342,7 +402,7 @@ int virtq_pop(struct virtq *vq, struct chain *ret_chain)
 
 void virtq_kicks_off(struct virtq *vq)
 {
-    if (!vq->running || vq->dead || !vq->kicks_on)
+    if (is_dead(vq) || !vq->kicks_on)
         return;
     if (vq->event_idx) /* an index that the driver has passed (§2.7.10.1) */
         ring_store(vq->used + RING_SLOTS + 8 * (size_t)vq->size, (uint16_t)(vq->last_avail - 1));
@@ -357,22 +417,26 @@ void virtq_push(struct virtq *vq, struct chain *chain)
     size_t at = vq->last_used & (vq->size - 1u);
 
     assert(vq->running);
-    assert(vq->free_count < vq->size);
-    vq->free_slots[vq->free_count++] = chain->slot;
-    if (vq->dead)
+    assert(vq->held_count > 0);
+    vq->held_count--;
+    chunks_give(vq, chain->chunks);
+    if (is_dead(vq))
         return;
     memcpy(vq->used + RING_SLOTS + at * sizeof(elem), &elem, sizeof(elem));
     vq->last_used++;
     /* Release: the buffers and the element are out before the index. Partner: the driver's read
      * barrier between reading used.idx and the element. */
     ring_store_release(vq->used + RING_IDX, vq->last_used);
+    if (vq->starved)
+        virtq_kick(vq); /* there may be room now */
+    vq->starved = false;
 }
 
 bool virtq_should_signal(struct virtq *vq)
 {
     uint16_t old = vq->signalled_used, new = vq->last_used;
 
-    if (!vq->running || vq->dead || new == old)
+    if (is_dead(vq) || new == old)
         return false;
     vq->signalled_used = new;
     /* Full: used.idx is out before the driver's wish is read. Partner: the driver's barrier between
@@ -382,91 +446,4 @@ bool virtq_should_signal(struct virtq *vq)
         return (ring_load(vq->avail + RING_FLAGS) & VRING_AVAIL_F_NO_INTERRUPT) == 0;
     uint16_t used_event = ring_load(vq->avail + RING_SLOTS + 2 * (size_t)vq->size);
     return (uint16_t)(new - used_event - 1) < (uint16_t)(new - old);
-}
-
-/* -- a chain as two byte streams -- */
-
-/* A place in a chain's readable or writable part. */
-struct cursor {
-    const struct iovec *iov; /* of the whole chain */
-    uint16_t *at;
-    uint32_t *off;
-};
-
-/* The next piece of at most `len` bytes; the cursor is behind it afterwards. */
-static struct iovec cursor_next(const struct cursor *cursor, size_t len)
-{
-    const struct iovec *iov = &cursor->iov[*cursor->at];
-    struct iovec piece = {(uint8_t *)iov->iov_base + *cursor->off,
-                          MIN(len, iov->iov_len - *cursor->off)};
-
-    *cursor->off += (uint32_t)piece.iov_len;
-    if (*cursor->off == iov->iov_len) {
-        *cursor->at += 1;
-        *cursor->off = 0;
-    }
-    return piece;
-}
-
-int chain_read(struct chain *chain, void *ret_buf, size_t len)
-{
-    const struct cursor cursor = {chain->iov, &chain->read_iov, &chain->read_off};
-    uint8_t *to = ret_buf;
-
-    if (len > chain->readable_left)
-        return -EPROTO;
-    chain->readable_left -= (uint32_t)len;
-    while (len > 0) {
-        struct iovec piece = cursor_next(&cursor, len);
-        memcpy(to, piece.iov_base, piece.iov_len);
-        to += piece.iov_len;
-        len -= piece.iov_len;
-    }
-    return 0;
-}
-
-int chain_skip(struct chain *chain, size_t len)
-{
-    const struct cursor cursor = {chain->iov, &chain->read_iov, &chain->read_off};
-
-    if (len > chain->readable_left)
-        return -EPROTO;
-    chain->readable_left -= (uint32_t)len;
-    while (len > 0)
-        len -= cursor_next(&cursor, len).iov_len;
-    return 0;
-}
-
-int chain_write(struct chain *chain, const void *buf, size_t len)
-{
-    const struct cursor cursor = {chain->iov, &chain->write_iov, &chain->write_off};
-    const uint8_t *from = buf;
-
-    if (len > chain->writable_left)
-        return -EPROTO;
-    chain->writable_left -= (uint32_t)len;
-    chain->written += (uint32_t)len;
-    while (len > 0) {
-        struct iovec piece = cursor_next(&cursor, len);
-        memcpy(piece.iov_base, from, piece.iov_len);
-        from += piece.iov_len;
-        len -= piece.iov_len;
-    }
-    return 0;
-}
-
-int chain_zero(struct chain *chain, size_t len)
-{
-    const struct cursor cursor = {chain->iov, &chain->write_iov, &chain->write_off};
-
-    if (len > chain->writable_left)
-        return -EPROTO;
-    chain->writable_left -= (uint32_t)len;
-    chain->written += (uint32_t)len;
-    while (len > 0) {
-        struct iovec piece = cursor_next(&cursor, len);
-        memset(piece.iov_base, 0, piece.iov_len);
-        len -= piece.iov_len;
-    }
-    return 0;
 }

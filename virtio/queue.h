@@ -18,37 +18,56 @@
  */
 #pragma once
 
-#include "vmm/base/base.h"
+#include "vmm/base/loop.h"
 #include "vmm/base/memory.h"
 
 #include <sys/uio.h>
-
-/* Largest queue size that a class may offer; the split layout allows 32768. */
-#define VIRTQ_SIZE_MAX 1024
 
 /* Requests that virtq_pop() hands out between two calls of virtq_round(): what one wake-up of the
  * worker may cost. */
 #define VIRTQ_ROUND_CHAINS_MAX 128
 
-/* Most descriptors in one chain, direct and indirect together. Linux's indirect tables may be
- * longer than the queue (a 960 KiB sound period has 241). Beyond: the ring is broken. */
-#define CHAIN_DESCS_MAX 1024
+/* What a driver may ask of a queue: the class says, see struct virtio_class. */
+struct virtq_limits {
+    /* Largest queue size: a power of two. The split layout allows 32768. */
+    uint16_t size;
+    /* Most descriptors in one chain, direct and indirect together (§2.7.4.1 allows a limit; Linux's
+     * indirect tables may be longer than the queue). Beyond: the ring is broken. */
+    uint16_t chain_descs;
+    /* How many pieces of RAM (iovecs) the requests under way may have in all, beyond the first
+     * IOV_CHUNK of each. What does not fit waits in the ring until something is pushed. At least
+     * one request fits; 0: no more. This bounds the memory that a guest can make a queue use. */
+    uint32_t held_iovs;
+};
+
+#define VIRTQ_SIZE_MAX        1024
+#define VIRTQ_CHAIN_DESCS_MAX 2048
 
 struct virtq;
+
+/* Pieces of a request's memory, from the queue's pool. */
+#define IOV_CHUNK 15
+struct iov_chunk {
+    struct iovec iov[IOV_CHUNK];
+    struct iov_chunk *next; /* of the same request; or of the free list */
+};
+
+struct chain_cursor {
+    struct iov_chunk *chunk;
+    uint32_t at;  /* the element, */
+    uint32_t off; /* and the offset in it */
+};
 
 /*
  * One request: taken by virtq_pop(), given back by virtq_push() exactly once, or forgotten by
  * virtq_stop(). May be kept between calls (copy the struct freely, but push only one copy).
  */
 struct chain {
-    uint16_t head; /* descriptor index, the used ring's id */
-    uint16_t slot; /* of the queue's iovec pool */
-    uint16_t iov_count;
-    uint16_t read_iov, write_iov;          /* cursor: the element, */
-    uint32_t read_off, write_off;          /* and the offset in it */
+    struct iov_chunk *chunks;              /* readable pieces, then writable; NULL: no bytes */
+    struct chain_cursor read, write;       /* valid while bytes are left */
     uint32_t readable_left, writable_left; /* bytes from the cursors to the end of either part */
     uint32_t written;                      /* bytes: what the used ring will say */
-    struct iovec *iov; /* in the queue's pool: readable elements, then writable */
+    uint16_t head;                         /* descriptor index, the used ring's id */
 };
 
 /* What the driver set up, latched when the queue was enabled. */
@@ -59,19 +78,23 @@ struct virtq_config {
 };
 
 struct virtq {
-    /* set by the owner before start */
+    /* from init to fini */
     const struct memory *mem;
     uint16_t index;
-    uint16_t size_max;
-    struct virtq_config config; /* vCPU threads, under the bus lock, while the queue is stopped */
-    int kick_fd;                /* eventfd: the driver's notification */
+    struct virtq_limits limits;
+    struct watch kick;        /* owned eventfd: the driver's notification */
+    struct iov_chunk *chunks; /* owned: the pool, mapped, touched as used */
+    uint32_t chunk_count;
+    struct virtq_config config; /* the transport's */
 
     /* from start to stop: the worker's */
     bool running;
-    bool dead;                /* broken or failed: touches no guest memory any more */
+    _Atomic bool dead;        /* broken or failed: touches no guest memory any more. Any thread */
     bool event_idx, indirect; /* negotiated */
     bool kicks_on;            /* the driver was asked to kick when it adds at last_avail */
+    bool starved;             /* a request waits in the ring for room in the pool */
     uint16_t size;
+    uint16_t held_count;         /* requests under way */
     uint16_t last_avail;         /* next avail slot to read, free running */
     uint16_t avail_seen;         /* avail.idx at the last look: slots up to it may be read */
     uint16_t last_used;          /* next used slot to write, free running */
@@ -79,13 +102,18 @@ struct virtq {
     uint16_t round_left;         /* requests that this round may still take */
     const uint8_t *desc, *avail; /* host addresses of the areas, checked for their whole size */
     uint8_t *used;
-    struct iovec *iov_pool; /* size * CHAIN_DESCS_MAX, mapped at start, touched as used */
-    uint16_t *free_slots;   /* stack of free pool slots */
-    uint16_t free_count;
+    struct iov_chunk *free_chunks; /* list: those given back */
+    uint32_t chunks_touched;       /* those from here on were never used */
 };
 
+/* Main: everything that the queue will ever need. -errno; virtq_fini() may follow in any case, also
+ * on a zeroed queue. */
+int virtq_init(struct virtq *vq, const struct memory *mem, uint16_t index,
+               const struct virtq_limits *limits);
+void virtq_fini(struct virtq *vq);
+
 /* Starts a queue whose config.ready is set: checks size, alignment and that all areas lie in RAM.
- * 0, -EINVAL for a bad set-up by the driver, -ENOMEM. */
+ * 0, or -EINVAL for a bad set-up by the driver. */
 int virtq_start(struct virtq *vq, bool event_idx, bool indirect);
 
 /* Forgets positions and every chain taken; touches no guest memory. Accepts a stopped queue. */
@@ -140,3 +168,10 @@ int chain_skip(struct chain *chain, size_t len);
 int chain_write(struct chain *chain, const void *buf, size_t len);
 /* Writes `len` zero bytes; 0 or -EPROTO. */
 int chain_zero(struct chain *chain, size_t len);
+
+/* The next `len` bytes of the readable part where they lie, for pwritev() and its like, and moves
+ * on: how many pieces, or with nothing taken -EPROTO if fewer bytes are left, -E2BIG if they are in
+ * more than iov_max pieces. The guest may change them at any time. Valid until pushed. */
+int chain_read_iov(struct chain *chain, size_t len, struct iovec *ret_iov, unsigned iov_max);
+/* The same of the writable part, for preadv(). They count as written. */
+int chain_write_iov(struct chain *chain, size_t len, struct iovec *ret_iov, unsigned iov_max);

@@ -15,7 +15,6 @@
 #include "vmm/boot.h"
 #include "vmm/console.h"
 #include "vmm/control/control.h"
-#include "vmm/hugepages.h"
 #include "vmm/terminal.h"
 #include "vmm/wake.h"
 
@@ -65,12 +64,12 @@ const struct config_device_kind *machine_device_kinds(void)
 
     if (kinds[0].name != NULL)
         return kinds;
-    for (i = 0; virtio_classes[i] != NULL; i++)
+    for (i = 0; virtio_slots[i].class != NULL; i++)
         kinds[i] = (struct config_device_kind){
-            .name = virtio_classes[i]->name,
-            .help = virtio_classes[i]->help,
-            .opts = virtio_classes[i]->opts,
-            .count_max = virtio_classes[i]->count_max,
+            .name = virtio_slots[i].class->name,
+            .help = virtio_slots[i].class->help,
+            .opts = virtio_slots[i].class->opts,
+            .count_max = virtio_slots[i].count,
         };
     kinds[i] = boot_overlay_kind;
     return kinds;
@@ -151,18 +150,18 @@ static int make_kvm(struct machine *machine)
     unsigned long type;
     r = kvm_open(&machine->kvm);
     if (r == 0)
-        r = arch_vm_type(&machine->kvm, arch_layout->ram.base + mem_bytes(machine), &type);
+        r = arch_vm_type(&machine->kvm, arch_layout->ram_base + mem_bytes(machine), &type);
     return r < 0 ? r : kvm_create_vm(&machine->kvm, type);
 }
 
 static int make_memory(struct machine *machine)
 {
-    const struct opts *options = machine->config->options;
-    int r = memory_create(&machine->mem, mem_bytes(machine), &arch_layout->ram,
-                          (enum memory_pages)opts_choice(options, "hugepages"));
+    uint64_t size = mem_bytes(machine);
+    int r = memory_create(&machine->mem, size, arch_layout->ram_base, arch_layout->hole_start,
+                          arch_layout->hole_end);
 
     if (r < 0)
-        return hugepages_refused(r, options);
+        return log_error(r, "--mem: %llu MiB of guest RAM", (unsigned long long)(size >> 20));
     return kvm_add_memory(&machine->kvm, &machine->mem);
 }
 
@@ -213,9 +212,9 @@ static int add_fixed(struct machine *machine, const struct platform_device *devi
 }
 
 /* Puts a virtio device in its slot: registers, interrupt, and an eventfd for each queue's kick. */
-static int add_virtio(struct machine *machine, struct virtio_device *dev, struct mmio *transport)
+static int add_virtio(struct machine *machine, struct virtio_device *dev, struct mmio *transport,
+                      unsigned slot)
 {
-    unsigned slot = dev->class->slot_first + dev->index;
     struct platform_device *row = &machine->platform.device[machine->platform.device_count++];
 
     assert(slot < arch_layout->virtio_slots);
@@ -227,18 +226,20 @@ static int add_virtio(struct machine *machine, struct virtio_device *dev, struct
         .size = MMIO_SIZE,
         .irq = arch_layout->virtio_irqs[slot],
     };
-    mmio_init(transport, dev);
-    int r = bus_add(&machine->mmio, row->base, row->size, &mmio_ops, transport);
+    int r = mmio_init(transport, dev);
+    if (r == 0)
+        r = bus_add(&machine->mmio, row->base, row->size, &mmio_ops, transport);
     if (r < 0)
         return log_error(r, "%s at 0x%llx", dev->name, (unsigned long long)row->base);
-    machine->irq[row - machine->platform.device] = &dev->irq;
-    for (uint32_t q = 0; q < dev->class->queue_count && r == 0; q++)
-        r = kvm_ioeventfd(&machine->kvm, dev->queue[q].kick_fd, row->base + MMIO_QUEUE_NOTIFY, q);
+    machine->irq[row - machine->platform.device] = &transport->irq;
+    for (uint32_t q = 0; q < dev->queue_count && r == 0; q++)
+        r = kvm_ioeventfd(&machine->kvm, dev->queue[q].kick.fd, row->base + MMIO_QUEUE_NOTIFY, q);
     return r;
 }
 
-static int make_virtio(struct machine *machine, const struct virtio_class *class)
+static int make_virtio(struct machine *machine, const struct virtio_slots *slots)
 {
+    const struct virtio_class *class = slots->class;
     unsigned count = config_count(machine->config, class->name);
 
     for (unsigned i = 0; i < count; i++) {
@@ -249,7 +250,7 @@ static int make_virtio(struct machine *machine, const struct virtio_class *class
         if (r < 0)
             return r;
         machine->virtio_count++;
-        r = add_virtio(machine, machine->virtio[at], &machine->transport[at]);
+        r = add_virtio(machine, machine->virtio[at], &machine->transport[at], slots->first + i);
         if (r < 0)
             return r;
     }
@@ -263,8 +264,8 @@ static int make_devices(struct machine *machine)
     machine->power.event = power_event;
     for (unsigned i = 0; i < arch_layout->fixed_count && r == 0; i++)
         r = add_fixed(machine, &arch_layout->fixed[i]);
-    for (size_t i = 0; virtio_classes[i] != NULL && r == 0; i++)
-        r = make_virtio(machine, virtio_classes[i]);
+    for (size_t i = 0; virtio_slots[i].class != NULL && r == 0; i++)
+        r = make_virtio(machine, &virtio_slots[i]);
     return r;
 }
 
@@ -392,6 +393,8 @@ static int machine_start(struct machine *machine)
     machine->terminal.quit = terminal_quit;
     if (opts_choice(machine->config->options, "serial") == CONFIG_SERIAL_STDIO)
         r = terminal_open(&machine->terminal, &machine->loop, &machine->serial);
+    for (unsigned i = 0; i < machine->virtio_count && r == 0; i++)
+        r = virtio_start(machine->virtio[i]);
     for (unsigned i = 0; i < machine->vcpu_count && r == 0; i++)
         r = vcpu_start(&machine->vcpu[i]);
     return r;
@@ -450,8 +453,10 @@ void machine_destroy(struct machine *machine)
     terminal_close(&machine->terminal);
     bus_fini(&machine->mmio);
     bus_fini(&machine->pio);
-    while (machine->virtio_count > 0)
+    while (machine->virtio_count > 0) {
         virtio_destroy(machine->virtio[--machine->virtio_count]);
+        mmio_fini(&machine->transport[machine->virtio_count]);
+    }
     control_destroy(machine->control);
     console_stop(&machine->console);
     if (machine->serial_made)

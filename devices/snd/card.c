@@ -329,7 +329,6 @@ static int stream_make(struct snd *snd, enum pcm_direction direction, unsigned i
     (void)snprintf(stream->name, sizeof(stream->name), "%s %s%u", snd->dev.name,
                    plays ? "out" : "in", index);
     stream->id = id;
-    stream->vq = &snd->dev.queue[plays ? VIRTIO_SND_VQ_TX : VIRTIO_SND_VQ_RX];
     stream->info.direction = plays ? VIRTIO_SND_D_OUTPUT : VIRTIO_SND_D_INPUT;
     stream->info.hda_fn_nid = to_le32(index % (uint32_t)opts_u64(opts, "pcms"));
     stream->period_min_ns = opts_ns(opts, "period-min");

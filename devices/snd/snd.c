@@ -23,15 +23,23 @@ static void snd_destroy(struct virtio_device *dev)
     card_fini(container_of(dev, struct snd, dev));
 }
 
+static int activate_stream(struct snd *snd, struct stream *stream)
+{
+    bool plays = stream_is_output(stream);
+
+    stream->vq = &snd->dev.queue[plays ? VIRTIO_SND_VQ_TX : VIRTIO_SND_VQ_RX];
+    return stream_activate(stream);
+}
+
 static int snd_activate(struct virtio_device *dev)
 {
     struct snd *snd = container_of(dev, struct snd, dev);
     int r = 0;
 
     for (unsigned i = 0; i < snd->stream_count && r == 0; i++)
-        r = stream_activate(&snd->streams[i]);
+        r = activate_stream(snd, &snd->streams[i]);
     if (r == 0 && snd->ctls.host != NULL)
-        r = ctl_host_activate(snd->ctls.host, &dev->worker.loop);
+        r = ctl_host_activate(snd->ctls.host, virtio_loop(dev));
     return r;
 }
 
@@ -215,9 +223,7 @@ const struct virtio_class virtio_snd = {
     .help = "sound card (virtio-snd)",
     .id = VIRTIO_ID_SOUND,
     .queue_count = VIRTIO_SND_VQ_MAX,
-    .queue_size = SND_QUEUE_SIZE,
-    .slot_first = 1,
-    .count_max = 4,
+    .limits = {.size = SND_QUEUE_SIZE, .chain_descs = 1024, .held_iovs = SND_HELD_IOVS},
     .instance_size = sizeof(struct snd),
     .instance_offset = offsetof(struct snd, dev),
     .opts = card_opts,

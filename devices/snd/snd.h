@@ -14,8 +14,9 @@
 
 #include <stdio.h>
 
-#define SND_QUEUE_SIZE    256 /* 16 periods of 16 streams, with indirect descriptors */
-#define SND_STREAMS_MAX   64  /* of each direction */
+#define SND_QUEUE_SIZE    256   /* 16 periods of 16 streams, with indirect descriptors */
+#define SND_HELD_IOVS     65536 /* of pages, 256 KiB for each message in a full queue */
+#define SND_STREAMS_MAX   64    /* of each direction */
 #define SND_SCRATCH_BYTES 16384
 
 struct snd {

@@ -129,6 +129,7 @@ static void device_make(const char *options)
     must(rig_create(&rig, options) == 0, "no device");
     rig.snd->timebase = &timebase_monotonic;
     fake_driver_init(&rig.drv, rig.dev, 0x10000);
+    must(virtio_start(rig.dev) == 0, "no threads");
     must(fake_start(&rig.drv, UINT64_MAX) == 15, "the driver does not start");
 }
 

@@ -18,12 +18,12 @@ static const struct {
 /* proves: DEV-10, DEV-21 */
 START_TEST(offered_features_need_no_other)
 {
-    for (size_t i = 0; virtio_classes[i] != NULL; i++) {
+    for (size_t i = 0; virtio_slots[i].class != NULL; i++) {
         uint64_t unknown = UINT64_MAX;
         for (size_t k = 0; k < ARRAY_SIZE(independent); k++)
-            if (independent[k].id == virtio_classes[i]->id)
-                unknown = virtio_classes[i]->features & ~independent[k].features;
-        ck_assert_msg(unknown == 0, "%s", virtio_classes[i]->name);
+            if (independent[k].id == virtio_slots[i].class->id)
+                unknown = virtio_slots[i].class->features & ~independent[k].features;
+        ck_assert_msg(unknown == 0, "%s", virtio_slots[i].class->name);
     }
 }
 END_TEST
@@ -34,16 +34,16 @@ START_TEST(features_are_of_the_device_type)
     /* 0 to 23, 41, 42, from 50 on: device types. 41 and 42 are taken by transports and net. */
     const uint64_t own = 0xfffc000000ffffff;
 
-    for (size_t i = 0; virtio_classes[i] != NULL; i++)
-        ck_assert_uint_eq(virtio_classes[i]->features & ~own, 0);
+    for (size_t i = 0; virtio_slots[i].class != NULL; i++)
+        ck_assert_uint_eq(virtio_slots[i].class->features & ~own, 0);
     ck_assert_uint_eq(VIRTIO_CORE_FEATURES, 1ull << 28 | 1ull << 29 | 1ull << 32);
 }
 END_TEST
 
 START_TEST(classes_are_whole)
 {
-    for (size_t i = 0; virtio_classes[i] != NULL; i++) {
-        const struct virtio_class *class = virtio_classes[i];
+    for (size_t i = 0; virtio_slots[i].class != NULL; i++) {
+        const struct virtio_class *class = virtio_slots[i].class;
         ck_assert_ptr_nonnull(class->name);
         ck_assert_uint_le(strlen(class->name), 10); /* with an index it names a thread */
         ck_assert_ptr_nonnull(class->help);
@@ -51,11 +51,11 @@ START_TEST(classes_are_whole)
         ck_assert_ptr_nonnull(class->notify);
         ck_assert_uint_gt(class->id, 0);
         ck_assert_uint_gt(class->queue_count, 0);
-        ck_assert_uint_le(class->queue_count, VIRTIO_QUEUES_MAX);
-        ck_assert_uint_gt(class->queue_size, 0);
-        ck_assert_uint_le(class->queue_size, VIRTQ_SIZE_MAX);
-        ck_assert_uint_eq(class->queue_size & (class->queue_size - 1), 0);
-        ck_assert_uint_gt(class->count_max, 0);
+        ck_assert_uint_gt(class->limits.size, 0);
+        ck_assert_uint_le(class->limits.size, VIRTQ_SIZE_MAX);
+        ck_assert_uint_eq(class->limits.size & (class->limits.size - 1), 0);
+        ck_assert_uint_gt(class->limits.chain_descs, 0);
+        ck_assert_uint_gt(virtio_slots[i].count, 0);
         ck_assert_uint_le(class->instance_offset + sizeof(struct virtio_device),
                           class->instance_size);
     }
@@ -64,11 +64,11 @@ END_TEST
 
 START_TEST(slots_and_names_do_not_clash)
 {
-    for (size_t i = 0; virtio_classes[i] != NULL; i++) {
+    for (size_t i = 0; virtio_slots[i].class != NULL; i++) {
         for (size_t k = 0; k < i; k++) {
-            const struct virtio_class *a = virtio_classes[k], *b = virtio_classes[i];
-            ck_assert_int_le(a->slot_first + a->count_max, b->slot_first); /* in slot order */
-            ck_assert_str_ne(a->name, b->name);
+            const struct virtio_slots *a = &virtio_slots[k], *b = &virtio_slots[i];
+            ck_assert_int_le(a->first + a->count, b->first); /* in slot order */
+            ck_assert_str_ne(a->class->name, b->class->name);
         }
     }
 }

@@ -37,8 +37,7 @@ static int count_words(struct virtio_device *device, const char *const words[], 
 static const struct virtio_class counter = {.name = "counter",
                                             .id = 42,
                                             .queue_count = 1,
-                                            .queue_size = 16,
-                                            .count_max = 1,
+                                            .limits = {.size = 16, .chain_descs = 16},
                                             .instance_size = sizeof(struct virtio_device),
                                             .command = count_words};
 
@@ -74,18 +73,16 @@ static void setup(void)
     served = 0;
     nowhere = fopen("/dev/null", "w");
     ck_assert_ptr_nonnull(nowhere);
-    ck_assert_int_eq(memory_create(&mem, RAM_BYTES,
-                                   &(struct memory_layout){0, RAM_BYTES, RAM_BYTES},
-                                   MEMORY_PAGES_AUTO),
-                     0);
+    ck_assert_int_eq(memory_create(&mem, RAM_BYTES, 0, RAM_BYTES, RAM_BYTES), 0);
     ck_assert_int_eq(virtio_create(&counter, 0, &mem, NULL, &dev), 0);
     fake_driver_init(&drv, dev, RING_ADDR);
+    ck_assert_int_eq(virtio_start(dev), 0);
 }
 
 static void teardown(void)
 {
-    fake_driver_fini(&drv);
     virtio_destroy(dev);
+    fake_driver_fini(&drv);
     memory_destroy(&mem);
     (void)fclose(nowhere);
 }
@@ -98,47 +95,46 @@ static void start(void)
 
 /* -- tests -- */
 
-START_TEST(device_without_a_driver_serves_at_once)
+START_TEST(worker_serves_with_and_without_a_driver)
 {
     struct call call;
 
+    for (unsigned i = 0; i < 2; i++) {
+        post(&call);
+        wait_done(&call);
+        ck_assert(!pthread_equal(server, pthread_self()));
+        start();
+        post(&call);
+        wait_done(&call);
+        fake_write(&drv, FAKE_STATUS, 0);
+    }
+    ck_assert_uint_eq(served, 4);
+}
+END_TEST
+
+/* Before the threads are there, and when they are gone. */
+START_TEST(device_without_threads_serves_at_once)
+{
+    struct call call;
+
+    ck_assert_int_eq(virtio_finish(dev), 0);
     post(&call);
     ck_assert_uint_eq(atomic_load(&call.done), 1);
     ck_assert(pthread_equal(server, pthread_self()));
-    start();
-    fake_write(&drv, FAKE_STATUS, 0);
-    post(&call);
-    ck_assert_uint_eq(atomic_load(&call.done), 1);
-    ck_assert_uint_eq(served, 2);
 }
 END_TEST
 
-START_TEST(device_with_a_driver_serves_on_its_worker)
+START_TEST(paused_device_still_serves)
 {
     struct call call;
 
     start();
+    virtio_pause(dev);
     post(&call);
     wait_done(&call);
-    ck_assert(!pthread_equal(server, pthread_self()));
-}
-END_TEST
-
-/* The worker is gone before it looks. */
-START_TEST(command_left_at_reset_is_served_by_who_resets)
-{
-    struct call calls[3];
-
-    start();
-    worker_stop(&dev->worker);
-    for (unsigned i = 0; i < 3; i++) {
-        post(&calls[i]);
-        ck_assert_uint_eq(atomic_load(&calls[i].done), 0);
-    }
-    fake_write(&drv, FAKE_STATUS, 0);
-    for (unsigned i = 0; i < 3; i++)
-        wait_done(&calls[i]);
-    ck_assert_uint_eq(served, 3);
+    virtio_resume(dev, 1);
+    post(&call);
+    wait_done(&call);
 }
 END_TEST
 
@@ -190,9 +186,9 @@ Suite *mail_suite(void)
 
     tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, setup, teardown);
-    tcase_add_test(tcase, device_without_a_driver_serves_at_once);
-    tcase_add_test(tcase, device_with_a_driver_serves_on_its_worker);
-    tcase_add_test(tcase, command_left_at_reset_is_served_by_who_resets);
+    tcase_add_test(tcase, worker_serves_with_and_without_a_driver);
+    tcase_add_test(tcase, device_without_threads_serves_at_once);
+    tcase_add_test(tcase, paused_device_still_serves);
     tcase_add_test(tcase, failed_device_still_serves);
     tcase_add_test(tcase, commands_race_with_the_driver);
     suite_add_tcase(suite, tcase);

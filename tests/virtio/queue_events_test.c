@@ -4,6 +4,7 @@
 
 #include <poll.h>
 #include <sched.h>
+#include <sys/eventfd.h>
 
 #define SIZE 16
 
@@ -225,14 +226,14 @@ END_TEST
 static void *device_main(void *arg)
 {
     int irq_fd = *(int *)arg;
-    struct pollfd pfd = {.fd = vq.kick_fd, .events = POLLIN};
+    struct pollfd pfd = {.fd = vq.kick.fd, .events = POLLIN};
     struct chain req;
     eventfd_t count;
 
     for (unsigned done = 0; done < REQUESTS;) {
         if (poll(&pfd, 1, 10000) != 1)
             return arg; /* a kick was lost */
-        (void)eventfd_read(vq.kick_fd, &count);
+        (void)eventfd_read(vq.kick.fd, &count);
         virtq_round(&vq);
         while (virtq_pop(&vq, &req) == 1) {
             (void)chain_write(&req, &done, sizeof(done));
@@ -274,7 +275,7 @@ static void driver_offer(unsigned *sent, unsigned seen, bool event_idx)
         *sent += 1;
     }
     if (ring.avail_idx != old && fake_kick_wanted(&ring, old, event_idx))
-        (void)eventfd_write(vq.kick_fd, 1);
+        (void)eventfd_write(vq.kick.fd, 1);
 }
 
 /* Asks for an interrupt at the next used entry, then looks once more, as Linux does. */
@@ -339,7 +340,7 @@ START_TEST(request_that_comes_while_kicks_are_enabled_is_seen)
         uint16_t old = ring.avail_idx;
         fake_offer(&ring, fake_chain(&ring, &piece, 1));
         if (fake_kick_wanted(&ring, old, event_idx))
-            (void)eventfd_write(vq.kick_fd, 1);
+            (void)eventfd_write(vq.kick.fd, 1);
         for (spins = 0; !fake_used(&ring, &id, &len) && spins < SPINS_MAX; spins++)
             if (spins % 1000 == 999)
                 (void)sched_yield();

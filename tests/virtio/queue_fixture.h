@@ -6,7 +6,6 @@
 #include "virtio/queue.h"
 
 #include <check.h>
-#include <sys/eventfd.h>
 
 /* RAM: 1 GiB from 0, a hole, 1 MiB from 4 GiB. Only what is touched costs memory. */
 #define RAM_LOW  0x40000000ull
@@ -24,18 +23,16 @@ static struct chain chain;
 
 static inline void setup(void)
 {
-    ck_assert_int_eq(memory_create(&mem, RAM_SIZE, &(struct memory_layout){0, RAM_LOW, RAM_HIGH},
-                                   MEMORY_PAGES_AUTO),
-                     0);
-    vq = (struct virtq){.mem = &mem, .size_max = 1024};
-    vq.kick_fd = eventfd(0, EFD_NONBLOCK);
-    ck_assert_int_ge(vq.kick_fd, 0);
+    ck_assert_int_eq(memory_create(&mem, RAM_SIZE, 0, RAM_LOW, RAM_HIGH), 0);
+    const struct virtq_limits limits = {.size = 1024, .chain_descs = 1024};
+
+    ck_assert_int_eq(virtq_init(&vq, &mem, 0, &limits), 0);
 }
 
 static inline void teardown(void)
 {
     virtq_stop(&vq);
-    fd_close(&vq.kick_fd);
+    virtq_fini(&vq);
     memory_destroy(&mem);
 }
 

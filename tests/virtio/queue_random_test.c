@@ -274,10 +274,10 @@ START_TEST(random_program_agrees_with_oracle)
     p->event_idx = (_i & 1) != 0;
     p->indirect = (_i & 2) != 0;
     p->size = (uint16_t)(1u << (_i % 7));
-    ck_assert_int_eq(
-        memory_create(&p->mem, 0x200000, &(struct memory_layout){0, 0, 0}, MEMORY_PAGES_AUTO), 0);
+    ck_assert_int_eq(memory_create(&p->mem, 0x200000, 0, 0, 0), 0);
     fake_ring_init(&p->ring, &p->mem, p->size, RING);
-    p->vq = (struct virtq){.mem = &p->mem, .size_max = SIZE_MAX_, .kick_fd = eventfd(0, 0)};
+    const struct virtq_limits limits = {.size = SIZE_MAX_, .chain_descs = 1024};
+    ck_assert_int_eq(virtq_init(&p->vq, &p->mem, 0, &limits), 0);
     p->vq.config = (struct virtq_config){.size = p->size,
                                          .ready = true,
                                          .desc = p->ring.desc,
@@ -287,7 +287,7 @@ START_TEST(random_program_agrees_with_oracle)
     device_take(p);
     program_run(p);
     virtq_stop(&p->vq);
-    close(p->vq.kick_fd);
+    virtq_fini(&p->vq);
     memory_destroy(&p->mem);
 }
 END_TEST

@@ -70,6 +70,18 @@ static struct bus_range *bus_find(const struct bus *bus, gpa_t addr, size_t len)
     return off < range->size && len <= range->size - off ? range : NULL;
 }
 
+static void range_lock(struct bus_range *range)
+{
+    if (!range->ops->locks)
+        (void)pthread_mutex_lock(&range->lock); /* default kind: cannot fail */
+}
+
+static void range_unlock(struct bus_range *range)
+{
+    if (!range->ops->locks)
+        (void)pthread_mutex_unlock(&range->lock);
+}
+
 bool bus_read(struct bus *bus, gpa_t addr, void *ret_buf, size_t len)
 {
     struct bus_range *range = bus_find(bus, addr, len);
@@ -77,9 +89,9 @@ bool bus_read(struct bus *bus, gpa_t addr, void *ret_buf, size_t len)
     memset(ret_buf, 0xff, len);
     if (range == NULL)
         return false;
-    (void)pthread_mutex_lock(&range->lock); /* default kind: cannot fail */
+    range_lock(range);
     range->ops->read(range->ctx, addr - range->base, ret_buf, len);
-    (void)pthread_mutex_unlock(&range->lock);
+    range_unlock(range);
     return true;
 }
 
@@ -89,8 +101,8 @@ bool bus_write(struct bus *bus, gpa_t addr, const void *buf, size_t len)
 
     if (range == NULL)
         return false;
-    (void)pthread_mutex_lock(&range->lock);
+    range_lock(range);
     range->ops->write(range->ctx, addr - range->base, buf, len);
-    (void)pthread_mutex_unlock(&range->lock);
+    range_unlock(range);
     return true;
 }

@@ -3,7 +3,7 @@
  * A bus: sorted address ranges, each answered by a device model. There are two in a VM on x86
  * (MMIO and port I/O), one elsewhere. Ranges are added before vCPUs run and stay; then any vCPU
  * thread may dispatch. Each range has a lock, held during its handler, so that a handler sees one
- * access at a time. A worker thread never takes it.
+ * access at a time unless it takes care of that itself. A worker thread never takes it.
  */
 #pragma once
 
@@ -16,6 +16,7 @@ struct bus_ops {
      * The access lies wholly inside the range. */
     void (*read)(void *ctx, uint64_t off, void *ret_buf, size_t len);
     void (*write)(void *ctx, uint64_t off, const void *buf, size_t len);
+    bool locks; /* the handlers lock for themselves: several may run at a time */
 };
 
 #define BUS_RANGES_MAX 64

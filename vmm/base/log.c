@@ -2,6 +2,7 @@
 /* See log.h. The level is the one piece of mutable state of this file. */
 #include "vmm/base/log.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -137,13 +138,21 @@ static bool limit_take(struct log_limit *limit)
 
 void log_guest(struct log_limit *limit, const char *fmt, ...)
 {
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* for all limits */
+    unsigned dropped = 0;
     va_list args;
 
-    if (!limit_take(limit))
+    (void)pthread_mutex_lock(&lock);
+    bool shown = limit_take(limit);
+    if (shown) {
+        dropped = limit->dropped;
+        limit->dropped = 0;
+    }
+    (void)pthread_mutex_unlock(&lock);
+    if (!shown)
         return;
-    if (limit->dropped > 0)
-        log_warn("%u messages of the guest's doing were left out", limit->dropped);
-    limit->dropped = 0;
+    if (dropped > 0)
+        log_warn("%u messages of the guest's doing were left out", dropped);
     va_start(args, fmt);
     log_line(LOG_LEVEL_WARN, 0, fmt, args);
     va_end(args);

@@ -26,7 +26,7 @@ void log_info(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void log_debug(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
 /* Budget for messages that a guest can provoke: LOG_LIMIT_BURST at once, then one a second. Zeroed
- * is full. One thread at a time may use one limit. */
+ * is full. Any thread. */
 struct log_limit {
     uint64_t last_ns; /* CLOCK_MONOTONIC of the last refill */
     unsigned spent;

@@ -99,7 +99,7 @@ void stream_fini(struct stream *stream)
 
 int stream_activate(struct stream *stream)
 {
-    stream->host->loop = &stream->snd->dev.worker.loop;
+    stream->host->loop = virtio_loop(&stream->snd->dev);
     return loop_add(stream->host->loop, &stream->timer, EPOLLIN);
 }
 

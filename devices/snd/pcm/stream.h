@@ -139,7 +139,7 @@ static inline bool stream_is_output(const struct stream *stream)
     return stream->info.direction == VIRTIO_SND_D_OUTPUT;
 }
 
-/* Main. `stream` is zeroed; vq, name, info, host and clock_kind are set. */
+/* Main. `stream` is zeroed; name, info, host and clock_kind are set. */
 int stream_init(struct stream *stream, struct snd *snd);
 /* Main. Accepts what a failed init left. Destroys the host. */
 void stream_fini(struct stream *stream);

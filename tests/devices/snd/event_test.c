@@ -206,7 +206,6 @@ START_TEST(buffers_from_before_driver_ok_are_found_without_a_kick)
         fake_queue_setup(&rig.drv, queue, 0);
     gpa_t first = offer(8);
     fake_write(&rig.drv, FAKE_STATUS, 15);
-    worker_stop(&rig.dev->worker);
     rig_step(&rig);
     ck_assert_uint_eq(told(8), 0); /* nothing to tell yet: it stays there */
     jack_plug(rig.snd, 0, false);
@@ -364,7 +363,6 @@ START_TEST(element_is_not_told_to_a_driver_without_the_feature)
     fake_write(&rig.drv, FAKE_STATUS, 0);
     rig.drv.ring_addr = 0x10000;
     ck_assert_uint_eq(fake_start(&rig.drv, FAKE_VERSION_1), 15);
-    worker_stop(&rig.dev->worker);
     rig_step(&rig);
     (void)offer(8);
     ctl_set(rig.snd, 0, &value);

@@ -71,7 +71,7 @@ uint64_t rig_next_timer(const struct rig *rig)
 
 static void run_ready(struct rig *rig)
 {
-    struct loop *loop = &rig->dev->worker.loop;
+    struct loop *loop = virtio_loop(rig->dev);
 
     for (unsigned rounds = 0; rounds < 10000; rounds++) {
         struct pollfd pollfd = {.fd = loop->epoll_fd, .events = POLLIN};
@@ -121,8 +121,7 @@ int rig_create(struct rig *rig, const char *options)
     *rig = (struct rig){.timebase = {.now_ns = sim_now_ns, .arm = sim_arm},
                         .now_ns = 1000 * RIG_MS,
                         .heap = HEAP_ADDR};
-    must(memory_create(&rig->mem, RAM_BYTES, &(struct memory_layout){0, RAM_BYTES, RAM_BYTES},
-                       MEMORY_PAGES_AUTO) == 0);
+    must(memory_create(&rig->mem, RAM_BYTES, 0, RAM_BYTES, RAM_BYTES) == 0);
     must(opts_create(virtio_snd.opts, &opts) == 0);
     int r = opts_parse(opts, "--snd ", options);
     if (r == 0)
@@ -140,7 +139,6 @@ int rig_create(struct rig *rig, const char *options)
 static void drive(struct rig *rig)
 {
     must(fake_start(&rig->drv, UINT64_MAX) == 15);
-    worker_stop(&rig->dev->worker);
     rig_step(rig);
 }
 
@@ -156,6 +154,7 @@ void rig_start_live(struct rig *rig, const char *options)
 {
     must(rig_create(rig, options) == 0);
     rig->is_live = true;
+    must(virtio_start(rig->dev) == 0);
     rig->snd->timebase = &timebase_monotonic;
     fake_driver_init(&rig->drv, rig->dev, RING_ADDR);
     must(fake_start(&rig->drv, UINT64_MAX) == 15);
@@ -170,8 +169,8 @@ void rig_restart(struct rig *rig)
 
 void rig_end(struct rig *rig)
 {
-    fake_driver_fini(&rig->drv);
     virtio_destroy(rig->dev);
+    fake_driver_fini(&rig->drv);
     memory_destroy(&rig->mem);
 }
 

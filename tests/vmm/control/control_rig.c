@@ -34,15 +34,13 @@ static int echo_words(struct virtio_device *dev, const char *const words[], FILE
 static const struct virtio_class talker = {.name = "talker",
                                            .id = 42,
                                            .queue_count = 1,
-                                           .queue_size = 16,
-                                           .count_max = 1,
+                                           .limits = {.size = 16, .chain_descs = 16},
                                            .instance_size = sizeof(struct virtio_device),
                                            .command = echo_words};
 static const struct virtio_class mute = {.name = "mute",
                                          .id = 42,
                                          .queue_count = 1,
-                                         .queue_size = 16,
-                                         .count_max = 1,
+                                         .limits = {.size = 16, .chain_descs = 16},
                                          .instance_size = sizeof(struct virtio_device)};
 
 static int set_paused(bool paused)
@@ -114,9 +112,7 @@ void control_rig_setup(void)
         .now_ns = 5000000000,
     };
     (void)snprintf(control_rig.path, sizeof(control_rig.path), "%s/s", folder);
-    ck_assert_int_eq(memory_create(&mem, 1 << 20, &(struct memory_layout){0, 1 << 20, 1 << 20},
-                                   MEMORY_PAGES_AUTO),
-                     0);
+    ck_assert_int_eq(memory_create(&mem, 1 << 20, 0, 1 << 20, 1 << 20), 0);
     ck_assert_int_eq(loop_init(&control_rig.loop), 0);
     ck_assert_int_eq(virtio_create(&talker, 0, &mem, NULL, &devices[0]), 0);
     ck_assert_int_eq(virtio_create(&mute, 0, &mem, NULL, &devices[1]), 0);

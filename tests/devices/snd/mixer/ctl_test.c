@@ -74,7 +74,6 @@ START_TEST(driver_without_the_feature_gets_nothing)
     fake_write(&rig.drv, FAKE_STATUS, 0);
     rig.drv.ring_addr = 0x10000;
     ck_assert_uint_eq(fake_start(&rig.drv, FAKE_VERSION_1), 15);
-    worker_stop(&rig.dev->worker);
     for (uint32_t code = CTL_INFO; code <= CTL_TLV_COMMAND; code++)
         ck_assert_uint_eq(ctl_send(&rig, code, 0, NULL, 0), RIG_NOT_SUPP);
     ck_assert_uint_eq(query(0, 1, 92, NULL, 100), RIG_NOT_SUPP);
