@@ -75,8 +75,8 @@ struct platform {
 
 /* Where things are; const, one per architecture. */
 struct arch_layout {
-    gpa_t ram_base, hole_start, hole_end; /* for memory_create() */
-    gpa_t virtio_base;                    /* of slot 0 */
+    struct memory_layout ram;
+    gpa_t virtio_base; /* of slot 0 */
     uint64_t virtio_stride;
     unsigned virtio_slots;
     const uint8_t *virtio_irqs;          /* GSI of each slot */

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
@@ -182,9 +183,11 @@ static bool header_is_sane(const struct header *header, const struct kernel_piec
     return entry_seen && file_used == file_size;
 }
 
-/* The entry's descriptor and header, or -errno: -ESTALE it is for another kernel, or not sane. */
+/* The entry's descriptor, header and size, or -errno: -ESTALE it is for another kernel, or not
+ * sane.
+ */
 static int entry_open(const struct kernel_cache *cache, const struct kernel_piece *room,
-                      struct header *ret_header)
+                      struct header *ret_header, uint64_t *ret_size)
 {
     auto_close int fd = openat(cache->folder_fd, cache->name,
                                O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
@@ -198,36 +201,42 @@ static int entry_open(const struct kernel_cache *cache, const struct kernel_piec
         memcmp(&ret_header->key, &cache->key, sizeof(cache->key)) != 0 ||
         !header_is_sane(ret_header, room, (uint64_t)st.st_size))
         return -ESTALE;
+    *ret_size = (uint64_t)st.st_size;
     return fd_take(&fd);
 }
 
-int kernel_cache_load(const struct kernel_cache *cache, const struct memory *mem,
-                      const struct kernel_piece *room, gpa_t *ret_entry)
+/* Copies the pieces of an entry, of which `entry` is the whole file. */
+static void copy_pieces(const struct memory *mem, const struct header *header, const uint8_t *entry)
 {
     uint64_t offset = page_bytes();
-    struct header header;
 
-    if (cache == NULL || !cache->open)
-        return 0;
-    auto_close int fd = entry_open(cache, room, &header);
-    if (fd < 0) {
-        log_debug("kernel cache: %s: not there: %s", cache->name, strerror(-fd));
-        return 0;
-    }
-    for (uint64_t i = 0; i < from_le64(header.count); i++) {
-        gpa_t addr = from_le64(header.piece[i].addr);
-        uint64_t size = from_le64(header.piece[i].size);
-        int r = memory_map(mem, addr, size, fd, offset);
-        if (r < 0)
-            return log_error(r, "kernel cache: map %s (without it: --kernel-cache off)",
-                             cache->name);
+    for (uint64_t i = 0; i < from_le64(header->count); i++) {
+        uint64_t size = from_le64(header->piece[i].size);
+        memcpy(memory_at(mem, from_le64(header->piece[i].addr), size), entry + offset, size);
         offset += size;
     }
+}
+
+bool kernel_cache_load(const struct kernel_cache *cache, const struct memory *mem,
+                       const struct kernel_piece *room, gpa_t *ret_entry)
+{
+    struct header header;
+    uint64_t size;
+
+    if (cache == NULL || !cache->open)
+        return false;
+    auto_close int fd = entry_open(cache, room, &header, &size);
+    const void *entry = fd < 0 ? MAP_FAILED : mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (entry == MAP_FAILED) {
+        log_debug("kernel cache: %s: not there: %s", cache->name, strerror(fd < 0 ? -fd : errno));
+        return false;
+    }
+    copy_pieces(mem, &header, entry);
+    (void)munmap((void *)(uintptr_t)entry, size);
     (void)futimens(fd, NULL); /* used now; if that can't be told, it is thrown away the sooner */
-    log_debug("kernel cache: %s: mapped, %llu KiB", cache->name,
-              (unsigned long long)(offset >> 10));
+    log_debug("kernel cache: %s: taken, %llu KiB", cache->name, (unsigned long long)(size >> 10));
     *ret_entry = from_le64(header.entry);
-    return 1;
+    return true;
 }
 
 /* -- an entry, to write -- */
@@ -322,12 +331,13 @@ static int entry_make(const struct kernel_cache *cache, const struct memory *mem
 {
     char name_new[sizeof(cache->name) + sizeof(NAME_NEW)];
     struct header present;
+    uint64_t size;
 
     (void)snprintf(name_new, sizeof(name_new), "%s" NAME_NEW, cache->name);
     auto_close int fd = lock_named(cache, name_new, O_RDWR | O_CREAT);
     if (fd < 0)
         return fd;
-    auto_close int other = entry_open(cache, room, &present);
+    auto_close int other = entry_open(cache, room, &present, &size);
     int r = other >= 0 ? -EEXIST : entry_write(fd, mem, header);
     if (r == 0 && renameat(cache->folder_fd, name_new, cache->folder_fd, cache->name) < 0)
         r = -errno;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Kernels as unpacked in an earlier run, kept in a folder of the user's, to be mapped into guest
- * RAM: nothing is unpacked or copied, and all guests with that kernel share what they don't change.
+ * Kernels as unpacked in an earlier run, kept in a folder of the user's, to be copied into guest
+ * RAM.
  *
  * An entry belongs to one kernel file, and holds only while that file has the same device, inode,
  * size and times, and the host has not been booted anew. Within one boot of the host all see the
@@ -12,8 +12,8 @@
  *   header, one page: magic, the key above, entry point, pieces (address, size)
  *   pieces            whole pages, in the order of their addresses; RAM is zero between them
  *
- * Nothing here ever fails a run, but the host refusing to map a good entry. Any number of linnets
- * may use one folder at once. Main thread, before any vCPU exists.
+ * Nothing here ever fails a run. Any number of linnets may use one folder at once. Main thread,
+ * before any vCPU exists.
  */
 #pragma once
 
@@ -72,11 +72,10 @@ int kernel_cache_folder(char ret_path[PATH_MAX]);
 int kernel_cache_open(struct kernel_cache *cache, const char *folder, const struct stat *kernel);
 void kernel_cache_close(struct kernel_cache *cache);
 
-/* 1 if the kernel was there: it is mapped, all in `room`, and *ret_entry is in it. 0 if it has to
- * be unpacked, RAM is untouched. -errno, logged: it could not be mapped. A cache that is NULL or
- * not open is an empty one. */
-int kernel_cache_load(const struct kernel_cache *cache, const struct memory *mem,
-                      const struct kernel_piece *room, gpa_t *ret_entry);
+/* True if the kernel was there: it is in RAM, all in `room`, and *ret_entry is in it. Else it has
+ * to be unpacked, RAM is untouched. A cache that is NULL or not open is an empty one. */
+bool kernel_cache_load(const struct kernel_cache *cache, const struct memory *mem,
+                       const struct kernel_piece *room, gpa_t *ret_entry);
 
 /* Keeps the kernel for the next run. If not, then log_debug() tells why. */
 void kernel_cache_store(const struct kernel_cache *cache, const struct memory *mem,

@@ -24,6 +24,7 @@ WRAPPED(int, pthread_create,
 WRAPPED(void *, mmap, (void *addr, size_t len, int prot, int flags, int fd, off_t offset))
 WRAPPED(int, mprotect, (void *addr, size_t len, int prot))
 WRAPPED(ssize_t, getrandom, (void *buf, size_t len, unsigned flags))
+WRAPPED(int, memfd_create, (const char *name, unsigned flags))
 WRAPPED(void *, memory_at, (const struct memory *mem, gpa_t addr, uint64_t len))
 
 static struct {
@@ -32,6 +33,8 @@ static struct {
     int error;
 } calls[WRAP_CALLS];
 
+static bool memfd_ordinary;
+static unsigned memfd_flags;
 static void (*memory_at_hook)(void *ctx);
 static void *memory_at_ctx;
 
@@ -125,6 +128,26 @@ int __wrap_mprotect(void *addr, size_t len, int prot)
 ssize_t __wrap_getrandom(void *buf, size_t len, unsigned flags)
 {
     return fails(WRAP_GETRANDOM) ? -1 : __real_getrandom(buf, len, flags);
+}
+
+int __wrap_memfd_create(const char *name, unsigned flags)
+{
+    memfd_flags = flags;
+    if (fails(WRAP_MEMFD_CREATE))
+        return -1;
+    return __real_memfd_create(name,
+                               memfd_ordinary ? flags & (MFD_CLOEXEC | MFD_ALLOW_SEALING) : flags);
+}
+
+void wrap_memfd_ordinary(void)
+{
+    memfd_ordinary = true;
+}
+
+unsigned wrap_memfd_stop(void)
+{
+    memfd_ordinary = false;
+    return memfd_flags;
 }
 
 void *__wrap_memory_at(const struct memory *mem, gpa_t addr, uint64_t len)

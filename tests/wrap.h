@@ -19,6 +19,7 @@ enum wrap_call {
     WRAP_MMAP,
     WRAP_MPROTECT,
     WRAP_GETRANDOM,
+    WRAP_MEMFD_CREATE,
     WRAP_CALLS,
 };
 
@@ -31,3 +32,8 @@ unsigned wrap_stop(enum wrap_call call);
 
 /* Calls hook(ctx) before each memory_at() that another of our files makes. NULL: no more. */
 void wrap_memory_at(void (*hook)(void *ctx), void *ctx);
+
+/* Lets memfd_create() take ordinary memory where pages that were set aside are asked for, of which
+ * this machine may have none; ends that, and tells the flags that were asked for last. */
+void wrap_memfd_ordinary(void);
+unsigned wrap_memfd_stop(void);

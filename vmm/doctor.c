@@ -5,6 +5,7 @@
 #include "arch/arch.h"
 #include "arch/kernel_cache.h"
 #include "vmm/base/log.h"
+#include "vmm/hugepages.h"
 #include "vmm/kvm.h"
 #include "vmm/version.h"
 
@@ -55,6 +56,14 @@ static void check_sound(void)
              "host=file needs nothing");
 }
 
+static void check_pages(void)
+{
+    char text[160];
+    bool good = hugepages_tell(text, sizeof(text));
+
+    line("pages", good, text);
+}
+
 static void check_cache(void)
 {
     char path[PATH_MAX], text[PATH_MAX + 100];
@@ -100,6 +109,7 @@ int doctor_main(int argc, char **argv)
     check_host();
     bool good = check_kvm(false);
     check_sound();
+    check_pages();
     check_cache();
     return good ? 0 : 1;
 }

@@ -15,6 +15,7 @@
 #include "vmm/boot.h"
 #include "vmm/console.h"
 #include "vmm/control/control.h"
+#include "vmm/hugepages.h"
 #include "vmm/terminal.h"
 #include "vmm/wake.h"
 
@@ -150,18 +151,18 @@ static int make_kvm(struct machine *machine)
     unsigned long type;
     r = kvm_open(&machine->kvm);
     if (r == 0)
-        r = arch_vm_type(&machine->kvm, arch_layout->ram_base + mem_bytes(machine), &type);
+        r = arch_vm_type(&machine->kvm, arch_layout->ram.base + mem_bytes(machine), &type);
     return r < 0 ? r : kvm_create_vm(&machine->kvm, type);
 }
 
 static int make_memory(struct machine *machine)
 {
-    uint64_t size = mem_bytes(machine);
-    int r = memory_create(&machine->mem, size, arch_layout->ram_base, arch_layout->hole_start,
-                          arch_layout->hole_end);
+    const struct opts *options = machine->config->options;
+    int r = memory_create(&machine->mem, mem_bytes(machine), &arch_layout->ram,
+                          (enum memory_pages)opts_choice(options, "hugepages"));
 
     if (r < 0)
-        return log_error(r, "--mem: %llu MiB of guest RAM", (unsigned long long)(size >> 20));
+        return hugepages_refused(r, options);
     return kvm_add_memory(&machine->kvm, &machine->mem);
 }
 

@@ -18,25 +18,10 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #define MIB        ((uint64_t)1 << 20)
 #define PAGE       ((uint64_t)4096)
 #define TREE_ALIGN (2 * MIB)
-#define HUGE_PAGE  (2 * MIB)
-
-/*
- * What Linux takes before its init runs, whatever it does then: from the end of RAM down its list
- * of pages (64 bytes for each of 4 KiB) and page tables, the rest from behind the kernel up.
- */
-#define PAGE_LIST_PART 64
-#define PAGE_LIST_MAX  (128 * MIB) /* of huge RAM, this much at once */
-#define TABLES_TAKEN   (6 * MIB)
-#define THEN_TAKEN     (24 * MIB)
-
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25 /* Linux 6.1; headers may be older */
-#endif
 
 struct load {
     const struct platform *platform;
@@ -67,30 +52,10 @@ static void *room(const struct load *load, gpa_t addr, uint64_t len, const char 
 
 /* -- kernel -- */
 
-/*
- * Makes RAM from `start` up, `size` bytes of which the guest will use nearly all, of huge pages
- * where the host has them for shared memory: KVM maps each at once, where small pages cost an exit
- * each when the guest first touches them. If it cannot be done nothing is lost.
- */
-static void use_huge_pages(const struct memory *mem, gpa_t start, uint64_t size)
+/* A kernel of that size comes to `start`, and the initrd behind it. */
+static void expect_kernel(const struct load *load, gpa_t start, uint64_t size)
 {
-    uint64_t end = start + MIN(size, memory_left(mem, start));
-    gpa_t first = round_up(start, HUGE_PAGE);
-
-    end -= end % HUGE_PAGE;
-    if (first >= end)
-        return;
-    uint8_t *host = memory_at(mem, first, end - first);
-    for (uint64_t at = 0; at < end - first; at += HUGE_PAGE)
-        *(volatile uint8_t *)(host + at) = 0; /* it is 0; what holds nothing is not made huge */
-    (void)madvise(host, end - first, MADV_COLLAPSE);
-}
-
-/* The same for a kernel of that size at `start`, where nothing has been written yet, and for what
- * goes behind it. */
-static void use_huge_pages_from(const struct load *load, gpa_t start, uint64_t kernel_size)
-{
-    use_huge_pages(load->platform->mem, start, kernel_size + load->initrd->size + THEN_TAKEN);
+    memory_expect(load->platform->mem, start, size + load->initrd->size);
 }
 
 /* Unpacks to the start of RAM; what is there then is *ret_image. */
@@ -113,7 +78,7 @@ static int unpack(const struct load *load, const struct arm64_packed *packed,
     payload.scratch_size = memory_left(load->platform->mem, behind);
     if (payload.scratch_size > 0)
         payload.scratch = memory_at(load->platform->mem, behind, payload.scratch_size);
-    use_huge_pages_from(load, ARM64_RAM, payload.out_size);
+    expect_kernel(load, ARM64_RAM, payload.out_size);
     int r = payload_unpack(&payload);
     if (payload.scratch_used > 0)
         memset(payload.scratch, 0, payload.scratch_used);
@@ -144,7 +109,7 @@ static int load_kernel(struct load *load)
     if (to == NULL)
         return -ENOMEM;
     if (file.bytes == load->kernel->bytes)
-        use_huge_pages_from(load, load->entry, image.size);
+        expect_kernel(load, load->entry, image.size);
     if (to != file.bytes) /* an unpacked one is in its place but for its text offset */
         memmove(to, file.bytes, MIN(file.size, image.size));
     load->end += image.size;
@@ -214,21 +179,10 @@ static int load_tree(struct load *load, struct arch_entry *ret_entry)
     return r;
 }
 
-/* The end of RAM, if there is nothing yet. */
-static void use_huge_pages_below_end(const struct load *load)
-{
-    const struct memory *mem = load->platform->mem;
-    uint64_t size = TABLES_TAKEN + MIN(mem->size / PAGE_LIST_PART, PAGE_LIST_MAX);
-
-    if (memory_left(mem, load->end) > size)
-        use_huge_pages(mem, ARM64_RAM + mem->size - size, size);
-}
-
 int arm64_load(const struct platform *platform, const struct image *kernel,
                const struct image *initrd, struct arch_entry *ret_entry)
 {
     struct load load = {.platform = platform, .kernel = kernel, .initrd = initrd};
-    struct arch_entry entry;
     int r;
 
     if (strlen(platform->cmdline) >= arm64_layout.cmdline_bytes_max) {
@@ -240,11 +194,5 @@ int arm64_load(const struct platform *platform, const struct image *kernel,
     r = load_kernel(&load);
     if (r == 0)
         r = load_initrd(&load);
-    if (r == 0)
-        r = load_tree(&load, &entry);
-    if (r < 0)
-        return r;
-    use_huge_pages_below_end(&load);
-    *ret_entry = entry;
-    return 0;
+    return r < 0 ? r : load_tree(&load, ret_entry);
 }

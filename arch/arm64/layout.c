@@ -22,9 +22,7 @@ static const struct platform_device fixed[] = {
 
 /* RAM ends where KVM says that addresses do: arch_vm_type(). */
 const struct arch_layout arm64_layout = {
-    .ram_base = ARM64_RAM,
-    .hole_start = ARM64_RAM, /* no hole */
-    .hole_end = ARM64_RAM,
+    .ram = {ARM64_RAM, ARM64_RAM, ARM64_RAM}, /* no hole */
     .virtio_base = ARM64_VIRTIO,
     .virtio_stride = ARM64_SLOT_STRIDE,
     .virtio_slots = ARM64_SLOTS,

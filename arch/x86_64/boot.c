@@ -139,6 +139,7 @@ static int load_initrd(struct load *load)
         return -ENOMEM;
     }
     load->initrd_addr = (ceiling - initrd->size) / PAGE * PAGE;
+    memory_expect(load->mem, load->initrd_addr, initrd->size);
     memcpy(load_at(load, load->initrd_addr, initrd->size), initrd->bytes, initrd->size);
     return 0;
 }

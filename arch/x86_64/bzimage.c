@@ -23,7 +23,6 @@
 #include "arch/x86_64/layout.h"
 #include "vmm/base/log.h"
 
-#include <fcntl.h>
 #include <string.h>
 
 #define PROTOCOL_MIN     0x020c /* first with xloadflags: Linux 3.8 */
@@ -101,21 +100,6 @@ static int read_bzimage(const struct load *load, struct bzimage *ret_bz)
 
 /* -- the direct way -- */
 
-/* Zeroes RAM that was written; whole pages are given back to the host. (Not by MADV_REMOVE: QEMU's
- * user emulation, where tests run, says yes to that and does nothing.) */
-static void ram_clear(const struct memory *mem, uint8_t *bytes, size_t len)
-{
-    size_t head = MIN(len, (size_t)(-(uintptr_t)bytes % PAGE));
-    size_t pages = (len - head) / PAGE * PAGE;
-    off_t hole = bytes + head - mem->host;
-
-    memset(bytes, 0, head);
-    if (pages > 0 &&
-        fallocate(mem->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, hole, (off_t)pages) < 0)
-        memset(bytes + head, 0, pages);
-    memset(bytes + head + pages, 0, len - head - pages);
-}
-
 /* Unpacks the vmlinux to `file`, which has room for file_size bytes; 0 if it is an ELF executable.
  */
 static int unpack_elf(const struct load *load, const struct bzimage *bz, gpa_t file,
@@ -136,7 +120,7 @@ static int unpack_elf(const struct load *load, const struct bzimage *bz, gpa_t f
     }
     int r = payload_unpack(&payload);
     if (payload.scratch_used > 0)
-        ram_clear(load->mem, payload.scratch, payload.scratch_used);
+        memory_clear(load->mem, scratch, payload.scratch_used);
     return r < 0 ? r : elf_parse(payload.out, payload.out_size, ret_elf, &why);
 }
 
@@ -185,11 +169,11 @@ static void clear_between(const struct load *load, const struct elf *elf, gpa_t 
         const struct elf_segment *seg = &elf->segment[i];
         gpa_t until = MIN(seg->addr, file_end);
         if (until > at)
-            ram_clear(load->mem, load_at(load, at, until - at), until - at);
+            memory_clear(load->mem, at, until - at);
         at = MAX(at, seg->addr + seg->file_size);
     }
     if (file_end > at)
-        ram_clear(load->mem, load_at(load, at, file_end - at), file_end - at);
+        memory_clear(load->mem, at, file_end - at);
 }
 
 /* The segments, as RAM has them now. */
@@ -223,7 +207,7 @@ static bool unpack(const struct load *load, const struct bzimage *bz,
     int r = unpack_elf(load, bz, file, file_size, &elf);
     if (r < 0 || !elf.has_entry || elf.start < LAYOUT_HIGH_RAM || elf.end > bz->end ||
         !move_segments(load, &elf, file)) {
-        ram_clear(load->mem, load_at(load, file, file_size), file_size);
+        memory_clear(load->mem, file, file_size);
         return false;
     }
     clear_between(load, &elf, file, file_size);
@@ -231,21 +215,20 @@ static bool unpack(const struct load *load, const struct bzimage *bz,
     return true;
 }
 
-/* 1 if the vmlinux is in place and *ret_entry set, 0 if RAM is as it was. */
-static int load_direct(const struct load *load, const struct bzimage *bz, gpa_t *ret_entry)
+/* True if the vmlinux is in place and *ret_entry set; else RAM is as it was. */
+static bool load_direct(const struct load *load, const struct bzimage *bz, gpa_t *ret_entry)
 {
     const gpa_t end = (bz->end + PAGE - 1) / PAGE * PAGE; /* RAM ends with a page, too */
     const struct kernel_piece room = {LAYOUT_HIGH_RAM, end - LAYOUT_HIGH_RAM};
     struct kernel_image image;
-    int r = kernel_cache_load(load->platform->cache, load->mem, &room, ret_entry);
 
-    if (r != 0)
-        return r;
+    if (kernel_cache_load(load->platform->cache, load->mem, &room, ret_entry))
+        return true;
     if (!unpack(load, bz, &image))
-        return 0;
+        return false;
     kernel_cache_store(load->platform->cache, load->mem, &room, &image);
     *ret_entry = image.entry;
-    return 1;
+    return true;
 }
 
 int bzimage_load(struct load *load)
@@ -257,11 +240,8 @@ int bzimage_load(struct load *load)
 
     if (r < 0)
         return r;
-    if (load->platform->direct)
-        r = load_direct(load, &bz, &entry);
-    if (r < 0)
-        return r;
-    if (r == 0) {
+    memory_expect(load->mem, bz.addr, bz.end - bz.addr);
+    if (!load->platform->direct || !load_direct(load, &bz, &entry)) {
         memcpy(load_at(load, bz.addr, bz.part_size), bz.part, bz.part_size);
         entry = bz.addr + ENTRY_64;
     }

@@ -207,6 +207,7 @@ int elf_load(struct load *load)
     r = load_check_room(load, elf.start, elf.end - elf.start);
     if (r < 0)
         return r;
+    memory_expect(load->mem, elf.start, elf.end - elf.start);
     copy_segments(load, &elf);
     load->entry = (struct arch_entry){ENTRY_LINUX64, elf.entry, LAYOUT_BOOT_PARAMS};
     if (elf.has_pvh)

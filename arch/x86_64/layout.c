@@ -17,9 +17,7 @@ static const struct platform_device fixed[] = {
 };
 
 const struct arch_layout x86_64_layout = {
-    .ram_base = 0,
-    .hole_start = LAYOUT_HOLE_START,
-    .hole_end = LAYOUT_HOLE_END,
+    .ram = {0, LAYOUT_HOLE_START, LAYOUT_HOLE_END},
     .virtio_base = LAYOUT_VIRTIO,
     .virtio_stride = LAYOUT_VIRTIO_STRIDE,
     .virtio_slots = LAYOUT_VIRTIO_SLOTS,

@@ -85,20 +85,20 @@ dump_dtb() {
     grep -q 'word = "here"' one.dts
 }
 
-# The second start maps what the first one unpacked.
+# The second start takes what the first one kept.
 kernel_cache() {
     local turn pid
     [ -w /dev/kvm ] || skip "no /dev/kvm to write to"
     for turn in first second; do
-        ./linnet run --kvm any --serial none --kernel-cache dir:kept "$kernel" </dev/null &
+        ./linnet run --kvm any --serial none --kernel-cache dir:kept --log debug "$kernel" \
+            </dev/null 2>"$turn" &
         pid=$!
         wait_for 30 guest_runs "$pid"
-        grep -F "$work/kept/kernel-" "/proc/$pid/maps" >"$turn" || true
         kill "$pid"
         wait "$pid" || true # of the signal
     done
-    [ ! -s first ] || fail "there was something to map at first"
-    [ -s second ] || fail "nothing was mapped"
+    grep -q 'kernel cache: .*: kept' first
+    grep -q 'kernel cache: .*: taken' second
 }
 
 guest_runs() {
@@ -202,8 +202,8 @@ control_line_without_end() {
 
 # Sixteen that say nothing are no trouble; one more is told, and one can come when one has gone.
 control_clients() {
-    local client clients=()
-    for client in {1..16}; do
+    local clients=()
+    for _ in {1..16}; do
         socat -u UNIX-CONNECT:socket CREATE:/dev/null &
         clients+=($!)
     done

@@ -23,7 +23,9 @@ static const struct memory *ram(void)
     static struct memory mem;
 
     if (mem.host == NULL)
-        must(memory_create(&mem, RAM_BYTES, RAM_AT, RAM_AT, RAM_AT) == 0, "RAM is made");
+        must(memory_create(&mem, RAM_BYTES, &(struct memory_layout){RAM_AT, RAM_AT, RAM_AT},
+                           MEMORY_PAGES_AUTO) == 0,
+             "RAM is made");
     return &mem;
 }
 

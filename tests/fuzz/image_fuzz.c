@@ -31,8 +31,9 @@ static const struct memory *ram(bool little)
     static struct memory mem[2];
 
     if (mem[little].host == NULL)
-        must(memory_create(&mem[little], little ? LITTLE_BYTES : RAM_BYTES, 0, 0xc0000000,
-                           0x100000000) == 0,
+        must(memory_create(&mem[little], little ? LITTLE_BYTES : RAM_BYTES,
+                           &(struct memory_layout){0, 0xc0000000, 0x100000000},
+                           MEMORY_PAGES_AUTO) == 0,
              "RAM is made");
     return &mem[little];
 }

@@ -73,7 +73,10 @@ static void setup(void)
     served = 0;
     nowhere = fopen("/dev/null", "w");
     ck_assert_ptr_nonnull(nowhere);
-    ck_assert_int_eq(memory_create(&mem, RAM_BYTES, 0, RAM_BYTES, RAM_BYTES), 0);
+    ck_assert_int_eq(memory_create(&mem, RAM_BYTES,
+                                   &(struct memory_layout){0, RAM_BYTES, RAM_BYTES},
+                                   MEMORY_PAGES_AUTO),
+                     0);
     ck_assert_int_eq(virtio_create(&counter, 0, &mem, NULL, &dev), 0);
     fake_driver_init(&drv, dev, RING_ADDR);
     ck_assert_int_eq(virtio_start(dev), 0);

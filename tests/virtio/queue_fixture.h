@@ -23,7 +23,9 @@ static struct chain chain;
 
 static inline void setup(void)
 {
-    ck_assert_int_eq(memory_create(&mem, RAM_SIZE, 0, RAM_LOW, RAM_HIGH), 0);
+    ck_assert_int_eq(memory_create(&mem, RAM_SIZE, &(struct memory_layout){0, RAM_LOW, RAM_HIGH},
+                                   MEMORY_PAGES_AUTO),
+                     0);
     const struct virtq_limits limits = {.size = 1024, .chain_descs = 1024};
 
     ck_assert_int_eq(virtq_init(&vq, &mem, 0, &limits), 0);

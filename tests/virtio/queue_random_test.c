@@ -274,7 +274,8 @@ START_TEST(random_program_agrees_with_oracle)
     p->event_idx = (_i & 1) != 0;
     p->indirect = (_i & 2) != 0;
     p->size = (uint16_t)(1u << (_i % 7));
-    ck_assert_int_eq(memory_create(&p->mem, 0x200000, 0, 0, 0), 0);
+    ck_assert_int_eq(
+        memory_create(&p->mem, 0x200000, &(struct memory_layout){0, 0, 0}, MEMORY_PAGES_AUTO), 0);
     fake_ring_init(&p->ring, &p->mem, p->size, RING);
     const struct virtq_limits limits = {.size = SIZE_MAX_, .chain_descs = 1024};
     ck_assert_int_eq(virtq_init(&p->vq, &p->mem, 0, &limits), 0);

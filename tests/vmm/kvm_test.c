@@ -149,7 +149,9 @@ START_TEST(each_region_of_ram_is_a_slot)
 {
     struct memory mem;
 
-    ck_assert_int_eq(memory_create(&mem, 3 << 20, 0, 1 << 20, 4 << 20), 0);
+    ck_assert_int_eq(memory_create(&mem, 3 << 20, &(struct memory_layout){0, 1 << 20, 4 << 20},
+                                   MEMORY_PAGES_AUTO),
+                     0);
     fake_kvm_answer(KVM_SET_USER_MEMORY_REGION, slot_noted);
     ck_assert_int_eq(kvm_add_memory(&kvm, &mem), 0);
     ck_assert_uint_eq(slot_count, 2);

@@ -2,10 +2,34 @@
 /* See memory.h. */
 #include "vmm/base/memory.h"
 
+#include <fcntl.h>
+#include <linux/memfd.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#define HUGE_PAGE ((size_t)2 << 20)
+#define ALIGN_BYTES ((size_t)2 << 20) /* regions of guest addresses begin at a multiple of it */
+#define SEALS       (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+
+/* Each kind's flags for memfd_create(), size, and what madvise() is told. */
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* Linux 6.1; headers may be older */
+#endif
+
+static const struct pages {
+    unsigned memfd_flags;
+    uint64_t bytes; /* of a page set aside; 0: ordinary memory */
+    int advice;
+} kinds[] = {
+    [MEMORY_PAGES_AUTO] = {.advice = MADV_HUGEPAGE},
+    [MEMORY_PAGES_OFF] = {.advice = MADV_NOHUGEPAGE},
+    [MEMORY_PAGES_2M] = {MFD_HUGETLB | MFD_HUGE_2MB, UINT64_C(1) << 21, MADV_NORMAL},
+    [MEMORY_PAGES_1G] = {MFD_HUGETLB | MFD_HUGE_1GB, UINT64_C(1) << 30, MADV_NORMAL},
+};
+
+uint64_t memory_pages_bytes(enum memory_pages pages)
+{
+    return kinds[pages].bytes;
+}
 
 static void region_add(struct memory *mem, gpa_t base, uint64_t size)
 {
@@ -13,51 +37,62 @@ static void region_add(struct memory *mem, gpa_t base, uint64_t size)
     uint64_t offset = mem->region_count > 0 ? last[-1].offset + last[-1].size : 0;
 
     assert(mem->region_count < MEMORY_REGIONS_MAX);
-    *last = (struct memory_region){base, size, offset};
+    *last = (struct memory_region){base, size, mem->fd, offset};
     mem->region_count++;
 }
 
-/* Maps the memfd at a multiple of 2 MiB, as regions of guest addresses begin at, so that a huge
- * page of the host can be one of the guest. */
-static int map_aligned(struct memory *mem, uint64_t size)
+/* Maps the memfd at a multiple of `align`, so that a huge page of the host can be one of the guest.
+ * Pages that were set aside are reserved by this, or it fails. */
+static int map_aligned(struct memory *mem, size_t align)
 {
-    uint8_t *area =
-        mmap(NULL, size + HUGE_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    const int flags = MAP_SHARED | MAP_FIXED | (mem->reserved ? 0 : MAP_NORESERVE);
+    uint8_t *area = mmap(NULL, mem->size + align, PROT_NONE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (area == MAP_FAILED)
         return -errno;
-    size_t before = (size_t)(-(uintptr_t)area % HUGE_PAGE);
-    void *host = mmap(area + before, size, PROT_READ | PROT_WRITE,
-                      MAP_SHARED | MAP_FIXED | MAP_NORESERVE, mem->fd, 0);
+    size_t before = (size_t)(-(uintptr_t)area % align);
+    void *host = mmap(area + before, mem->size, PROT_READ | PROT_WRITE, flags, mem->fd, 0);
     if (host == MAP_FAILED) {
         int r = -errno;
-        (void)munmap(area, size + HUGE_PAGE);
+        (void)munmap(area, mem->size + align);
         return r;
     }
     if (before > 0)
         (void)munmap(area, before);
-    (void)munmap(area + before + size, HUGE_PAGE - before);
+    (void)munmap(area + before + mem->size, align - before);
     mem->host = host;
     return 0;
 }
 
-int memory_create(struct memory *mem, uint64_t size, gpa_t base, gpa_t hole_start, gpa_t hole_end)
+int memory_create(struct memory *mem, uint64_t size, const struct memory_layout *layout,
+                  enum memory_pages pages)
 {
-    assert(size > 0 && size % 4096 == 0);
-    assert(base <= hole_start && hole_start <= hole_end);
+    const struct pages *kind = &kinds[pages];
+    const uint64_t hole_bytes = layout->hole_end - layout->hole_start;
 
-    *mem = (struct memory){.fd = -1, .size = size};
-    mem->fd = memfd_create("linnet-ram", MFD_CLOEXEC);
+    assert(size > 0 && size % 4096 == 0);
+    assert(layout->base <= layout->hole_start && layout->hole_start <= layout->hole_end);
+
+    *mem = (struct memory){.fd = -1,
+                           .size = size,
+                           .reserved = kind->bytes > 0,
+                           .collapse = pages == MEMORY_PAGES_AUTO};
+    if (kind->bytes > 0 && size % kind->bytes != 0)
+        return -EINVAL;
+    mem->fd = memfd_create("linnet-ram", MFD_CLOEXEC | MFD_ALLOW_SEALING | kind->memfd_flags);
     if (mem->fd < 0)
         return -errno;
-    if (ftruncate(mem->fd, (off_t)size) < 0)
+    if (ftruncate(mem->fd, (off_t)size) < 0 || fcntl(mem->fd, F_ADD_SEALS, SEALS) < 0)
         return -errno;
-    int r = map_aligned(mem, size);
+    int r = map_aligned(mem, MAX(ALIGN_BYTES, kind->bytes));
     if (r < 0)
         return r;
-    uint64_t low = MIN(size, hole_start == hole_end ? size : hole_start - base);
-    region_add(mem, base, low);
+    (void)madvise(mem->host, size, MADV_DONTDUMP); /* these two: as far as the host can */
+    (void)madvise(mem->host, size, kind->advice);
+    uint64_t low = hole_bytes == 0 ? size : MIN(size, layout->hole_start - layout->base);
+    region_add(mem, layout->base, low);
     if (size > low)
-        region_add(mem, hole_end, size - low);
+        region_add(mem, layout->hole_end, size - low);
     return 0;
 }
 
@@ -94,19 +129,6 @@ void *memory_at(const struct memory *mem, gpa_t addr, uint64_t len)
     return mem->host + region->offset + (addr - region->base);
 }
 
-int memory_map(const struct memory *mem, gpa_t addr, uint64_t len, int fd, uint64_t offset)
-{
-    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-    void *at = memory_at(mem, addr, len);
-
-    if (at == NULL || len == 0 || (uintptr_t)at % page != 0 || len % page != 0 ||
-        offset % page != 0 || offset > INT64_MAX)
-        return -EINVAL;
-    void *got = mmap(at, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, fd,
-                     (off_t)offset);
-    return got == MAP_FAILED ? -errno : 0;
-}
-
 int memory_read(const struct memory *mem, gpa_t addr, void *ret_buf, size_t len)
 {
     const void *from = memory_at(mem, addr, len);
@@ -125,4 +147,36 @@ int memory_write(const struct memory *mem, gpa_t addr, const void *buf, size_t l
         return -EFAULT;
     memcpy(to, buf, len);
     return 0;
+}
+
+void memory_expect(const struct memory *mem, gpa_t addr, uint64_t len)
+{
+    const gpa_t end = (addr + MIN(len, memory_left(mem, addr))) / ALIGN_BYTES * ALIGN_BYTES;
+    const gpa_t first = (addr + ALIGN_BYTES - 1) / ALIGN_BYTES * ALIGN_BYTES;
+
+    if (first >= end || !mem->collapse)
+        return;
+    uint8_t *host = memory_at(mem, first, end - first);
+    for (uint64_t at = 0; at < end - first; at += ALIGN_BYTES)
+        *(volatile uint8_t *)(host + at) = 0; /* it is 0; what holds nothing is not made huge */
+    (void)madvise(host, end - first, MADV_COLLAPSE);
+}
+
+/* (Not by MADV_REMOVE: QEMU's user emulation, where tests run, says yes to that and does nothing.)
+ */
+void memory_clear(const struct memory *mem, gpa_t addr, uint64_t len)
+{
+    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    uint8_t *bytes = memory_at(mem, addr, len);
+
+    assert(bytes != NULL);
+    size_t head = MIN(len, (size_t)(-(uintptr_t)bytes % page));
+    size_t pages = mem->reserved ? 0 : (len - head) / page * page;
+    off_t hole = bytes + head - mem->host;
+
+    memset(bytes, 0, head);
+    if (pages > 0 &&
+        fallocate(mem->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, hole, (off_t)pages) < 0)
+        memset(bytes + head, 0, pages);
+    memset(bytes + head + pages, 0, len - head - pages);
 }

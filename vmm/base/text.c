@@ -123,6 +123,11 @@ void text_nearest_init(struct text_nearest *nearest, const char *word)
         nearest->distance = 0;
 }
 
+static bool is_shorter(const char *word, const char *other)
+{
+    return other != NULL && strlen(word) < strlen(other);
+}
+
 void text_nearest_offer(struct text_nearest *nearest, const char *known)
 {
     size_t far;
@@ -132,8 +137,8 @@ void text_nearest_offer(struct text_nearest *nearest, const char *known)
     far = distance(nearest->word, known);
     if (far > 1 && strncmp(nearest->word, known, strlen(nearest->word)) == 0)
         far = 1;
-    if (far >= nearest->distance)
-        return;
+    if (far > nearest->distance || (far == nearest->distance && !is_shorter(known, nearest->best)))
+        return; /* of those equally far the shortest, of these the first */
     nearest->distance = far;
     nearest->best = known;
 }

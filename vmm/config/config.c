@@ -3,6 +3,7 @@
  * The options of `linnet run` and its command line. JSON is config_json.c's. See config.h.
  */
 #include "vmm/config/config.h"
+#include "vmm/base/memory.h"
 #include "vmm/base/text.h"
 #include "vmm/base/timebase.h"
 
@@ -34,6 +35,13 @@ static const char *const kernel_cache_choices[] = {
     [CONFIG_KERNEL_CACHE_ON] = "on",
     [CONFIG_KERNEL_CACHE_OFF] = "off",
     [CONFIG_KERNEL_CACHE_DIR] = "dir:DIR",
+    NULL,
+};
+static const char *const hugepages_choices[] = {
+    [MEMORY_PAGES_AUTO] = "auto",
+    [MEMORY_PAGES_OFF] = "off",
+    [MEMORY_PAGES_2M] = "2M",
+    [MEMORY_PAGES_1G] = "1G",
     NULL,
 };
 static const char *const log_choices[] = {"error", "warn", "info", "debug", NULL};
@@ -90,6 +98,12 @@ static const struct opt run_options[] = {
      .max = MIB * MIB,
      .multiple = MIB,
      .group = "The machine"},
+    {.name = "hugepages",
+     .value = "auto",
+     .help = "pages of the host for that memory: auto takes huge ones where the host makes them by "
+             "itself; 2M and 1G are those that its administrator has set aside",
+     .type = OPT_CHOICE,
+     .choices = hugepages_choices},
     {.name = "cpus", .value = "1", .help = "virtual CPUs", .type = OPT_INT, .min = 1, .max = 64},
     {.name = "serial",
      .value = "stdio",

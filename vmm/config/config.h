@@ -42,7 +42,8 @@ struct config {
     struct config_devices devices[]; /* one for each kind, in its order */
 };
 
-/* What --serial, --kvm and --unpack mean: opts_choice() of them. */
+/* What --serial, --kvm and --unpack mean: opts_choice() of them. That of --hugepages is an
+ * enum memory_pages. */
 enum config_serial { CONFIG_SERIAL_STDIO, CONFIG_SERIAL_NONE, CONFIG_SERIAL_FILE };
 enum config_kvm { CONFIG_KVM_HARDWARE, CONFIG_KVM_ANY };
 enum config_unpack { CONFIG_UNPACK_HOST, CONFIG_UNPACK_GUEST };

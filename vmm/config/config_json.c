@@ -7,7 +7,6 @@
 #include "vmm/base/text.h"
 #include "vmm/config/config.h"
 
-#include <fcntl.h>
 #include <jansson.h>
 #include <string.h>
 
@@ -201,35 +200,24 @@ int config_load_json(struct config *config, const char *name, const char *json, 
     return r;
 }
 
-/* Reads until the end, or one byte more than is taken. */
-static ssize_t file_read(int fd, char *buf, size_t size)
-{
-    size_t len = 0;
-    ssize_t got;
-
-    do {
-        got = read(fd, buf + len, size - len);
-        if (got > 0)
-            len += (size_t)got;
-    } while ((got > 0 && len < size) || (got < 0 && errno == EINTR));
-    return got < 0 ? -errno : (ssize_t)len;
-}
-
 int config_load_file(struct config *config, const char *path)
 {
     auto_free char *json = malloc(FILE_BYTES_MAX + 1);
-    auto_close int fd = -1;
     char quote[TEXT_QUOTE_SIZE];
-    ssize_t len;
+    size_t len = 0;
 
     if (json == NULL)
         return log_error(-ENOMEM, "--config");
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    len = fd < 0 ? -errno : file_read(fd, json, FILE_BYTES_MAX + 1);
-    if (len < 0)
+    FILE *file = fopen(path, "re");
+    if (file != NULL)
+        len = fread(json, 1, FILE_BYTES_MAX + 1, file); /* perhaps in pieces: it may be a pipe */
+    int r = file == NULL || ferror(file) ? -errno : 0;
+    if (file != NULL)
+        (void)fclose(file); /* was only read */
+    if (r < 0)
         return opts_error("--config: %s: %s; give a JSON file that can be read",
-                          text_quote(quote, path), strerror((int)-len));
-    return config_load_json(config, path, json, (size_t)len);
+                          text_quote(quote, path), strerror(-r));
+    return config_load_json(config, path, json, len);
 }
 
 /* -- writing -- */

@@ -57,18 +57,20 @@ int control_listen(const char *path, struct control_listener *ret_listener)
     int r = path_clear(path, &address);
     if (r < 0)
         return r;
+    ret_listener->path = strdup(path);
+    if (ret_listener->path == NULL)
+        return log_error(-ENOMEM, "--control %s", path);
     ret_listener->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     /* Linux gives the file the mode that its socket has: there is no moment with another. */
     if (ret_listener->fd < 0 || fchmod(ret_listener->fd, 0600) < 0 ||
         bind(ret_listener->fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
         return log_error(-errno, "--control %s: no socket can be made there; give another name",
                          path);
-    ret_listener->path = strdup(path);
-    if (ret_listener->path == NULL || stat(path, &st) < 0 || listen(ret_listener->fd, BACKLOG) < 0)
+    if (lstat(path, &st) < 0)
         return log_error(-errno, "--control %s", path);
     ret_listener->dev = st.st_dev;
     ret_listener->ino = st.st_ino;
-    return 0;
+    return listen(ret_listener->fd, BACKLOG) < 0 ? log_error(-errno, "--control %s", path) : 0;
 }
 
 void control_unlisten(struct control_listener *listener)

@@ -14,7 +14,10 @@ static struct tree tree;
 
 static void setup(void)
 {
-    ck_assert_int_eq(memory_create(&mem, 64 * MIB_BYTES, RAM_AT, RAM_AT, RAM_AT), 0);
+    ck_assert_int_eq(memory_create(&mem, 64 * MIB_BYTES,
+                                   &(struct memory_layout){RAM_AT, RAM_AT, RAM_AT},
+                                   MEMORY_PAGES_AUTO),
+                     0);
     platform = (struct platform){.cpu_count = 1, .mem = &mem, .irqchip = 3};
     for (unsigned i = 0; i < arm64_layout.fixed_count; i++)
         platform.device[platform.device_count++] = arm64_layout.fixed[i];
@@ -107,7 +110,10 @@ START_TEST(memory_is_all_of_ram)
     TEXT("/memory@40000000", "device_type", "memory");
     CELLS("/memory@40000000", "reg", 0, 0x40000000, 0, 0x4000000);
     memory_destroy(&mem);
-    ck_assert_int_eq(memory_create(&mem, 6ULL << 30, RAM_AT, RAM_AT, RAM_AT), 0);
+    ck_assert_int_eq(memory_create(&mem, 6ULL << 30,
+                                   &(struct memory_layout){RAM_AT, RAM_AT, RAM_AT},
+                                   MEMORY_PAGES_AUTO),
+                     0);
     build();
     CELLS("/memory@40000000", "reg", 0, 0x40000000, 1, 0x80000000);
 }

@@ -32,7 +32,7 @@ static bool map_file(const char *guest, const char *name, struct image *ret_imag
     auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &st) < 0)
         return false;
-    void *bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    void *bytes = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
     *ret_image = (struct image){name, bytes, (size_t)st.st_size};
     return bytes != MAP_FAILED;
 }
@@ -71,15 +71,6 @@ START_TEST(direct_leaves_ram_as_the_vmlinux_does)
 }
 END_TEST
 
-/* Is the kernel's text a file's, not the memfd's? Then the memfd has nothing there. */
-static bool load_is_mapped(void)
-{
-    uint8_t byte = 1;
-
-    ck_assert_int_eq(pread(l.mem.fd, &byte, 1, (off_t)l.entry.pc), 1);
-    return byte == 0 && *ram(&l, l.entry.pc, 1) != 0;
-}
-
 START_TEST(kept_kernel_leaves_ram_as_the_unpacked_one_does)
 {
     const struct image none = {.name = "no initrd"};
@@ -99,10 +90,11 @@ START_TEST(kept_kernel_leaves_ram_as_the_unpacked_one_does)
         l.platform.direct = true;
         l.platform.cache = &cache;
         ck_assert_int_eq(x86_64_load(&l.platform, &bzimage, &none, &l.entry), 0);
-        ck_assert_int_eq(load_is_mapped(), turn == 1);
         ram_of[turn] = malloc(RAM_BYTES);
         memcpy(ram_of[turn], l.mem.host, RAM_BYTES);
         loading_end(&l);
+        /* What is kept needs nothing of what is packed. */
+        memset((uint8_t *)(uintptr_t)bzimage.bytes + bzimage.size / 2, 0, 4096);
     }
     ck_assert_int_eq(memcmp(ram_of[0], ram_of[1], RAM_BYTES), 0);
     free(ram_of[0]);

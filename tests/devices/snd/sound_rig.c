@@ -121,7 +121,8 @@ int rig_create(struct rig *rig, const char *options)
     *rig = (struct rig){.timebase = {.now_ns = sim_now_ns, .arm = sim_arm},
                         .now_ns = 1000 * RIG_MS,
                         .heap = HEAP_ADDR};
-    must(memory_create(&rig->mem, RAM_BYTES, 0, RAM_BYTES, RAM_BYTES) == 0);
+    must(memory_create(&rig->mem, RAM_BYTES, &(struct memory_layout){0, RAM_BYTES, RAM_BYTES},
+                       MEMORY_PAGES_AUTO) == 0);
     must(opts_create(virtio_snd.opts, &opts) == 0);
     int r = opts_parse(opts, "--snd ", options);
     if (r == 0)

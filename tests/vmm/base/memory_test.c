@@ -5,8 +5,11 @@
 #include "tests/wrap.h"
 
 #include <check.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #define MIB 0x100000ull
 #define GIB 0x40000000ull
@@ -21,7 +24,10 @@ static void teardown(void)
 /* Two MiB: one from 64 KiB, to the hole at 1 MiB + 64 KiB; one from 4 GiB. */
 static void setup_hole(void)
 {
-    ck_assert_int_eq(memory_create(&mem, 2 * MIB, 0x10000, MIB + 0x10000, 4 * GIB), 0);
+    ck_assert_int_eq(memory_create(&mem, 2 * MIB,
+                                   &(struct memory_layout){0x10000, MIB + 0x10000, 4 * GIB},
+                                   MEMORY_PAGES_AUTO),
+                     0);
 }
 
 static const struct {
@@ -52,6 +58,8 @@ static const struct {
     {UINT64_MAX, 1, false, 0},
     {UINT64_MAX, UINT64_MAX, false, 0},
 };
+
+static const struct memory_layout no_hole = {0, GIB, GIB};
 
 START_TEST(range_is_inside_one_region_or_refused)
 {
@@ -98,7 +106,9 @@ START_TEST(ram_is_at_a_multiple_of_2_mib_whatever_its_size)
     static const uint64_t sizes[] = {4096, MIB, 2 * MIB, 3 * MIB + 4096};
 
     for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
-        ck_assert_int_eq(memory_create(&mem, sizes[i], 0, 3 * GIB, 4 * GIB), 0);
+        ck_assert_int_eq(memory_create(&mem, sizes[i], &(struct memory_layout){0, 3 * GIB, 4 * GIB},
+                                       MEMORY_PAGES_AUTO),
+                         0);
         ck_assert_uint_eq((uintptr_t)mem.host % (2 * MIB), 0);
         mem.host[0] = mem.host[sizes[i] - 1] = 1;
         memory_destroy(&mem);
@@ -108,7 +118,9 @@ END_TEST
 
 START_TEST(small_ram_has_one_region)
 {
-    ck_assert_int_eq(memory_create(&mem, MIB, 0, 3 * GIB, 4 * GIB), 0);
+    ck_assert_int_eq(
+        memory_create(&mem, MIB, &(struct memory_layout){0, 3 * GIB, 4 * GIB}, MEMORY_PAGES_AUTO),
+        0);
     ck_assert_uint_eq(mem.region_count, 1);
     ck_assert_uint_eq(memory_left(&mem, 0), MIB);
 }
@@ -116,7 +128,9 @@ END_TEST
 
 START_TEST(ram_that_ends_at_the_hole_has_one_region)
 {
-    ck_assert_int_eq(memory_create(&mem, 3 * GIB, 0, 3 * GIB, 4 * GIB), 0);
+    ck_assert_int_eq(memory_create(&mem, 3 * GIB, &(struct memory_layout){0, 3 * GIB, 4 * GIB},
+                                   MEMORY_PAGES_AUTO),
+                     0);
     ck_assert_uint_eq(mem.region_count, 1);
     ck_assert_ptr_null(memory_at(&mem, 4 * GIB, 1));
 }
@@ -124,7 +138,10 @@ END_TEST
 
 START_TEST(no_hole_is_one_region_of_any_size)
 {
-    ck_assert_int_eq(memory_create(&mem, 6 * GIB, GIB, 0x8000000000, 0x8000000000), 0);
+    ck_assert_int_eq(memory_create(&mem, 6 * GIB,
+                                   &(struct memory_layout){GIB, 0x8000000000, 0x8000000000},
+                                   MEMORY_PAGES_AUTO),
+                     0);
     ck_assert_uint_eq(mem.region_count, 1);
     ck_assert_ptr_nonnull(memory_at(&mem, GIB, 6 * GIB));
 }
@@ -140,96 +157,176 @@ START_TEST(ram_is_zeroed)
 }
 END_TEST
 
-/* -- a file in the place of RAM -- */
+/* -- its descriptor -- */
 
-/* Four pages of 1, 2, 3, 4. */
-static int make_file(void)
+START_TEST(regions_have_descriptor_and_offset)
 {
-    int fd = memfd_create("test", MFD_CLOEXEC);
-    uint8_t page[4096];
+    setup_hole();
+    ck_assert_int_eq(mem.region[0].fd, mem.fd);
+    ck_assert_uint_eq(mem.region[0].offset, 0);
+    ck_assert_int_eq(mem.region[1].fd, mem.fd);
+    ck_assert_uint_eq(mem.region[1].offset, MIB);
+}
+END_TEST
 
-    ck_assert_int_ge(fd, 0);
-    for (int i = 1; i <= 4; i++) {
-        memset(page, i, sizeof(page));
-        ck_assert_int_eq(write(fd, page, sizeof(page)), sizeof(page));
+/* Whoever has the descriptor can neither cut RAM off nor take the seals back. */
+START_TEST(size_is_sealed)
+{
+    setup_hole();
+    ck_assert_int_eq(ftruncate(mem.fd, MIB), -1);
+    ck_assert_int_eq(ftruncate(mem.fd, 4 * MIB), -1);
+    ck_assert_int_eq(fcntl(mem.fd, F_GET_SEALS), F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+}
+END_TEST
+
+/* The lines of /proc/self/smaps about the mapping at `host`, or "" if there is none. */
+static const char *smaps(const void *host, char ret_text[4096])
+{
+    FILE *file = fopen("/proc/self/smaps", "re");
+    char start[32], line[512];
+    bool inside = false;
+
+    ck_assert_ptr_nonnull(file);
+    snprintf(start, sizeof(start), "%lx-", (unsigned long)(uintptr_t)host);
+    ret_text[0] = '\0';
+    while (fgets(line, sizeof(line), file) != NULL) {
+        inside = strncmp(line, start, strlen(start)) == 0 ||
+                 (inside && line[0] >= 'A' && line[0] <= 'Z');
+        if (inside && strlen(ret_text) + strlen(line) < 4096)
+            strcat(ret_text, line);
     }
-    return fd;
+    fclose(file);
+    return ret_text;
 }
 
-static uint8_t byte_at(gpa_t addr)
+START_TEST(ram_is_in_no_core_dump_and_asks_for_huge_pages)
 {
-    uint8_t byte;
-
-    ck_assert_int_eq(memory_read(&mem, addr, &byte, 1), 0);
-    return byte;
-}
-
-START_TEST(mapped_file_is_ram)
-{
-    int fd = make_file();
-    uint8_t byte;
+    char text[4096];
 
     setup_hole();
-    ck_assert_int_eq(memory_map(&mem, 0x12000, 0x2000, fd, 0x1000), 0);
-    ck_assert_uint_eq(byte_at(0x11fff), 0);
-    ck_assert_uint_eq(byte_at(0x12000), 2);
-    ck_assert_uint_eq(byte_at(0x13fff), 3);
-    ck_assert_uint_eq(byte_at(0x14000), 0);
-    ck_assert_int_eq(memory_write(&mem, 0x11fff, "\7\7", 2), 0);
-    ck_assert_uint_eq(byte_at(0x12000), 7);
-    ck_assert_int_eq(pread(fd, &byte, 1, 0x1000), 1);
-    ck_assert_uint_eq(byte, 2); /* the file is as it was */
-    close(fd);
-    ck_assert_uint_eq(byte_at(0x13000), 3);
+    const char *flags = strstr(smaps(mem.host, text), "VmFlags:");
+    if (flags == NULL)
+        return; /* QEMU's user emulation tells none */
+    ck_assert_ptr_nonnull(strstr(flags, " dd"));
+    ck_assert_ptr_nonnull(strstr(flags, " hg"));
+    memory_destroy(&mem);
+    ck_assert_int_eq(memory_create(&mem, MIB, &no_hole, MEMORY_PAGES_OFF), 0);
+    flags = strstr(smaps(mem.host, text), "VmFlags:");
+    ck_assert_ptr_nonnull(strstr(flags, " dd"));
+    ck_assert_ptr_nonnull(strstr(flags, " nh"));
+}
+END_TEST
+
+START_TEST(destroyed_ram_is_not_mapped)
+{
+    char text[4096];
+
+    setup_hole();
+    const void *host = mem.host;
+    ck_assert_str_ne(smaps(host, text), "");
+    memory_destroy(&mem);
+    ck_assert_str_eq(smaps(host, text), "");
+}
+END_TEST
+
+/* -- pages set aside -- */
+
+static const struct {
+    enum memory_pages pages;
+    uint64_t bytes;
+    unsigned flags;
+} aside[] = {
+    {MEMORY_PAGES_2M, 2 * MIB, 0x4u | 21u << 26},
+    {MEMORY_PAGES_1G, GIB, 0x4u | 30u << 26},
+};
+
+START_TEST(pages_set_aside_are_asked_for_and_reserved)
+{
+    char text[4096];
+
+    wrap_memfd_ordinary();
+    int r = memory_create(&mem, 2 * aside[_i].bytes, &no_hole, aside[_i].pages);
+    unsigned flags = wrap_memfd_stop();
+    ck_assert_int_eq(r, 0);
+    ck_assert_uint_eq(flags, MFD_CLOEXEC | MFD_ALLOW_SEALING | aside[_i].flags);
+    ck_assert_uint_eq(memory_pages_bytes(aside[_i].pages), aside[_i].bytes);
+    ck_assert_uint_eq((uintptr_t)mem.host % aside[_i].bytes, 0);
+    ck_assert_ptr_null(strstr(smaps(mem.host, text), " nr")); /* VmFlags: no reserve */
 }
 END_TEST
 
 static const struct {
-    gpa_t addr;
-    uint64_t len, offset;
-} unmappable[] = {
-    {0x12000, 0, 0},
-    {0x12001, 0x1000, 0},
-    {0x12000, 0x1001, 0},
-    {0x12000, 0x1000, 1},
-    {0x12000, 0x1000, 0xfffffffffffff000},
-    {0xf000, 0x1000, 0},
-    {0xf000, 0x2000, 0},
-    {MIB + 0xf000, 0x2000, 0}, /* over the hole */
-    {0x12000, 0xfffffffffffff000, 0},
+    enum wrap_call call;
+    unsigned after; /* calls */
+    int error;
+} lacking[] = {
+    {WRAP_MEMFD_CREATE, 0, ENODEV}, /* no pages of that size */
+    {WRAP_MMAP, 1, ENOMEM},         /* not enough of them are free */
 };
 
-START_TEST(what_cannot_be_mapped_leaves_ram_alone)
+START_TEST(pages_that_the_host_lacks_are_told)
 {
-    int fd = make_file();
-
-    setup_hole();
-    ck_assert_int_eq(
-        memory_map(&mem, unmappable[_i].addr, unmappable[_i].len, fd, unmappable[_i].offset),
-        -EINVAL);
-    ck_assert_uint_eq(byte_at(0x12000), 0);
-    ck_assert_uint_eq(byte_at(MIB + 0xf000), 0);
-    close(fd);
+    wrap_memfd_ordinary();
+    wrap_fail_after(lacking[_i].call, lacking[_i].after, lacking[_i].error);
+    int r = memory_create(&mem, 4 * MIB, &no_hole, MEMORY_PAGES_2M);
+    wrap_stop(lacking[_i].call);
+    wrap_memfd_stop();
+    ck_assert_int_eq(r, -lacking[_i].error);
 }
 END_TEST
 
-START_TEST(refusal_to_map_is_told)
+START_TEST(size_that_is_no_multiple_of_its_pages_is_refused)
 {
-    int fd = make_file();
+    ck_assert_int_eq(memory_create(&mem, aside[_i].bytes + MIB, &no_hole, aside[_i].pages),
+                     -EINVAL);
+    memory_destroy(&mem);
+}
+END_TEST
 
-    setup_hole();
-    wrap_fail_after(WRAP_MMAP, 0, ENOMEM);
-    int r = memory_map(&mem, 0x12000, 0x1000, fd, 0);
-    wrap_stop(WRAP_MMAP);
-    ck_assert_int_eq(r, -ENOMEM);
-    close(fd);
+static uint64_t taken_bytes(void)
+{
+    struct stat st;
+
+    ck_assert_int_eq(fstat(mem.fd, &st), 0);
+    return (uint64_t)st.st_blocks * 512;
+}
+
+/* Pages set aside are not given back: who else wants some might have them before the guest. */
+START_TEST(cleared_ram_is_zero_and_small_pages_are_given_back)
+{
+    wrap_memfd_ordinary();
+    int r = memory_create(&mem, 2 * MIB, &no_hole, _i == 0 ? MEMORY_PAGES_OFF : MEMORY_PAGES_2M);
+    wrap_memfd_stop();
+    ck_assert_int_eq(r, 0);
+    memset(mem.host, 0xee, 2 * MIB);
+    memory_clear(&mem, 0x10001, 0x4000);
+    ck_assert_int_eq(taken_bytes() == 2 * MIB, _i == 1); /* what is read is taken again */
+    ck_assert_uint_eq(mem.host[0x10000], 0xee);
+    ck_assert_uint_eq(mem.host[0x10001], 0);
+    ck_assert_mem_eq(mem.host + 0x10001, mem.host + 0x10002, 0x3fff);
+    ck_assert_uint_eq(mem.host[0x14001], 0xee);
+}
+END_TEST
+
+/* Whatever the host makes of it. */
+START_TEST(expected_ram_is_as_zero_as_any)
+{
+    static const uint8_t zero[4096];
+
+    ck_assert_int_eq(memory_create(&mem, 6 * MIB, &no_hole, MEMORY_PAGES_AUTO), 0);
+    memory_expect(&mem, MIB, 4 * MIB);
+    memory_expect(&mem, 5 * MIB, 4096);       /* no huge page of it */
+    memory_expect(&mem, 4 * MIB, UINT64_MAX); /* not all of it is there */
+    memory_expect(&mem, 6 * MIB, 2 * MIB);    /* none of it */
+    for (uint64_t at = 0; at < 6 * MIB; at += 4096)
+        ck_assert_mem_eq(mem.host + at, zero, 4096);
 }
 END_TEST
 
 START_TEST(failed_creation_can_be_destroyed)
 {
     wrap_fail_after(WRAP_MMAP, 0, ENOMEM);
-    int r = memory_create(&mem, MIB, 0, GIB, GIB);
+    int r = memory_create(&mem, MIB, &(struct memory_layout){0, GIB, GIB}, MEMORY_PAGES_AUTO);
     wrap_stop(WRAP_MMAP);
     ck_assert_int_eq(r, -ENOMEM);
     int fd = mem.fd;
@@ -256,10 +353,17 @@ Suite *memory_suite(void)
     tcase_add_test(tcase, ram_that_ends_at_the_hole_has_one_region);
     tcase_add_test(tcase, no_hole_is_one_region_of_any_size);
     tcase_add_test(tcase, ram_is_zeroed);
-    tcase_add_test(tcase, mapped_file_is_ram);
-    tcase_add_loop_test(tcase, what_cannot_be_mapped_leaves_ram_alone, 0,
-                        (int)ARRAY_SIZE(unmappable));
-    tcase_add_test(tcase, refusal_to_map_is_told);
+    tcase_add_test(tcase, regions_have_descriptor_and_offset);
+    tcase_add_test(tcase, size_is_sealed);
+    tcase_add_test(tcase, ram_is_in_no_core_dump_and_asks_for_huge_pages);
+    tcase_add_test(tcase, destroyed_ram_is_not_mapped);
+    tcase_add_loop_test(tcase, pages_set_aside_are_asked_for_and_reserved, 0,
+                        (int)ARRAY_SIZE(aside));
+    tcase_add_loop_test(tcase, pages_that_the_host_lacks_are_told, 0, (int)ARRAY_SIZE(lacking));
+    tcase_add_loop_test(tcase, size_that_is_no_multiple_of_its_pages_is_refused, 0,
+                        (int)ARRAY_SIZE(aside));
+    tcase_add_loop_test(tcase, cleared_ram_is_zero_and_small_pages_are_given_back, 0, 2);
+    tcase_add_test(tcase, expected_ram_is_as_zero_as_any);
     tcase_add_test(tcase, failed_creation_can_be_destroyed);
     suite_add_tcase(suite, tcase);
     return suite;

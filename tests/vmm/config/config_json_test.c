@@ -233,6 +233,7 @@ START_TEST(print_says_everything_in_the_order_of_the_tables)
                            "  \"dtb\": null,\n"
                            "  \"dump-dtb\": null,\n"
                            "  \"mem\": \"1G\",\n"
+                           "  \"hugepages\": \"auto\",\n"
                            "  \"cpus\": 1,\n"
                            "  \"serial\": \"stdio\",\n"
                            "  \"name\": \"linnet\",\n"

@@ -2,6 +2,8 @@
 /* Tests of vmm/config/config.c: the command line, files named on it, --help. */
 #include "tests/vmm/config/config_kinds.h"
 
+#include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -302,6 +304,36 @@ START_TEST(file_of_1_mib_is_read_and_one_more_byte_is_not)
 }
 END_TEST
 
+static void *write_all(void *arg)
+{
+    const int *fd = arg;
+    char json[20000];
+
+    (void)snprintf(json, sizeof(json), "%-19998s}", "{\"cpus\": 3");
+    (void)!write(*fd, json, sizeof(json) - 1); /* what is read tells */
+    (void)close(*fd);
+    return NULL;
+}
+
+/* A pipe of one page gives no more at a time: `--config <(make-config)`. */
+START_TEST(file_that_comes_in_pieces_is_read)
+{
+    int fds[2];
+    char path[32];
+    pthread_t writer;
+
+    ck_assert_int_eq(pipe(fds), 0);
+    ck_assert_int_ge(fcntl(fds[1], F_SETPIPE_SZ, 4096), 0);
+    (void)snprintf(path, sizeof(path), "/dev/fd/%d", fds[0]);
+    ck_assert_int_eq(pthread_create(&writer, NULL, write_all, &fds[1]), 0);
+    int r = config_load_file(config, path);
+    (void)close(fds[0]);
+    ck_assert_int_eq(pthread_join(writer, NULL), 0);
+    ck_assert_int_eq(r, 0);
+    ck_assert_uint_eq(opts_u64(config->options, "cpus"), 3);
+}
+END_TEST
+
 /* -- help -- */
 
 static void help(char *buf, size_t size,
@@ -375,6 +407,7 @@ Suite *config_suite(void)
     tcase_add_loop_test(tcase, what_comes_later_wins, 0, ARRAY_SIZE(order_rows));
     tcase_add_test(tcase, devices_of_the_command_line_follow_those_of_the_file);
     tcase_add_test(tcase, file_of_1_mib_is_read_and_one_more_byte_is_not);
+    tcase_add_test(tcase, file_that_comes_in_pieces_is_read);
     tcase_add_test(tcase, help_names_every_option_and_key_within_80_columns);
     tcase_add_test(tcase, markdown_names_every_option_and_key);
     suite_add_tcase(suite, tcase);

@@ -112,7 +112,9 @@ void control_rig_setup(void)
         .now_ns = 5000000000,
     };
     (void)snprintf(control_rig.path, sizeof(control_rig.path), "%s/s", folder);
-    ck_assert_int_eq(memory_create(&mem, 1 << 20, 0, 1 << 20, 1 << 20), 0);
+    ck_assert_int_eq(memory_create(&mem, 1 << 20, &(struct memory_layout){0, 1 << 20, 1 << 20},
+                                   MEMORY_PAGES_AUTO),
+                     0);
     ck_assert_int_eq(loop_init(&control_rig.loop), 0);
     ck_assert_int_eq(virtio_create(&talker, 0, &mem, NULL, &devices[0]), 0);
     ck_assert_int_eq(virtio_create(&mute, 0, &mem, NULL, &devices[1]), 0);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Tests of vmm/control/control.c: what may be asked, of the machine and of its devices. */
+#include "tests/alloc_fail.h"
+#include "tests/capture.h"
 #include "tests/vmm/control/control_rig.h"
+#include "tests/wrap.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -248,6 +251,81 @@ START_TEST(text_of_a_device_that_is_no_utf8_is_told_as_such)
 }
 END_TEST
 
+/* -- host trouble -- */
+
+/* A second socket, when one thing after the other fails: a line, and nothing is left. */
+static void check_create_fails(enum wrap_call call, unsigned calls)
+{
+    char path[80];
+    struct control *control = NULL;
+    struct capture capture;
+
+    (void)snprintf(path, sizeof(path), "%s2", control_rig.path);
+    for (unsigned n = 0; n < calls; n++) {
+        capture_start(&capture);
+        wrap_fail_after(call, n, ENFILE);
+        int r = control_create(path, &control_rig.loop, &control_rig.vm, &control);
+        (void)wrap_stop(call);
+        (void)capture_end(&capture);
+        ck_assert_int_eq(r, -ENFILE);
+        ck_assert(capture_is_one_error(capture.text));
+        ck_assert_ptr_nonnull(strstr(capture.text, "--control"));
+        ck_assert_int_eq(access(path, F_OK), -1);
+    }
+    ck_assert_int_eq(control_create(path, &control_rig.loop, &control_rig.vm, &control), 0);
+    control_destroy(control);
+}
+
+START_TEST(socket_that_can_not_be_watched_is_not_made)
+{
+    check_create_fails(WRAP_EVENTFD, 1);
+    check_create_fails(WRAP_EPOLL_CTL, 2); /* what devices served, and the listener */
+}
+END_TEST
+
+START_TEST(no_memory_for_the_socket_is_told)
+{
+    struct control *control = NULL;
+    struct capture capture;
+    char path[80];
+
+    (void)snprintf(path, sizeof(path), "%s2", control_rig.path);
+    for (unsigned n = 0; n < 2; n++) { /* itself, and the name of the file */
+        capture_start(&capture);
+        alloc_fail_after(n);
+        int r = control_create(path, &control_rig.loop, &control_rig.vm, &control);
+        ck_assert(alloc_fail_stop());
+        (void)capture_end(&capture);
+        ck_assert_int_eq(r, -ENOMEM);
+        ck_assert(capture_is_one_error(capture.text));
+    }
+}
+END_TEST
+
+/* It can not be watched: it is gone, and its place is free. */
+START_TEST(client_that_can_not_be_watched_is_closed)
+{
+    int others[16];
+
+    control_rig_step();
+    for (unsigned i = 0; i < 16; i++) {
+        wrap_fail_after(WRAP_EPOLL_CTL, 0, ENOMEM);
+        int lost = control_rig_client();
+        control_rig_step();
+        (void)wrap_stop(WRAP_EPOLL_CTL);
+        ck_assert_str_eq(heard(lost), "gone");
+        (void)close(lost);
+    }
+    for (unsigned i = 1; i < 16; i++) {
+        others[i] = control_rig_client();
+        say(others[i], "{\"do\":\"resume\"}\n");
+        ck_assert_str_eq(heard(others[i]), NO("it is not paused"));
+    }
+    for (unsigned i = 1; i < 16; i++)
+        (void)close(others[i]);
+}
+END_TEST
+
 Suite *control_socket_suite(void)
 {
     Suite *suite = suite_create("control_socket");
@@ -267,6 +345,9 @@ Suite *control_socket_suite(void)
     tcase_add_test(tcase, client_that_leaves_a_request_with_a_device_is_outlived_by_it);
     tcase_add_test(tcase, what_is_served_at_the_end_is_answered);
     tcase_add_test(tcase, text_of_a_device_that_is_no_utf8_is_told_as_such);
+    tcase_add_test(tcase, socket_that_can_not_be_watched_is_not_made);
+    tcase_add_test(tcase, no_memory_for_the_socket_is_told);
+    tcase_add_test(tcase, client_that_can_not_be_watched_is_closed);
     suite_add_tcase(suite, tcase);
     return suite;
 }
