@@ -76,6 +76,7 @@ struct platform {
 /* Where things are; const, one per architecture. */
 struct arch_layout {
     struct memory_layout ram;
+    unsigned cpus_max; /* as far as addresses and ids go */
     gpa_t virtio_base; /* of slot 0 */
     uint64_t virtio_stride;
     unsigned virtio_slots;
@@ -113,6 +114,9 @@ struct vcpu;
 /* Main: the type of VM (see kvm_create_vm()) whose guest can have RAM below ram_end. Logged on
  * failure. */
 int arch_vm_type(const struct kvm *kvm, gpa_t ram_end, unsigned long *ret_type);
+
+/* Main: -EINVAL, logged, if the machine or this host has no room for so many vCPUs. */
+int arch_check_cpus(const struct kvm *kvm, unsigned cpu_count);
 
 /* Main: what the VM needs before its vCPUs exist (interrupt controller), and after them, when all
  * `cpu_count` of them are initialised. Between the two no interrupt can be connected. RAM is given

@@ -189,6 +189,15 @@ static int make_serial(struct machine *machine)
     }
 }
 
+static int make_rtc(struct machine *machine)
+{
+    int r = rtc_init(&machine->rtc, &timebase_monotonic);
+
+    if (r == 0)
+        r = loop_add(&machine->loop, &machine->rtc.timer, EPOLLIN);
+    return r < 0 ? log_error(r, "real-time clock") : 0;
+}
+
 /* Puts a device that every machine has on its bus, with its interrupt. */
 static int add_fixed(struct machine *machine, const struct platform_device *device)
 {
@@ -209,7 +218,10 @@ static int add_fixed(struct machine *machine, const struct platform_device *devi
         return log_error(r, "device at 0x%llx", (unsigned long long)device->base);
     if (device->kind == PLATFORM_SERIAL)
         machine->irq[machine->platform.device_count - 1] = &machine->serial.irq;
-    return 0;
+    if (device->kind != PLATFORM_RTC)
+        return 0;
+    machine->irq[machine->platform.device_count - 1] = &machine->rtc.irq;
+    return make_rtc(machine);
 }
 
 /* Puts a virtio device in its slot: registers, interrupt, and an eventfd for each queue's kick. */
@@ -460,6 +472,7 @@ void machine_destroy(struct machine *machine)
     }
     control_destroy(machine->control);
     console_stop(&machine->console);
+    rtc_fini(&machine->rtc);
     if (machine->serial_made)
         serial_fini(&machine->serial);
     fd_close(&machine->serial_fd);

@@ -109,7 +109,9 @@ static void vcpu_main(void *arg)
         int r = vcpu_run_once(vcpu);
         if (r == -EINTR || r == -EAGAIN)
             continue;
-        if (r < 0) {
+        if (r == -ENOSYS) { /* of arm64 */
+            how = vcpu_crash(vcpu, "an access to no RAM, of a kind that KVM cannot decode", 0);
+        } else if (r < 0) {
             (void)log_error(r, "vCPU %u: KVM_RUN", vcpu->index);
             how = VM_HOST_ERROR;
         } else {

@@ -67,36 +67,42 @@ static int gic_place_redistributors(const struct kvm *kvm, unsigned cpu_count)
                                        : r;
 }
 
-/* A GIC of the newest version there is; its version in *ret_version. */
-static int gic_make(struct kvm *kvm, const struct platform *platform, unsigned *ret_version)
+static int gic_place_all(const struct kvm *kvm, const struct platform *platform)
 {
+    bool v3 = platform->irqchip == ARM64_GIC_V3;
+    int r =
+        gic_place(kvm, v3 ? KVM_VGIC_V3_ADDR_TYPE_DIST : KVM_VGIC_V2_ADDR_TYPE_DIST, ARM64_GICD);
+
+    if (r < 0)
+        return r;
+    return v3 ? gic_place_redistributors(kvm, platform->cpu_count)
+              : gic_place(kvm, KVM_VGIC_V2_ADDR_TYPE_CPU, ARM64_GICC);
+}
+
+static int gic_create_newest(struct kvm *kvm, unsigned *ret_version)
+{
+    *ret_version = ARM64_GIC_V3;
     int r = gic_create(kvm, KVM_DEV_TYPE_ARM_VGIC_V3);
 
-    if (r == 0) {
-        *ret_version = ARM64_GIC_V3;
-        r = gic_place(kvm, KVM_VGIC_V3_ADDR_TYPE_DIST, ARM64_GICD);
-        return r < 0 ? r : gic_place_redistributors(kvm, platform->cpu_count);
+    if (r < 0) {
+        *ret_version = ARM64_GIC_V2;
+        r = gic_create(kvm, KVM_DEV_TYPE_ARM_VGIC_V2);
     }
-    r = gic_create(kvm, KVM_DEV_TYPE_ARM_VGIC_V2);
-    if (r < 0)
-        return log_error(r, "this host's KVM has neither a GICv3 nor a GICv2 for guests");
-    *ret_version = ARM64_GIC_V2;
-    r = gic_place(kvm, KVM_VGIC_V2_ADDR_TYPE_DIST, ARM64_GICD);
-    return r < 0 ? r : gic_place(kvm, KVM_VGIC_V2_ADDR_TYPE_CPU, ARM64_GICC);
+    return r < 0 ? log_error(r, "this host's KVM has neither a GICv3 nor a GICv2 for guests") : 0;
 }
 
 int arch_vm_init(struct kvm *kvm, struct platform *platform)
 {
     uint32_t irqs = ARM64_IRQS;
 
-    int cpus_max = kvm_cap(kvm, KVM_CAP_MAX_VCPUS);
-    if (cpus_max > 0 && platform->cpu_count > (unsigned)cpus_max) /* with a GICv2: 8 */
-        return (void)log_error(0, "--cpus %u: this host's KVM allows at most %d",
-                               platform->cpu_count, cpus_max),
-               -EINVAL;
-    int r = gic_make(kvm, platform, &platform->irqchip);
+    int r = arch_check_cpus(kvm, platform->cpu_count); /* with a GICv2: 8 */
+    if (r == 0)
+        r = gic_create_newest(kvm, &platform->irqchip);
     if (r < 0)
-        return kvm->irqchip_fd < 0 || r == -EINVAL ? r : log_error(r, "place the GIC");
+        return r;
+    r = gic_place_all(kvm, platform);
+    if (r < 0)
+        return log_error(r, "place the GICv%u", platform->irqchip);
     r = gic_set(kvm, KVM_DEV_ARM_VGIC_GRP_NR_IRQS, 0, &irqs);
     if (r < 0)
         return log_error(r, "give the GIC %u interrupts", irqs);

@@ -16,13 +16,14 @@ static const uint8_t virtio_irqs[ARM64_SLOTS] = {
 
 static const struct platform_device fixed[] = {
     {.kind = PLATFORM_SERIAL, .base = ARM64_SERIAL, .size = SERIAL_SIZE, .irq = ARM64_SPI_SERIAL},
-    {.kind = PLATFORM_RTC, .base = ARM64_RTC, .size = RTC_SIZE},
+    {.kind = PLATFORM_RTC, .base = ARM64_RTC, .size = RTC_SIZE, .irq = ARM64_SPI_RTC},
     {.kind = PLATFORM_PANIC, .base = ARM64_PANIC, .size = 2},
 };
 
 /* RAM ends where KVM says that addresses do: arch_vm_type(). */
 const struct arch_layout arm64_layout = {
     .ram = {ARM64_RAM, ARM64_RAM, ARM64_RAM}, /* no hole */
+    .cpus_max = ARM64_CPUS_MAX,
     .virtio_base = ARM64_VIRTIO,
     .virtio_stride = ARM64_SLOT_STRIDE,
     .virtio_slots = ARM64_SLOTS,

@@ -28,9 +28,13 @@
 #define ARM64_SLOTS       32
 #define ARM64_RAM         0x40000000ULL
 
+/* As many redistributors as fit below the serial port. */
+#define ARM64_CPUS_MAX ((ARM64_SERIAL - ARM64_GICR) / ARM64_GICR_BYTES)
+
 /* Interrupts. Of a device, struct platform_device has the number among the shared ones (SPI), as
  * the device tree counts them, too; private ones (PPI) are counted as in the tree. */
 #define ARM64_SPI_SERIAL   1
+#define ARM64_SPI_RTC      2
 #define ARM64_IRQ_LINE_SPI (1u << 24 | 32) /* SPI 0 for KVM_IRQ_LINE: the kind, and the INTID */
 #define ARM64_SPI_VIRTIO   16              /* of slot 0 */
 #define ARM64_IRQS         128             /* with the 32 private ones */

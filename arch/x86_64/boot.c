@@ -184,6 +184,26 @@ unsigned e820_build(const struct memory *mem, struct e820_entry ret_map[E820_BUI
     return count;
 }
 
+/* Puts the seed before what is in the list of setup_data. The kernel wipes it once it is used. */
+static void fill_seed(struct load *load)
+{
+    const struct platform_seed *seed = load->platform->seed;
+    struct {
+        struct setup_data header;
+        uint8_t rng[sizeof(seed->rng)];
+    } data = {
+        .header.next = load->params.hdr.setup_data,
+        .header.type = to_le32(SETUP_RNG_SEED),
+        .header.size = to_le32(sizeof(data.rng)),
+    };
+
+    if (seed == NULL)
+        return;
+    memcpy(data.rng, seed->rng, sizeof(data.rng));
+    memcpy(load_at(load, LAYOUT_SEED, sizeof(data)), &data, sizeof(data));
+    load->params.hdr.setup_data = to_le64(LAYOUT_SEED);
+}
+
 /* Fills boot_params but for the kernel's own header, which its loader left in params.hdr. */
 static void fill_boot_params(struct load *load)
 {
@@ -293,10 +313,12 @@ int x86_64_load(const struct platform *platform, const struct image *kernel,
     fill_page_tables(&load);
     fill_gdt(&load);
     fill_reset_stub(&load);
-    if (load.entry.kind == ENTRY_PVH32)
+    if (load.entry.kind == ENTRY_PVH32) {
         pvh_fill(&load);
-    else
+    } else {
+        fill_seed(&load);
         fill_boot_params(&load);
+    }
     *ret_entry = load.entry;
     return 0;
 }

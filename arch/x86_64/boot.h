@@ -87,6 +87,16 @@ _Static_assert(offsetof(struct boot_params, hdr.init_size) == 0x260, "boot.rst")
 _Static_assert(offsetof(struct boot_params, e820_table) == 0x2d0, "zero-page.rst");
 _Static_assert(sizeof(struct boot_params) == 4096, "zero-page.rst");
 
+/* A list that hdr.setup_data begins. */
+struct setup_data {
+    le64 next; /* 0: none */
+    le32 type;
+    le32 size; /* of what follows */
+};
+_Static_assert(sizeof(struct setup_data) == 16, "boot.rst");
+#define SETUP_DTB      2
+#define SETUP_RNG_SEED 9
+
 #define SETUP_HEADER_AT     ((size_t)0x1f1)
 #define SETUP_HEADER_MAX    ((size_t)0x9f) /* bytes to the next field of boot_params, 0x290 */
 #define LOADFLAGS_HIGH      0x01           /* the 64-bit part belongs at 1 MiB or above */

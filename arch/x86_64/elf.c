@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* See elf.h. Also loads a vmlinux file: by its PVH entry if it names one, else by the 64-bit entry.
- */
+/* See elf.h. Also loads a vmlinux file: Linux by its 64-bit entry, which has room for a seed and a
+ * device tree, other kernels by their PVH entry if they name one. */
 #include "arch/x86_64/elf.h"
 #include "arch/x86_64/boot.h"
 #include "arch/x86_64/layout.h"
@@ -116,7 +116,14 @@ static int add_segment(struct elf *elf, const struct program_header *ph, size_t 
     return 0;
 }
 
-/* Looks for the PVH entry in notes[0..size); damaged notes end the search. */
+static bool note_is_of(const struct note_header *note, const char *name, const uint8_t *found)
+{
+    const size_t size = strlen(name) + 1;
+
+    return from_le32(note->name_size) == size && memcmp(found, name, size) == 0;
+}
+
+/* Looks for the PVH entry in notes[0..size), and for Linux; damaged notes end the search. */
 static void scan_notes(struct elf *elf, const uint8_t *notes, uint64_t size)
 {
     uint64_t at = 0;
@@ -129,8 +136,9 @@ static void scan_notes(struct elf *elf, const uint8_t *notes, uint64_t size)
         uint64_t desc_size = from_le32(note.desc_size);
         if (!within(desc, desc_size, size))
             return;
-        if (from_le32(note.type) == NOTE_PVH_ENTRY && from_le32(note.name_size) == 4 &&
-            memcmp(notes + name, "Xen", 4) == 0 && (desc_size == 4 || desc_size == 8)) {
+        elf->is_linux |= note_is_of(&note, "Linux", notes + name);
+        if (from_le32(note.type) == NOTE_PVH_ENTRY && note_is_of(&note, "Xen", notes + name) &&
+            (desc_size == 4 || desc_size == 8)) {
             le64 entry = {0};
             memcpy(&entry, notes + desc, desc_size);
             elf->pvh_entry = from_le64(entry);
@@ -210,7 +218,7 @@ int elf_load(struct load *load)
     memory_expect(load->mem, elf.start, elf.end - elf.start);
     copy_segments(load, &elf);
     load->entry = (struct arch_entry){ENTRY_LINUX64, elf.entry, LAYOUT_BOOT_PARAMS};
-    if (elf.has_pvh)
+    if (elf.has_pvh && !(elf.is_linux && elf.has_entry))
         load->entry = (struct arch_entry){ENTRY_PVH32, elf.pvh_entry, LAYOUT_START_INFO};
     load->kernel_end = elf.end;
     load->initrd_limit = INITRD_LIMIT;

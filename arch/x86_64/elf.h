@@ -21,6 +21,7 @@ struct elf {
     unsigned segment_count;
     struct elf_segment segment[ELF_SEGMENTS_MAX]; /* by address, none overlapping, not empty */
     gpa_t start, end;                             /* of all segments together */
+    bool is_linux;                                /* a note of Linux' own says so */
     bool has_entry, has_pvh;                      /* at least one; each is in a segment */
     gpa_t entry;                                  /* e_entry, a physical address */
     gpa_t pvh_entry;

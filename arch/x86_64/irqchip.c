@@ -7,10 +7,14 @@
 #include "vmm/base/log.h"
 #include "vmm/kvm.h"
 
+#include <sys/eventfd.h>
+
 /* Three pages for real mode on old Intel CPUs and one for their identity map, in the hole below
  * 4 GiB, where no device of ours is. */
 #define TSS_ADDR          0xfffbd000
 #define IDENTITY_MAP_ADDR 0xfffbc000
+
+#define PCI_ADDRESS_PORT 0xcf8
 
 int arch_vm_type(const struct kvm *kvm, gpa_t ram_end, unsigned long *ret_type)
 {
@@ -20,22 +24,57 @@ int arch_vm_type(const struct kvm *kvm, gpa_t ram_end, unsigned long *ret_type)
     return 0;
 }
 
+/* KVM starts local APICs as a PC's firmware leaves them: LINT0 unmasked, for the old interrupt
+ * controller (PIC), whose pins are the IOAPIC's, too. Kernels before 5.4 do not mask it on a
+ * hardware-reduced machine: GSI 5 would also come as vector 5. The part itself starts masked. */
+static int mask_lint0(const struct kvm *kvm)
+{
+    struct kvm_enable_cap off = {
+        .cap = KVM_CAP_DISABLE_QUIRKS,
+        .args[0] = KVM_X86_QUIRK_LINT0_REENABLED,
+    };
+    int r = kvm_ioctl(kvm->vm_fd, KVM_ENABLE_CAP, &off);
+
+    return r < 0 ? log_error(r, "mask LINT0 of the local APICs (needs Linux 4.1)") : 0;
+}
+
+/* There is no PCI; kernels find that out by writes to its address port and reads of its data port,
+ * on some CPUs 16,000 of each. What is written is of no use: KVM drops it, without an exit to us.
+ */
+static int ignore_pci_address(const struct kvm *kvm)
+{
+    auto_close int fd = eventfd(0, EFD_CLOEXEC);
+    struct kvm_ioeventfd drop = {
+        .addr = PCI_ADDRESS_PORT,
+        .len = 4,
+        .fd = fd,
+        .flags = KVM_IOEVENTFD_FLAG_PIO,
+    };
+
+    if (fd < 0)
+        return log_error(-errno, "eventfd");
+    int r = kvm_ioctl(kvm->vm_fd, KVM_IOEVENTFD, &drop); /* KVM keeps the eventfd */
+    return r < 0 ? log_error(r, "KVM_IOEVENTFD at port 0x%x", PCI_ADDRESS_PORT) : 0;
+}
+
 int arch_vm_init(struct kvm *kvm, struct platform *platform)
 {
     uint64_t identity_map = IDENTITY_MAP_ADDR;
 
-    int cpus_max = kvm_cap(kvm, KVM_CAP_MAX_VCPUS);
-    if (cpus_max > 0 && platform->cpu_count > (unsigned)cpus_max)
-        return log_error(-EINVAL, "--cpus %u: this host's KVM allows at most %d",
-                         platform->cpu_count, cpus_max);
-    int r = kvm_ioctl_number(kvm->vm_fd, KVM_SET_TSS_ADDR, TSS_ADDR);
+    int r = arch_check_cpus(kvm, platform->cpu_count);
+    if (r < 0)
+        return r;
+    r = kvm_ioctl_number(kvm->vm_fd, KVM_SET_TSS_ADDR, TSS_ADDR);
     if (r < 0)
         return log_error(r, "KVM_SET_TSS_ADDR");
     r = kvm_ioctl(kvm->vm_fd, KVM_SET_IDENTITY_MAP_ADDR, &identity_map);
     if (r < 0)
         return log_error(r, "KVM_SET_IDENTITY_MAP_ADDR");
     r = kvm_ioctl(kvm->vm_fd, KVM_CREATE_IRQCHIP, NULL);
-    return r < 0 ? log_error(r, "KVM_CREATE_IRQCHIP") : 0;
+    if (r < 0)
+        return log_error(r, "KVM_CREATE_IRQCHIP");
+    r = mask_lint0(kvm);
+    return r < 0 ? r : ignore_pci_address(kvm);
 }
 
 int arch_vm_ready(struct kvm *kvm, const struct platform *platform, struct vcpu *vcpu)

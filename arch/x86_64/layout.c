@@ -18,6 +18,7 @@ static const struct platform_device fixed[] = {
 
 const struct arch_layout x86_64_layout = {
     .ram = {0, LAYOUT_HOLE_START, LAYOUT_HOLE_END},
+    .cpus_max = LAYOUT_CPUS_MAX,
     .virtio_base = LAYOUT_VIRTIO,
     .virtio_stride = LAYOUT_VIRTIO_STRIDE,
     .virtio_slots = LAYOUT_VIRTIO_SLOTS,

@@ -6,8 +6,9 @@
  *   0x0000_6000  PVH start_info            0x000f_fff0  stub that ends a real-mode reboot
  *   0x0000_7000  boot_params               0x0010_0000  RAM; kernels are at 0x0100_0000 by habit
  *   0x0000_9000  page tables (6 pages)     0xc000_0000  hole: 0xd000_0000 virtio slots,
- *   0x0002_0000  command line                           0xfec0_0000 IOAPIC, 0xfee0_0000 LAPIC
- *   0x0009_fc00  end of low RAM            0x1_0000_0000  the rest of RAM
+ *   0x0001_0000  seed (setup_data)                      0xfec0_0000 IOAPIC, 0xfee0_0000 LAPIC
+ *   0x0002_0000  command line              0x1_0000_0000  the rest of RAM
+ *   0x0009_fc00  end of low RAM
  *
  * All RAM that is not named here starts zeroed; the kernel counts on that for 0x40e and 0x413.
  */
@@ -27,6 +28,7 @@
 #define LAYOUT_START_INFO_BYTES  0x1000
 #define LAYOUT_BOOT_PARAMS       0x7000
 #define LAYOUT_BOOT_PARAMS_BYTES 0x1000
+#define LAYOUT_SEED              0x10000
 #define LAYOUT_CMDLINE           0x20000
 #define LAYOUT_LOW_RAM_END       0x9fc00
 
@@ -43,6 +45,8 @@
 #define LAYOUT_VIRTIO_SLOTS  19
 #define LAYOUT_IOAPIC        0xfec00000ULL /* KVM's own choice */
 #define LAYOUT_LAPIC         0xfee00000ULL
+
+#define LAYOUT_CPUS_MAX 255 /* APIC ids of 8 bits, the last of which means all */
 
 #define LAYOUT_SERIAL_PORT   0x3f8
 #define LAYOUT_I8042_COMMAND 0x64

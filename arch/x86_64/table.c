@@ -350,7 +350,7 @@ static gpa_t build_madt(struct builder *b, const struct platform *platform)
         .address = to_le32(LAYOUT_IOAPIC),
     };
 
-    assert(platform->cpu_count <= 255); /* beyond, ids need x2APIC entries */
+    assert(platform->cpu_count <= LAYOUT_CPUS_MAX); /* beyond, ids need x2APIC entries */
     begin(b, "APIC");
     aml_bytes(&b->out, &madt, sizeof(madt));
     for (unsigned i = 0; i < platform->cpu_count; i++) {

@@ -7,15 +7,7 @@
 
 #include <string.h>
 
-#define PAGE      4096ULL
-#define SETUP_DTB 2
-
-struct setup_data {
-    le64 next; /* 0: none */
-    le32 type;
-    le32 size; /* of what follows */
-};
-_Static_assert(sizeof(struct setup_data) == 16, "boot.rst");
+#define PAGE 4096ULL
 
 static void add_cpus(struct tree *tree, unsigned count)
 {
@@ -107,8 +99,8 @@ int x86_64_tree_load(struct load *load)
         return 0;
     if (load->entry.kind == ENTRY_PVH32)
         return (void)log_error(0,
-                               "%s: enters by PVH, which has no place for a device tree; give a "
-                               "bzImage, or leave out --dtb, --dtbo and their like",
+                               "%s: not Linux, and enters by PVH, which has no place for a "
+                               "device tree; leave out --dtb, --dtbo and their like",
                                load->kernel->name),
                -EINVAL;
     int r = make_tree(load, &tree);

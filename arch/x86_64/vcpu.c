@@ -26,7 +26,7 @@
 #define MSR_IA32_MISC_ENABLE    0x1a0
 #define MISC_ENABLE_FAST_STRING 0x1
 #define MSR_MTRR_DEF_TYPE       0x2ff
-#define MTRR_ENABLED_WRITE_BACK 0xc06
+#define MTRR_ENABLED_WRITE_BACK 0x806 /* all memory; without the fixed ones for the low MiB */
 
 static struct kvm_segment segment_flat(uint16_t selector, uint8_t type, bool code64)
 {

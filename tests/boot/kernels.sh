@@ -34,7 +34,7 @@ bzimage_reads_tree() {
 }
 
 bzimage() { boots "$guests/$stock/vmlinuz" "$stock.boot"; }
-# The second boot maps what the first one unpacked: the same file, and its time of use is told.
+# The second boot takes what the first one unpacked: the same file, and its time of use is told.
 bzimage_kept() {
     local words=(--kernel-cache "dir:kept" --initrd "$made/$stock.boot" --rng
         --append "$(job rng)" "$guests/$stock/vmlinuz") inode
@@ -48,8 +48,8 @@ bzimage_kept() {
     [ "$(stat -c %Y kept/kernel-*)" != 1 ] || fail "the kernel that was kept was not used"
 }
 
-elf_pvh() { boots "$guests/$stock/vmlinux" "$stock.boot"; }
-elf_64() { boots "$made/vmlinux-64" "$stock.boot"; }
+elf_pvh() { boots "$made/vmlinux-pvh" "$stock.boot"; }
+elf_64() { boots "$guests/$stock/vmlinux" "$stock.boot"; }
 cloud_6_12() { boots "$guests/6.12-cloud-amd64/vmlinuz" 6.12-cloud-amd64.boot; }
 cloud_6_1() { boots "$guests/6.1-cloud-amd64/vmlinuz" 6.1-cloud-amd64.boot; }
 

@@ -175,17 +175,13 @@ judge() {
     [ -z "$takes" ] || grid_judge "$takes"
 }
 
-# The stock kernel without its PVH note, which leaves the 64-bit way in. A note is a program header
-# of type 4; e_phoff is at 32, e_phnum at 56, a header has 56 bytes.
-make_vmlinux_64() {
-    local elf=$guests/$stock/vmlinux out=$made/vmlinux-64 at i count
+# The stock kernel without the notes that say it is Linux, which leaves the way in by PVH.
+make_vmlinux_pvh() {
+    local elf=$guests/$stock/vmlinux out=$made/vmlinux-pvh at size
     cp "$elf" "$out"
-    at=$(od -An -t u8 -j 32 -N 8 "$elf")
-    count=$(od -An -t u2 -j 56 -N 2 "$elf")
-    for ((i = 0; i < count; i++, at += 56)); do
-        [ "$(od -An -t u4 -j "$at" -N 4 "$elf")" -ne 4 ] ||
-            printf '\0' | dd of="$out" bs=1 seek="$at" conv=notrunc status=none
-    done
+    read -r at size < <(readelf -lW "$elf" | awk '$1 == "NOTE" { print $2, $5 }')
+    tail -c "+$((at + 1))" "$elf" | head -c "$((size))" | LC_ALL=C sed 's/Linux/linux/g' |
+        dd of="$out" bs=64K seek="$((at))" oflag=seek_bytes conv=notrunc status=none
 }
 
 prepare() {
@@ -202,7 +198,7 @@ prepare() {
     case $arch in
     arm64) make_packed ;;
     *)
-        make_vmlinux_64
+        make_vmlinux_pvh
         make -s -C "$top" build/guests/hostile.elf
         outside_prepare
         ;;

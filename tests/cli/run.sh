@@ -262,7 +262,6 @@ bad dtbo-without-file 35 '--dtbo path' "$kernel" --dtbo
 with_kvm dtbo-missing 1 '--dtbo absent' --dtbo absent "$kernel"
 with_kvm dtbo-not-one 35 'text: not a device tree overlay' --dtbo good.dtbo --dtbo text "$kernel"
 with_kvm dtbo-label 35 'label\.dtbo: fragment@1: .*label uart9' --dtbo path=label.dtbo "$kernel"
-with_kvm dtbo-pvh 35 'PVH' --dtbo good.dtbo "${kernel%vmlinuz}vmlinux"
 with_kvm dump-dtb-not-writable 1 '--dump-dtb /nowhere/x' --dump-dtb /nowhere/x "$kernel"
 run_case cli/dump-dtb dump_dtb
 bad kernel-cache-choice 35 '--kernel-cache.*on, off or dir:DIR' --kernel-cache of "$kernel"

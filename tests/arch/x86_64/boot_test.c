@@ -57,6 +57,25 @@ START_TEST(boot_params_hold_the_kernels_header_and_our_fields)
 }
 END_TEST
 
+START_TEST(seed_is_where_setup_data_says)
+{
+    struct platform_seed seed;
+
+    memset(seed.rng, 0x5e, sizeof(seed.rng));
+    l.platform.seed = &seed;
+    loading_accepted(&l);
+    gpa_t at = get64(ram(&l, BOOT_PARAMS, 4096), 0x250);
+    const uint8_t *data = ram(&l, at, 16 + 64);
+    ck_assert_uint_ge(at, 0x10000);
+    ck_assert_uint_le(at + 16 + 64, 0x20000); /* the command line */
+    ck_assert_uint_eq(get64(data, 0), 0);     /* next: none */
+    ck_assert_uint_eq(get32(data, 8), 9);     /* SETUP_RNG_SEED */
+    ck_assert_uint_eq(get32(data, 12), 64);
+    ck_assert_mem_eq(data + 16, seed.rng, 64);
+    ck_assert(ram_is_zero(&l, at + 16 + 64, 64));
+}
+END_TEST
+
 START_TEST(boot_params_are_zero_elsewhere)
 {
     loading_accepted(&l);
@@ -363,6 +382,7 @@ Suite *boot_suite(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, boot_params_hold_the_kernels_header_and_our_fields);
+    tcase_add_test(tcase, seed_is_where_setup_data_says);
     tcase_add_test(tcase, boot_params_are_zero_elsewhere);
     tcase_add_test(tcase, low_ram_that_kernels_look_at_is_zero);
     tcase_add_test(tcase, kernel_is_entered_at_its_64_bit_entry);

@@ -197,6 +197,40 @@ START_TEST(pvh_kernel_needs_no_64_bit_entry)
 }
 END_TEST
 
+/* A note of Linux' own before that of PVH. */
+static void say_linux(void)
+{
+    uint8_t *b = l.kernel.bytes;
+
+    put32(b, 1024, 6); /* "Linux", padded, and four bytes of contents */
+    put32(b, 1028, 4);
+    put32(b, 1032, 0x100);
+    memcpy(b + 1036, "Linux\0\0\0\0\0\0", 12);
+    memcpy(b + 1048, b + 512, 24);
+    put64(b, FAKE_PHDR_AT(2) + 8, 1024);
+    put64(b, FAKE_PHDR_AT(2) + 32, 48);
+}
+
+START_TEST(linux_is_entered_where_it_can_be_given_a_seed)
+{
+    use(&with_note);
+    say_linux();
+    loading_accepted(&l);
+    ck_assert_int_eq(l.entry.kind, ENTRY_LINUX64);
+    ck_assert_uint_eq(l.entry.pc, KERNEL_AT + 0x20);
+}
+END_TEST
+
+START_TEST(linux_without_a_64_bit_entry_is_entered_by_pvh)
+{
+    use(&with_note);
+    say_linux();
+    put64(l.kernel.bytes, 24, 0);
+    loading_accepted(&l);
+    ck_assert_int_eq(l.entry.kind, ENTRY_PVH32);
+}
+END_TEST
+
 /* -- what is refused -- */
 
 /* One 64-bit number of a good file changed. */
@@ -318,6 +352,8 @@ Suite *elf_suite(void)
     tcase_add_loop_test(tcase, other_notes_leave_the_64_bit_entry, 0, ARRAY_SIZE(no_notes));
     tcase_add_test(tcase, pvh_note_is_found_behind_another);
     tcase_add_test(tcase, pvh_kernel_needs_no_64_bit_entry);
+    tcase_add_test(tcase, linux_is_entered_where_it_can_be_given_a_seed);
+    tcase_add_test(tcase, linux_without_a_64_bit_entry_is_entered_by_pvh);
     tcase_add_loop_test(tcase, bad_headers_are_refused, 0, ARRAY_SIZE(refused));
     tcase_add_test(tcase, good_bounds_are_accepted);
     tcase_add_test(tcase, files_cut_anywhere_are_refused);

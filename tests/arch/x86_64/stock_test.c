@@ -62,7 +62,7 @@ START_TEST(direct_leaves_ram_as_the_vmlinux_does)
     memcpy(unpacked, l.mem.host, RAM_BYTES);
     loading_end(&l);
     load(&vmlinux, false);
-    ck_assert_int_eq(l.entry.kind, ENTRY_PVH32);
+    ck_assert_int_eq(l.entry.kind, ENTRY_LINUX64);
     ck_assert_int_eq(memcmp(unpacked + LOAD_MIB, l.mem.host + LOAD_MIB, RAM_BYTES - LOAD_MIB), 0);
     loading_end(&l);
     load(&bzimage, false);

@@ -22,10 +22,9 @@ static void teardown(void)
     loading_end(&l);
 }
 
-/* The first setup_data: type, length and contents checked; the tree in it. */
-static const void *tree(void)
+/* The setup_data at `at`: type, length and contents checked; the tree in it. */
+static const void *tree_at(gpa_t at)
 {
-    gpa_t at = get64(ram(&l, BOOT_PARAMS, 4096), 0x250);
     const uint8_t *data = ram(&l, at, 16);
 
     ck_assert_uint_eq(get64(data, 0), 0); /* next: none */
@@ -36,6 +35,11 @@ static const void *tree(void)
     ck_assert_uint_eq(l.entry.tree, at + 16);
     ck_assert_uint_eq(l.entry.tree_size, size);
     return fdt;
+}
+
+static const void *tree(void)
+{
+    return tree_at(get64(ram(&l, BOOT_PARAMS, 4096), 0x250));
 }
 
 static const char *string_at(const char *path, const char *name)
@@ -52,6 +56,18 @@ START_TEST(without_a_wish_there_is_no_tree)
     loading_accepted(&l);
     ck_assert_uint_eq(get64(ram(&l, BOOT_PARAMS, 4096), 0x250), 0);
     ck_assert_uint_eq(l.entry.tree_size, 0);
+}
+END_TEST
+
+START_TEST(tree_is_behind_the_seed)
+{
+    struct platform_seed seed = {.rng = {1, 2, 3}};
+
+    l.platform.seed = &seed;
+    loading_accepted(&l);
+    const uint8_t *data = ram(&l, get64(ram(&l, BOOT_PARAMS, 4096), 0x250), 16);
+    ck_assert_uint_eq(get32(data, 8), 9); /* SETUP_RNG_SEED */
+    (void)tree_at(get64(data, 0));
 }
 END_TEST
 
@@ -121,6 +137,7 @@ Suite *x86_64_tree_suite(void)
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, without_a_wish_there_is_no_tree);
+    tcase_add_test(tcase, tree_is_behind_the_seed);
     tcase_add_test(tcase, tree_is_at_the_top_of_low_ram);
     tcase_add_test(tcase, tree_is_below_the_initrd_and_tells_of_it);
     tcase_add_test(tcase, tree_has_the_facts_of_the_machine);
