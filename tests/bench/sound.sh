@@ -135,6 +135,22 @@ cost_rows() {
     end_background
 }
 
+# listening_rows NAME SND: what the device's worker takes to record, and its ears to listen.
+listening_rows() {
+    local -A before after
+    play_linnet "host=file,path=sound.wav$2"
+    wait_for 600 played 1
+    look before
+    before[worker]=$(threads_ns "$pid" snd0) before[ear]=$(threads_ns "$pid" 'snd0 ear')
+    sleep 10
+    look after
+    after[worker]=$(threads_ns "$pid" snd0) after[ear]=$(threads_ns "$pid" 'snd0 ear')
+    echo "sound.$1.device_thread $(per_second worker 1000) kinstr/s"
+    [ -z "$2" ] || echo "sound.$1.ear_thread $(per_second ear 1000) kinstr/s"
+    end_background
+    rm sound.wav
+}
+
 # cpu_ms SND SECONDS: what it takes, all in all, to boot, play for so long, and power off.
 cpu_ms() {
     local status=0 TIMEFORMAT='%3U %3S'
@@ -182,5 +198,7 @@ sound_rows() {
         cost_rows qemu 'CPU *'
         rm sound.wav
     fi
+    listening_rows record ""
+    listening_rows expect ",expect='freq=440'"
     free_row
 }

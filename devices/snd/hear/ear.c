@@ -43,14 +43,14 @@ int ear_open(struct ears *ears, unsigned index, const char *name, const char *ex
              const struct pcm_params *most)
 {
     struct ear *ear = &ears->ear[index];
-    char why[EXPECT_LINE_SIZE];
+    int r = expect != NULL ? expect_parse(expect, "--snd expect: ", &ear->expect) : 0;
 
-    if (expect != NULL && expect_parse(expect, &ear->expect, why) < 0)
-        return log_error(0, "--snd expect: %s", why), -EINVAL;
+    if (r < 0)
+        return r;
     ear->judges = expect != NULL;
     ear->name = name;
     ear->ears = ears;
-    int r = ring_init(&ear->ring);
+    r = ring_init(&ear->ring);
     if (r == 0)
         r = listener_create(most->rate_hz, most->channels, &ear->listener);
     return r == -ENOMEM ? log_error(r, "%s: ear", name) : r;

@@ -16,9 +16,9 @@
 
 #include <stdio.h>
 
-#define EXPECT_KEYS_MAX 16
+#define EXPECT_KEYS 10
 
-/* Room for the one line that parsing or judging gives. */
+/* Room for the one line that judging gives. */
 #define EXPECT_LINE_SIZE 256
 
 struct expect_value {
@@ -30,11 +30,12 @@ struct expect_value {
 
 /* By row of the table of keys, which is in expect.c. */
 struct expect {
-    struct expect_value values[EXPECT_KEYS_MAX];
+    struct expect_value value[EXPECT_KEYS];
 };
 
-/* Reads "key=value,..."; 0, or -EINVAL with a line in ret_why that names the key and the remedy. */
-int expect_parse(const char *text, struct expect *ret_expect, char ret_why[EXPECT_LINE_SIZE]);
+/* Reads "key=value,...". 0, or -EINVAL or -ENOMEM after a line, which begins with `prefix` and
+ * names the key and the remedy. */
+int expect_parse(const char *text, const char *prefix, struct expect *ret_expect);
 
 /* True if the sound is as expected, else ret_line says "expected ..., heard ..." of the first thing
  * that is not. */

@@ -111,13 +111,13 @@ static int take_words(struct listen *listen, char **argv)
 static int check_arguments(struct listen *listen)
 {
     const char *expect = opts_str(listen->opts, "expect");
-    char why[EXPECT_LINE_SIZE];
 
     if (opts_bool(listen->opts, "help"))
         return 0;
     if (expect) {
-        if (expect_parse(expect, &listen->expect, why) < 0)
-            return opts_error("--expect: %s", why);
+        int r = expect_parse(expect, "--expect: ", &listen->expect);
+        if (r < 0)
+            return r;
         listen->judging = true;
     }
     if (listen->path_count == 0)
