@@ -5,8 +5,7 @@
  * refused, or has channels and a rate within our limits; reading comes to an end or goes on at its
  * beginning; a guest gets all the frames that it asked for.
  */
-#include "devices/snd/hear/listener.h"
-#include "devices/snd/hear/sound_file.h"
+#include "devices/snd/lib/sound_file.h"
 #include "devices/snd/snd.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -24,11 +23,11 @@ static void listen(const char *path)
     struct sound_file file;
     int frames = 1;
 
-    if (sound_open(&file, path) == 0) {
-        must(file.channels >= 1 && file.channels <= LISTENER_CHANNELS_MAX, "channels");
-        must(file.rate_hz >= 1 && file.rate_hz <= LISTENER_RATE_HZ_MAX, "rate");
+    if (sound_open(&file, "", path) == 0) {
+        must(file.channels >= 1 && file.channels <= SOUND_CHANNELS_MAX, "channels");
+        must(file.rate_hz >= 1 && file.rate_hz <= SOUND_RATE_HZ_MAX, "rate");
         for (unsigned i = 0; i < BLOCKS_MAX && frames > 0; i++) {
-            frames = sound_read(&file);
+            frames = sound_read(&file, SOUND_BLOCK_FRAMES);
             must(frames <= SOUND_BLOCK_FRAMES, "a block has room for what is read");
         }
     }

@@ -6,6 +6,7 @@
 
 #include <alsa/asoundlib.h>
 #include <linux/virtio_snd.h>
+#include <math.h>
 #include <sndfile.h>
 #include <string.h>
 #include <strings.h>
@@ -169,4 +170,48 @@ void pcm_from_s32(const struct pcm_format *format, const int32_t *samples, void 
         from_s32(samples, 3, format, ret_buf, count);
     else
         from_s32(samples, 4, format, ret_buf, count);
+}
+
+/* Samples that are converted at once. */
+#define CHUNK 512
+
+void pcm_to_double(const struct pcm_format *format, const void *buf, double *ret_samples,
+                   size_t samples)
+{
+    const uint8_t *in = buf;
+    int32_t numbers[CHUNK];
+    float narrow;
+
+    for (size_t i = 0; i < samples && format->kind == PCM_KIND_FLOAT; i++) {
+        memcpy(&narrow, in + i * format->sample_bytes, sizeof(narrow));
+        ret_samples[i] = (double)narrow;
+    }
+    if (format->kind == PCM_KIND_FLOAT && format->sample_bytes == sizeof(double))
+        memcpy(ret_samples, in, samples * sizeof(double));
+    for (size_t at = 0, count; at < samples && format->kind != PCM_KIND_FLOAT; at += count) {
+        count = MIN(samples - at, (size_t)CHUNK);
+        pcm_to_s32(format, in + at * format->sample_bytes, numbers, count);
+        for (size_t i = 0; i < count; i++)
+            ret_samples[at + i] = numbers[i] * 0x1p-31;
+    }
+}
+
+void pcm_from_double(const struct pcm_format *format, const double *samples, void *ret_buf,
+                     size_t count)
+{
+    const double half = exp2(31 - format->sample_bits); /* of the last bit */
+    uint8_t *out = ret_buf;
+
+    for (size_t i = 0; i < count; i++, out += format->sample_bytes) {
+        float narrow = (float)samples[i];
+        double number = floor(samples[i] * 0x1p31 + half);
+        int32_t whole = (int32_t)MAX(MIN(number, INT32_MAX), INT32_MIN);
+
+        if (format->kind != PCM_KIND_FLOAT)
+            pcm_from_s32(format, &whole, out, 1);
+        else if (format->sample_bytes == sizeof(narrow))
+            memcpy(out, &narrow, sizeof(narrow));
+        else
+            memcpy(out, &samples[i], sizeof(samples[i]));
+    }
 }

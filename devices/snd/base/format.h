@@ -67,3 +67,10 @@ void pcm_to_s32(const struct pcm_format *format, const void *buf, int32_t *ret_s
 /* The reverse: what does not fit the format's bits is cut off. */
 void pcm_from_s32(const struct pcm_format *format, const int32_t *samples, void *ret_buf,
                   size_t count);
+
+/* The same for every format that is numbers, as ones whose full scale is 1; exactly. */
+void pcm_to_double(const struct pcm_format *format, const void *buf, double *ret_samples,
+                   size_t samples);
+/* The reverse: rounded, and cut off at full scale, where the format has one. */
+void pcm_from_double(const struct pcm_format *format, const double *samples, void *ret_buf,
+                     size_t count);

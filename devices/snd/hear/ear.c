@@ -84,36 +84,19 @@ static void tune(struct ear *ear, const struct pcm_params *params)
     listener_tune(ear->listener, params->rate_hz, params->channels);
 }
 
-/* Hears samples that are integers, a block at a time. */
-static void hear_integers(struct ear *ear, const uint8_t *bytes, size_t samples)
-{
-    const size_t channels = ear->hears.channels;
-    int32_t numbers[1024];
-    double block[1024];
-
-    while (samples > 0) {
-        size_t count = MIN(samples, ARRAY_SIZE(block) - ARRAY_SIZE(block) % channels);
-        pcm_to_s32(ear->hears.format, bytes, numbers, count);
-        for (size_t i = 0; i < count; i++)
-            block[i] = numbers[i] * 0x1p-31;
-        listener_feed(ear->listener, block, count / channels);
-        bytes += count * ear->hears.format->sample_bytes;
-        samples -= count;
-    }
-}
-
 static void hear(struct ear *ear, const uint8_t *bytes, size_t len)
 {
-    const struct pcm_format *format = ear->hears.format;
-    size_t count = len / ear->hears.frame_bytes;
+    const struct pcm_params *params = &ear->hears;
+    double block[64 * LISTENER_CHANNELS_MAX];
+    const size_t block_frames = ARRAY_SIZE(block) / params->channels;
 
     ear->heard = true;
-    if (format->kind != PCM_KIND_FLOAT)
-        hear_integers(ear, bytes, count * ear->hears.channels);
-    else if (format->sample_bytes == 4)
-        listener_feed_float(ear->listener, (const float *)(const void *)bytes, count);
-    else
-        listener_feed(ear->listener, (const double *)(const void *)bytes, count);
+    for (size_t frames = len / params->frame_bytes, now; frames > 0; frames -= now) {
+        now = MIN(frames, block_frames);
+        pcm_to_double(params->format, bytes, block, now * params->channels);
+        listener_feed(ear->listener, block, now);
+        bytes += now * params->frame_bytes;
+    }
 }
 
 static void answer(struct ear *ear, const void *question)

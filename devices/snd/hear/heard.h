@@ -4,7 +4,7 @@
 
 #include "devices/snd/hear/expect.h"
 #include "devices/snd/hear/listener.h"
-#include "devices/snd/hear/sound_file.h"
+#include "devices/snd/lib/sound_file.h"
 
 #include <stdio.h>
 

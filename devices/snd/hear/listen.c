@@ -131,7 +131,7 @@ static int feed(struct sound_file *file, struct listener *listener)
 {
     int frames;
 
-    while ((frames = sound_read(file)) > 0)
+    while ((frames = sound_read(file, SOUND_BLOCK_FRAMES)) > 0)
         listener_feed(listener, file->block, (size_t)frames);
     return frames;
 }
@@ -140,7 +140,7 @@ static int hear(const char *path, struct heard *heard)
 {
     struct listener *listener = NULL;
     struct sound_file file;
-    int r = sound_open(&file, path);
+    int r = sound_open(&file, "", path);
 
     if (r == 0) {
         (void)sound_format(&file, heard->format);
@@ -148,8 +148,8 @@ static int hear(const char *path, struct heard *heard)
         if (r < 0)
             (void)log_error(r, "%s", path);
     }
-    if (r == 0)
-        r = feed(&file, listener);
+    if (r == 0 && (r = feed(&file, listener)) < 0)
+        (void)log_error(0, "%s: reading failed: %s", path, sound_error(&file));
     if (r == 0)
         listener_report(listener, &heard->report);
     listener_destroy(listener);
@@ -190,7 +190,7 @@ static int64_t count_rest(struct sound_file *file, int frames)
     int64_t rest = frames;
     int r;
 
-    while ((r = sound_read(file)) > 0)
+    while ((r = sound_read(file, SOUND_BLOCK_FRAMES)) > 0)
         rest += r;
     return r < 0 ? r : rest;
 }
@@ -213,8 +213,8 @@ static int compare_frames(struct sound_file *file, struct sound_file *other,
                           struct heard_same *same)
 {
     for (;;) {
-        int here = sound_read(file);
-        int there = here < 0 ? here : sound_read(other);
+        int here = sound_read(file, SOUND_BLOCK_FRAMES);
+        int there = here < 0 ? here : sound_read(other, SOUND_BLOCK_FRAMES);
 
         if (there < 0)
             return there;
@@ -234,11 +234,11 @@ static int compare_frames(struct sound_file *file, struct sound_file *other,
 static int compare(const char *path, const char *other_path, struct heard_same *same)
 {
     struct sound_file file, other = {0};
-    int r = sound_open(&file, path);
+    int r = sound_open(&file, "", path);
 
     *same = (struct heard_same){.path = other_path};
     if (r == 0)
-        r = sound_open(&other, other_path);
+        r = sound_open(&other, "", other_path);
     if (r < 0)
         goto out;
     if (file.channels != other.channels)

@@ -262,22 +262,6 @@ void listener_feed(struct listener *listener, const double *samples, size_t fram
     }
 }
 
-void listener_feed_float(struct listener *listener, const float *samples, size_t frames)
-{
-    double block[16 * LISTENER_CHANNELS_MAX];
-    size_t block_frames = ARRAY_SIZE(block) / listener->channels;
-
-    while (frames > 0) {
-        size_t count = MIN(frames, block_frames);
-
-        for (size_t i = 0; i < count * listener->channels; i++)
-            block[i] = (double)samples[i];
-        listener_feed(listener, block, count);
-        samples += count * listener->channels;
-        frames -= count;
-    }
-}
-
 static double dbfs(double magnitude)
 {
     return magnitude > 0 ? MAX(20 * log10(magnitude), LISTENER_DBFS_MIN) : LISTENER_DBFS_MIN;

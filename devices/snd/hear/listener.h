@@ -70,7 +70,6 @@ void listener_tune(struct listener *listener, uint32_t rate_hz, unsigned channel
 
 /* Hears `frames` frames of interleaved samples, full scale at -1 and 1. */
 void listener_feed(struct listener *listener, const double *samples, size_t frames);
-void listener_feed_float(struct listener *listener, const float *samples, size_t frames);
 
 /* What was heard so far. Feeding may go on after it. */
 void listener_report(struct listener *listener, struct listener_report *ret_report);

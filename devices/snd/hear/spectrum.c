@@ -178,7 +178,7 @@ struct spectrum_pitch spectrum_add(struct spectrum *spectrum, struct spectrum_be
 
         /* bin times the conjugate of the one before; C's own product looks for NaNs, too */
         spectrum->cross[k] +=
-            CMPLX(re * re_before + im * im_before, im * re_before - re * im_before);
+            re * re_before + im * im_before + I * (im * re_before - re * im_before);
         spectrum->power[k] += bench->power[k];
         spectrum->last[k] = bench->bins[k];
     }

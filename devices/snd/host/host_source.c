@@ -11,17 +11,13 @@
 
 #include "devices/snd/base/wire.h"
 #include "devices/snd/lib/samplerate.h"
-#include "devices/snd/lib/sndfile.h"
+#include "devices/snd/lib/sound_file.h"
 #include "vmm/base/log.h"
 #include "vmm/config/opts.h"
 
-#include <math.h>
-#include <string.h>
-
 struct source_host {
     struct host host;
-    SNDFILE *file; /* owned */
-    SF_INFO info;
+    struct sound_file file;
     bool loops;
     struct pcm_params params;
 
@@ -41,8 +37,7 @@ static void source_destroy(struct host *host)
     struct source_host *source = source_host(host);
     if (source->resampler != NULL)
         (void)src.delete(source->resampler); /* gives NULL */
-    if (source->file != NULL)
-        (void)sf.close(source->file); /* was only read */
+    sound_close(&source->file);
     free(source);
 }
 
@@ -59,39 +54,37 @@ static uint64_t number_formats(void)
     return formats;
 }
 
-/* The resampler wants more: gives frames from where the file is, from its beginning if it loops; 0
- * is the end. */
+/* Reads up to `frames` frames of the file into its block, from its beginning again if it loops: how
+ * many, 0 at the end. */
+static size_t file_next(struct source_host *source, size_t frames)
+{
+    int got = sound_read(&source->file, frames);
+
+    if (got == 0 && source->loops && sound_rewind(&source->file) == 0)
+        got = sound_read(&source->file, frames);
+    if (got < 0)
+        log_guest(&source->host.log_limit, "%s: silence, as the file cannot be read: %s",
+                  source->host.name, sound_error(&source->file));
+    return (size_t)MAX(got, 0);
+}
+
+/* The resampler wants more; 0 is the end. */
 static long source_feed(void *ctx, float **ret_frames)
 {
     struct source_host *source = ctx;
-    sf_count_t count = ARRAY_SIZE(source->fed) / (unsigned)source->info.channels;
-    sf_count_t got = sf.readf_float(source->file, source->fed, count);
+    const unsigned channels = source->file.channels;
+    size_t got = file_next(source, ARRAY_SIZE(source->fed) / channels);
 
-    if (got <= 0 && source->loops && sf.seek(source->file, 0, SEEK_SET) == 0)
-        got = sf.readf_float(source->file, source->fed, count);
+    for (size_t i = 0; i < got * channels; i++)
+        source->fed[i] = (float)source->file.block[i];
     *ret_frames = source->fed;
-    return (long)MAX(got, 0);
-}
-
-/* Opens the file: 0, or -EINVAL after a line. */
-static int file_open(struct source_host *source, const char *path)
-{
-    if (path == NULL)
-        return opts_error("--snd source-path: source=file needs the name of a sound file");
-    source->file = sf.open(path, SFM_READ, &source->info);
-    if (source->file == NULL)
-        return opts_error("--snd source-path: %s: %s", path, sf.strerror(NULL));
-    (void)sf.command(source->file, SFC_SET_SCALE_FLOAT_INT_READ, NULL, SF_FALSE);
-    if (source->info.channels > WIRE_CHANNELS_MAX)
-        return opts_error("--snd source-path: %s: %d channels are more than %d", path,
-                          source->info.channels, WIRE_CHANNELS_MAX);
-    return 0;
+    return (long)got;
 }
 
 /* What a guest may record at: the file's rate, and with a resampler all that it can make of it. */
 static uint64_t rates_supported(const struct source_host *source)
 {
-    uint32_t file_hz = (uint32_t)source->info.samplerate;
+    uint32_t file_hz = source->file.rate_hz;
     uint64_t rates = 0;
 
     for (unsigned code = 0; code < PCM_RATE_COUNT; code++)
@@ -104,33 +97,38 @@ static uint64_t rates_supported(const struct source_host *source)
 static int source_init(struct source_host *source, const struct host_setup *setup)
 {
     const char *path = opts_str(setup->opts, "source-path");
+    const struct sound_file *file = &source->file;
     int error = 0;
-    int r = library_load(&sf_library);
 
-    if (r == 0)
-        r = file_open(source, path);
-    if (r == 0 && opts_bool(setup->opts, "source-resample"))
-        r = library_load(&src_library);
-    if (r < 0)
-        return r;
-    if (opts_bool(setup->opts, "source-resample"))
+    if (path == NULL)
+        return opts_error("--snd source-path: source=file needs the name of a sound file");
+    if (sound_open(&source->file, "--snd source-path: ", path) < 0)
+        return -EINVAL;
+    if (file->channels > WIRE_CHANNELS_MAX)
+        return opts_error("--snd source-path: %s: %u channels are more than %d", path,
+                          file->channels, WIRE_CHANNELS_MAX);
+    if (opts_bool(setup->opts, "source-resample")) {
+        int r = library_load(&src_library);
+        if (r < 0)
+            return r;
         source->resampler = src.callback_new(source_feed, SRC_SINC_MEDIUM_QUALITY,
-                                             source->info.channels, &error, source);
+                                             (int)file->channels, &error, source);
+    }
     if (error != 0)
         return log_error(-ENOMEM, "%s: resampler: %s", setup->name, src.strerror(error));
     uint64_t rates = rates_supported(source);
     if (rates == 0)
-        return opts_error("--snd source-path: %s: virtio-snd has no rate of %d Hz%s", path,
-                          source->info.samplerate,
+        return opts_error("--snd source-path: %s: virtio-snd has no rate of %u Hz%s", path,
+                          file->rate_hz,
                           source->resampler != NULL ? "" : "; source-resample=on gives others");
     if ((rates & setup->rates) == 0 && opts_given(setup->opts, "rates") &&
         source->resampler == NULL)
-        return opts_error("--snd rates: %s has %d Hz; source-resample=on gives others", path,
-                          source->info.samplerate);
+        return opts_error("--snd rates: %s has %u Hz; source-resample=on gives others", path,
+                          file->rate_hz);
     source->host.caps = (struct host_caps){.formats = number_formats(),
                                            .rates = rates,
-                                           .channels_min = (uint32_t)source->info.channels,
-                                           .channels_max = (uint32_t)source->info.channels};
+                                           .channels_min = file->channels,
+                                           .channels_max = file->channels};
     return 0;
 }
 
@@ -156,8 +154,10 @@ static int source_open(struct host *host, const struct pcm_params *params)
     struct source_host *source = source_host(host);
 
     source->params = *params;
-    if (sf.seek(source->file, 0, SEEK_SET) < 0)
-        return log_error(0, "%s: begin again: %s", host->name, sf.strerror(source->file)), -EIO;
+    if (sound_rewind(&source->file) < 0) {
+        log_guest(&host->log_limit, "%s: begin again: %s", host->name, sound_error(&source->file));
+        return -EIO;
+    }
     if (source->resampler != NULL)
         (void)src.reset(source->resampler); /* fails for NULL only */
     return 0;
@@ -168,99 +168,36 @@ static void source_close(struct host *host)
     (void)host;
 }
 
-/* Reads up to `frames` frames as the stream's format: how many there were. */
-static sf_count_t frames_read(struct source_host *source, uint8_t *out, size_t frames)
+/* The same as file_next(), at the stream's rate. */
+static size_t stream_next(struct source_host *source, size_t frames)
 {
-    const struct pcm_format *format = source->params.format;
-    const size_t channels = source->params.channels;
-    int32_t block[2048];
-    size_t done = 0;
-
-    if (format->kind == PCM_KIND_FLOAT && format->sample_bytes == 4)
-        return sf.readf_float(source->file, (float *)(void *)out, (sf_count_t)frames);
-    if (format->kind == PCM_KIND_FLOAT)
-        return sf.readf_double(source->file, (double *)(void *)out, (sf_count_t)frames);
-    while (done < frames) {
-        size_t count = MIN(frames - done, ARRAY_SIZE(block) / channels);
-        sf_count_t got = sf.readf_int(source->file, block, (sf_count_t)count);
-        if (got <= 0)
-            break;
-        pcm_from_s32(format, block, out + done * source->params.frame_bytes,
-                     (size_t)got * channels);
-        done += (size_t)got;
-    }
-    return (sf_count_t)done;
-}
-
-/* Writes numbers whose full scale is 1.0 as samples of a format, rounded. Changes them. */
-static void samples_put(const struct pcm_format *format, float *numbers, uint8_t *out, size_t count)
-{
-    const float half = exp2f(-(float)format->sample_bits); /* of the last bit */
-    int32_t whole[2048];
-
-    assert(count <= ARRAY_SIZE(whole));
-    if (format->kind == PCM_KIND_FLOAT) {
-        for (size_t i = 0; i < count; i++, out += format->sample_bytes) {
-            double wide = (double)numbers[i];
-            bool is_wide = format->sample_bytes == sizeof(wide);
-            memcpy(out, is_wide ? (const void *)&wide : &numbers[i], format->sample_bytes);
-        }
-        return;
-    }
-    for (size_t i = 0; i < count; i++)
-        numbers[i] += half;
-    src.float_to_int_array(numbers, whole, (int)count); /* clips */
-    pcm_from_s32(format, whole, out, count);
-}
-
-/* The same as frames_read(), at the stream's rate. */
-static sf_count_t frames_resampled(struct source_host *source, uint8_t *out, size_t frames)
-{
-    const size_t channels = source->params.channels;
-    const double ratio = (double)source->params.rate_hz / source->info.samplerate;
+    const double ratio = (double)source->params.rate_hz / source->file.rate_hz;
+    const unsigned channels = source->file.channels;
     float block[2048];
-    size_t done = 0;
 
-    while (done < frames) {
-        size_t count = MIN(frames - done, ARRAY_SIZE(block) / channels);
-        long got = src.callback_read(source->resampler, ratio, (long)count, block);
-        if (got <= 0)
-            break;
-        samples_put(source->params.format, block, out + done * source->params.frame_bytes,
-                    (size_t)got * channels);
-        done += (size_t)got;
-    }
-    return (sf_count_t)done;
-}
-
-/* From the beginning again and again if the file loops, and has any frames left. */
-static sf_count_t frames_looped(struct source_host *source, uint8_t *out, size_t frames)
-{
-    bool at_begin = false;
-    size_t done = 0;
-
-    for (;;) {
-        sf_count_t got =
-            frames_read(source, out + done * source->params.frame_bytes, frames - done);
-        done += (size_t)MAX(got, 0);
-        if (done == frames || !source->loops || (got <= 0 && at_begin) ||
-            sf.seek(source->file, 0, SEEK_SET) < 0)
-            return (sf_count_t)done;
-        at_begin = true;
-    }
+    if (source->params.rate_hz == source->file.rate_hz)
+        return file_next(source, frames);
+    frames = MIN(frames, ARRAY_SIZE(block) / channels);
+    long got = src.callback_read(source->resampler, ratio, (long)frames, block);
+    for (long i = 0; i < got * (long)channels; i++)
+        source->file.block[i] = (double)block[i];
+    return (size_t)MAX(got, 0);
 }
 
 static ssize_t source_read(struct host *host, void *ret_buf, size_t frames)
 {
     struct source_host *source = source_host(host);
     const struct pcm_params *params = &source->params;
-    bool resamples = params->rate_hz != (uint32_t)source->info.samplerate;
     uint8_t *out = ret_buf;
-    sf_count_t got =
-        resamples ? frames_resampled(source, out, frames) : frames_looped(source, out, frames);
+    size_t done = 0, got;
 
-    pcm_silence(params->format, out + (size_t)got * params->frame_bytes,
-                (frames - (size_t)got) * params->channels);
+    while (done < frames && (got = stream_next(source, frames - done)) > 0) {
+        pcm_from_double(params->format, source->file.block, out + done * params->frame_bytes,
+                        got * params->channels);
+        done += got;
+    }
+    pcm_silence(params->format, out + done * params->frame_bytes,
+                (frames - done) * params->channels);
     return (ssize_t)frames;
 }
 

@@ -12,7 +12,6 @@
     F(src_, delete)                                                                                \
     F(src_, reset)                                                                                 \
     F(src_, is_valid_ratio)                                                                        \
-    F(src_, float_to_int_array)                                                                    \
     F(src_, strerror)
 
 struct src {

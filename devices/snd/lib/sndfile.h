@@ -7,7 +7,6 @@
 #include <sndfile.h>
 
 #define SF_FUNCTIONS(F)                                                                            \
-    F(sf_, open)                                                                                   \
     F(sf_, open_fd)                                                                                \
     F(sf_, open_virtual)                                                                           \
     F(sf_, close)                                                                                  \
@@ -16,9 +15,6 @@
     F(sf_, strerror)                                                                               \
     F(sf_, format_check)                                                                           \
     F(sf_, seek)                                                                                   \
-    F(sf_, read_raw)                                                                               \
-    F(sf_, readf_int)                                                                              \
-    F(sf_, readf_float)                                                                            \
     F(sf_, readf_double)                                                                           \
     F(sf_, write_raw)                                                                              \
     F(sf_, write_short)                                                                            \

@@ -128,6 +128,43 @@ START_TEST(frames_and_times_convert_exactly)
 }
 END_TEST
 
+/* As numbers whose full scale is 1. */
+START_TEST(numbers_go_to_doubles_and_back)
+{
+    uint8_t bytes[sizeof(numbers[0].bytes)] = {0};
+    const struct pcm_format *format = pcm_format_by_code(numbers[_i].code);
+    int32_t back;
+    double value;
+
+    pcm_to_double(format, numbers[_i].bytes, &value, 1);
+    ck_assert_double_eq(value, numbers[_i].value / 2147483648.0);
+    pcm_from_double(format, &value, bytes, 1);
+    pcm_to_s32(format, bytes, &back, 1);
+    ck_assert_int_eq(back, numbers[_i].value);
+}
+END_TEST
+
+START_TEST(doubles_are_rounded_and_cut_off)
+{
+    static const double in[] = {0.5, 2, -2, 1.4 / 32768, 1.6 / 32768, -1.4 / 32768, -1.6 / 32768};
+    static const int16_t out[] = {16384, 32767, -32768, 1, 2, -1, -2};
+    int16_t samples[ARRAY_SIZE(in)];
+    double back[ARRAY_SIZE(in)];
+    float narrow[ARRAY_SIZE(in)];
+
+    pcm_from_double(pcm_format_by_code(5), in, samples, ARRAY_SIZE(in)); /* S16 */
+    ck_assert_mem_eq(samples, out, sizeof(out));
+    pcm_from_double(pcm_format_by_code(19), in, narrow, ARRAY_SIZE(in)); /* FLOAT */
+    pcm_to_double(pcm_format_by_code(19), narrow, back, ARRAY_SIZE(in));
+    for (size_t i = 0; i < ARRAY_SIZE(in); i++)
+        ck_assert_double_eq(back[i], (double)(float)in[i]);
+    pcm_from_double(pcm_format_by_code(20), in, back, ARRAY_SIZE(in)); /* FLOAT64 */
+    ck_assert_mem_eq(back, in, sizeof(in));
+    pcm_to_double(pcm_format_by_code(20), in, back, ARRAY_SIZE(in));
+    ck_assert_mem_eq(back, in, sizeof(in));
+}
+END_TEST
+
 Suite *format_suite(void);
 Suite *format_suite(void)
 {
@@ -141,6 +178,8 @@ Suite *format_suite(void)
     tcase_add_test(tcase, rates_match_the_specification);
     tcase_add_loop_test(tcase, sample_reads_as_its_number, 0, ARRAY_SIZE(numbers));
     tcase_add_test(tcase, frames_and_times_convert_exactly);
+    tcase_add_loop_test(tcase, numbers_go_to_doubles_and_back, 0, ARRAY_SIZE(numbers));
+    tcase_add_test(tcase, doubles_are_rounded_and_cut_off);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -253,33 +253,6 @@ START_TEST(the_size_of_blocks_and_asking_early_change_nothing)
 }
 END_TEST
 
-START_TEST(floats_are_heard_as_the_doubles_they_are)
-{
-    static struct listener_report doubles, floats;
-    size_t frames = 100000;
-    double *samples = rich_sound(frames);
-    float *narrow = calloc(frames * 3, sizeof(float));
-    struct listener *a, *b;
-
-    ck_assert_ptr_nonnull(narrow);
-    for (size_t i = 0; i < frames * 3; i++)
-        narrow[i] = (float)samples[i];
-    for (size_t i = 0; i < frames * 3; i++)
-        samples[i] = (double)narrow[i];
-    ck_assert_int_eq(listener_create(44100, 3, &a), 0);
-    ck_assert_int_eq(listener_create(44100, 3, &b), 0);
-    listener_feed(a, samples, frames);
-    listener_feed_float(b, narrow, frames);
-    listener_report(a, &doubles);
-    listener_report(b, &floats);
-    listener_destroy(a);
-    listener_destroy(b);
-    free(samples);
-    free(narrow);
-    assert_same_report(&doubles, &floats);
-}
-END_TEST
-
 /* Made for a higher rate and more channels, and full of noise. */
 START_TEST(listener_that_heard_another_sound_hears_as_a_new_one)
 {
@@ -457,7 +430,6 @@ Suite *listener_suite(void)
 
     tcase_set_timeout(feeding, 60);
     tcase_add_loop_test(feeding, the_size_of_blocks_and_asking_early_change_nothing, 0, 7);
-    tcase_add_test(feeding, floats_are_heard_as_the_doubles_they_are);
     tcase_add_loop_test(feeding, each_of_up_to_32_channels_is_heard_alone, 0, 9);
     tcase_add_test(feeding, any_number_of_frames_can_be_reported);
     tcase_add_test(feeding, two_minutes_need_no_more_memory_than_the_first_second);

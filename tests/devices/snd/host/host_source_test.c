@@ -109,6 +109,25 @@ START_TEST(recording_is_the_file_sample_by_sample)
 }
 END_TEST
 
+/* A file of floats has numbers for every format. */
+START_TEST(file_of_floats_is_recorded_as_integers)
+{
+    SF_INFO info = {.samplerate = 44100, .channels = 1, .format = SF_FORMAT_WAV | SF_FORMAT_FLOAT};
+    const float samples[] = {0, 0.5f, -0.5f, 0.25f, -1, 2, 1.0f / 32768};
+    const int16_t want[] = {0, 16384, -16384, 8192, -32768, 32767, 1};
+    int16_t got[ARRAY_SIZE(want)];
+    SNDFILE *file = sf_open(path, SFM_WRITE, &info);
+
+    ck_assert_int_eq(sf_write_float(file, samples, ARRAY_SIZE(samples)), ARRAY_SIZE(samples));
+    (void)sf_close(file);
+    set_up("");
+    gpa_t data = record(RIG_S16, 2, 1, RIG_44100, 500);
+    ck_assert_int_eq(memory_read(&rig.mem, data, got, sizeof(got)), 0);
+    ck_assert_mem_eq(got, want, sizeof(want));
+    rig_end(&rig);
+}
+END_TEST
+
 START_TEST(each_recording_begins_at_the_first_frame_and_ends_in_silence)
 {
     int32_t samples[FRAMES];
@@ -356,6 +375,7 @@ Suite *host_source_suite(void)
 
     tcase_add_checked_fixture(file, path_make, path_remove);
     tcase_add_loop_test(file, recording_is_the_file_sample_by_sample, 0, ARRAY_SIZE(widths));
+    tcase_add_test(file, file_of_floats_is_recorded_as_integers);
     tcase_add_test(file, each_recording_begins_at_the_first_frame_and_ends_in_silence);
     tcase_add_test(file, looped_file_begins_again);
     tcase_add_loop_test(file, looped_file_without_frames_is_silence, 0, 2);
