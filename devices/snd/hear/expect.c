@@ -118,7 +118,7 @@ static int key_parse(enum key key, const char *prefix, const char *text, struct 
 int expect_parse(const char *text, const char *prefix, struct expect *ret_expect)
 {
     struct expect expect = {0};
-    struct opts *opts;
+    struct opts *opts = NULL;
     bool any = false;
     int r = opts_create(options, &opts);
 

@@ -155,18 +155,6 @@ static json_t *report_json(const struct listener_report *report)
     return object;
 }
 
-static json_t *same_json(const struct heard_same *same)
-{
-    json_t *object = json_pack("{s:s, s:b, s:s}", "file", same->path, "identical", same->identical,
-                               "told", same->line);
-
-    if (same->frame_differs) {
-        (void)json_object_set_new(object, "frame", integer(same->frame));
-        (void)json_object_set_new(object, "channel", integer(same->channel));
-    }
-    return object;
-}
-
 int heard_print_json(const struct heard *heard, FILE *out)
 {
     json_t *object = json_pack("{s:s, s:s}", "file", heard->path, "format", heard->format);
@@ -177,7 +165,10 @@ int heard_print_json(const struct heard *heard, FILE *out)
             object, "expect",
             json_pack("{s:b, s:s}", "ok", heard->as_expected, "told", heard->verdict));
     if (heard->same.path)
-        (void)json_object_set_new(object, "same_as", same_json(&heard->same));
+        (void)json_object_set_new(object, "same_as",
+                                  json_pack("{s:s, s:b, s:s}", "file", heard->same.path,
+                                            "identical", heard->same.identical, "told",
+                                            heard->same.line));
 
     char *text = object ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
 

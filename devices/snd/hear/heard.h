@@ -12,9 +12,6 @@
 struct heard_same {
     const char *path; /* of the other file; NULL: it was not asked */
     bool identical;
-    bool frame_differs;          /* else length, channels or rate differ */
-    uint64_t frame;              /* the first that differs, or is in one file only */
-    unsigned channel;            /* from 0 */
     char line[EXPECT_LINE_SIZE]; /* "yes", or "no: " and why not */
 };
 

@@ -159,74 +159,46 @@ static int hear(const char *path, struct heard *heard)
 
 /* -- comparing -- */
 
-static bool same_sample(double a, double b)
-{
-    return a == b || (isnan(a) && isnan(b));
-}
-
-/* Looks for the first difference in the frames both blocks have. */
+/* Looks for the first difference in the frames both blocks have, of which `before` came earlier. */
 static bool same_frames(const struct sound_file *file, const struct sound_file *other, int frames,
-                        struct heard_same *same)
+                        uint64_t before, struct heard_same *same)
 {
     for (size_t i = 0; i < (size_t)frames * file->channels; i++) {
-        if (same_sample(file->block[i], other->block[i]))
+        uint64_t frame = before + i / file->channels;
+        double here = file->block[i], there = other->block[i];
+
+        if (here == there || (isnan(here) && isnan(there)))
             continue;
-        same->frame += i / file->channels;
-        same->channel = (unsigned)(i % file->channels);
-        same->frame_differs = true;
         (void)snprintf(same->line, sizeof(same->line),
-                       "no: from frame %llu (%.4f s), where channel %u has %.12g instead of %.12g",
-                       (unsigned long long)same->frame, (double)same->frame / file->rate_hz,
-                       same->channel + 1, file->block[i], other->block[i]);
+                       "no: from frame %llu (%.4f s), where channel %zu has %.12g instead of %.12g",
+                       (unsigned long long)frame, (double)frame / file->rate_hz,
+                       i % file->channels + 1, here, there);
         return false;
     }
-    same->frame += (uint64_t)frames;
     return true;
-}
-
-/* Frames from here to the end of a file of which `frames` have been read. */
-static int64_t count_rest(struct sound_file *file, int frames)
-{
-    int64_t rest = frames;
-    int r;
-
-    while ((r = sound_read(file, SOUND_BLOCK_FRAMES)) > 0)
-        rest += r;
-    return r < 0 ? r : rest;
-}
-
-/* One file ended: all of it is the beginning of the other. */
-static int tell_prefix(struct sound_file *file, struct sound_file *other, int extra,
-                       struct heard_same *same)
-{
-    struct sound_file *longer = extra > 0 ? file : other;
-    int64_t rest = count_rest(longer, abs(extra));
-
-    (void)snprintf(same->line, sizeof(same->line),
-                   extra > 0 ? "no: all %llu frames of that are here, then %lld more follow"
-                             : "no: it ends after %llu frames, all the same; %lld are missing",
-                   (unsigned long long)same->frame, (long long)rest);
-    return rest < 0 ? (int)rest : 0;
 }
 
 static int compare_frames(struct sound_file *file, struct sound_file *other,
                           struct heard_same *same)
 {
-    for (;;) {
-        int here = sound_read(file, SOUND_BLOCK_FRAMES);
-        int there = here < 0 ? here : sound_read(other, SOUND_BLOCK_FRAMES);
+    uint64_t before = 0;
+    int here, there;
 
+    do {
+        here = sound_read(file, SOUND_BLOCK_FRAMES);
+        there = here < 0 ? here : sound_read(other, SOUND_BLOCK_FRAMES);
         if (there < 0)
-            return there;
-        if (!same_frames(file, other, MIN(here, there), same))
+            return log_error(0, "%s: cannot be compared: reading failed", same->path), there;
+        if (!same_frames(file, other, MIN(here, there), before, same))
             return 0;
-        if (here != there)
-            return tell_prefix(file, other, here - there, same);
-        if (here == 0)
-            break;
-    }
-    same->identical = true;
-    (void)strcpy(same->line, "yes");
+        before += (uint64_t)MIN(here, there);
+    } while (here == there && here > 0);
+    same->identical = here == there;
+    (void)snprintf(same->line, sizeof(same->line),
+                   here < there   ? "no: it ends after %llu frames, all the same"
+                   : here > there ? "no: all %llu frames of that are here, then more follow"
+                                  : "yes",
+                   (unsigned long long)before);
     return 0;
 }
 
@@ -257,19 +229,6 @@ out:
 
 /* -- one file after the other -- */
 
-static int tell(const struct listen *listen, const struct heard *heard)
-{
-    if (opts_bool(listen->opts, "json")) {
-        int r = heard_print_json(heard, stdout);
-
-        if (r < 0)
-            return log_error(r, "%s", heard->path);
-    } else {
-        heard_print(heard, stdout);
-    }
-    return 0;
-}
-
 /* Exit status for one file. */
 static int listen_to(const struct listen *listen, const char *path, struct heard *heard)
 {
@@ -282,8 +241,10 @@ static int listen_to(const struct listen *listen, const char *path, struct heard
         heard->as_expected = expect_judge(&listen->expect, &heard->report, heard->verdict);
     if (same_as && compare(path, same_as, &heard->same) < 0)
         return STATUS_UNREADABLE;
-    if (tell(listen, heard) < 0)
-        return STATUS_UNREADABLE;
+    if (!opts_bool(listen->opts, "json"))
+        heard_print(heard, stdout);
+    else if (heard_print_json(heard, stdout) < 0)
+        return log_error(-ENOMEM, "%s", path), STATUS_UNREADABLE;
     if (!heard->as_expected)
         (void)log_error(0, "%s: %s", path, heard->verdict);
     if (same_as && !heard->same.identical)

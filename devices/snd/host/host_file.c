@@ -54,8 +54,7 @@ struct file_host {
     struct host host;
     char path[PATH_MAX]; /* of take 1 */
     int folder_fd;       /* owned: where all takes are */
-    int container;       /* SF_FORMAT_WAV ... */
-    bool live;           /* the container's header is kept up to date */
+    const struct container *container;
 
     unsigned stream_index;
     unsigned number; /* of the present take */
@@ -65,36 +64,26 @@ struct file_host {
 
 /* -- names -- */
 
-/* Containers by ending; what libsndfile also knows goes by its own list of major formats. RF64 is
- * an ordinary WAV file until it reaches 4 GiB. */
-static const struct {
+/* Containers by ending. RF64 is an ordinary WAV file until it reaches 4 GiB. */
+static const struct container {
     const char *ending;
-    int container;
+    int format;
+    bool live; /* its header can be kept up to date */
 } containers[] = {
-    {"wav", SF_FORMAT_RF64}, {"wave", SF_FORMAT_RF64}, {"aif", SF_FORMAT_AIFF},
-    {"snd", SF_FORMAT_AU},   {"ogg", SF_FORMAT_OGG},
+    {"wav", SF_FORMAT_RF64, true},  {"wave", SF_FORMAT_RF64, true},  {"rf64", SF_FORMAT_RF64, true},
+    {"w64", SF_FORMAT_W64, true},   {"caf", SF_FORMAT_CAF, true},    {"aif", SF_FORMAT_AIFF, true},
+    {"aiff", SF_FORMAT_AIFF, true}, {"au", SF_FORMAT_AU, true},      {"snd", SF_FORMAT_AU, true},
+    {"raw", SF_FORMAT_RAW, true},   {"flac", SF_FORMAT_FLAC, false},
 };
 
-static int container_of_path(const char *path)
+static const struct container *container_of_path(const char *path)
 {
     const char *ending = strrchr(path, '.');
-    SF_FORMAT_INFO info;
-    int count = 0;
 
-    if (ending == NULL || strchr(ending, '/') != NULL)
-        return -EINVAL;
-    ending++;
-    for (size_t i = 0; i < ARRAY_SIZE(containers); i++)
-        if (strcasecmp(ending, containers[i].ending) == 0)
-            return containers[i].container;
-    (void)sf.command(NULL, SFC_GET_FORMAT_MAJOR_COUNT, &count, sizeof(count));
-    for (int i = 0; i < count; i++) {
-        info = (SF_FORMAT_INFO){.format = i};
-        if (sf.command(NULL, SFC_GET_FORMAT_MAJOR, &info, sizeof(info)) == 0 &&
-            strcasecmp(ending, info.extension) == 0)
-            return info.format;
-    }
-    return -EINVAL;
+    for (size_t i = 0; i < ARRAY_SIZE(containers) && ending != NULL; i++)
+        if (strcasecmp(ending + 1, containers[i].ending) == 0)
+            return &containers[i];
+    return NULL;
 }
 
 /* "dir/tone.wav" -> "tone-s1.2.wav": stream 0 and take 1 show nothing. */
@@ -130,7 +119,7 @@ static int subtype(const struct file_host *file, const struct pcm_format *format
 {
     /* WAV has no signed bytes; the same numbers fit its unsigned ones. AIFF and AU: the reverse. */
     const SF_INFO exact = {
-        .format = file->container | format->sndfile, .samplerate = 48000, .channels = 1};
+        .format = file->container->format | format->sndfile, .samplerate = 48000, .channels = 1};
     int other = format->sndfile == SF_FORMAT_PCM_S8 ? SF_FORMAT_PCM_U8 : SF_FORMAT_PCM_S8;
     SF_INFO swapped = exact;
 
@@ -138,7 +127,7 @@ static int subtype(const struct file_host *file, const struct pcm_format *format
         return 0;
     if (sf.format_check(&exact))
         return format->sndfile;
-    swapped.format = file->container | other;
+    swapped.format = file->container->format | other;
     return format->sample_bits == 8 && format->kind != PCM_KIND_OPAQUE && sf.format_check(&swapped)
                ? other
                : 0;
@@ -160,7 +149,7 @@ static uint64_t formats_supported(const struct file_host *file)
 static uint32_t channels_supported(const struct file_host *file, uint64_t formats)
 {
     const struct pcm_format *format = pcm_format_by_code((unsigned)__builtin_ctzll(formats));
-    SF_INFO info = {.format = file->container | subtype(file, format), .samplerate = 48000};
+    SF_INFO info = {.format = file->container->format | subtype(file, format), .samplerate = 48000};
 
     for (info.channels = WIRE_CHANNELS_MAX; info.channels > 1; info.channels--)
         if (sf.format_check(&info))
@@ -215,9 +204,9 @@ static int take_begin(const struct file_host *file, struct take *take,
 {
     SF_INFO info = {.samplerate = (int)params->rate_hz,
                     .channels = (int)params->channels,
-                    .format = file->container | subtype(file, params->format)};
+                    .format = file->container->format | subtype(file, params->format)};
 
-    if (file->container == SF_FORMAT_RAW)
+    if (file->container->format == SF_FORMAT_RAW)
         info.format |= SF_ENDIAN_LITTLE;
     if (take->file != NULL)
         (void)sf.close(take->file); /* it was empty */
@@ -229,7 +218,7 @@ static int take_begin(const struct file_host *file, struct take *take,
         return -EIO;
     (void)sf.command(take->file, SFC_RF64_AUTO_DOWNGRADE, NULL, SF_TRUE);
     (void)sf.command(take->file, SFC_SET_ADD_PEAK_CHUNK, NULL, SF_FALSE);
-    if (file->live)
+    if (file->container->live)
         (void)sf.command(take->file, SFC_UPDATE_HEADER_NOW, NULL, 0);
     header_adopt(take);
     return 0;
@@ -316,7 +305,7 @@ static void take_fail(struct file_host *file)
     file->error = errno != 0 ? -errno : -EIO;
     (void)log_error(file->error, "%s: recording ends after %llu frames: %s", file->host.name,
                     (unsigned long long)take->frames, file->path);
-    if (file->live) {
+    if (file->container->live) {
         (void)sf.command(take->file, SFC_FILE_TRUNCATE, &frames, sizeof(frames));
         (void)sf.command(take->file, SFC_UPDATE_HEADER_NOW, NULL, 0);
     }
@@ -364,7 +353,7 @@ static ssize_t file_write(struct host *host, const void *buf, size_t frames)
         sf_count_t wrote = samples_write(take, buf, frames * take->params.channels);
         whole = (size_t)MAX(wrote, 0) / take->params.channels;
         take->frames += whole;
-        if (whole < frames || (file->live && header_update(take) < 0))
+        if (whole < frames || (file->container->live && header_update(take) < 0))
             take_fail(file);
     }
     host->lost_frames += frames - whole;
@@ -411,12 +400,10 @@ static int file_init(struct file_host *file, const struct host_setup *setup)
         return log_error(-ENAMETOOLONG, "--snd path");
     memcpy(file->path, path, strlen(path));
     file->container = container_of_path(path);
-    if (file->container < 0)
+    if (file->container == NULL)
         return opts_error("--snd path: %s: the ending does not name a kind of sound file; "
                           ".wav, .flac, .w64, .caf, .aiff, .au and .raw do",
                           path);
-    file->live = file->container != SF_FORMAT_FLAC && file->container != SF_FORMAT_OGG &&
-                 file->container != SF_FORMAT_MPEG;
     file->host.caps = (struct host_caps){
         .formats = formats_supported(file), .rates = (1u << PCM_RATE_COUNT) - 1, .channels_min = 1};
     if (file->host.caps.formats == 0)

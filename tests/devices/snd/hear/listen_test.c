@@ -218,7 +218,7 @@ START_TEST(the_first_frame_that_differs_is_told)
         out, "  identical to what was played: no: from frame 2345 (0.0489 s), where channel 1"));
     ck_assert(capture_is_one_error(err.text));
     ck_assert_int_eq(run("--json --same-as a.wav b.wav"), 38);
-    ck_assert_ptr_nonnull(strstr(out, "\"frame\":2345,\"channel\":0"));
+    ck_assert_ptr_nonnull(strstr(out, "\"told\":\"no: from frame 2345 "));
 }
 END_TEST
 
@@ -227,11 +227,9 @@ START_TEST(a_file_that_is_the_beginning_of_the_other_is_told)
     write_tone("long.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16, 48000, 2, 20000);
     write_tone("short.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16, 48000, 2, 12345);
     ck_assert_int_eq(run("--same-as long.wav short.wav"), 38);
-    ck_assert_ptr_nonnull(
-        strstr(out, "no: it ends after 12345 frames, all the same; 7655 are missing\n"));
+    ck_assert_ptr_nonnull(strstr(out, "no: it ends after 12345 frames, all the same\n"));
     ck_assert_int_eq(run("--same-as short.wav long.wav"), 38);
-    ck_assert_ptr_nonnull(
-        strstr(out, "no: all 12345 frames of that are here, then 7655 more follow\n"));
+    ck_assert_ptr_nonnull(strstr(out, "no: all 12345 frames of that are here, then more follow\n"));
 }
 END_TEST
 
