@@ -3,7 +3,10 @@
 #include "devices/snd/card.h"
 
 #include "devices/snd/base/chmap.h"
+#include "devices/snd/mixer/ctl_make.h"
 #include "devices/snd/offer.h"
+#include "devices/snd/pcm/serve.h"
+#include "devices/snd/pcm/stream.h"
 #include "devices/snd/report.h"
 
 #include <stdio.h>
@@ -149,6 +152,9 @@ const struct opt card_opts[] = {
     {0},
 };
 
+_Static_assert(2 * SND_STREAMS_MAX <= EVENT_STREAMS_MAX, "a place for each stream");
+_Static_assert(CTLS_MAX <= EVENT_CONTROLS_MAX, "and for each element");
+
 /* -- what the options mean -- */
 
 static size_t sink_index(const struct opts *opts)
@@ -198,8 +204,8 @@ static int clock_choose(const struct opts *opts, const struct host_class *host,
 
 static bool used(const struct snd *snd, uint32_t nid, uint8_t direction, unsigned channels)
 {
-    for (unsigned i = 0; i < snd->stream_count; i++) {
-        const struct wire_pcm_info *info = &snd->streams[i].info;
+    for (unsigned i = 0; i < snd->pcm.stream_count; i++) {
+        const struct wire_pcm_info *info = &snd->pcm.streams[i].info;
         if (from_le32(info->hda_fn_nid) == nid && info->direction == direction &&
             channels >= info->channels_min && channels <= info->channels_max)
             return true;
@@ -323,12 +329,10 @@ static int stream_make(struct snd *snd, enum pcm_direction direction, unsigned i
     bool plays = direction == PCM_OUTPUT;
     const struct host_class *class = plays ? sinks[sink_index(opts)] : sources[source_index(opts)];
     unsigned output_count = (unsigned)opts_u64(opts, "streams");
-    unsigned id = snd->stream_count++;
-    struct stream *stream = &snd->streams[id];
+    struct stream *stream = pcm_add(&snd->pcm);
 
     (void)snprintf(stream->name, sizeof(stream->name), "%s %s%u", snd->dev.name,
                    plays ? "out" : "in", index);
-    stream->id = id;
     stream->info.direction = plays ? VIRTIO_SND_D_OUTPUT : VIRTIO_SND_D_INPUT;
     stream->info.hda_fn_nid = to_le32(index % (uint32_t)opts_u64(opts, "pcms"));
     stream->period_min_ns = opts_ns(opts, "period-min");
@@ -343,7 +347,7 @@ static int stream_make(struct snd *snd, enum pcm_direction direction, unsigned i
         .stream_index = index,
         .formats = offer->formats,
         .rates = offer->rates,
-        .peer = !plays && index < output_count ? snd->streams[index].host : NULL,
+        .peer = !plays && index < output_count ? snd->pcm.streams[index].host : NULL,
     };
     int r = clock_choose(opts, class, &stream->clock_kind);
     if (r == 0)
@@ -354,10 +358,10 @@ static int stream_make(struct snd *snd, enum pcm_direction direction, unsigned i
         r = info_fill(stream, opts, offer);
     if (r == 0)
         r = ear_make(snd, stream, opts);
-    return r < 0 ? r : stream_init(stream, snd);
+    return r < 0 ? r : stream_init(stream);
 }
 
-static int streams_make(struct snd *snd, const struct opts *opts)
+static int streams_make(struct snd *snd, const struct pcm_ops *ops, const struct opts *opts)
 {
     const unsigned counts[] = {
         [PCM_OUTPUT] = (unsigned)opts_u64(opts, "streams"), [PCM_INPUT] = capture_count(opts)};
@@ -369,13 +373,12 @@ static int streams_make(struct snd *snd, const struct opts *opts)
         opts_ns(opts, "buffer-max") < 2 * opts_ns(opts, "period-min"))
         r = opts_error("--snd buffer-max: a buffer has two periods at least; period-min is more "
                        "than half of it");
+    if (r == 0)
+        r = pcm_init(&snd->pcm, &snd->dev, ops, total);
     if (r < 0)
         return r;
-    snd->streams = calloc(MAX(total, 1u), sizeof(snd->streams[0]));
-    if (snd->streams == NULL || ears_init(&snd->ears, MAX(total, 1u)) < 0)
+    if (ears_init(&snd->ears, MAX(total, 1u)) < 0)
         return log_error(-ENOMEM, "%s", snd->dev.name);
-    for (unsigned i = 0; i < total; i++)
-        snd->streams[i].timer.fd = -1;
     if (counts[PCM_OUTPUT] == 0 && opts_has(opts, "expect"))
         return opts_error("--snd expect: nothing is played that could be judged; leave streams=0 "
                           "out");
@@ -386,15 +389,6 @@ static int streams_make(struct snd *snd, const struct opts *opts)
 }
 
 /* -- all of it -- */
-
-void card_messages_forget(struct snd *snd)
-{
-    snd->free_messages = NULL;
-    for (size_t i = 0; i < 2 * SND_QUEUE_SIZE; i++) {
-        snd->messages[i].next = snd->free_messages;
-        snd->free_messages = &snd->messages[i];
-    }
-}
 
 static int report_open(struct snd *snd, const struct opts *opts)
 {
@@ -409,29 +403,36 @@ static int report_open(struct snd *snd, const struct opts *opts)
     return 0;
 }
 
-int card_init(struct snd *snd, const struct opts *opts)
+static void control_changed(struct ctls *ctls, unsigned id, unsigned mask)
 {
-    snd->timebase = &timebase_monotonic;
-    snd->messages = calloc((size_t)2 * SND_QUEUE_SIZE, sizeof(snd->messages[0]));
-    if (snd->messages == NULL)
-        return log_error(-ENOMEM, "%s", snd->dev.name);
-    card_messages_forget(snd);
+    events_control(&container_of(ctls, struct snd, ctls)->events, id, mask);
+}
+
+int card_init(struct snd *snd, const struct pcm_ops *ops, const struct opts *opts)
+{
+    snd->events = (struct events){.dev = &snd->dev, .pcm = &snd->pcm};
+    snd->jacks.events = &snd->events;
+    snd->ctls = (struct ctls){.pcm = &snd->pcm, .changed = control_changed};
     int r = report_open(snd, opts);
     if (r == 0)
-        r = streams_make(snd, opts);
+        r = streams_make(snd, ops, opts);
     if (r == 0)
         r = chmaps_make(snd, opts);
     if (r == 0)
-        r = jacks_init(snd, opts);
+        r = jacks_init(&snd->jacks, &snd->pcm, opts);
+    if (r == 0)
+        r = ctls_init(&snd->ctls, opts);
     if (r == 0)
         r = ears_start(&snd->ears, snd->dev.name);
-    if (r < 0)
-        return r;
-    snd->config.streams = to_le32(snd->stream_count);
-    snd->config.chmaps = to_le32(snd->chmap_count);
+    bool controls = snd->ctls.count > 0;
+    snd->config = (struct wire_config){.jacks = to_le32(snd->jacks.count),
+                                       .streams = to_le32(snd->pcm.stream_count),
+                                       .chmaps = to_le32(snd->chmap_count),
+                                       .controls = to_le32(snd->ctls.count)};
     snd->dev.config = (uint8_t *)&snd->config;
-    snd->dev.config_size = offsetof(struct wire_config, controls);
-    return ctls_init(snd, opts);
+    snd->dev.config_size = controls ? sizeof(snd->config) : offsetof(struct wire_config, controls);
+    snd->dev.features |= controls ? 1ull << WIRE_F_CTLS : 0;
+    return r;
 }
 
 void card_fini(struct snd *snd)
@@ -439,10 +440,7 @@ void card_fini(struct snd *snd)
     ears_fini(&snd->ears);
     if (snd->report != NULL)
         (void)fclose(snd->report); /* each line was flushed, and checked */
-    for (unsigned i = 0; i < snd->stream_count; i++)
-        stream_fini(&snd->streams[i]);
-    ctls_fini(snd);
+    ctls_fini(&snd->ctls);
+    pcm_fini(&snd->pcm);
     free(snd->chmaps);
-    free(snd->streams);
-    free(snd->messages);
 }

@@ -1,15 +1,39 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Makes a sound device from its options: streams, hosts, channel maps. Main thread. */
+/*
+ * A sound card: the device's instance, which is made from its options: streams, hosts, channel
+ * maps. Main; then everything on the worker, see virtio/device.h.
+ */
 #pragma once
 
-#include "devices/snd/snd.h"
+#include "devices/snd/event.h"
+#include "devices/snd/hear/ear.h"
+#include "devices/snd/jack.h"
+#include "devices/snd/mixer/ctl.h"
+#include "devices/snd/pcm/pcm.h"
+
+#include <stdio.h>
+
+#define SND_STREAMS_MAX 64 /* of each direction */
+
+struct snd {
+    struct virtio_device dev;
+    struct wire_config config;
+
+    struct pcm pcm;
+    struct ears ears;
+    unsigned chmap_count;
+    struct wire_chmap_info *chmaps; /* owned */
+    struct jacks jacks;
+    struct ctls ctls;
+    struct events events;
+
+    FILE *report; /* owned: report=; NULL: the log */
+    char report_buffer[BUFSIZ];
+};
 
 /* The options of --snd. */
 extern const struct opt card_opts[];
 
 /* Fills a zeroed instance. -errno after a line; card_fini() undoes what was done. */
-int card_init(struct snd *snd, const struct opts *opts);
+int card_init(struct snd *snd, const struct pcm_ops *ops, const struct opts *opts);
 void card_fini(struct snd *snd);
-
-/* All messages are free again. Also with the worker joined. */
-void card_messages_forget(struct snd *snd);

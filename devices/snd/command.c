@@ -12,7 +12,7 @@
  */
 #include "devices/snd/command.h"
 
-#include "devices/snd/snd.h"
+#include "devices/snd/card.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -54,11 +54,11 @@ static int serve_jack(struct snd *snd, const char *const words[], FILE *reply)
     if (count_words(words) != 3 ||
         (strcmp(words[2], "plug") != 0 && strcmp(words[2], "unplug") != 0))
         return refuse(reply, -EINVAL, "say jack WHICH plug, or jack WHICH unplug");
-    int id = jack_find(snd, words[1]);
+    int id = jack_find(&snd->jacks, words[1]);
     if (id < 0)
         return refuse(reply, id, "there is no jack '%s'; there are %u (--snd jacks=)", words[1],
                       snd->jacks.count);
-    jack_plug(snd, (unsigned)id, strcmp(words[2], "plug") == 0);
+    jack_plug(&snd->jacks, (unsigned)id, strcmp(words[2], "plug") == 0);
     return 0;
 }
 
@@ -99,10 +99,10 @@ static void one_print(const struct ctl *ctl, uint32_t i, FILE *out)
     }
 }
 
-static void value_print(const struct snd *snd, struct ctl *ctl, FILE *out)
+static void value_print(const struct ctls *ctls, struct ctl *ctl, FILE *out)
 {
     if (ctl->refresh != NULL)
-        ctl->refresh(snd, ctl);
+        ctl->refresh(ctls, ctl);
     for (uint32_t i = 0; i < text_count(ctl); i++) {
         if (i > 0)
             (void)fputc(',', out);
@@ -218,36 +218,36 @@ static int value_parse(const struct ctl *ctl, const char *text, union wire_ctl_v
 
 /* -- control elements -- */
 
-static void ctl_print(const struct snd *snd, unsigned id, FILE *out)
+static void ctl_print(const struct ctls *ctls, unsigned id, FILE *out)
 {
-    struct ctl *ctl = &snd->ctls.item[id];
+    struct ctl *ctl = &ctls->item[id];
 
     (void)fprintf(out, "%u '%s' ", id, (const char *)ctl->info.head.name);
-    value_print(snd, ctl, out);
+    value_print(ctls, ctl, out);
     (void)fputc('\n', out);
 }
 
-static int serve_ctl(struct snd *snd, const char *const words[], FILE *reply)
+static int serve_ctl(struct ctls *ctls, const char *const words[], FILE *reply)
 {
     size_t count = count_words(words);
     union wire_ctl_value value;
 
-    if (snd->ctls.host != NULL)
-        ctl_host_settle(snd->ctls.host);
+    if (ctls->host != NULL)
+        ctls->ask->settle(ctls);
     if (count > 3)
         return refuse(reply, -EINVAL, "say ctl WHICH VALUE; a name with blanks goes in quotes");
     if (count == 1) {
-        for (unsigned id = 0; id < snd->ctls.count; id++)
-            ctl_print(snd, id, reply);
+        for (unsigned id = 0; id < ctls->count; id++)
+            ctl_print(ctls, id, reply);
         return 0;
     }
-    int id = ctl_find(snd, words[1]);
+    int id = ctl_find(ctls, words[1]);
     if (id < 0)
         return refuse(reply, id, "there is no control '%s'; there are %u (--snd controls=)",
-                      words[1], snd->ctls.count);
-    struct ctl *ctl = &snd->ctls.item[id];
+                      words[1], ctls->count);
+    struct ctl *ctl = &ctls->item[id];
     if (count == 2) {
-        ctl_print(snd, (unsigned)id, reply);
+        ctl_print(ctls, (unsigned)id, reply);
         return 0;
     }
     if ((from_le32(ctl->info.head.access) & WIRE_CTL_WRITE) == 0)
@@ -258,7 +258,7 @@ static int serve_ctl(struct snd *snd, const char *const words[], FILE *reply)
                       text_count(ctl));
     if (r < 0)
         return refuse(reply, r, "'%s' can't be '%s'", (const char *)ctl->info.head.name, words[2]);
-    ctl_set(snd, (unsigned)id, &value);
+    ctl_set(ctls, (unsigned)id, &value);
     return 0;
 }
 
@@ -269,7 +269,7 @@ int snd_command(struct virtio_device *dev, const char *const words[], FILE *repl
     if (words[0] != NULL && strcmp(words[0], "jack") == 0)
         return serve_jack(snd, words, reply);
     if (words[0] != NULL && strcmp(words[0], "ctl") == 0)
-        return serve_ctl(snd, words, reply);
+        return serve_ctl(&snd->ctls, words, reply);
     return refuse(reply, -EINVAL, "a sound card takes jack and ctl%s%s", words[0] ? ", not " : "",
                   words[0] ? words[0] : "");
 }

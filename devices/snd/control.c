@@ -6,123 +6,61 @@
 #include "devices/snd/control.h"
 
 #include "devices/snd/mixer/ctl_serve.h"
+#include "devices/snd/pcm/serve.h"
+#include "devices/snd/pcm/stream.h"
 
-/* Largest item structure that a driver may claim to have; ours have up to 96 bytes. */
-#define ITEM_BYTES_MAX 4096
+union request {
+    struct wire_hdr hdr;
+    struct wire_query query;
+    struct wire_jack_remap remap;
+    struct wire_pcm_hdr pcm;
+    struct wire_pcm_params params;
+};
 
 /* -- information -- */
 
-/* §5.14.6.1. The driver's structure may be shorter or longer than ours (SND-14). */
-uint32_t control_info(const struct snd *snd, struct chain *req, const struct wire_query *query,
-                      const struct control_items *items)
+static uint32_t serve_info(struct snd *snd, struct chain *req, const union request *request)
 {
-    uint64_t start = from_le32(query->start_id);
-    uint64_t count = from_le32(query->count);
-    uint64_t size = from_le32(query->size);
-    const le32 ok = to_le32(VIRTIO_SND_S_OK);
+    const struct jack *jack = snd->jacks.item;
+    const struct stream *stream = snd->pcm.streams;
+    const struct wire_chmap_info *chmap = snd->chmaps;
+    const struct reply_items jacks = {&jack->info, snd->jacks.count, sizeof(*jack),
+                                      sizeof(jack->info)};
+    const struct reply_items streams = {&stream->info, snd->pcm.stream_count, sizeof(*stream),
+                                        sizeof(stream->info)};
+    const struct reply_items chmaps = {chmap, snd->chmap_count, sizeof(*chmap), sizeof(*chmap)};
+    uint32_t code = from_le32(request->hdr.code);
 
-    if (start + count > items->count)
-        return VIRTIO_SND_S_BAD_MSG;
-    if (count > 0 && (size < 4 || size > ITEM_BYTES_MAX))
-        return VIRTIO_SND_S_BAD_MSG;
-    if (sizeof(ok) + count * size > chain_writable(req))
-        return VIRTIO_SND_S_BAD_MSG;
-    int r = chain_write(req, &ok, sizeof(ok));
-    for (uint64_t id = start; id < start + count; id++) {
-        size_t own = MIN(size, items->item_bytes);
-        r |= chain_write(req, items->item(snd, (uint32_t)id), own);
-        r |= chain_zero(req, size - own);
-    }
-    assert(r == 0); /* it all fits, see above */
-    return CONTROL_REPLIED;
+    return reply_info(req, &request->query,
+                      code == VIRTIO_SND_R_JACK_INFO  ? &jacks
+                      : code == VIRTIO_SND_R_PCM_INFO ? &streams
+                                                      : &chmaps);
 }
 
-static const void *jack_item(const struct snd *snd, uint32_t id)
-{
-    return &snd->jacks.item[id].info;
-}
-
-static const void *pcm_item(const struct snd *snd, uint32_t id)
-{
-    return &snd->streams[id].info;
-}
-
-static const void *chmap_item(const struct snd *snd, uint32_t id)
-{
-    return &snd->chmaps[id];
-}
-
-static uint32_t serve_jack_info(struct snd *snd, struct chain *req, const union request *request)
-{
-    const struct control_items items = {snd->jacks.count, sizeof(struct wire_jack_info), jack_item};
-
-    return control_info(snd, req, &request->query, &items);
-}
-
-static uint32_t serve_jack_remap(struct snd *snd, struct chain *req, const union request *request)
+static uint32_t serve_remap(struct snd *snd, struct chain *req, const union request *request)
 {
     (void)req;
-    return jack_remap(snd, &request->remap);
-}
-
-static uint32_t serve_pcm_info(struct snd *snd, struct chain *req, const union request *request)
-{
-    const struct control_items items = {snd->stream_count, sizeof(struct wire_pcm_info), pcm_item};
-
-    return control_info(snd, req, &request->query, &items);
-}
-
-static uint32_t serve_chmap_info(struct snd *snd, struct chain *req, const union request *request)
-{
-    const struct control_items items = {snd->chmap_count, sizeof(struct wire_chmap_info),
-                                        chmap_item};
-
-    return control_info(snd, req, &request->query, &items);
+    return jack_remap(&snd->jacks, &request->remap);
 }
 
 /* -- streams -- */
 
-static struct stream *stream_of(const struct snd *snd, const struct wire_pcm_hdr *pcm)
+static uint32_t serve_stream(struct snd *snd, struct chain *req, const union request *request)
 {
-    uint32_t id = from_le32(pcm->stream_id);
+    static const enum stream_command commands[] = {
+        [VIRTIO_SND_R_PCM_PREPARE - VIRTIO_SND_R_PCM_PREPARE] = STREAM_PREPARE,
+        [VIRTIO_SND_R_PCM_RELEASE - VIRTIO_SND_R_PCM_PREPARE] = STREAM_RELEASE,
+        [VIRTIO_SND_R_PCM_START - VIRTIO_SND_R_PCM_PREPARE] = STREAM_START,
+        [VIRTIO_SND_R_PCM_STOP - VIRTIO_SND_R_PCM_PREPARE] = STREAM_STOP,
+    };
+    uint32_t code = from_le32(request->hdr.code);
+    uint32_t id = from_le32(request->pcm.stream_id);
 
-    return id < snd->stream_count ? &snd->streams[id] : NULL;
-}
-
-static uint32_t serve_set_params(struct snd *snd, struct chain *req, const union request *request)
-{
-    struct stream *stream = stream_of(snd, &request->params.pcm);
-
-    (void)req;
-    return stream != NULL ? stream_set_params(stream, &request->params) : VIRTIO_SND_S_BAD_MSG;
-}
-
-static uint32_t serve_command(struct snd *snd, const struct chain *req,
-                              const union request *request, enum stream_command command)
-{
-    struct stream *stream = stream_of(snd, &request->pcm);
-
-    return stream != NULL ? stream_command(stream, command, req) : VIRTIO_SND_S_BAD_MSG;
-}
-
-static uint32_t serve_prepare(struct snd *snd, struct chain *req, const union request *request)
-{
-    return serve_command(snd, req, request, STREAM_PREPARE);
-}
-
-static uint32_t serve_release(struct snd *snd, struct chain *req, const union request *request)
-{
-    return serve_command(snd, req, request, STREAM_RELEASE);
-}
-
-static uint32_t serve_start(struct snd *snd, struct chain *req, const union request *request)
-{
-    return serve_command(snd, req, request, STREAM_START);
-}
-
-static uint32_t serve_stop(struct snd *snd, struct chain *req, const union request *request)
-{
-    return serve_command(snd, req, request, STREAM_STOP);
+    if (id >= snd->pcm.stream_count)
+        return VIRTIO_SND_S_BAD_MSG;
+    if (code == VIRTIO_SND_R_PCM_SET_PARAMS)
+        return stream_set_params(&snd->pcm.streams[id], &request->params);
+    return stream_command(&snd->pcm.streams[id], commands[code - VIRTIO_SND_R_PCM_PREPARE], req);
 }
 
 /* -- dispatch -- */
@@ -130,60 +68,58 @@ static uint32_t serve_stop(struct snd *snd, struct chain *req, const union reque
 static const struct {
     uint32_t code;
     size_t bytes; /* of the request's structure */
-    control_serve_fn *serve;
+    /* A VIRTIO_SND_S_* to reply, or as reply.h says; there is room for a status. */
+    uint32_t (*serve)(struct snd *snd, struct chain *req, const union request *request);
 } requests[] = {
-    {VIRTIO_SND_R_JACK_INFO, sizeof(struct wire_query), serve_jack_info},
-    {VIRTIO_SND_R_JACK_REMAP, sizeof(struct wire_jack_remap), serve_jack_remap},
-    {VIRTIO_SND_R_PCM_INFO, sizeof(struct wire_query), serve_pcm_info},
-    {VIRTIO_SND_R_PCM_SET_PARAMS, sizeof(struct wire_pcm_params), serve_set_params},
-    {VIRTIO_SND_R_PCM_PREPARE, sizeof(struct wire_pcm_hdr), serve_prepare},
-    {VIRTIO_SND_R_PCM_RELEASE, sizeof(struct wire_pcm_hdr), serve_release},
-    {VIRTIO_SND_R_PCM_START, sizeof(struct wire_pcm_hdr), serve_start},
-    {VIRTIO_SND_R_PCM_STOP, sizeof(struct wire_pcm_hdr), serve_stop},
-    {VIRTIO_SND_R_CHMAP_INFO, sizeof(struct wire_query), serve_chmap_info},
-    {WIRE_R_CTL_INFO, sizeof(struct wire_query), ctl_serve_info},
-    {WIRE_R_CTL_ENUM_ITEMS, sizeof(struct wire_ctl_hdr), ctl_serve_enum_items},
-    {WIRE_R_CTL_READ, sizeof(struct wire_ctl_hdr), ctl_serve_read},
-    {WIRE_R_CTL_WRITE, sizeof(struct wire_ctl_hdr), ctl_serve_write},
-    {WIRE_R_CTL_TLV_READ, sizeof(struct wire_ctl_hdr), ctl_serve_tlv_read},
-    {WIRE_R_CTL_TLV_WRITE, sizeof(struct wire_ctl_hdr), ctl_serve_tlv_write},
-    {WIRE_R_CTL_TLV_COMMAND, sizeof(struct wire_ctl_hdr), ctl_serve_tlv_command},
+    {VIRTIO_SND_R_JACK_INFO, sizeof(struct wire_query), serve_info},
+    {VIRTIO_SND_R_JACK_REMAP, sizeof(struct wire_jack_remap), serve_remap},
+    {VIRTIO_SND_R_PCM_INFO, sizeof(struct wire_query), serve_info},
+    {VIRTIO_SND_R_PCM_SET_PARAMS, sizeof(struct wire_pcm_params), serve_stream},
+    {VIRTIO_SND_R_PCM_PREPARE, sizeof(struct wire_pcm_hdr), serve_stream},
+    {VIRTIO_SND_R_PCM_RELEASE, sizeof(struct wire_pcm_hdr), serve_stream},
+    {VIRTIO_SND_R_PCM_START, sizeof(struct wire_pcm_hdr), serve_stream},
+    {VIRTIO_SND_R_PCM_STOP, sizeof(struct wire_pcm_hdr), serve_stream},
+    {VIRTIO_SND_R_CHMAP_INFO, sizeof(struct wire_query), serve_info},
 };
 
-static uint32_t request_serve(struct snd *snd, struct chain *req)
+static uint32_t serve(struct snd *snd, struct chain *req)
 {
     union request request;
 
     if (chain_read(req, &request.hdr, sizeof(request.hdr)) < 0)
         return VIRTIO_SND_S_BAD_MSG;
+    uint32_t code = from_le32(request.hdr.code);
+    if (code >= WIRE_R_CTL_INFO && code <= WIRE_R_CTL_TLV_COMMAND &&
+        virtio_has(&snd->dev, WIRE_F_CTLS))
+        return ctls_serve(&snd->ctls, code, req);
     for (size_t i = 0; i < ARRAY_SIZE(requests); i++) {
-        if (requests[i].code != from_le32(request.hdr.code))
+        if (requests[i].code != code)
             continue;
-        if (requests[i].code >= WIRE_R_CTL_INFO && !virtio_has(&snd->dev, WIRE_F_CTLS))
-            break;
-        size_t rest = requests[i].bytes - sizeof(request.hdr);
-        if (chain_read(req, (uint8_t *)&request + sizeof(request.hdr), rest) < 0)
+        if (chain_read(req, (uint8_t *)&request + sizeof(request.hdr),
+                       requests[i].bytes - sizeof(request.hdr)) < 0)
             return VIRTIO_SND_S_BAD_MSG;
         return requests[i].serve(snd, req, &request);
     }
     return VIRTIO_SND_S_NOT_SUPP;
 }
 
-bool control_serve(struct snd *snd, struct chain *req)
+void control_notify(struct snd *snd, struct virtq *vq)
 {
-    uint32_t status = CONTROL_REPLIED;
+    struct chain req;
+    int r;
 
-    if (chain_writable(req) >= sizeof(struct wire_hdr)) /* else no answer has room (SND-07) */
-        status = request_serve(snd, req);
-    if (status != CONTROL_REPLIED && status != STREAM_PARKED)
-        control_reply(req, status);
-    return status != STREAM_PARKED;
-}
-
-void control_reply(struct chain *req, uint32_t status)
-{
-    const struct wire_hdr reply = {to_le32(status)};
-    int r = chain_write(req, &reply, sizeof(reply));
-
-    assert(r == 0); /* there was room, and nothing was written before */
+    while ((r = virtq_pop(vq, &req)) > 0) {
+        uint32_t status = REPLY_DONE;
+        if (chain_writable(&req) >= sizeof(struct wire_hdr)) /* else no answer has room (SND-07) */
+            status = serve(snd, &req);
+        if (status == REPLY_PARKED)
+            continue;
+        if (status != REPLY_DONE)
+            reply_write(&req, status, NULL, 0);
+        virtq_push(vq, &req);
+        virtio_signal(&snd->dev, vq);
+    }
+    if (r < 0)
+        virtio_fail(&snd->dev, r, "control queue");
+    pcm_serve_all(&snd->pcm);
 }

@@ -3,74 +3,61 @@
 #include "devices/snd/event.h"
 
 #include "devices/snd/base/wire_ctl.h"
-#include "devices/snd/snd.h"
 
-_Static_assert(2 * SND_STREAMS_MAX <= EVENT_STREAMS_MAX, "a flag for each stream");
-_Static_assert(WIRE_CTL_VALUE + WIRE_CTL_INFO + WIRE_CTL_TLV <= UINT8_MAX, "a mask is a byte");
+_Static_assert((WIRE_CTL_VALUE | WIRE_CTL_INFO | WIRE_CTL_TLV) <= UINT8_MAX, "a mask is a byte");
 
-static struct virtq *event_queue(struct snd *snd)
+/* What is pending of a jack. */
+enum { JACK_CONNECTED = 1, JACK_DISCONNECTED = 2 };
+
+static bool wants_xruns(const struct events *events, unsigned stream)
 {
-    return &snd->dev.queue[VIRTIO_SND_VQ_EVENT];
-}
-
-static bool wants_xruns(const struct stream *stream)
-{
-    return (stream->features & 1u << VIRTIO_SND_PCM_F_EVT_XRUNS) != 0;
+    return (events->pcm->streams[stream].features & 1u << VIRTIO_SND_PCM_F_EVT_XRUNS) != 0;
 }
 
 /* -- what to tell next -- */
 
-static struct wire_event jack_event(struct snd *snd, unsigned jack)
+/* Takes the first that is pending of these; -1: none is. */
+static int take_of(uint8_t pending[], int count, unsigned *ret_what)
 {
-    bool connected = snd->jacks.item[jack].info.connected != 0;
-
-    snd->events.jack[jack] = false;
-    return (struct wire_event){
-        {to_le32(connected ? VIRTIO_SND_EVT_JACK_CONNECTED : VIRTIO_SND_EVT_JACK_DISCONNECTED)},
-        to_le32(jack)};
+    for (int i = 0; i < count; i++) {
+        if (pending[i] == 0)
+            continue;
+        *ret_what = pending[i];
+        pending[i] = 0;
+        return i;
+    }
+    return -1;
 }
 
-static struct wire_event xrun_event(struct snd *snd, unsigned stream)
+/* Takes one of those pending. */
+static struct wire_event take(struct events *events)
 {
-    snd->events.xrun[stream] = false;
-    return (struct wire_event){{to_le32(VIRTIO_SND_EVT_PCM_XRUN)}, to_le32(stream)};
-}
+    uint32_t code = VIRTIO_SND_EVT_JACK_CONNECTED;
+    unsigned what = 0;
+    int id = take_of(events->jack, EVENT_JACKS_MAX, &what);
+    uint32_t data = (uint32_t)id;
 
-/* Its data are two halves: id and mask (SND-92). */
-static struct wire_event control_event(struct snd *snd, unsigned control)
-{
-    uint32_t mask = snd->events.control[control];
-
-    snd->events.control[control] = 0;
-    return (struct wire_event){{to_le32(WIRE_EVT_CTL_NOTIFY)}, to_le32(mask << 16 | control)};
-}
-
-/* Takes one of those pending; there is one. */
-static struct wire_event take(struct snd *snd)
-{
-    const struct events *events = &snd->events;
-
-    for (unsigned i = 0; i < EVENT_JACKS_MAX; i++)
-        if (events->jack[i])
-            return jack_event(snd, i);
-    for (unsigned i = 0; i < EVENT_CONTROLS_MAX; i++)
-        if (events->control[i] != 0)
-            return control_event(snd, i);
-    for (unsigned i = 0; i < EVENT_STREAMS_MAX; i++)
-        if (events->xrun[i])
-            return xrun_event(snd, i);
-    assert(false); /* `pending` counts them */
-    return (struct wire_event){{to_le32(0)}, to_le32(0)};
+    if (id >= 0 && what == JACK_DISCONNECTED)
+        code = VIRTIO_SND_EVT_JACK_DISCONNECTED;
+    if (id < 0) {
+        code = WIRE_EVT_CTL_NOTIFY;
+        id = take_of(events->control, EVENT_CONTROLS_MAX, &what);
+        data = what << 16 | (uint32_t)id; /* two halves: id and mask (SND-92) */
+    }
+    if (id < 0) {
+        code = VIRTIO_SND_EVT_PCM_XRUN;
+        data = (uint32_t)take_of(events->xrun, EVENT_STREAMS_MAX, &what);
+    }
+    events->pending--;
+    return (struct wire_event){{to_le32(code)}, to_le32(data)};
 }
 
 /* Drops what a driver no longer wants to know: SET_PARAMS came after it happened. */
-static void drop_unwanted(struct snd *snd)
+static void drop_unwanted(struct events *events)
 {
-    struct events *events = &snd->events;
-
-    for (unsigned i = 0; i < snd->stream_count; i++) {
-        if (events->xrun[i] && !wants_xruns(&snd->streams[i])) {
-            events->xrun[i] = false;
+    for (unsigned i = 0; i < events->pcm->stream_count; i++) {
+        if (events->xrun[i] != 0 && !wants_xruns(events, i)) {
+            events->xrun[i] = 0;
             events->pending--;
         }
     }
@@ -79,81 +66,67 @@ static void drop_unwanted(struct snd *snd)
 /* -- telling -- */
 
 /* Gives one buffer back: with an event, or empty if none can be in it (SND-74). */
-static void buffer_serve(struct snd *snd, struct chain *chain)
+static void buffer_serve(struct events *events, struct virtq *vq, struct chain *chain)
 {
     if (chain_readable(chain) == 0 && chain_writable(chain) >= sizeof(struct wire_event)) {
-        struct wire_event event = take(snd);
+        struct wire_event event = take(events);
         int r = chain_write(chain, &event, sizeof(event));
         assert(r == 0); /* there is room */
-        snd->events.pending--;
     }
-    virtq_push(event_queue(snd), chain);
+    virtq_push(vq, chain);
 }
 
-void events_deliver(struct snd *snd)
+void events_deliver(struct events *events)
 {
-    struct virtq *vq = event_queue(snd);
+    struct virtq *vq = &events->dev->queue[VIRTIO_SND_VQ_EVENT];
     struct chain chain;
     int r = 1;
 
-    drop_unwanted(snd);
+    drop_unwanted(events);
     /* Buffers are there without a kick (SND-75); one look takes no more than the ring holds. */
-    for (unsigned taken = 0; snd->events.pending > 0 && r > 0 && taken < vq->size; taken++) {
+    for (unsigned taken = 0; events->pending > 0 && r > 0 && taken < vq->size; taken++) {
         virtq_round(vq);
         r = virtq_pop(vq, &chain);
         if (r > 0)
-            buffer_serve(snd, &chain);
+            buffer_serve(events, vq, &chain);
     }
-    if (r > 0 && snd->events.pending > 0)
+    if (r > 0 && events->pending > 0)
         virtq_kick(vq); /* more may wait: the worker comes back for it */
     if (r < 0)
-        virtio_fail(&snd->dev, r, "event queue");
-    virtio_signal(&snd->dev, vq);
+        virtio_fail(events->dev, r, "event queue");
+    virtio_signal(events->dev, vq);
 }
 
-void events_forget(struct snd *snd)
+void events_forget(struct events *events)
 {
-    snd->events = (struct events){0};
+    *events = (struct events){.dev = events->dev, .pcm = events->pcm};
 }
 
 /* -- what happens -- */
 
 /* Without a queue there is no driver: it will ask when it comes. */
-static bool has_driver(const struct snd *snd)
+static void add(struct events *events, uint8_t *pending, unsigned what)
 {
-    return snd->dev.queue[VIRTIO_SND_VQ_EVENT].running;
-}
-
-static void set_flag(struct snd *snd, bool *flag)
-{
-    if (!has_driver(snd))
+    if (!events->dev->queue[VIRTIO_SND_VQ_EVENT].running)
         return;
-    snd->events.pending += !*flag;
-    *flag = true;
-    events_deliver(snd);
+    events->pending += *pending == 0;
+    *pending = (uint8_t)what;
+    events_deliver(events);
 }
 
-void events_jack(struct snd *snd, unsigned jack)
+void events_jack(struct events *events, unsigned jack, bool connected)
 {
-    assert(jack < snd->jacks.count);
-    set_flag(snd, &snd->events.jack[jack]);
+    add(events, &events->jack[jack], connected ? JACK_CONNECTED : JACK_DISCONNECTED);
 }
 
-void events_xrun(const struct stream *stream)
+void events_control(struct events *events, unsigned control, unsigned mask)
 {
-    if (wants_xruns(stream))
-        set_flag(stream->snd, &stream->snd->events.xrun[stream->id]);
+    if (virtio_has(events->dev, WIRE_F_CTLS) && mask != 0)
+        add(events, &events->control[control], mask | events->control[control]);
 }
 
-void events_control(struct snd *snd, unsigned control, unsigned mask)
+void events_xrun(struct events *events, unsigned stream)
 {
-    uint8_t *pending = &snd->events.control[control];
-
-    assert(control < snd->ctls.count &&
-           (mask & ~(WIRE_CTL_VALUE | WIRE_CTL_INFO | WIRE_CTL_TLV)) == 0);
-    if (!has_driver(snd) || !virtio_has(&snd->dev, WIRE_F_CTLS) || mask == 0)
-        return;
-    snd->events.pending += *pending == 0;
-    *pending |= (uint8_t)mask;
-    events_deliver(snd);
+    if (wants_xruns(events, stream))
+        add(events, &events->xrun[stream], 1);
 }

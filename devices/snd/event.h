@@ -10,30 +10,30 @@
  */
 #pragma once
 
-#include "vmm/base/base.h"
+#include "devices/snd/pcm/pcm.h"
 
 #define EVENT_JACKS_MAX    16
 #define EVENT_STREAMS_MAX  128
-#define EVENT_CONTROLS_MAX (2 * EVENT_STREAMS_MAX + 16)
-
-struct snd;
-struct stream;
+#define EVENT_CONTROLS_MAX 272
 
 struct events {
-    unsigned pending; /* how many of these are set */
-    bool jack[EVENT_JACKS_MAX];
-    bool xrun[EVENT_STREAMS_MAX];
+    struct virtio_device *dev; /* borrowed */
+    const struct pcm *pcm;     /* borrowed */
+
+    unsigned pending;                    /* how many of these are not 0 */
+    uint8_t jack[EVENT_JACKS_MAX];       /* what it has become last, see event.c */
     uint8_t control[EVENT_CONTROLS_MAX]; /* WIRE_CTL_VALUE and so on */
+    uint8_t xrun[EVENT_STREAMS_MAX];
 };
 
 /* Something happened: it is told at once if the driver has a buffer there, else later. */
-void events_jack(struct snd *snd, unsigned jack);
+void events_jack(struct events *events, unsigned jack, bool connected);
+void events_control(struct events *events, unsigned control, unsigned mask);
 /* Only if the driver wants to know (SND-70). */
-void events_xrun(const struct stream *stream);
-void events_control(struct snd *snd, unsigned control, unsigned mask);
+void events_xrun(struct events *events, unsigned stream);
 
 /* The driver kicked: there may be buffers for what is pending. */
-void events_deliver(struct snd *snd);
+void events_deliver(struct events *events);
 
 /* Reset: nothing is pending (SND-93). */
-void events_forget(struct snd *snd);
+void events_forget(struct events *events);

@@ -2,8 +2,6 @@
 /* See jack.h. */
 #include "devices/snd/jack.h"
 
-#include "devices/snd/snd.h"
-
 #include <stdio.h>
 #include <string.h>
 
@@ -52,11 +50,11 @@ static const struct jack_kind *kind_by_name(const char *name, size_t len)
 }
 
 /* The function group of the streams that this jack belongs to: the first of its direction. */
-static le32 function_of(const struct snd *snd, const struct jack_kind *kind)
+static le32 function_of(const struct pcm *pcm, const struct jack_kind *kind)
 {
-    for (unsigned i = 0; i < snd->stream_count; i++)
-        if (snd->streams[i].info.direction == kind->direction)
-            return snd->streams[i].info.hda_fn_nid;
+    for (unsigned i = 0; i < pcm->stream_count; i++)
+        if (pcm->streams[i].info.direction == kind->direction)
+            return pcm->streams[i].info.hda_fn_nid;
     return to_le32(0);
 }
 
@@ -67,14 +65,15 @@ static void defconf_order(struct wire_jack_info *info, uint32_t association, uin
     info->hda_reg_defconf = to_le32(defconf | association << DEFCONF_ASSOCIATION_SHIFT | sequence);
 }
 
-static void jack_add(struct snd *snd, const struct jack_kind *kind, bool connected, bool remap)
+static void jack_add(struct jacks *jacks, const struct pcm *pcm, const struct jack_kind *kind,
+                     bool connected, bool remap)
 {
-    unsigned id = snd->jacks.count++;
-    struct jack *jack = &snd->jacks.item[id];
+    unsigned id = jacks->count++;
+    struct jack *jack = &jacks->item[id];
 
     jack->name = kind->name;
     jack->info = (struct wire_jack_info){
-        .hda_fn_nid = function_of(snd, kind),
+        .hda_fn_nid = function_of(pcm, kind),
         .features = to_le32(remap ? 1u << VIRTIO_SND_JACK_F_REMAP : 0),
         .hda_reg_defconf = to_le32((uint32_t)kind->location << DEFCONF_LOCATION_SHIFT |
                                    (uint32_t)kind->device << DEFCONF_DEVICE_SHIFT),
@@ -86,7 +85,8 @@ static void jack_add(struct snd *snd, const struct jack_kind *kind, bool connect
 }
 
 /* Adds the jack of one word, "mic" or "mic:unplugged". */
-static int word_add(struct snd *snd, const char *word, size_t len, bool remap)
+static int word_add(struct jacks *jacks, const struct pcm *pcm, const char *word, size_t len,
+                    bool remap)
 {
     size_t name_len = strcspn(word, ":+");
     const struct jack_kind *kind = kind_by_name(word, MIN(name_len, len));
@@ -99,13 +99,13 @@ static int word_add(struct snd *snd, const char *word, size_t len, bool remap)
         return opts_error("--snd jacks: '%.*s' is not known; give " KIND_NAMES
                           " joined by '+', each as it is or with %s",
                           (int)MIN(len, (size_t)40), word, unplugged);
-    if (snd->jacks.count == EVENT_JACKS_MAX)
+    if (jacks->count == EVENT_JACKS_MAX)
         return opts_error("--snd jacks: too many; at most %d are taken", EVENT_JACKS_MAX);
-    jack_add(snd, kind, !is_out, remap);
+    jack_add(jacks, pcm, kind, !is_out, remap);
     return 0;
 }
 
-int jacks_init(struct snd *snd, const struct opts *opts)
+int jacks_init(struct jacks *jacks, const struct pcm *pcm, const struct opts *opts)
 {
     const char *text = opts_str(opts, "jacks");
     bool remap = opts_bool(opts, "jack-remap");
@@ -113,22 +113,21 @@ int jacks_init(struct snd *snd, const struct opts *opts)
 
     while (text != NULL && r == 0) {
         size_t len = strcspn(text, "+");
-        r = word_add(snd, text, len, remap);
+        r = word_add(jacks, pcm, text, len, remap);
         text = text[len] == '+' ? text + len + 1 : NULL;
     }
-    snd->config.jacks = to_le32(snd->jacks.count);
     return r;
 }
 
-uint32_t jack_remap(struct snd *snd, const struct wire_jack_remap *request)
+uint32_t jack_remap(struct jacks *jacks, const struct wire_jack_remap *request)
 {
     uint32_t id = from_le32(request->jack_id);
     uint32_t association = from_le32(request->association);
     uint32_t sequence = from_le32(request->sequence);
 
-    if (id >= snd->jacks.count)
+    if (id >= jacks->count)
         return VIRTIO_SND_S_BAD_MSG;
-    struct wire_jack_info *info = &snd->jacks.item[id].info;
+    struct wire_jack_info *info = &jacks->item[id].info;
     if ((from_le32(info->features) & 1u << VIRTIO_SND_JACK_F_REMAP) == 0)
         return VIRTIO_SND_S_NOT_SUPP;
     if (association > DEFCONF_ASSOCIATION_MAX || sequence > DEFCONF_SEQUENCE_MAX)
@@ -137,24 +136,23 @@ uint32_t jack_remap(struct snd *snd, const struct wire_jack_remap *request)
     return VIRTIO_SND_S_OK;
 }
 
-void jack_plug(struct snd *snd, unsigned jack, bool connected)
+void jack_plug(struct jacks *jacks, unsigned jack, bool connected)
 {
-    struct wire_jack_info *info = &snd->jacks.item[jack].info;
+    struct wire_jack_info *info = &jacks->item[jack].info;
 
-    assert(jack < snd->jacks.count);
     if (info->connected == connected)
         return;
     info->connected = connected;
-    events_jack(snd, jack);
+    events_jack(jacks->events, jack, connected);
 }
 
-int jack_find(const struct snd *snd, const char *word)
+int jack_find(const struct jacks *jacks, const char *word)
 {
     char number[16];
 
-    for (unsigned i = 0; i < snd->jacks.count; i++) {
+    for (unsigned i = 0; i < jacks->count; i++) {
         (void)snprintf(number, sizeof(number), "%u", i);
-        if (strcmp(word, number) == 0 || strcmp(word, snd->jacks.item[i].name) == 0)
+        if (strcmp(word, number) == 0 || strcmp(word, jacks->item[i].name) == 0)
             return (int)i;
     }
     return -ENOENT;

@@ -18,18 +18,19 @@ struct jack {
 };
 
 struct jacks {
+    struct events *events; /* borrowed */
     unsigned count;
     struct jack item[EVENT_JACKS_MAX];
 };
 
-/* Makes what jacks= asks for; the streams are there. -EINVAL after a line. */
-int jacks_init(struct snd *snd, const struct opts *opts);
+/* Makes what jacks= asks for; `events` is set, the streams are there. -EINVAL after a line. */
+int jacks_init(struct jacks *jacks, const struct pcm *pcm, const struct opts *opts);
 
 /* JACK_REMAP: a VIRTIO_SND_S_*. */
-uint32_t jack_remap(struct snd *snd, const struct wire_jack_remap *request);
+uint32_t jack_remap(struct jacks *jacks, const struct wire_jack_remap *request);
 
 /* Plugs something in or out, and tells the driver if that is news. */
-void jack_plug(struct snd *snd, unsigned jack, bool connected);
+void jack_plug(struct jacks *jacks, unsigned jack, bool connected);
 
 /* By its number or name: its number, or -ENOENT. */
-int jack_find(const struct snd *snd, const char *word);
+int jack_find(const struct jacks *jacks, const char *word);

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "devices/snd/hear/listener.h"
-#include "devices/snd/pcm/stream.h"
+#include "devices/snd/pcm/pcm.h"
 
 #include <stdio.h>
 

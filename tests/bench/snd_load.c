@@ -127,7 +127,7 @@ static void slots_make(unsigned rx, uint32_t stream, uint16_t first, uint32_t pe
 static void device_make(const char *options)
 {
     must(rig_create(&rig, options) == 0, "no device");
-    rig.snd->timebase = &timebase_monotonic;
+    rig.snd->pcm.timebase = &timebase_monotonic;
     fake_driver_init(&rig.drv, rig.dev, 0x10000);
     must(virtio_start(rig.dev) == 0, "no threads");
     must(fake_start(&rig.drv, UINT64_MAX) == 15, "the driver does not start");
@@ -138,7 +138,7 @@ static void device_make(const char *options)
 /* When so many periods of a stream have been played. */
 static uint64_t deadline_ns(uint32_t stream, uint64_t periods, uint32_t period_frames)
 {
-    return clock_when(&rig.snd->streams[stream].clock, 0, periods * period_frames);
+    return clock_when(&rig.snd->pcm.streams[stream].clock, 0, periods * period_frames);
 }
 
 static void note_end(uint32_t stream, uint32_t period_frames)
@@ -188,7 +188,7 @@ static void counts_print(uint32_t streams)
     uint64_t xruns = 0, stalls = 0, worst = 0;
 
     for (uint32_t s = 0; s < streams; s++) {
-        const struct stream_counts *counts = &rig.snd->streams[s].counts;
+        const struct stream_counts *counts = &rig.snd->pcm.streams[s].counts;
         xruns += counts->xruns;
         stalls += counts->stalls;
         worst = MAX(worst, counts->late_max_ns); /* a stall has moved the deadline we go by */

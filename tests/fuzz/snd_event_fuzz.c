@@ -132,7 +132,7 @@ static void run_one(struct guest *guest, struct input *in)
         break;
     case 3:
         arg = take_byte(in);
-        jack_plug(guest->rig.snd, arg % JACKS, arg >= 128);
+        jack_plug(&guest->rig.snd->jacks, arg % JACKS, arg >= 128);
         break;
     case 4:
         set_element(guest, in);

@@ -105,7 +105,7 @@ static void run_one(struct rig *rig, struct input *in, struct sent *sent)
     } else if (op < 245) {
         (void)rig_set_params(rig, take_byte(in) % 4u, 7680, 1920, 2, RIG_S16, RIG_48000);
     } else if (op < 250) {
-        jack_plug(rig->snd, take_byte(in) % 2u, op % 2 == 0);
+        jack_plug(&rig->snd->jacks, take_byte(in) % 2u, op % 2 == 0);
     } else {
         rig_restart(rig);
         *sent = (struct sent){0};

@@ -81,15 +81,14 @@ void alsa_ctl_fini(struct alsa_ctl *ctl)
 
 /* -- what an element is -- */
 
+/* Metadata are read only: a driver of the host would have to make sense of what a guest writes. */
 static uint32_t access_of(const snd_ctl_elem_info_t *info)
 {
     return (snd_ctl_elem_info_is_readable(info) ? WIRE_CTL_READ : 0) |
            (snd_ctl_elem_info_is_writable(info) ? WIRE_CTL_WRITE : 0) |
            (snd_ctl_elem_info_is_volatile(info) ? WIRE_CTL_VOLATILE : 0) |
            (snd_ctl_elem_info_is_inactive(info) ? WIRE_CTL_INACTIVE : 0) |
-           (snd_ctl_elem_info_is_tlv_readable(info) ? WIRE_CTL_TLV_READ : 0) |
-           (snd_ctl_elem_info_is_tlv_writable(info) ? WIRE_CTL_TLV_WRITE : 0) |
-           (snd_ctl_elem_info_is_tlv_commandable(info) ? WIRE_CTL_TLV_COMMAND : 0);
+           (snd_ctl_elem_info_is_tlv_readable(info) ? WIRE_CTL_TLV_READ : 0);
 }
 
 static void halves_set(int64_t number, le32 ret_halves[2])

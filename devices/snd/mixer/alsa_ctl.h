@@ -49,7 +49,6 @@ int alsa_ctl_read(struct alsa_ctl *ctl, unsigned index, union wire_ctl_value *re
 int alsa_ctl_write(struct alsa_ctl *ctl, unsigned index, const union wire_ctl_value *value);
 /* Metadata: a struct wire_ctl_tlv and its bytes; how many bytes in all. */
 ssize_t alsa_ctl_tlv_read(struct alsa_ctl *ctl, unsigned index, void *ret_tlv, size_t room);
-int alsa_ctl_tlv_write(struct alsa_ctl *ctl, unsigned index, const void *tlv, bool is_command);
 
 /* Takes the next event: 1 and an element with what has changed of it (WIRE_CTL_VALUE, ...), which
  * may be nothing; 0 if there is none; -errno when the card is gone. */

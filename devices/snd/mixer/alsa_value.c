@@ -158,30 +158,3 @@ ssize_t alsa_ctl_tlv_read(struct alsa_ctl *ctl, unsigned index, void *ret_tlv, s
         words[i] = to_le32(words[i]).raw;
     return (ssize_t)(count * sizeof(words[0]));
 }
-
-int alsa_ctl_tlv_write(struct alsa_ctl *ctl, unsigned index, const void *tlv, bool is_command)
-{
-    static const unsigned words_max = 2 + WIRE_CTL_TLV_BYTES_MAX / 4;
-    const struct alsa_elem *elem = &ctl->elem[index];
-    const le32 *from = tlv;
-    size_t count = 2 + (size_t)from_le32(from[1]) / 4;
-    snd_ctl_elem_id_t *id;
-    int r = 0;
-
-    snd_ctl_elem_id_alloca(&id);
-    id_get(elem, id);
-
-    assert(count <= words_max);
-    uint32_t *words = calloc(count, sizeof(words[0]));
-    if (words == NULL)
-        return -ENOMEM;
-    for (size_t i = 0; i < count; i++)
-        words[i] = from_le32(from[i]);
-    ranges_shift(words, count, -elem->shifted);
-    if (is_command)
-        r = snd_ctl_elem_tlv_command(ctl->handle, id, words);
-    else
-        r = snd_ctl_elem_tlv_write(ctl->handle, id, words);
-    free(words);
-    return r < 0 ? alsa_result(r) : 0;
-}

@@ -3,7 +3,6 @@
 #include "devices/snd/mixer/ctl.h"
 
 #include "devices/snd/pcm/move.h"
-#include "devices/snd/snd.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -22,11 +21,6 @@ void ctl_to_halves(int64_t number, le32 ret_halves[2])
 static uint32_t count_of(const struct ctl *ctl)
 {
     return from_le32(ctl->info.head.count);
-}
-
-static bool has_access(const struct ctl *ctl, uint32_t bit)
-{
-    return (from_le32(ctl->info.head.access) & bit) != 0;
 }
 
 size_t ctl_value_bytes(const struct ctl *ctl)
@@ -81,77 +75,61 @@ bool ctl_value_is_valid(const struct ctl *ctl, const union wire_ctl_value *value
 
 /* -- what it does -- */
 
-static bool is_ruled(const struct ctl_group *group, const struct stream *stream)
-{
-    return stream->info.direction == group->direction &&
-           stream->info.hda_fn_nid.raw == group->hda_fn_nid.raw;
-}
-
 /* What was played or recorded until now was so at the old gain. A host with a clock has been given
  * frames ahead of time, and keeps them as they are. */
-static void catch_up(struct snd *snd, const struct ctl_group *group)
+static void catch_up(struct pcm *pcm, const struct ctl_group *group)
 {
-    uint64_t now = snd->timebase->now_ns(snd->timebase);
+    uint64_t now = pcm_now_ns(pcm);
 
-    for (unsigned i = 0; i < snd->stream_count; i++) {
-        struct stream *stream = &snd->streams[i];
-        if (is_ruled(group, stream) && stream->state == STREAM_RUNNING &&
+    for (unsigned i = 0; i < pcm->stream_count; i++) {
+        struct stream *stream = &pcm->streams[i];
+        if (stream->volume == &group->volume && stream->state == STREAM_RUNNING &&
             stream->clock.kind != CLOCK_KIND_HOST)
             stream_catch_up(stream, now);
     }
 }
 
-static void group_update(struct snd *snd, struct ctl_group *group)
+static void group_update(struct ctls *ctls, struct ctl_group *group)
 {
-    const struct ctl *level = &snd->ctls.item[group->level_id];
-    bool muted = from_le32(snd->ctls.item[group->mute_id].value.integer[0]) == 0;
+    const struct ctl *level = &ctls->item[group->level_id];
+    bool muted = from_le32(ctls->item[group->mute_id].value.integer[0]) == 0;
 
-    catch_up(snd, group);
+    catch_up(ctls->pcm, group);
     for (uint32_t i = 0; i < WIRE_CHANNELS_MAX; i++) {
         uint32_t at = MIN(i, count_of(level) - 1);
         group->volume.level[i] = muted ? 0 : (uint16_t)from_le32(level->value.integer[at]);
     }
 }
 
-void ctl_set(struct snd *snd, unsigned id, const union wire_ctl_value *value)
+void ctl_set(struct ctls *ctls, unsigned id, const union wire_ctl_value *value)
 {
-    struct ctl *ctl = &snd->ctls.item[id];
+    struct ctl *ctl = &ctls->item[id];
     size_t len = ctl_value_bytes(ctl);
 
-    assert(id < snd->ctls.count && ctl_value_is_valid(ctl, value));
-    if (has_access(ctl, WIRE_CTL_INACTIVE) || memcmp(&ctl->value, value, len) == 0)
+    if (ctl_has(ctl, WIRE_CTL_INACTIVE) || memcmp(&ctl->value, value, len) == 0)
         return;
-    if (snd->ctls.host != NULL) {
-        (void)ctl_host_write(snd->ctls.host, id, value, NULL);
+    if (ctls->host != NULL) {
+        (void)ctls->ask->write(ctls, id, value, NULL);
         return;
     }
     memcpy(&ctl->value, value, len);
-    for (unsigned i = 0; i < snd->ctls.group_count; i++) {
-        struct ctl_group *group = &snd->ctls.group[i];
+    for (unsigned i = 0; i < ctls->group_count; i++) {
+        struct ctl_group *group = &ctls->group[i];
         if (id == group->level_id || id == group->mute_id)
-            group_update(snd, group);
+            group_update(ctls, group);
     }
-    if (!has_access(ctl, WIRE_CTL_VOLATILE))
-        events_control(snd, id, WIRE_CTL_VALUE);
+    if (!ctl_has(ctl, WIRE_CTL_VOLATILE))
+        ctls->changed(ctls, id, WIRE_CTL_VALUE);
 }
 
-void ctl_apply(const struct stream *stream, void *buf, size_t frames)
-{
-    const struct ctls *ctls = &stream->snd->ctls;
-
-    for (unsigned i = 0; i < ctls->group_count; i++)
-        if (is_ruled(&ctls->group[i], stream))
-            volume_apply(&ctls->group[i].volume, &stream->params, buf, frames);
-}
-
-int ctl_find(const struct snd *snd, const char *word)
+int ctl_find(const struct ctls *ctls, const char *word)
 {
     char number[16];
 
-    for (unsigned id = 0; id < snd->ctls.count; id++) {
+    for (unsigned id = 0; id < ctls->count; id++) {
         (void)snprintf(number, sizeof(number), "%u", id);
         if (strcmp(word, number) == 0 ||
-            strcmp(word, (const char *)snd->ctls.item[id].info.head.name) == 0)
+            strcmp(word, (const char *)ctls->item[id].info.head.name) == 0)
             return (int)id;
     }
     return -ENOENT;

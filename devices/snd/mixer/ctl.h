@@ -5,18 +5,16 @@
  * state: a reset of the device does not change them. What the elements are is in ctl_make.c,
  * requests about them are in ctl_serve.c; those that a card of the host has are in ctl_host.c.
  *
- * Main: init, fini. Else the worker, or whoever owns the device while it is inactive.
+ * The worker, or whoever owns the device while it is inactive.
  */
 #pragma once
 
 #include "devices/snd/base/wire_ctl.h"
-#include "devices/snd/event.h"
-#include "devices/snd/mixer/ctl_host.h"
-#include "devices/snd/mixer/volume.h"
+#include "devices/snd/pcm/pcm.h"
 
-struct opts;
-struct snd;
-struct stream;
+#define CTLS_MAX 272 /* two for each group of streams, and some more */
+
+struct ctls;
 
 struct ctl {
     struct wire_ctl_info info;
@@ -25,47 +23,55 @@ struct ctl {
     const char *const *items; /* WIRE_CTL_ENUMERATED */
     uint8_t *tlv;             /* owned; a struct wire_ctl_tlv and its bytes; NULL: none */
     uint32_t tlv_bytes;       /* both */
-    uint32_t tlv_room;        /* of `tlv` */
     /* WIRE_CTL_VOLATILE: puts what holds now into `value`. NULL: it is there. */
-    void (*refresh)(const struct snd *snd, struct ctl *ctl);
+    void (*refresh)(const struct ctls *ctls, struct ctl *ctl);
 };
 
 /* The streams of a direction in a function group, and the elements that rule them. */
 struct ctl_group {
-    le32 hda_fn_nid;
-    uint8_t direction;
     unsigned level_id, mute_id;
     struct volume volume;
 };
 
-#define CTL_GROUPS_MAX EVENT_STREAMS_MAX /* there is no group without a stream */
-
-struct ctls {
-    unsigned count;
-    struct ctl *item;      /* owned */
-    struct ctl_host *host; /* owned; whose elements all of them are; NULL: our own */
-    unsigned group_count;
-    struct ctl_group group[CTL_GROUPS_MAX];
+/* What to ask of a card whose elements they are. What keeps *req answers it later and returns
+ * REPLY_PARKED, else it returns a status; req is NULL if nobody waits for an answer. */
+struct ctl_card_ops {
+    uint32_t (*read)(struct ctls *ctls, unsigned id, const struct chain *req);
+    uint32_t (*write)(struct ctls *ctls, unsigned id, const union wire_ctl_value *value,
+                      const struct chain *req);
+    uint32_t (*tlv_read)(struct ctls *ctls, unsigned id, const struct chain *req);
+    /* Takes over what is new. */
+    void (*settle)(struct ctls *ctls);
 };
 
-/* Makes what controls= asks for; the streams are there. 0 or -ENOMEM. */
-int ctls_init(struct snd *snd, const struct opts *opts);
-/* Accepts what a failed init left. */
-void ctls_fini(struct snd *snd);
+struct ctls {
+    struct pcm *pcm; /* whose streams they rule; borrowed */
+    /* Tells the driver that WIRE_CTL_VALUE or so of an element has changed. */
+    void (*changed)(struct ctls *ctls, unsigned id, unsigned mask);
+
+    unsigned count;
+    struct ctl *item; /* owned */
+    unsigned group_count;
+    struct ctl_group *group;        /* owned */
+    struct ctl_host *host;          /* owned; whose elements all of them are; NULL: our own */
+    const struct ctl_card_ops *ask; /* its */
+};
+
+static inline bool ctl_has(const struct ctl *ctl, uint32_t access)
+{
+    return (from_le32(ctl->info.head.access) & access) == access;
+}
 
 /* Bytes of an element's value on the wire. */
 size_t ctl_value_bytes(const struct ctl *ctl);
 /* True if each of the values is one that the element may have. */
 bool ctl_value_is_valid(const struct ctl *ctl, const union wire_ctl_value *value);
 /* Gives an element a valid value; what it rules follows, and the driver is told if it changed. A
- * host's element has it a little later, or never if the host refuses it. */
-void ctl_set(struct snd *snd, unsigned id, const union wire_ctl_value *value);
+ * card's element has it a little later, or never if the card refuses it. */
+void ctl_set(struct ctls *ctls, unsigned id, const union wire_ctl_value *value);
 
 /* By its name or number: its number, or -ENOENT. */
-int ctl_find(const struct snd *snd, const char *word);
-
-/* Scales frames of a stream in place. */
-void ctl_apply(const struct stream *stream, void *buf, size_t frames);
+int ctl_find(const struct ctls *ctls, const char *word);
 
 /* The integer64 limits, which the wire has as halves. */
 int64_t ctl_from_halves(const le32 halves[2]);

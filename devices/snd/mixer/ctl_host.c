@@ -2,8 +2,8 @@
 /* See ctl_host.h. The worker's half; the thread's is mixer.c. */
 #include "devices/snd/mixer/ctl_host.h"
 
+#include "devices/snd/base/reply.h"
 #include "devices/snd/mixer/mixer.h"
-#include "devices/snd/snd.h"
 #include "vmm/base/timebase.h"
 
 #include <string.h>
@@ -17,7 +17,7 @@
 #define PARK_NS 500000000ull
 
 struct ctl_host {
-    struct snd *snd; /* borrowed */
+    struct ctls *ctls; /* borrowed */
     struct mixer *mixer;
     struct watch done;  /* the mixer's eventfd */
     struct watch timer; /* timerfd: the first of the jobs that takes too long */
@@ -36,7 +36,7 @@ struct ctl_host {
 static void answer(struct ctl_host *host, struct ctl_request *request, uint32_t status,
                    const void *data, size_t len)
 {
-    struct virtio_device *dev = &host->snd->dev;
+    struct virtio_device *dev = host->ctls->pcm->dev;
     struct virtq *vq = &dev->queue[VIRTIO_SND_VQ_CONTROL];
     const le32 reply = to_le32(status);
 
@@ -59,22 +59,22 @@ static void arm(struct ctl_host *host)
     for (unsigned i = 0; i < JOBS_MAX; i++)
         if (host->requests[i].is_parked)
             end_ns = MIN(end_ns, host->requests[i].end_ns);
-    host->snd->timebase->arm(host->snd->timebase, host->timer.fd, end_ns);
+    pcm_arm(host->ctls->pcm, host->timer.fd, end_ns);
 }
 
 static void timer_ready(struct watch *watch, uint32_t epoll_events)
 {
     struct ctl_host *host = container_of(watch, struct ctl_host, timer);
-    uint64_t now = snd_now_ns(host->snd);
+    uint64_t now = pcm_now_ns(host->ctls->pcm);
 
     (void)epoll_events;
     for (unsigned i = 0; i < JOBS_MAX; i++) {
         struct ctl_request *request = &host->requests[i];
         if (!request->is_parked || request->end_ns > now)
             continue;
-        log_guest(&host->snd->dev.log_limit,
+        log_guest(&host->ctls->pcm->dev->log_limit,
                   "%s: the host's mixer does not answer; the guest's request fails",
-                  host->snd->dev.name);
+                  host->ctls->pcm->dev->name);
         answer(host, request, VIRTIO_SND_S_IO_ERR, NULL, 0);
     }
     arm(host);
@@ -88,9 +88,9 @@ static void access_set(struct ctl *ctl, uint32_t access)
     ctl->padded.head.access = to_le32(access);
 }
 
-static void news_take(struct snd *snd, unsigned id, const struct mixer_news *news)
+static void news_take(struct ctls *ctls, unsigned id, const struct mixer_news *news)
 {
-    struct ctl *ctl = &snd->ctls.item[id];
+    struct ctl *ctl = &ctls->item[id];
     unsigned mask = news->mask & WIRE_CTL_TLV;
 
     if ((news->mask & WIRE_CTL_INFO) != 0 && from_le32(ctl->info.head.access) != news->access) {
@@ -103,14 +103,14 @@ static void news_take(struct snd *snd, unsigned id, const struct mixer_news *new
         if ((from_le32(ctl->info.head.access) & WIRE_CTL_VOLATILE) == 0)
             mask |= WIRE_CTL_VALUE;
     }
-    events_control(snd, id, mask);
+    ctls->changed(ctls, id, mask);
 }
 
 static void job_end(struct ctl_host *host, struct mixer_job *job)
 {
     struct ctl_request *request = container_of(job, struct ctl_request, job);
     uint32_t status = job->result < 0 ? VIRTIO_SND_S_IO_ERR : VIRTIO_SND_S_OK;
-    const struct ctl *ctl = &host->snd->ctls.item[job->id];
+    const struct ctl *ctl = &host->ctls->item[job->id];
 
     if (request->is_parked && job->kind == MIXER_READ)
         answer(host, request, status, &ctl->value, ctl_value_bytes(ctl));
@@ -124,15 +124,15 @@ static void job_end(struct ctl_host *host, struct mixer_job *job)
     host->free = job;
 }
 
-void ctl_host_settle(struct ctl_host *host)
+static void settle(struct ctl_host *host)
 {
     struct mixer_news news;
     struct mixer_job *done = mixer_done(host->mixer);
 
     /* News first: they hold what a job has read, or written. */
-    for (unsigned id = 0; id < host->snd->ctls.count; id++)
+    for (unsigned id = 0; id < host->ctls->count; id++)
         if (mixer_news(host->mixer, id, &news))
-            news_take(host->snd, id, &news);
+            news_take(host->ctls, id, &news);
     while (done != NULL) {
         struct mixer_job *job = done;
         done = job->next;
@@ -147,7 +147,7 @@ static void done_ready(struct watch *watch, uint32_t epoll_events)
 
     (void)epoll_events;
     (void)!read(watch->fd, &count, sizeof(count));
-    ctl_host_settle(container_of(watch, struct ctl_host, done));
+    settle(container_of(watch, struct ctl_host, done));
 }
 
 /* -- requests -- */
@@ -171,64 +171,63 @@ static uint32_t job_send(struct ctl_host *host, struct mixer_job *job, const str
     request->is_parked = req != NULL;
     if (req != NULL)
         request->req = *req;
-    request->end_ns = snd_now_ns(host->snd) + PARK_NS;
+    request->end_ns = pcm_now_ns(host->ctls->pcm) + PARK_NS;
     mixer_send(host->mixer, job);
     arm(host);
-    return req != NULL ? STREAM_PARKED : VIRTIO_SND_S_OK;
+    return req != NULL ? REPLY_PARKED : VIRTIO_SND_S_OK;
 }
 
-uint32_t ctl_host_read(struct ctl_host *host, unsigned id, const struct chain *req)
+static uint32_t card_read(struct ctls *ctls, unsigned id, const struct chain *req)
 {
-    struct mixer_job *job = job_get(host, MIXER_READ, id);
+    struct mixer_job *job = job_get(ctls->host, MIXER_READ, id);
 
-    return job == NULL ? VIRTIO_SND_S_IO_ERR : job_send(host, job, req);
+    return job == NULL ? VIRTIO_SND_S_IO_ERR : job_send(ctls->host, job, req);
 }
 
-uint32_t ctl_host_write(struct ctl_host *host, unsigned id, const union wire_ctl_value *value,
-                        const struct chain *req)
+static uint32_t card_write(struct ctls *ctls, unsigned id, const union wire_ctl_value *value,
+                           const struct chain *req)
 {
-    struct mixer_job *job = job_get(host, MIXER_WRITE, id);
+    struct mixer_job *job = job_get(ctls->host, MIXER_WRITE, id);
 
     if (job == NULL)
         return VIRTIO_SND_S_IO_ERR;
     job->value = *value;
-    return job_send(host, job, req);
+    return job_send(ctls->host, job, req);
 }
 
-uint32_t ctl_host_tlv_read(struct ctl_host *host, unsigned id, const struct chain *req)
+static uint32_t card_tlv_read(struct ctls *ctls, unsigned id, const struct chain *req)
 {
-    struct mixer_job *job = job_get(host, MIXER_TLV_READ, id);
+    struct mixer_job *job = job_get(ctls->host, MIXER_TLV_READ, id);
 
-    return job == NULL ? VIRTIO_SND_S_IO_ERR : job_send(host, job, req);
+    return job == NULL ? VIRTIO_SND_S_IO_ERR : job_send(ctls->host, job, req);
 }
 
-uint32_t ctl_host_tlv_write(struct ctl_host *host, unsigned id, void *tlv, bool is_command,
-                            const struct chain *req)
+static void card_settle(struct ctls *ctls)
 {
-    struct mixer_job *job = job_get(host, is_command ? MIXER_TLV_COMMAND : MIXER_TLV_WRITE, id);
-
-    if (job == NULL) {
-        free(tlv);
-        return VIRTIO_SND_S_IO_ERR;
-    }
-    job->tlv = tlv;
-    return job_send(host, job, req);
+    settle(ctls->host);
 }
+
+static const struct ctl_card_ops card_ops = {
+    .read = card_read,
+    .write = card_write,
+    .tlv_read = card_tlv_read,
+    .settle = card_settle,
+};
 
 /* -- life -- */
 
 /* Makes the guest's elements of the card's. */
-static int items_make(struct snd *snd, const struct mixer *mixer)
+static int items_make(struct ctls *ctls, const struct mixer *mixer)
 {
     const struct alsa_ctl *card = mixer_card(mixer);
     struct mixer_news news;
 
-    snd->ctls.item = calloc(card->count, sizeof(snd->ctls.item[0]));
-    if (snd->ctls.item == NULL)
+    ctls->item = calloc(card->count, sizeof(ctls->item[0]));
+    if (ctls->item == NULL)
         return -ENOMEM;
-    snd->ctls.count = card->count;
+    ctls->count = card->count;
     for (unsigned id = 0; id < card->count; id++) {
-        struct ctl *ctl = &snd->ctls.item[id];
+        struct ctl *ctl = &ctls->item[id];
         ctl->info = card->elem[id].info;
         ctl->padded =
             (struct wire_ctl_info_padded){.head = ctl->info.head, .limits = ctl->info.limits};
@@ -239,37 +238,38 @@ static int items_make(struct snd *snd, const struct mixer *mixer)
     return 0;
 }
 
-int ctl_host_create(struct snd *snd, const char *name, struct ctl_host **ret_host)
+int ctl_host_create(struct ctls *ctls, const char *name)
 {
     struct ctl_host *host = calloc(1, sizeof(*host));
     int r = -ENOMEM;
 
     if (host == NULL)
-        return log_error(r, "%s: mixer", snd->dev.name);
-    host->snd = snd;
+        return log_error(r, "%s: mixer", ctls->pcm->dev->name);
+    host->ctls = ctls;
     host->timer = (struct watch){.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK),
                                  .ready = timer_ready};
     for (unsigned i = 0; i < JOBS_MAX; i++) {
         host->requests[i].job.next = host->free;
         host->free = &host->requests[i].job;
     }
-    r = host->timer.fd < 0 ? -errno : mixer_open(name, EVENT_CONTROLS_MAX, &host->mixer);
+    r = host->timer.fd < 0 ? -errno : mixer_open(name, CTLS_MAX, &host->mixer);
     if (r == 0)
-        r = items_make(snd, host->mixer);
+        r = items_make(ctls, host->mixer);
     if (r == 0)
         r = mixer_start(host->mixer);
     if (r < 0) {
         (void)log_error(0,
                         "%s: --snd mixer: can't use \"%s\": %s; 'amixer -D NAME' shows what it "
                         "has",
-                        snd->dev.name, name,
+                        ctls->pcm->dev->name, name,
                         r == -ENODATA ? "it has no elements" : snd_strerror(r));
         ctl_host_destroy(host);
         /* -EINVAL would say that the option is written wrong, which is more than we know. */
         return r == -EINVAL ? -ENXIO : r;
     }
     host->done = (struct watch){.fd = mixer_done_fd(host->mixer), .ready = done_ready};
-    *ret_host = host;
+    ctls->host = host;
+    ctls->ask = &card_ops;
     return 0;
 }
 

@@ -16,32 +16,14 @@
  */
 #pragma once
 
-#include "devices/snd/base/wire_ctl.h"
-#include "virtio/queue.h"
-#include "vmm/base/loop.h"
+#include "devices/snd/mixer/ctl.h"
 
-struct ctl_host;
-struct snd;
-
-/* Opens the mixer of that name, makes snd->ctls.item of it, starts the thread. -errno after a line
- * that says why. */
-int ctl_host_create(struct snd *snd, const char *name, struct ctl_host **ret_host);
+/* Opens the mixer of that name, makes ctls->item of it, starts the thread, and sets ctls->host and
+ * ask. -errno after a line that says why. */
+int ctl_host_create(struct ctls *ctls, const char *name);
 /* Accepts NULL. */
 void ctl_host_destroy(struct ctl_host *host);
 
 int ctl_host_activate(struct ctl_host *host, struct loop *loop);
 /* Worker joined. Requests that wait are forgotten. */
 void ctl_host_reset(struct ctl_host *host);
-
-/* Takes over what the thread has found out. */
-void ctl_host_settle(struct ctl_host *host);
-
-/* These keep *req until it is answered and return STREAM_PARKED, or return a status. req is NULL if
- * nobody waits for an answer. */
-uint32_t ctl_host_read(struct ctl_host *host, unsigned id, const struct chain *req);
-uint32_t ctl_host_write(struct ctl_host *host, unsigned id, const union wire_ctl_value *value,
-                        const struct chain *req);
-uint32_t ctl_host_tlv_read(struct ctl_host *host, unsigned id, const struct chain *req);
-/* `tlv`: a struct wire_ctl_tlv and its bytes; taken over, to be freed. */
-uint32_t ctl_host_tlv_write(struct ctl_host *host, unsigned id, void *tlv, bool is_command,
-                            const struct chain *req);

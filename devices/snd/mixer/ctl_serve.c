@@ -7,181 +7,139 @@
  */
 #include "devices/snd/mixer/ctl_serve.h"
 
-#include "devices/snd/mixer/ctl.h"
-
 #include <string.h>
 
-/* -- information -- */
-
-static const void *packed_item(const struct snd *snd, uint32_t id)
-{
-    return &snd->ctls.item[id].info;
-}
-
-static const void *padded_item(const struct snd *snd, uint32_t id)
-{
-    return &snd->ctls.item[id].padded;
-}
-
 /* Which of the two layouts the driver has is told by its size (SND-82). */
-uint32_t ctl_serve_info(struct snd *snd, struct chain *req, const union request *request)
+static uint32_t serve_info(const struct ctls *ctls, struct chain *req,
+                           const struct wire_query *query)
 {
-    const struct control_items packed = {snd->ctls.count, sizeof(struct wire_ctl_info),
-                                         packed_item};
-    const struct control_items padded = {snd->ctls.count, sizeof(struct wire_ctl_info_padded),
-                                         padded_item};
-    bool is_padded = from_le32(request->query.size) == sizeof(struct wire_ctl_info_padded);
+    const struct ctl *first = ctls->item;
+    struct reply_items items = {&first->info, ctls->count, sizeof(*first), sizeof(first->info)};
 
-    return control_info(snd, req, &request->query, is_padded ? &padded : &packed);
+    if (from_le32(query->size) == sizeof(first->padded))
+        items = (struct reply_items){&first->padded, ctls->count, sizeof(*first),
+                                     sizeof(first->padded)};
+    return reply_info(req, query, &items);
 }
 
-/* The element of a request: VIRTIO_SND_S_OK and *ret_ctl, or why not. Each bit of `access` must be
- * its own. */
-static uint32_t element_of(const struct snd *snd, const union request *request, uint32_t access,
-                           struct ctl **ret_ctl)
+static uint32_t serve_enum_items(struct ctls *ctls, unsigned id, struct chain *req)
 {
-    uint32_t id = from_le32(request->ctl.control_id);
+    const struct ctl *ctl = &ctls->item[id];
+    char item[WIRE_CTL_ITEM_BYTES];
 
-    if (id >= snd->ctls.count)
-        return VIRTIO_SND_S_BAD_MSG;
-    *ret_ctl = &snd->ctls.item[id];
-    uint32_t has = from_le32((*ret_ctl)->info.head.access);
-    return (has & access) == access ? VIRTIO_SND_S_OK : VIRTIO_SND_S_NOT_SUPP;
-}
-
-static unsigned id_of(const struct snd *snd, const struct ctl *ctl)
-{
-    return (unsigned)(ctl - snd->ctls.item);
-}
-
-uint32_t ctl_serve_enum_items(struct snd *snd, struct chain *req, const union request *request)
-{
-    struct ctl *ctl;
-    uint32_t status = element_of(snd, request, 0, &ctl);
-    const le32 reply = to_le32(VIRTIO_SND_S_OK);
-
-    if (status != VIRTIO_SND_S_OK)
-        return status;
     if (from_le32(ctl->info.head.type) != WIRE_CTL_ENUMERATED)
         return VIRTIO_SND_S_NOT_SUPP;
     uint32_t items = from_le32(ctl->info.limits.enumerated.items);
-    if (chain_writable(req) < sizeof(reply) + (uint64_t)items * WIRE_CTL_ITEM_BYTES)
+    if (chain_writable(req) < sizeof(le32) + (uint64_t)items * sizeof(item))
         return VIRTIO_SND_S_BAD_MSG;
-    int r = chain_write(req, &reply, sizeof(reply));
+    reply_write(req, VIRTIO_SND_S_OK, NULL, 0);
     for (uint32_t i = 0; i < items; i++) {
-        size_t len = strlen(ctl->items[i]);
-        assert(len > 0 && len < WIRE_CTL_ITEM_BYTES);
-        r |= chain_write(req, ctl->items[i], len);
-        r |= chain_zero(req, WIRE_CTL_ITEM_BYTES - len);
+        memset(item, 0, sizeof(item));
+        memcpy(item, ctl->items[i], strnlen(ctl->items[i], sizeof(item) - 1));
+        int r = chain_write(req, item, sizeof(item));
+        assert(r == 0); /* they all fit, see above */
     }
-    assert(r == 0); /* it all fits, see above */
-    return CONTROL_REPLIED;
+    return REPLY_DONE;
 }
 
 /* -- values -- */
 
-uint32_t ctl_serve_read(struct snd *snd, struct chain *req, const union request *request)
+static uint32_t serve_read(struct ctls *ctls, unsigned id, struct chain *req)
 {
-    struct ctl *ctl;
-    uint32_t status = element_of(snd, request, WIRE_CTL_READ, &ctl);
-    const le32 reply = to_le32(VIRTIO_SND_S_OK);
+    struct ctl *ctl = &ctls->item[id];
 
-    if (status != VIRTIO_SND_S_OK)
-        return status;
-    if (chain_writable(req) < sizeof(reply) + ctl_value_bytes(ctl))
+    if (chain_writable(req) < sizeof(le32) + ctl_value_bytes(ctl))
         return VIRTIO_SND_S_BAD_MSG;
-    if (snd->ctls.host != NULL && (from_le32(ctl->info.head.access) & WIRE_CTL_VOLATILE) != 0)
-        return ctl_host_read(snd->ctls.host, id_of(snd, ctl), req);
+    if (ctls->host != NULL && ctl_has(ctl, WIRE_CTL_VOLATILE))
+        return ctls->ask->read(ctls, id, req);
     if (ctl->refresh != NULL)
-        ctl->refresh(snd, ctl);
-    int r = chain_write(req, &reply, sizeof(reply));
-    r |= chain_write(req, &ctl->value, ctl_value_bytes(ctl));
-    assert(r == 0); /* it all fits, see above */
-    return CONTROL_REPLIED;
+        ctl->refresh(ctls, ctl);
+    reply_write(req, VIRTIO_SND_S_OK, &ctl->value, ctl_value_bytes(ctl));
+    return REPLY_DONE;
 }
 
-uint32_t ctl_serve_write(struct snd *snd, struct chain *req, const union request *request)
+static uint32_t serve_write(struct ctls *ctls, unsigned id, struct chain *req)
 {
+    const struct ctl *ctl = &ctls->item[id];
     union wire_ctl_value value = {0};
-    struct ctl *ctl;
-    uint32_t status = element_of(snd, request, WIRE_CTL_WRITE, &ctl);
 
-    if (status != VIRTIO_SND_S_OK)
-        return status;
     if (chain_read(req, &value, ctl_value_bytes(ctl)) < 0 || !ctl_value_is_valid(ctl, &value))
         return VIRTIO_SND_S_BAD_MSG;
-    if (snd->ctls.host != NULL && (from_le32(ctl->info.head.access) & WIRE_CTL_INACTIVE) == 0)
-        return ctl_host_write(snd->ctls.host, id_of(snd, ctl), &value, req);
-    ctl_set(snd, id_of(snd, ctl), &value);
+    if (ctls->host != NULL && !ctl_has(ctl, WIRE_CTL_INACTIVE))
+        return ctls->ask->write(ctls, id, &value, req);
+    ctl_set(ctls, id, &value);
     return VIRTIO_SND_S_OK;
 }
 
 /* -- metadata -- */
 
-uint32_t ctl_serve_tlv_read(struct snd *snd, struct chain *req, const union request *request)
+static uint32_t serve_tlv_read(struct ctls *ctls, unsigned id, struct chain *req)
 {
-    struct ctl *ctl;
-    uint32_t status = element_of(snd, request, WIRE_CTL_TLV_READ, &ctl);
-    const le32 reply = to_le32(VIRTIO_SND_S_OK);
+    const struct ctl *ctl = &ctls->item[id];
 
-    if (status != VIRTIO_SND_S_OK)
-        return status;
-    if (snd->ctls.host != NULL)
-        return ctl_host_tlv_read(snd->ctls.host, id_of(snd, ctl), req);
-    int r = chain_write(req, &reply, sizeof(reply));
-    r |= chain_write(req, ctl->tlv, MIN(ctl->tlv_bytes, chain_writable(req)));
-    assert(r == 0); /* there is room for a status, or the request would not be served */
-    return CONTROL_REPLIED;
+    if (ctls->host != NULL)
+        return ctls->ask->tlv_read(ctls, id, req);
+    reply_write(req, VIRTIO_SND_S_OK, ctl->tlv, ctl->tlv_bytes);
+    return REPLY_DONE;
 }
 
-/* Hands on metadata of `len` bytes behind their header. */
-static uint32_t tlv_hand_on(struct snd *snd, struct chain *req, const struct ctl *ctl,
-                            const struct wire_ctl_tlv *tlv, bool is_command)
+/* Takes what the driver sends as the element's metadata. What a command means is the device's own
+ * business: here, the same as a write. Elements with such access have room for all of it. */
+static uint32_t serve_tlv_take(struct ctls *ctls, unsigned id, struct chain *req)
 {
-    uint32_t len = from_le32(tlv->length);
-    uint8_t *copy = malloc(sizeof(*tlv) + len);
-
-    if (copy == NULL)
-        return VIRTIO_SND_S_IO_ERR;
-    memcpy(copy, tlv, sizeof(*tlv));
-    int r = chain_read(req, copy + sizeof(*tlv), len);
-    assert(r == 0); /* it is there, the caller has looked */
-    return ctl_host_tlv_write(snd->ctls.host, id_of(snd, ctl), copy, is_command, req);
-}
-
-/* Takes what the driver sends as the element's metadata. */
-static uint32_t tlv_take(struct snd *snd, struct chain *req, const union request *request,
-                         uint32_t access)
-{
+    struct ctl *ctl = &ctls->item[id];
     struct wire_ctl_tlv tlv;
-    struct ctl *ctl;
-    uint32_t status = element_of(snd, request, access, &ctl);
 
-    if (status != VIRTIO_SND_S_OK)
-        return status;
     if (chain_read(req, &tlv, sizeof(tlv)) < 0)
         return VIRTIO_SND_S_BAD_MSG;
     uint32_t length = from_le32(tlv.length);
     if (length > WIRE_CTL_TLV_BYTES_MAX || length % 4 != 0 || length > chain_readable(req))
         return VIRTIO_SND_S_BAD_MSG;
-    if (snd->ctls.host != NULL)
-        return tlv_hand_on(snd, req, ctl, &tlv, access == WIRE_CTL_TLV_COMMAND);
-    assert(sizeof(tlv) + length <= ctl->tlv_room); /* elements with such access have all the room */
     memcpy(ctl->tlv, &tlv, sizeof(tlv));
     int r = chain_read(req, ctl->tlv + sizeof(tlv), length);
     assert(r == 0); /* it is there, see above */
     ctl->tlv_bytes = (uint32_t)sizeof(tlv) + length;
-    events_control(snd, (unsigned)(ctl - snd->ctls.item), WIRE_CTL_TLV);
+    ctls->changed(ctls, id, WIRE_CTL_TLV);
     return VIRTIO_SND_S_OK;
 }
 
-uint32_t ctl_serve_tlv_write(struct snd *snd, struct chain *req, const union request *request)
-{
-    return tlv_take(snd, req, request, WIRE_CTL_TLV_WRITE);
-}
+/* -- dispatch -- */
 
-/* What a command means is the device's own business: here, the same as a write. */
-uint32_t ctl_serve_tlv_command(struct snd *snd, struct chain *req, const union request *request)
+/* Those about one element, which must have this access. */
+static const struct {
+    uint32_t code, access;
+    uint32_t (*serve)(struct ctls *ctls, unsigned id, struct chain *req);
+} requests[] = {
+    {WIRE_R_CTL_ENUM_ITEMS, 0, serve_enum_items},
+    {WIRE_R_CTL_READ, WIRE_CTL_READ, serve_read},
+    {WIRE_R_CTL_WRITE, WIRE_CTL_WRITE, serve_write},
+    {WIRE_R_CTL_TLV_READ, WIRE_CTL_TLV_READ, serve_tlv_read},
+    {WIRE_R_CTL_TLV_WRITE, WIRE_CTL_TLV_WRITE, serve_tlv_take},
+    {WIRE_R_CTL_TLV_COMMAND, WIRE_CTL_TLV_COMMAND, serve_tlv_take},
+};
+
+uint32_t ctls_serve(struct ctls *ctls, uint32_t code, struct chain *req)
 {
-    return tlv_take(snd, req, request, WIRE_CTL_TLV_COMMAND);
+    union {
+        struct wire_query query;
+        struct wire_ctl_hdr ctl;
+    } request;
+    size_t bytes = code == WIRE_R_CTL_INFO ? sizeof(request.query) : sizeof(request.ctl);
+
+    if (chain_read(req, (uint8_t *)&request + sizeof(struct wire_hdr),
+                   bytes - sizeof(struct wire_hdr)) < 0)
+        return VIRTIO_SND_S_BAD_MSG;
+    if (code == WIRE_R_CTL_INFO)
+        return serve_info(ctls, req, &request.query);
+    uint32_t id = from_le32(request.ctl.control_id);
+    for (size_t i = 0; i < ARRAY_SIZE(requests); i++) {
+        if (requests[i].code != code)
+            continue;
+        if (id >= ctls->count)
+            return VIRTIO_SND_S_BAD_MSG;
+        if (!ctl_has(&ctls->item[id], requests[i].access))
+            return VIRTIO_SND_S_NOT_SUPP;
+        return requests[i].serve(ctls, id, req);
+    }
+    return VIRTIO_SND_S_NOT_SUPP;
 }

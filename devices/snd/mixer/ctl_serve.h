@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Requests about control elements, served as control.h says; see ctl_serve.c. Worker. */
+/* Requests about control elements, see ctl_serve.c. Worker. */
 #pragma once
 
-#include "devices/snd/control.h"
+#include "devices/snd/base/reply.h"
+#include "devices/snd/mixer/ctl.h"
 
-control_serve_fn ctl_serve_info, ctl_serve_enum_items, ctl_serve_read, ctl_serve_write,
-    ctl_serve_tlv_read, ctl_serve_tlv_write, ctl_serve_tlv_command;
+/* Serves a request of this code, behind which the chain's readable cursor is: a VIRTIO_SND_S_* to
+ * reply, or as reply.h says. There is room for a status. */
+uint32_t ctls_serve(struct ctls *ctls, uint32_t code, struct chain *req);

@@ -147,10 +147,8 @@ static int job_do(struct mixer *mixer, struct mixer_job *job)
         r = alsa_ctl_write(&mixer->card, job->id, &job->value);
         (void)element_look(mixer, job->id, WIRE_CTL_VALUE); /* what has become of it */
         return r;
-    case MIXER_TLV_READ:
-        return tlv_read(mixer, job);
     default:
-        return alsa_ctl_tlv_write(&mixer->card, job->id, job->tlv, job->kind == MIXER_TLV_COMMAND);
+        return tlv_read(mixer, job);
     }
 }
 

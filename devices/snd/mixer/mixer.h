@@ -15,8 +15,6 @@ enum mixer_job_kind {
     MIXER_READ, /* the value comes as news */
     MIXER_WRITE,
     MIXER_TLV_READ,
-    MIXER_TLV_WRITE,
-    MIXER_TLV_COMMAND,
 };
 
 /* The mixer's from mixer_send() until mixer_done() has it. */

@@ -1,70 +1,62 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The way of frames between guest memory and the host, see stream.h. On it they pass the mixer's
- * controls, the faults that the user ordered, and the stream's ear. Worker.
+ * See move.h. On their way frames pass the mixer's volume and the faults that the user ordered, and
+ * are told to the device.
+ *
+ * Where frames stand: stream->moved_frames is the stream's frame that moves next; messages before
+ * the one that holds it have moved whole, those behind it not at all.
  */
 #include "devices/snd/pcm/move.h"
 
-#include "devices/snd/snd.h"
+/* How often an absent host is tried again. */
+#define RETRY_NS SECOND_NS
 
-/* Counts and hears `frames` frames that were moved, which are in the scratch buffer. Each once: the
- * host may have lost them and had them again. */
-static void tap(struct stream *stream, uint64_t first_frame, uint32_t frames)
+/* -- moving -- */
+
+/* Counts and tells of frames that were moved, which are in the scratch buffer. Each once: the host
+ * may have lost them and had them again. */
+static void tell(struct stream *stream, uint64_t first_frame, uint32_t frames)
 {
     uint64_t end = first_frame + frames;
-    uint64_t begin = MAX(first_frame, stream->tapped_frames);
+    uint64_t begin = MAX(first_frame, stream->heard_frames);
 
     if (end <= begin)
         return;
     stream->counts.frames += end - begin;
-    stream->tapped_frames = end;
-    ear_hear(&stream->snd->ears.ear[stream->id],
-             stream->snd->scratch + (begin - first_frame) * stream->params.frame_bytes,
-             (size_t)(end - begin));
+    stream->heard_frames = end;
+    stream->pcm->ops->hear(
+        stream, stream->pcm->scratch + (begin - first_frame) * stream->params.frame_bytes,
+        (uint32_t)(end - begin));
 }
 
-/* Gives the host up to `count` frames that are in the scratch buffer: how many it took, or
- * -errno. Without a host they vanish. */
-static ssize_t host_write(struct stream *stream, uint32_t count)
+static void silence(const struct stream *stream, uint32_t frames)
 {
-    struct host *host = stream->host;
-
-    if (stream->host_state != HOST_OPEN)
-        return count;
-    return host->class->write(host, stream->snd->scratch, count);
+    pcm_silence(stream->params.format, stream->pcm->scratch,
+                (size_t)frames * stream->params.channels);
 }
 
-/* The same the other way; without a host there is silence. */
-static ssize_t host_read(struct stream *stream, uint32_t count)
-{
-    struct host *host = stream->host;
-
-    if (stream->host_state == HOST_OPEN)
-        return host->class->read(host, stream->snd->scratch, count);
-    pcm_silence(stream->params.format, stream->snd->scratch,
-                (size_t)count * stream->params.channels);
-    return count;
-}
-
-/* The frames of a message that the user wants lost become silence. */
-static void lose_if_faulty(const struct stream *stream, const struct message *message,
-                           size_t frames)
+/* What is done to frames that are in the scratch buffer. */
+static void change(const struct stream *stream, const struct message *message, uint32_t frames)
 {
     if (fault_is(message->fault, FAULT_DROP) || fault_is(message->fault, FAULT_IO_ERR))
-        pcm_silence(stream->params.format, stream->snd->scratch, frames * stream->params.channels);
+        silence(stream, frames);
+    else if (stream->volume != NULL)
+        volume_apply(stream->volume, &stream->params, stream->pcm->scratch, frames);
 }
 
-/* One piece of a playback message, from guest memory to the host. */
+/* One piece of a playback message, from guest memory to the host: how many frames it took, or
+ * -errno. Without a host they vanish. */
 static ssize_t piece_out(struct stream *stream, struct message *message, uint32_t count)
 {
     const uint32_t frame_bytes = stream->params.frame_bytes;
     struct chain before = message->chain;
-    int r = chain_read(&message->chain, stream->snd->scratch, (size_t)count * frame_bytes);
+    ssize_t taken = count;
+    int r = chain_read(&message->chain, stream->pcm->scratch, (size_t)count * frame_bytes);
 
     assert(r == 0); /* counted when the message came */
-    ctl_apply(stream, stream->snd->scratch, count);
-    lose_if_faulty(stream, message, count);
-    ssize_t taken = host_write(stream, count);
+    change(stream, message, count);
+    if (stream->host_state == HOST_OPEN)
+        taken = stream->host->class->write(stream->host, stream->pcm->scratch, count);
     if (taken < (ssize_t)count) {
         message->chain = before;
         (void)chain_skip(&message->chain, (size_t)MAX(taken, 0) * frame_bytes); /* was read */
@@ -72,17 +64,20 @@ static ssize_t piece_out(struct stream *stream, struct message *message, uint32_
     return taken;
 }
 
-/* One piece of a capture message, from the host to guest memory. */
+/* One piece of a capture message, from the host to guest memory. Without a host it is silence. */
 static ssize_t piece_in(struct stream *stream, struct message *message, uint32_t count)
 {
-    const uint32_t frame_bytes = stream->params.frame_bytes;
-    ssize_t given = host_read(stream, count);
+    ssize_t given = count;
 
+    if (stream->host_state == HOST_OPEN)
+        given = stream->host->class->read(stream->host, stream->pcm->scratch, count);
+    else
+        silence(stream, count);
     if (given <= 0)
         return given;
-    ctl_apply(stream, stream->snd->scratch, (size_t)given);
-    lose_if_faulty(stream, message, (size_t)given);
-    int r = chain_write(&message->chain, stream->snd->scratch, (size_t)given * frame_bytes);
+    change(stream, message, (uint32_t)given);
+    int r = chain_write(&message->chain, stream->pcm->scratch,
+                        (size_t)given * stream->params.frame_bytes);
     assert(r == 0); /* counted when the message came */
     return given;
 }
@@ -90,19 +85,19 @@ static ssize_t piece_in(struct stream *stream, struct message *message, uint32_t
 /* When the frames up to `frame` were due, at the latest now. */
 static uint64_t due_now(const struct stream *stream, uint64_t frame)
 {
-    uint64_t now = snd_now_ns(stream->snd);
+    uint64_t now = pcm_now_ns(stream->pcm);
 
     if (stream->clock.kind != CLOCK_KIND_TIMER)
         return now;
     return MIN(now, clock_when(&stream->clock, now, frame));
 }
 
-/* Moves up to `frames` frames between a message and the host. False: the host takes, or has, no
- * more now, or has failed; then it is lost. */
-static bool move(struct stream *stream, struct message *message, uint32_t frames)
+/* Moves up to `frames` frames of a message. False: the host takes, or has, no more now, or has
+ * failed; then it is lost. */
+static bool move(struct stream *stream, struct message *message, uint64_t frames)
 {
     while (frames > 0) {
-        uint32_t count = MIN(frames, SND_SCRATCH_BYTES / stream->params.frame_bytes);
+        uint32_t count = (uint32_t)MIN(frames, PCM_SCRATCH_BYTES / stream->params.frame_bytes);
         stream->host->due_ns = due_now(stream, stream->moved_frames + count);
         ssize_t moved = stream_is_output(stream) ? piece_out(stream, message, count)
                                                  : piece_in(stream, message, count);
@@ -110,7 +105,7 @@ static bool move(struct stream *stream, struct message *message, uint32_t frames
             stream_lose_host(stream);
             return false;
         }
-        tap(stream, stream->moved_frames, (uint32_t)moved);
+        tell(stream, stream->moved_frames, (uint32_t)moved);
         message->moved_frames += (uint32_t)moved;
         stream->moved_frames += (uint32_t)moved;
         frames -= (uint32_t)moved;
@@ -120,10 +115,42 @@ static bool move(struct stream *stream, struct message *message, uint32_t frames
     return true;
 }
 
-void stream_move_until(struct stream *stream, uint64_t end)
+void message_fill(struct stream *stream, struct message *message, uint32_t frames)
 {
-    for (int tries = 0; tries < 2 && end > stream->moved_frames; tries++)
-        (void)move(stream, stream->oldest, (uint32_t)(end - stream->moved_frames));
+    const uint32_t frame_bytes = stream->params.frame_bytes;
+
+    silence(stream, MIN(frames, PCM_SCRATCH_BYTES / frame_bytes));
+    while (frames > 0) {
+        uint32_t count = MIN(frames, PCM_SCRATCH_BYTES / frame_bytes);
+        int r = chain_write(&message->chain, stream->pcm->scratch, (size_t)count * frame_bytes);
+        assert(r == 0); /* counted when the message came */
+        frames -= count;
+    }
+}
+
+/* The next frames of a message will never be heard, or never were. */
+static void skip(struct stream *stream, struct message *message, uint32_t frames)
+{
+    if (stream_is_output(stream))
+        (void)chain_skip(&message->chain, (size_t)frames * stream->params.frame_bytes); /* all in */
+    else
+        message_fill(stream, message, frames);
+    message->moved_frames += frames;
+    stream->moved_frames += frames;
+}
+
+void stream_move_oldest(struct stream *stream)
+{
+    struct message *message = stream->oldest;
+
+    if (move(stream, message, message->frames - message->moved_frames) ||
+        (stream->host_state != HOST_OPEN && /* it failed: again, without it */
+         move(stream, message, message->frames - message->moved_frames)))
+        return;
+    uint32_t lost = message->frames - message->moved_frames;
+    skip(stream, message, lost);
+    stream->host->lost_frames += lost;
+    stream->clock.host_base += lost;
 }
 
 void stream_move_ahead(struct stream *stream)
@@ -140,45 +167,25 @@ void stream_catch_up(struct stream *stream, uint64_t at_ns)
     uint64_t consumed = clock_consumed(&stream->clock, at_ns, stream->submitted_frames);
 
     for (struct message *m = stream->oldest; m != NULL && stream->moved_frames < consumed;
-         m = m->next) {
-        uint64_t left = MIN(m->frames - m->moved_frames, consumed - stream->moved_frames);
-        if (left > 0 && !move(stream, m, (uint32_t)left))
+         m = m->next)
+        if (!move(stream, m, MIN(m->frames - m->moved_frames, consumed - stream->moved_frames)))
             return;
-    }
 }
 
-/* Fills a capture message with silence for what was missed while the host was away. */
-static void skip_in(struct stream *stream, uint64_t frame)
+/* Playback: goes on moving at frame `frame`, or as near as what is held allows. */
+static void seek(struct stream *stream, uint64_t frame)
 {
-    const uint32_t frame_bytes = stream->params.frame_bytes;
-    struct message *m = stream->oldest;
+    uint64_t first =
+        stream->oldest != NULL ? stream->oldest->start_frame : stream->submitted_frames;
 
-    pcm_silence(stream->params.format, stream->snd->scratch,
-                (size_t)SND_SCRATCH_BYTES / frame_bytes * stream->params.channels);
-    while (m != NULL && stream->moved_frames < frame) {
-        uint64_t left = MIN(m->frames - m->moved_frames, frame - stream->moved_frames);
-        uint32_t count = (uint32_t)MIN(left, SND_SCRATCH_BYTES / frame_bytes);
-        int r = chain_write(&m->chain, stream->snd->scratch, (size_t)count * frame_bytes);
-        assert(r == 0); /* counted when the message came */
-        m->moved_frames += count;
-        stream->moved_frames += count;
-        if (m->moved_frames == m->frames)
-            m = m->next;
-    }
-}
-
-void stream_seek(struct stream *stream, uint64_t frame)
-{
-    if (!stream_is_output(stream))
-        skip_in(stream, frame);
-    if (!stream_is_output(stream) || frame == stream->moved_frames)
+    frame = MIN(MAX(frame, first), stream->submitted_frames);
+    if (frame == stream->moved_frames)
         return;
     for (struct message *m = stream->oldest; m != NULL; m = m->next) {
         uint64_t before = frame > m->start_frame ? frame - m->start_frame : 0;
-        uint32_t moved = (uint32_t)MIN(before, m->frames);
         m->chain = m->begin;
-        m->moved_frames = moved;
-        (void)chain_skip(&m->chain, (size_t)moved * stream->params.frame_bytes); /* all in it */
+        m->moved_frames = (uint32_t)MIN(before, m->frames);
+        (void)chain_skip(&m->chain, (size_t)m->moved_frames * stream->params.frame_bytes);
     }
     stream->moved_frames = frame;
 }
@@ -187,7 +194,105 @@ void stream_seek_back(struct stream *stream)
 {
     const struct clock *clock = &stream->clock;
 
-    if (clock->kind == CLOCK_KIND_HOST)
-        stream_seek(stream, MIN(clock->host_base + clock->host_position.accepted_frames,
-                                stream->moved_frames));
+    if (clock->kind == CLOCK_KIND_HOST && stream_is_output(stream))
+        seek(stream,
+             MIN(clock->host_base + clock->host_position.accepted_frames, stream->moved_frames));
+}
+
+/* -- the host comes and goes -- */
+
+enum clock_kind stream_clock_kind(const struct stream *stream)
+{
+    bool without = stream->clock_kind == CLOCK_KIND_HOST && stream->host_state != HOST_OPEN;
+
+    return without ? CLOCK_KIND_TIMER : stream->clock_kind;
+}
+
+struct host *stream_clock_host(const struct stream *stream)
+{
+    return stream_clock_kind(stream) == CLOCK_KIND_HOST ? stream->host : NULL;
+}
+
+/* Goes on by the clock that there is now, from the frame that is reached. What was to be recorded
+ * meanwhile is silence. */
+static void switch_clock(struct stream *stream)
+{
+    clock_switch(&stream->clock, pcm_now_ns(stream->pcm), stream->submitted_frames,
+                 stream_clock_kind(stream), stream_clock_host(stream));
+    uint64_t frame = stream->clock.anchor_frames;
+    if (stream_is_output(stream))
+        seek(stream, frame);
+    for (struct message *m = stream->oldest; m != NULL && stream->moved_frames < frame; m = m->next)
+        skip(stream, m, (uint32_t)MIN(m->frames - m->moved_frames, frame - stream->moved_frames));
+}
+
+int stream_open_host(struct stream *stream)
+{
+    if (stream->host_state != HOST_CLOSED)
+        return stream->host_state == HOST_OPEN ? 0 : -EINPROGRESS;
+    int r = stream->host->class->open(stream->host, &stream->params);
+    if (r == 0 || r == -EINPROGRESS)
+        stream->host_state = r == 0 ? HOST_OPEN : HOST_OPENING;
+    return r;
+}
+
+void stream_close_host(struct stream *stream)
+{
+    if (stream->host_state != HOST_CLOSED)
+        stream->host->class->close(stream->host);
+    stream->host_state = HOST_CLOSED;
+}
+
+void stream_lose_host(struct stream *stream)
+{
+    if (stream->host_state != HOST_OPEN)
+        return;
+    stream_close_host(stream);
+    switch_clock(stream);
+    stream_await_host(stream);
+}
+
+int stream_start_host(struct stream *stream)
+{
+    const struct host_class *class = stream->host->class;
+    bool starts = stream->host_state == HOST_OPEN && class->start != NULL;
+
+    return starts ? class->start(stream->host) : 0;
+}
+
+int stream_stop_host(struct stream *stream)
+{
+    const struct host_class *class = stream->host->class;
+    bool stops = stream->host_state == HOST_OPEN && class->stop != NULL;
+    int r = stops ? class->stop(stream->host) : 0;
+
+    return r < 0 ? r : clock_look(&stream->clock);
+}
+
+void stream_return_host(struct stream *stream)
+{
+    switch_clock(stream);
+    if (stream->state != STREAM_RUNNING)
+        return;
+    stream_move_ahead(stream);
+    if (stream_start_host(stream) < 0)
+        stream_lose_host(stream);
+}
+
+void stream_await_host(struct stream *stream)
+{
+    if (stream->host->class->reopens)
+        stream->retry_ns = pcm_now_ns(stream->pcm) + RETRY_NS;
+}
+
+void stream_retry_host(struct stream *stream, uint64_t now)
+{
+    if (now < stream->retry_ns)
+        return;
+    stream->retry_ns = TIME_NEVER;
+    int r = stream_open_host(stream);
+    if (r == 0)
+        stream_return_host(stream);
+    else if (r != -EINPROGRESS)
+        stream_await_host(stream);
 }

@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The life of a stream, see stream.h: the state machine and its commands (virtio 1.4 §5.14.6.6.3
- * to .6). Messages are in transfer.c, their frames in move.c.
+ * The life of a stream, see pcm.h: the state machine and its commands (virtio 1.4 §5.14.6.6.3 to
+ * .6).
  */
+#include "devices/snd/pcm/stream.h"
+
 #include "devices/snd/pcm/move.h"
 #include "devices/snd/pcm/transfer.h"
-#include "devices/snd/snd.h"
-
-#include <sys/epoll.h>
-
-/* How often an absent host is tried again. */
-#define STREAM_RETRY_NS 1000000000ull
 
 #define NO (-1)
 
@@ -32,62 +28,12 @@ int stream_next_state(enum stream_state state, enum stream_command command)
 
 /* -- life -- */
 
-void stream_arm(struct stream *stream, uint64_t deadline_ns)
+int stream_init(struct stream *stream)
 {
-    struct timebase *timebase = stream->snd->timebase;
-
-    if (stream->armed_ns != deadline_ns)
-        timebase->arm(timebase, stream->timer.fd, deadline_ns);
-    stream->armed_ns = deadline_ns;
-}
-
-static void timer_ready(struct watch *watch, uint32_t epoll_events)
-{
-    struct stream *stream = container_of(watch, struct stream, timer);
-
-    (void)epoll_events;
-    /* Setting it anew, or not at all, is what takes the expiration away. */
-    stream->armed_ns = 0;
-    stream->dirty = true;
-    snd_serve(stream->snd, stream->vq);
-    if (stream->armed_ns == 0)
-        stream_arm(stream, TIME_NEVER);
-}
-
-static void host_wake(struct host *host)
-{
-    struct stream *stream = host->wake_ctx;
-
-    stream->dirty = true;
-    snd_serve(stream->snd, stream->vq);
-}
-
-static void host_catch_up(struct host *host, uint64_t at_ns)
-{
-    stream_catch_up(host->wake_ctx, at_ns);
-}
-
-static void host_opened(struct host *host, int r);
-
-int stream_init(struct stream *stream, struct snd *snd)
-{
-    stream->snd = snd;
     stream->newest_next = &stream->oldest;
-    stream->retry_ns = stream->armed_ns = TIME_NEVER;
-    stream->host->opened = host_opened;
-    stream->host->wake = host_wake;
-    stream->host->catch_up = host_catch_up;
-    stream->host->wake_ctx = stream;
-    stream->timer.ready = timer_ready;
+    stream->retry_ns = stream->armed_ns = stream->xrun_ns = TIME_NEVER;
     stream->timer.fd = timebase_timer();
     return MIN(stream->timer.fd, 0);
-}
-
-static void close_host(struct stream *stream)
-{
-    if (stream->host_state != HOST_CLOSED)
-        stream->host->class->close(stream->host);
-    stream->host_state = HOST_CLOSED;
 }
 
 void stream_fini(struct stream *stream)
@@ -97,110 +43,15 @@ void stream_fini(struct stream *stream)
     fd_close(&stream->timer.fd);
 }
 
-int stream_activate(struct stream *stream)
-{
-    stream->host->loop = virtio_loop(&stream->snd->dev);
-    return loop_add(stream->host->loop, &stream->timer, EPOLLIN);
-}
-
 void stream_reset(struct stream *stream)
 {
     stream_arm(stream, TIME_NEVER);
-    loop_remove(&stream->timer);
-    close_host(stream);
-    stream->oldest = NULL; /* the device puts all messages back */
+    stream_close_host(stream);
+    stream->oldest = NULL; /* all messages are free again */
     stream->newest_next = &stream->oldest;
     stream->is_parked = false;
     stream->dirty = false;
     stream->state = STREAM_INIT;
-}
-
-/* -- the host comes and goes -- */
-
-/* 0: it is open. -EINPROGRESS: host_opened() will be called. Else why it can't be. */
-static int open_host(struct stream *stream)
-{
-    if (stream->host_state == HOST_OPEN)
-        return 0;
-    if (stream->host_state == HOST_OPENING)
-        return -EINPROGRESS;
-    int r = stream->host->class->open(stream->host, &stream->params);
-    if (r == 0 || r == -EINPROGRESS)
-        stream->host_state = r == 0 ? HOST_OPEN : HOST_OPENING;
-    return r;
-}
-
-/* The clock that the stream has with, or without, its host. */
-static enum clock_kind kind_now(const struct stream *stream)
-{
-    bool without = stream->clock_kind == CLOCK_KIND_HOST && stream->host_state != HOST_OPEN;
-
-    return without ? CLOCK_KIND_TIMER : stream->clock_kind;
-}
-
-static struct host *clock_host(const struct stream *stream)
-{
-    return kind_now(stream) == CLOCK_KIND_HOST ? stream->host : NULL;
-}
-
-/* Goes on by the clock that there is now, from the frame that is reached. */
-static void switch_clock(struct stream *stream)
-{
-    clock_switch(&stream->clock, snd_now_ns(stream->snd), stream->submitted_frames,
-                 kind_now(stream), clock_host(stream));
-    stream_seek(stream, stream->clock.anchor_frames);
-}
-
-void stream_lose_host(struct stream *stream)
-{
-    if (stream->host_state != HOST_OPEN)
-        return;
-    close_host(stream);
-    switch_clock(stream);
-    if (stream->host->class->reopens)
-        stream->retry_ns = snd_now_ns(stream->snd) + STREAM_RETRY_NS;
-}
-
-/* The host is there in the middle of a stream. */
-static void host_return(struct stream *stream)
-{
-    const struct host_class *class = stream->host->class;
-
-    switch_clock(stream);
-    if (stream->state != STREAM_RUNNING)
-        return;
-    stream_move_ahead(stream);
-    if (class->start != NULL && class->start(stream->host) < 0)
-        stream_lose_host(stream);
-}
-
-static void prepare_end(struct stream *stream, int r);
-
-static void host_opened(struct host *host, int r)
-{
-    struct stream *stream = host->wake_ctx;
-
-    stream->host_state = r < 0 ? HOST_CLOSED : HOST_OPEN;
-    if (stream->is_parked)
-        prepare_end(stream, r);
-    else if (r == 0)
-        host_return(stream);
-    else if (host->class->reopens)
-        stream->retry_ns = snd_now_ns(stream->snd) + STREAM_RETRY_NS;
-    stream->dirty = true;
-    snd_serve(stream->snd, stream->vq);
-}
-
-void stream_retry_host(struct stream *stream, uint64_t now)
-{
-    if (now < stream->retry_ns)
-        return;
-    stream->retry_ns = TIME_NEVER;
-    int r = open_host(stream);
-    if (r == 0)
-        host_return(stream);
-    else if (r != -EINPROGRESS)
-        stream->retry_ns = now + STREAM_RETRY_NS;
 }
 
 /* Is the guest served while the host is away? */
@@ -209,12 +60,17 @@ static bool goes_on_without(const struct stream *stream)
     return !stream->fail_when_absent && stream->host->class->reopens;
 }
 
-/* It failed in a command (r), which fails with it; but not if the guest is to be served without a
- * card that is gone. */
+/* The host failed in a command (r), which fails with it; but not if the guest is to be served
+ * without a card that is gone. */
 static int lost_in_command(struct stream *stream, int r)
 {
     stream_lose_host(stream);
     return goes_on_without(stream) ? 0 : r;
+}
+
+static void take_messages(struct stream *stream)
+{
+    pcm_take(stream->pcm, stream->vq);
 }
 
 static void unpark(struct stream *stream);
@@ -275,9 +131,9 @@ uint32_t stream_set_params(struct stream *stream, const struct wire_pcm_params *
     uint32_t status = params_check(stream, wire, &params);
     if (status != VIRTIO_SND_S_OK)
         return status;
-    snd_take_messages(stream->snd, stream->vq);
+    take_messages(stream);
     stream_flush(stream, VIRTIO_SND_S_IO_ERR); /* SND-40 */
-    close_host(stream);
+    stream_close_host(stream);
     stream->params = params;
     stream->features = from_le32(wire->features);
     stream->state = (enum stream_state)next;
@@ -303,12 +159,15 @@ static uint32_t prepare_status(struct stream *stream, int r)
 
     if (r < 0 && r != -EINPROGRESS && !gone)
         return VIRTIO_SND_S_IO_ERR;
-    clock_init(&stream->clock, kind_now(stream), stream->params.rate_hz, clock_host(stream));
-    ear_tune(&stream->snd->ears.ear[stream->id], &stream->params);
-    stream->submitted_frames = stream->moved_frames = stream->tapped_frames = 0;
+    clock_init(&stream->clock, stream_clock_kind(stream), stream->params.rate_hz,
+               stream_clock_host(stream));
+    stream->pcm->ops->tune(stream);
+    stream->submitted_frames = stream->moved_frames = stream->heard_frames = 0;
     stream->completed_ns = stream->fault_end_frame = stream->fault_stall_end_ns = 0;
     stream->fault_dries = false;
-    stream->retry_ns = gone ? snd_now_ns(stream->snd) + STREAM_RETRY_NS : TIME_NEVER;
+    stream->retry_ns = TIME_NEVER;
+    if (gone)
+        stream_await_host(stream);
     stream->state = STREAM_PREPARED;
     return VIRTIO_SND_S_OK;
 }
@@ -317,7 +176,18 @@ static uint32_t prepare_status(struct stream *stream, int r)
 static void prepare_end(struct stream *stream, int r)
 {
     stream->is_parked = false;
-    snd_reply(stream->snd, &stream->parked, prepare_status(stream, r));
+    stream->pcm->ops->answer(stream->pcm, &stream->parked, prepare_status(stream, r));
+}
+
+void stream_opened(struct stream *stream, int r)
+{
+    stream->host_state = r < 0 ? HOST_CLOSED : HOST_OPEN;
+    if (stream->is_parked)
+        prepare_end(stream, r);
+    else if (r == 0)
+        stream_return_host(stream);
+    else
+        stream_await_host(stream);
 }
 
 /* Another command, or the time that is up, ends the wait for the host. */
@@ -325,50 +195,38 @@ static void unpark(struct stream *stream)
 {
     if (!stream->is_parked)
         return;
-    log_guest(&stream->snd->dev.log_limit,
+    log_guest(&stream->pcm->dev->log_limit,
               "%s: host=%s is slow to open; the guest goes on, to be heard when it is there",
               stream->name, stream->host->class->name);
     prepare_end(stream, -EINPROGRESS);
 }
 
-void stream_idle(struct stream *stream, uint64_t now)
-{
-    if (stream->is_parked && now >= stream->park_end_ns)
-        unpark(stream);
-    else if (stream->is_parked)
-        stream_arm(stream, stream->park_end_ns);
-}
-
 static uint32_t stream_prepare(struct stream *stream, const struct chain *req)
 {
-    snd_take_messages(stream->snd, stream->vq); /* those were meant to be discarded too */
-    stream_flush(stream, VIRTIO_SND_S_IO_ERR);  /* SND-44 */
-    int r = open_host(stream);
+    take_messages(stream);                     /* those were meant to be discarded too */
+    stream_flush(stream, VIRTIO_SND_S_IO_ERR); /* SND-44 */
+    int r = stream_open_host(stream);
     if (r != -EINPROGRESS)
         return prepare_status(stream, r);
     stream->parked = *req;
     stream->is_parked = true;
-    stream->park_end_ns = snd_now_ns(stream->snd) + STREAM_PARK_NS;
-    stream->dirty = true; /* has stream_idle() arm the timer */
-    return STREAM_PARKED;
+    stream->park_end_ns = pcm_now_ns(stream->pcm) + STREAM_PARK_NS;
+    stream->dirty = true; /* has stream_serve() set the timer */
+    return REPLY_PARKED;
 }
 
 /* -- START, STOP, RELEASE: 0 or why the host failed -- */
 
 static int stream_start(struct stream *stream)
 {
-    const struct host_class *class = stream->host->class;
-    int r = 0;
-
-    snd_take_messages(stream->snd, stream->vq);
+    take_messages(stream);
     stream_move_ahead(stream);
-    uint64_t now = snd_now_ns(stream->snd);
+    uint64_t now = pcm_now_ns(stream->pcm);
     stream->host->due_ns = now;
-    if (stream->host_state == HOST_OPEN && class->start != NULL)
-        r = class->start(stream->host);
+    int r = stream_start_host(stream);
     if (r < 0) {
         r = lost_in_command(stream, r);
-        now = snd_now_ns(stream->snd); /* it may have taken its time to fail */
+        now = pcm_now_ns(stream->pcm); /* it may have taken its time to fail */
     }
     if (r < 0)
         return r;
@@ -380,18 +238,12 @@ static int stream_start(struct stream *stream)
 
 static int stream_stop(struct stream *stream)
 {
-    const struct host_class *class = stream->host->class;
-    int r = 0;
-
-    snd_take_messages(stream->snd, stream->vq);
-    stream_serve(stream); /* what is due was heard before the stop, */
-    uint64_t now = snd_now_ns(stream->snd);
+    take_messages(stream);
+    uint64_t now = pcm_now_ns(stream->pcm);
+    stream_transfer(stream, now); /* what is due was heard before the stop, */
     if (stream->clock.kind != CLOCK_KIND_HOST)
         stream_catch_up(stream, now); /* and what is not, in part */
-    if (stream->host_state == HOST_OPEN && class->stop != NULL)
-        r = class->stop(stream->host);
-    if (r == 0)
-        r = clock_look(&stream->clock);
+    int r = stream_stop_host(stream);
     if (r < 0)
         r = lost_in_command(stream, r);
     if (r < 0)
@@ -399,14 +251,15 @@ static int stream_stop(struct stream *stream)
     clock_stop(&stream->clock, now, stream->submitted_frames);
     stream_seek_back(stream);
     stream_arm(stream, TIME_NEVER);
+    stream->xrun_ns = TIME_NEVER;
     return 0;
 }
 
 static int stream_release(struct stream *stream)
 {
-    snd_take_messages(stream->snd, stream->vq); /* SND-48: the two rings are not ordered */
+    take_messages(stream); /* SND-48: the two rings are not ordered */
     stream_flush(stream, VIRTIO_SND_S_OK);
-    close_host(stream);
+    stream_close_host(stream);
     return 0;
 }
 
@@ -432,4 +285,39 @@ uint32_t stream_command(struct stream *stream, enum stream_command command, cons
     stream->state = (enum stream_state)next;
     stream->dirty = true;
     return VIRTIO_SND_S_OK;
+}
+
+void stream_serve(struct stream *stream)
+{
+    uint64_t now = pcm_now_ns(stream->pcm);
+
+    if (stream->state == STREAM_RUNNING)
+        stream_transfer(stream, now);
+    else if (stream->is_parked && now >= stream->park_end_ns)
+        unpark(stream);
+    else if (stream->is_parked)
+        stream_arm(stream, stream->park_end_ns);
+}
+
+/* -- the machine is paused -- */
+
+/* A host with a clock has a life of its own; without one, it does what the stream tells it. */
+void stream_pause(struct stream *stream)
+{
+    stream_arm(stream, TIME_NEVER);
+    if (stream->state != STREAM_RUNNING || stream->clock.kind != CLOCK_KIND_HOST)
+        return;
+    if (stream_stop_host(stream) < 0)
+        stream_lose_host(stream);
+    stream_seek_back(stream);
+}
+
+void stream_resume(struct stream *stream)
+{
+    if (stream->state == STREAM_RUNNING && stream->clock.kind == CLOCK_KIND_HOST) {
+        stream_move_ahead(stream);
+        if (stream_start_host(stream) < 0)
+            stream_lose_host(stream);
+    }
+    stream->dirty = true; /* has stream_serve() set the timer */
 }

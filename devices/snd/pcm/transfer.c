@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * I/O messages of a stream (virtio 1.4 §5.14.6.8): taken in, and completed when the clock has
- * consumed them. See stream.h for the picture, clock.h for time, move.c for what happens to their
+ * consumed them. See pcm.h for the picture, clock.h for time, move.c for what happens to their
  * frames. Worker.
  *
  * Two rules are not in the specification; the stock driver needs them. It counts completed bytes
@@ -17,7 +17,17 @@
 #include "devices/snd/pcm/transfer.h"
 
 #include "devices/snd/pcm/move.h"
-#include "devices/snd/snd.h"
+
+/* How long the guest may have nothing submitted before it is late: when it drains a stream, its
+ * STOP comes a little after the last message was completed. */
+#define XRUN_NS (10 * MS_NS)
+
+void stream_arm(struct stream *stream, uint64_t deadline_ns)
+{
+    if (stream->armed_ns != deadline_ns)
+        pcm_arm(stream->pcm, stream->timer.fd, deadline_ns);
+    stream->armed_ns = deadline_ns;
+}
 
 /* -- taking messages in -- */
 
@@ -38,41 +48,76 @@ static bool takes_messages(const struct stream *stream)
            stream->state == STREAM_STOPPED;
 }
 
+/* Ends an I/O message: zeroes what is left of the writable part, with the status as its last 8
+ * bytes, and returns the chain. The used length is what was recorded into it, and 8. */
+static void message_end(struct virtq *vq, struct chain *chain, uint32_t status,
+                        uint32_t latency_bytes)
+{
+    const struct wire_pcm_status reply = {to_le32(status), to_le32(latency_bytes)};
+    uint32_t recorded = chain->written;
+    uint32_t room = chain_writable(chain);
+
+    /* Without room for a status, or with more than a stream can mean, nothing is written (SND-55).
+     */
+    if (room >= sizeof(reply) && room - sizeof(reply) <= STREAM_BUFFER_BYTES_MAX) {
+        int r = chain_zero(chain, room - sizeof(reply));
+        r |= chain_write(chain, &reply, sizeof(reply));
+        assert(r == 0); /* fits, see room */
+        chain->written = recorded + (uint32_t)sizeof(reply);
+    }
+    virtq_push(vq, chain);
+}
+
+/* The guest is late, or was. */
+static void tell_xrun(struct stream *stream)
+{
+    if (stream->xrun_ns != TIME_NEVER)
+        stream->pcm->ops->xrun(stream);
+    stream->xrun_ns = TIME_NEVER;
+}
+
 /* The guest is back after all its frames were consumed. Silence was played meanwhile. */
 static void gap_end(struct stream *stream)
 {
-    if (!stream->gap_is_start && stream->clock_kind != CLOCK_KIND_FREE) {
+    if (!stream->gap_is_start && stream->clock_kind != CLOCK_KIND_FREE)
         stream->counts.xruns++;
-        events_xrun(stream);
-    }
-    clock_shift(&stream->clock, snd_now_ns(stream->snd), stream->submitted_frames);
+    tell_xrun(stream);
+    clock_shift(&stream->clock, pcm_now_ns(stream->pcm), stream->submitted_frames);
     stream_span_begin(stream);
 }
 
 void stream_span_begin(struct stream *stream)
 {
-    stream->span_begin_ns = snd_now_ns(stream->snd);
+    stream->span_begin_ns = pcm_now_ns(stream->pcm);
     stream->span_begin_frame =
         clock_consumed(&stream->clock, stream->span_begin_ns, stream->submitted_frames);
 }
 
-void stream_submit(struct stream *stream, struct chain *chain)
+static struct message *message_get(struct pcm *pcm)
 {
-    struct snd *snd = stream->snd;
+    struct message *message = pcm->free_messages;
+
+    if (message == NULL)
+        return &pcm->messages[pcm->messages_used++]; /* as many as the queues have under way */
+    pcm->free_messages = message->next;
+    return message;
+}
+
+/* Takes a message; the chain's readable cursor is behind the header. */
+static void submit(struct stream *stream, struct chain *chain)
+{
     uint32_t bytes = takes_messages(stream) ? message_bytes(stream, chain) : 0;
 
     if (bytes == 0) {
         stream->counts.bad_messages++;
-        snd_complete(stream->vq, chain, VIRTIO_SND_S_IO_ERR, 0);
+        message_end(stream->vq, chain, VIRTIO_SND_S_IO_ERR, 0);
         return;
     }
     if (stream->state == STREAM_RUNNING && stream->oldest == NULL)
         gap_end(stream);
     stream->gap_is_start = false;
 
-    struct message *message = snd->free_messages;
-    assert(message != NULL); /* as many as the queues can have under way */
-    snd->free_messages = message->next;
+    struct message *message = message_get(stream->pcm);
     *message = (struct message){
         .begin = *chain,
         .chain = *chain,
@@ -87,19 +132,58 @@ void stream_submit(struct stream *stream, struct chain *chain)
     stream->dirty = true;
 }
 
+static void route(struct pcm *pcm, struct virtq *vq, struct chain *chain)
+{
+    struct wire_pcm_xfer xfer;
+
+    if (chain_writable(chain) < sizeof(struct wire_pcm_status) ||
+        chain_read(chain, &xfer, sizeof(xfer)) < 0 ||
+        from_le32(xfer.stream_id) >= pcm->stream_count ||
+        pcm->streams[from_le32(xfer.stream_id)].vq != vq)
+        message_end(vq, chain, VIRTIO_SND_S_IO_ERR, 0);
+    else
+        submit(&pcm->streams[from_le32(xfer.stream_id)], chain);
+}
+
+void pcm_take(struct pcm *pcm, struct virtq *vq)
+{
+    struct chain chain;
+    int r = 1;
+
+    if (!vq->running)
+        return;
+    /* One look at the whole ring: at most its size, however fast the guest refills it. */
+    for (unsigned taken = 0; r > 0 && taken < vq->size; taken++) {
+        virtq_round(vq);
+        r = virtq_pop(vq, &chain);
+        if (r > 0)
+            route(pcm, vq, &chain);
+    }
+    if (r > 0)
+        virtq_kick(vq); /* more may wait: the worker comes back for it */
+    if (r < 0)
+        virtio_fail(pcm->dev, r, vq->index == VIRTIO_SND_VQ_TX ? "tx queue" : "rx queue");
+    virtio_signal(pcm->dev, vq); /* those that were refused at once */
+}
+
 /* -- completing them -- */
 
 /* Takes the oldest message off and gives it back to the driver. */
 static void complete_oldest(struct stream *stream, uint32_t status, uint32_t latency_bytes)
 {
     struct message *message = stream->oldest;
+    uint32_t recorded = message->chain.written;
 
     stream->oldest = message->next;
     if (stream->oldest == NULL)
         stream->newest_next = &stream->oldest;
-    snd_complete(stream->vq, &message->chain, status, latency_bytes);
-    message->next = stream->snd->free_messages;
-    stream->snd->free_messages = message;
+    if (!stream_is_output(stream)) {
+        message_fill(stream, message, message->frames - message->moved_frames);
+        message->chain.written = recorded;
+    }
+    message_end(stream->vq, &message->chain, status, latency_bytes);
+    message->next = stream->pcm->free_messages;
+    stream->pcm->free_messages = message;
 }
 
 static uint64_t period_ns(const struct stream *stream)
@@ -138,12 +222,13 @@ static uint64_t stall_ns(const struct stream *stream)
 static uint32_t latency_bytes(const struct stream *stream, uint64_t end_frame)
 {
     const struct clock *clock = &stream->clock;
-    uint64_t frames = clock->host_position.latency_frames;
+    uint64_t captured = clock->host_base + clock->host_position.consumed_frames;
+    uint64_t frames = 0;
 
-    if (clock->kind != CLOCK_KIND_HOST)
-        frames = 0;
-    else if (!stream_is_output(stream))
-        frames += clock->host_base + clock->host_position.consumed_frames - end_frame;
+    if (clock->kind == CLOCK_KIND_HOST)
+        frames = clock->host_position.latency_frames;
+    if (clock->kind == CLOCK_KIND_HOST && !stream_is_output(stream) && captured > end_frame)
+        frames += captured - end_frame;
     frames += ns_to_frames(stream->fault_latency_ns, stream->params.rate_hz);
     return (uint32_t)MIN(frames * stream->params.frame_bytes, UINT32_MAX);
 }
@@ -181,11 +266,11 @@ static uint64_t due_ns(const struct stream *stream, const struct message *messag
 
     if (due > now)
         return due;
-    if (stream->clock.kind == CLOCK_KIND_FREE && ear_is_behind(&stream->snd->ears.ear[stream->id]))
+    if (stream->clock.kind == CLOCK_KIND_FREE && !stream->pcm->ops->keeps_up(stream))
         return now + MS_NS; /* as fast as guest and ear */
     if (message->next == NULL && !dry)
         due = MAX(due, stream->completed_ns + hold_ns(stream));
-    if (!stream_is_output(stream) && stream->clock.kind == CLOCK_KIND_HOST &&
+    if (!stream_is_output(stream) && stream->clock.kind == CLOCK_KIND_HOST && !dry &&
         message->moved_frames < message->frames)
         due = now + 1 * MS_NS; /* captured, but not to be had yet */
     return MAX(due, stream->fault_stall_end_ns);
@@ -223,11 +308,12 @@ static void fault_begin(struct stream *stream, struct message *message, uint64_t
 }
 
 /* All that the guest has submitted ends now. */
-static void run_dry(struct stream *stream)
+static void run_dry(struct stream *stream, uint64_t now)
 {
     stream->fault_dries = false;
     stream->fault_end_frame = stream->submitted_frames;
     stream->gap_is_start = true; /* the gap that follows is counted here */
+    stream->xrun_ns = now;
     stream->counts.xruns++;
 }
 
@@ -254,15 +340,17 @@ static bool complete_if_due(struct stream *stream, uint64_t now, uint64_t *ret_n
         return false;
     }
     if (stream->fault_dries)
-        run_dry(stream);
+        run_dry(stream, now);
     if (end_frame > stream->fault_end_frame)
         note_lateness(stream, now, end_frame);
-    stream_move_until(stream, end_frame);
+    stream_move_oldest(stream);
     stream->counts.messages++;
     stream->counts.span_frames = end_frame - stream->span_begin_frame;
     stream->counts.span_ns = now - stream->span_begin_ns;
     stream->completed_ns = now;
     complete_oldest(stream, status_of(stream, message), latency_bytes(stream, end_frame));
+    if (stream->oldest == NULL && stream->clock_kind != CLOCK_KIND_FREE)
+        stream->xrun_ns = MIN(stream->xrun_ns, now + MAX(period_ns(stream), XRUN_NS));
     return true;
 }
 
@@ -277,31 +365,25 @@ static void look_and_move(struct stream *stream)
     stream_move_ahead(stream);
 }
 
-void stream_serve(struct stream *stream)
+void stream_transfer(struct stream *stream, uint64_t now)
 {
-    uint64_t now = snd_now_ns(stream->snd);
     uint64_t next = TIME_NEVER;
 
-    if (stream->state != STREAM_RUNNING) {
-        stream_idle(stream, now);
-        return;
-    }
     stream_retry_host(stream, now);
     look_and_move(stream);
-    bool dries = stream->fault_dries;
     while (stream->oldest != NULL && complete_if_due(stream, now, &next))
         continue;
-    next = MIN(next, stream->retry_ns);
-    stream_arm(stream, next);
-    virtio_signal(&stream->snd->dev, stream->vq);
+    virtio_signal(stream->pcm->dev, stream->vq);
     /* Not before: the event's interrupt would have Linux look at a part of the completions. */
-    if (dries && !stream->fault_dries)
-        events_xrun(stream);
+    if (now >= stream->xrun_ns)
+        tell_xrun(stream);
+    next = MIN(next, stream->retry_ns);
+    stream_arm(stream, MIN(next, stream->xrun_ns));
 }
 
 void stream_flush(struct stream *stream, uint32_t status)
 {
     while (stream->oldest != NULL)
         complete_oldest(stream, status, 0);
-    virtio_signal(&stream->snd->dev, stream->vq);
+    virtio_signal(stream->pcm->dev, stream->vq);
 }

@@ -283,8 +283,8 @@ START_TEST(request_without_room_for_an_answer_is_dropped)
         for (uint32_t i = 0; i < room; i++)
             ck_assert_uint_eq(reply[i], 0xee);
     }
-    ck_assert_int_eq(rig.snd->streams[0].state, STREAM_INIT);  /* nor was it obeyed */
-    ck_assert_uint_eq(rig_command(&rig, RIG_STOP, 0), RIG_OK); /* and the queue goes on */
+    ck_assert_int_eq(rig.snd->pcm.streams[0].state, STREAM_INIT); /* nor was it obeyed */
+    ck_assert_uint_eq(rig_command(&rig, RIG_STOP, 0), RIG_OK);    /* and the queue goes on */
     rig_end(&rig);
 }
 END_TEST

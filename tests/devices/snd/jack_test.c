@@ -70,8 +70,8 @@ START_TEST(jack_is_connected_as_it_was_told)
     ck_assert_uint_eq(info(0)[16], 0);
     ck_assert_uint_eq(info(1)[16], 1);
     ck_assert_uint_eq(info(2)[16], 1);
-    jack_plug(rig.snd, 0, true);
-    jack_plug(rig.snd, 1, false);
+    jack_plug(&rig.snd->jacks, 0, true);
+    jack_plug(&rig.snd->jacks, 1, false);
     ck_assert_uint_eq(info(0)[16], 1);
     ck_assert_uint_eq(info(1)[16], 0);
     rig_end(&rig);

@@ -133,7 +133,7 @@ int rig_create(struct rig *rig, const char *options)
         return r;
     }
     rig->snd = container_of(rig->dev, struct snd, dev);
-    rig->snd->timebase = &rig->timebase;
+    rig->snd->pcm.timebase = &rig->timebase;
     return 0;
 }
 
@@ -156,7 +156,7 @@ void rig_start_live(struct rig *rig, const char *options)
     must(rig_create(rig, options) == 0);
     rig->is_live = true;
     must(virtio_start(rig->dev) == 0);
-    rig->snd->timebase = &timebase_monotonic;
+    rig->snd->pcm.timebase = &timebase_monotonic;
     fake_driver_init(&rig->drv, rig->dev, RING_ADDR);
     must(fake_start(&rig->drv, UINT64_MAX) == 15);
 }

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "devices/snd/card.h"
 #include "devices/snd/snd.h"
 #include "tests/fake_driver.h"
 

@@ -293,7 +293,7 @@ START_TEST(start_and_stop_that_hang_are_no_failure)
     ck_assert_uint_eq(done, 2);
     ck_assert_uint_eq(fake_card.starts, 3); /* one hung, one tried whether it plays */
     ck_assert_uint_eq(stopped, RIG_OK);
-    ck_assert_int_eq(rig.snd->streams[0].state, STREAM_STOPPED);
+    ck_assert_int_eq(rig.snd->pcm.streams[0].state, STREAM_STOPPED);
     release();
     rig_end(&rig);
 }

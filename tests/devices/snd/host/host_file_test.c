@@ -29,13 +29,13 @@ START_TEST(channels_offered_are_those_that_the_file_can_hold)
     struct rig rig;
 
     rig_start(&rig, recording_options("a.flac", ",formats=S16,channels=1-18"));
-    ck_assert_uint_eq(rig.snd->streams[0].info.channels_max, 8);
+    ck_assert_uint_eq(rig.snd->pcm.streams[0].info.channels_max, 8);
     ck_assert_uint_eq(rig_set_params(&rig, 0, 4 * 8640, 8640, 9, RIG_S16, RIG_48000), RIG_NOT_SUPP);
     ck_assert_uint_eq(rig_set_params(&rig, 0, 4 * 7680, 7680, 8, RIG_S16, RIG_48000), RIG_OK);
     ck_assert_uint_eq(rig_command(&rig, RIG_PREPARE, 0), RIG_OK);
     rig_end(&rig);
     rig_start(&rig, recording_options("a.wav", ",formats=S16,channels=1-18"));
-    ck_assert_uint_eq(rig.snd->streams[0].info.channels_max, 18);
+    ck_assert_uint_eq(rig.snd->pcm.streams[0].info.channels_max, 18);
     rig_end(&rig);
 }
 END_TEST
@@ -557,7 +557,7 @@ START_TEST(full_disk_ends_the_recording_and_not_the_guest)
     ck_assert(capture_is_one_error(said));
     ck_assert_int_eq(virtio_finish(rig.dev), -EFBIG);
     /* 112 bytes of header: 2472 frames fit. */
-    ck_assert_uint_eq(rig.snd->streams[0].host->lost_frames, 4800 - 2472);
+    ck_assert_uint_eq(rig.snd->pcm.streams[0].host->lost_frames, 4800 - 2472);
     rig_end(&rig);
 
     (void)sf_close(recording_reopen("full.wav", &info));

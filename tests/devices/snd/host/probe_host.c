@@ -89,7 +89,7 @@ static void probe_destroy(struct host *host)
 
 void probe_install(struct probe *probe, struct rig *rig, unsigned stream_index, bool own_clock)
 {
-    struct stream *stream = &rig->snd->streams[stream_index];
+    struct stream *stream = &rig->snd->pcm.streams[stream_index];
 
     *probe = (struct probe){
         .class = {.name = "probe",

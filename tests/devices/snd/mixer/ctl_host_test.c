@@ -131,7 +131,7 @@ static const struct {
     uint32_t type, access, count, index;
     uint32_t limits[6]; /* as words of the union */
 } elements[ELEMENTS] = {
-    {"Master Playback Volume", INTEGER, READ | WRITE | TLV_ALL, 2, 0, {0, 150, 0}},
+    {"Master Playback Volume", INTEGER, READ | WRITE | TLV_READ, 2, 0, {0, 150, 0}},
     {"Master Playback Switch", BOOLEAN, READ | WRITE, 1, 0, {0}},
     {"Capture Source", ENUMERATED, READ | WRITE, 1, 0, {3}},
     {"Serial", BYTES, READ | WRITE, 4, 0, {0}},
@@ -314,18 +314,14 @@ START_TEST(metadata_are_the_cards)
 }
 END_TEST
 
-START_TEST(metadata_are_handed_on_and_told)
+/* What a guest writes there would go to the driver of the host's card. */
+START_TEST(metadata_are_read_only)
 {
     const le32 tlv[] = {to_le32(7), to_le32(4), to_le32(0xabcd), to_le32(0)};
-    gpa_t event = offer();
 
-    ck_assert_uint_eq(ctl_send(&rig, CTL_TLV_WRITE, VOLUME, tlv, 12), RIG_OK);
-    ck_assert_uint_eq(fake_mixer_tlv_op(), 0x0001abcd);
-    check_event(event, VOLUME, 4);
-    ck_assert_uint_eq(ctl_send(&rig, CTL_TLV_COMMAND, VOLUME, tlv, 12), RIG_OK);
-    ck_assert_uint_eq(fake_mixer_tlv_op(), (uint32_t)-1 << 16 | 0xabcd);
-    ck_assert_uint_eq(ctl_send(&rig, CTL_TLV_WRITE, VOLUME, tlv, 8), RIG_BAD_MSG);
-    ck_assert_uint_eq(ctl_send(&rig, CTL_TLV_WRITE, SWITCH, tlv, 12), RIG_NOT_SUPP);
+    ck_assert_uint_eq(ctl_send(&rig, CTL_TLV_WRITE, VOLUME, tlv, 12), RIG_NOT_SUPP);
+    ck_assert_uint_eq(ctl_send(&rig, CTL_TLV_COMMAND, VOLUME, tlv, 12), RIG_NOT_SUPP);
+    ck_assert_uint_eq(fake_mixer_tlv_op(), 0);
 }
 END_TEST
 
@@ -499,7 +495,7 @@ Suite *ctl_host_suite(void)
     tcase_add_test(tests, card_that_refuses_a_value_is_an_error);
     tcase_add_test(tests, values_of_the_card_are_brought_within_its_limits);
     tcase_add_test(tests, metadata_are_the_cards);
-    tcase_add_test(tests, metadata_are_handed_on_and_told);
+    tcase_add_test(tests, metadata_are_read_only);
     tcase_add_test(tests, changes_on_the_host_are_told);
     tcase_add_test(tests, change_by_the_guest_is_told_once);
     tcase_add_test(tests, card_that_hangs_holds_up_nothing);

@@ -137,7 +137,7 @@ START_TEST(stall_completes_nothing_and_then_goes_on_without_a_burst)
     ck_assert(!rig_done(&rig, RIG_TX, &done));
     rig_advance(&rig, 1);
     ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 1);
-    ck_assert_uint_eq(rig.snd->streams[0].counts.stalls, 1);
+    ck_assert_uint_eq(rig.snd->pcm.streams[0].counts.stalls, 1);
     tear_down();
 }
 END_TEST
@@ -158,10 +158,10 @@ START_TEST(xrun_ends_all_that_was_submitted_late_and_at_once)
     play(5);
     rig_advance(&rig, 45 * RIG_MS - 1);
     ck_assert(!rig_done(&rig, RIG_TX, &done));
-    ck_assert_uint_eq(rig.snd->streams[0].counts.xruns, 0);
+    ck_assert_uint_eq(rig.snd->pcm.streams[0].counts.xruns, 0);
     rig_advance(&rig, 1);
     ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 4);
-    ck_assert_uint_eq(rig.snd->streams[0].counts.xruns, 1);
+    ck_assert_uint_eq(rig.snd->pcm.streams[0].counts.xruns, 1);
     for (unsigned i = 0; i < 5 * PERIOD_BYTES; i++)
         ck_assert_uint_eq(probe.got[i], i / PERIOD_BYTES + 1);
     rig_advance(&rig, RIG_MS);
@@ -170,7 +170,7 @@ START_TEST(xrun_ends_all_that_was_submitted_late_and_at_once)
     ck_assert(!rig_done(&rig, RIG_TX, &done));
     rig_advance(&rig, 1);
     ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 1);
-    ck_assert_uint_eq(rig.snd->streams[0].counts.xruns, 1);
+    ck_assert_uint_eq(rig.snd->pcm.streams[0].counts.xruns, 1);
     tear_down();
 }
 END_TEST
@@ -220,7 +220,7 @@ START_TEST(xrun_ends_with_release)
     command(RIG_START);
     rig_advance(&rig, PERIOD_NS);
     ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 1);
-    ck_assert_uint_eq(rig.snd->streams[0].counts.xruns, 0);
+    ck_assert_uint_eq(rig.snd->pcm.streams[0].counts.xruns, 0);
     tear_down();
 }
 END_TEST

@@ -35,7 +35,7 @@ static void go_to(struct rig *rig, int state)
 
     for (const char *at = ways[state]; *at != '\0'; at++)
         ck_assert_uint_eq(send_command(rig, (unsigned)(*at - '0'), 0), RIG_OK);
-    ck_assert_int_eq((int)rig->snd->streams[0].state, state);
+    ck_assert_int_eq((int)rig->snd->pcm.streams[0].state, state);
 }
 
 /* T9, H4. */
@@ -50,9 +50,9 @@ START_TEST(command_is_honoured_exactly_in_its_states)
     go_to(&rig, state);
     uint32_t status = send_command(&rig, (unsigned)_i % 5, 0);
     ck_assert_uint_eq(status, next != NO || unwinding ? RIG_OK : RIG_NOT_SUPP);
-    ck_assert_int_eq((int)rig.snd->streams[0].state, next != NO ? next : state);
-    ck_assert_int_eq((int)rig.snd->streams[1].state, INIT); /* nobody else is touched */
-    (void)send_command(&rig, (unsigned)_i % 5, 0);          /* doubled: no worse */
+    ck_assert_int_eq((int)rig.snd->pcm.streams[0].state, next != NO ? next : state);
+    ck_assert_int_eq((int)rig.snd->pcm.streams[1].state, INIT); /* nobody else is touched */
+    (void)send_command(&rig, (unsigned)_i % 5, 0);              /* doubled: no worse */
     rig_end(&rig);
 }
 END_TEST
@@ -157,7 +157,8 @@ START_TEST(params_are_checked)
 
     rig_start(&rig, "host=null");
     ck_assert_uint_eq(send_params(&rig, _i), params[_i].status);
-    ck_assert_int_eq((int)rig.snd->streams[0].state, params[_i].status == RIG_OK ? PARAMS : INIT);
+    ck_assert_int_eq((int)rig.snd->pcm.streams[0].state,
+                     params[_i].status == RIG_OK ? PARAMS : INIT);
     rig_end(&rig);
 }
 END_TEST
@@ -233,10 +234,10 @@ START_TEST(what_the_host_cannot_combine_is_not_supported)
     probe.class.check = two_channels_at_48000;
     ck_assert_uint_eq(rig_set_params(&rig, 0, 7680, 1920, 2, RIG_S16, RIG_48000), RIG_OK);
     ck_assert_uint_eq(rig_set_params(&rig, 0, 7680, 1920, 4, RIG_S16, RIG_48000), RIG_NOT_SUPP);
-    ck_assert_uint_eq(rig.snd->streams[0].params.channels, 2);
+    ck_assert_uint_eq(rig.snd->pcm.streams[0].params.channels, 2);
     ck_assert_uint_eq(rig_command(&rig, RIG_PREPARE, 0), RIG_OK);
     ck_assert_uint_eq(rig_set_params(&rig, 0, 7680, 1920, 4, RIG_S16, RIG_48000), RIG_NOT_SUPP);
-    ck_assert_uint_eq(rig.snd->streams[0].state, PREPARED);
+    ck_assert_uint_eq(rig.snd->pcm.streams[0].state, PREPARED);
     ck_assert_uint_eq(rig_set_params(&rig, 0, 7680, 1920, 4, RIG_S16, RIG_44100), RIG_OK);
     rig_end(&rig);
     probe_fini(&probe);
@@ -366,7 +367,7 @@ START_TEST(device_reset_forgets_messages_and_states)
     ck_assert_uint_eq(fake_used_idx(&old), 0); /* nothing was completed */
     rig_restart(&rig);
     for (uint32_t stream = 0; stream < 2; stream++) {
-        ck_assert_int_eq((int)rig.snd->streams[stream].state, INIT);
+        ck_assert_int_eq((int)rig.snd->pcm.streams[stream].state, INIT);
         ck_assert_uint_eq(rig_command(&rig, RIG_START, stream), RIG_NOT_SUPP);
         ck_assert_uint_eq(rig_command(&rig, RIG_RELEASE, stream), RIG_OK);
     }
@@ -425,7 +426,7 @@ START_TEST(storm_of_pauses_loses_no_frame)
         ck_assert_uint_eq(rig_command(&rig, RIG_STOP, 0), RIG_OK);
         held -= rig_done_count(&rig, RIG_TX);
     }
-    ck_assert_uint_eq(rig.snd->streams[0].counts.xruns, 0);
+    ck_assert_uint_eq(rig.snd->pcm.streams[0].counts.xruns, 0);
     ck_assert_uint_ge(probe.got_frames, 90000); /* of 2 s; less than a frame of time a pause */
     for (uint32_t k = 0; k < probe.got_frames; k++) {
         memcpy(frames, probe.got + 4 * (size_t)k, 4);
@@ -544,7 +545,7 @@ START_TEST(random_program_does_as_the_model_does)
         else
             model_wait(&rig, &model, random_next(&x) % (40 * RIG_MS));
         for (s = 0; s < MODEL_STREAMS; s++)
-            ck_assert_int_eq((int)rig.snd->streams[s].state, model.state[s]);
+            ck_assert_int_eq((int)rig.snd->pcm.streams[s].state, model.state[s]);
     }
     rig_end(&rig);
 }

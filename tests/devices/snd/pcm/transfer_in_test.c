@@ -79,7 +79,7 @@ START_TEST(each_period_is_full_at_its_own_deadline)
     ck_assert(rig_done(&rig, RIG_RX, &done));
     ck_assert_uint_eq(done.head, second);
     check_bytes(data[1], PERIOD_BYTES, PERIOD_BYTES);
-    ck_assert_uint_eq(rig.snd->streams[0].counts.frames, 960);
+    ck_assert_uint_eq(rig.snd->pcm.streams[0].counts.frames, 960);
     tear_down();
 }
 END_TEST
@@ -136,9 +136,9 @@ START_TEST(overrun_drops_input_and_is_counted_once)
     start_capture(false, 1);
     rig_advance(&rig, 200 * RIG_MS);
     ck_assert_uint_eq(rig_done_count(&rig, RIG_RX), 1);
-    ck_assert_uint_eq(rig.snd->streams[0].counts.xruns, 0);
+    ck_assert_uint_eq(rig.snd->pcm.streams[0].counts.xruns, 0);
     (void)rig_record(&rig, 0, cells[0], PERIOD_BYTES);
-    ck_assert_uint_eq(rig.snd->streams[0].counts.xruns, 1);
+    ck_assert_uint_eq(rig.snd->pcm.streams[0].counts.xruns, 1);
     rig_advance(&rig, PERIOD_NS - 1);
     ck_assert(!rig_done(&rig, RIG_RX, &done));
     rig_advance(&rig, 1);
@@ -158,7 +158,7 @@ START_TEST(stalled_capture_resumes_without_a_burst)
     ck_assert_uint_eq(rig_done_count(&rig, RIG_RX), 1);
     rig_advance(&rig, PERIOD_NS);
     ck_assert_uint_eq(rig_done_count(&rig, RIG_RX), 1);
-    ck_assert_uint_eq(rig.snd->streams[0].counts.stalls, 1);
+    ck_assert_uint_eq(rig.snd->pcm.streams[0].counts.stalls, 1);
     tear_down();
 }
 END_TEST

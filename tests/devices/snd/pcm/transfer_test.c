@@ -6,7 +6,7 @@
 
 static const struct stream_counts *counts(void)
 {
-    return &rig.snd->streams[0].counts;
+    return &rig.snd->pcm.streams[0].counts;
 }
 
 static uint16_t play(void)

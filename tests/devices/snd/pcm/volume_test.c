@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Tests of devices/snd/mixer/volume.c: what a level does to a sample of each format. */
-#include "devices/snd/mixer/volume.h"
+/* Tests of devices/snd/pcm/volume.c: what a level does to a sample of each format. */
+#include "devices/snd/pcm/volume.h"
 
 #include <check.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* See volume.h. */
-#include "devices/snd/mixer/volume.h"
+#include "devices/snd/pcm/volume.h"
 
 #include <string.h>
 

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * PCM streams of a device (virtio 1.4 §5.14.6.6): their states, the messages they hold, their
+ * clocks and hosts. What the files of this folder share; each calls only those below it:
+ *
+ *   serve.c     the tx and rx queues; whom the worker wakes up for
+ *   stream.c    commands and the state machine
+ *   transfer.c  messages, taken in and completed
+ *   move.c      their frames, and the host they go to or come from
+ *   clock.c  volume.c  fault.c
+ *
+ *              SET_PARAMS     PREPARE       START
+ *   [init] ---> [params] ---> [prepared] ---> [running] <---+
+ *                  ^  ^ SET_PARAMS | RELEASE     | STOP     | START
+ *                  |  +------------+             v          |
+ *                  |               v          [stopped] ----+
+ *                  +--------- [released] <------+ RELEASE
+ *                 SET_PARAMS       | PREPARE
+ *                                  +--> [prepared]
+ *
+ * Frames are counted from 0 at PREPARE. A message has a place on that line; it is completed when
+ * the clock has consumed its last frame, in the order in which messages came:
+ *
+ *   0          completed          consumed   moved       submitted
+ *   +--------------+-----------------+---------+-------------+----> frames
+ *                  | oldest message held ...                 |
+ *
+ * Frames move from guest memory to the host as late as they can: without a clock in the host, when
+ * the message is completed; with one, as soon as the host has room, and again from the start of
+ * what the host lost.
+ *
+ * Times are the guest's: while the machine is paused they stand still. All on the device's worker,
+ * except init and fini (main) and reset (the worker is joined).
+ */
+#pragma once
+
+#include "devices/snd/base/wire.h"
+#include "devices/snd/pcm/clock.h"
+#include "devices/snd/pcm/fault.h"
+#include "devices/snd/pcm/volume.h"
+#include "virtio/device.h"
+
+/* Largest buffer_bytes accepted (SND-38): 160 ms of 18 channels of 8 bytes at 384 kHz. */
+#define STREAM_BUFFER_BYTES_MAX (9u << 20)
+
+#define PCM_SCRATCH_BYTES 16384
+
+struct pcm;
+struct stream;
+
+/* What the device is told that has the streams. */
+struct pcm_ops {
+    /* Answers a PREPARE that stream_command() kept. */
+    void (*answer)(struct pcm *pcm, struct chain *req, uint32_t status);
+    /* The frames that follow are in the format of stream->params. */
+    void (*tune)(struct stream *stream);
+    /* These were played or recorded; each is told once. */
+    void (*hear)(struct stream *stream, const void *frames, uint32_t count);
+    /* Without a clock: whether those who hear them want more already. */
+    bool (*keeps_up)(const struct stream *stream);
+    /* The guest is late: silence is played, or frames were recorded for nobody. */
+    void (*xrun)(struct stream *stream);
+};
+
+enum stream_state {
+    STREAM_INIT,
+    STREAM_PARAMS,
+    STREAM_PREPARED,
+    STREAM_RUNNING,
+    STREAM_STOPPED,
+    STREAM_RELEASED,
+    STREAM_STATE_COUNT,
+};
+
+enum host_state { HOST_CLOSED, HOST_OPENING, HOST_OPEN };
+
+/* An I/O message taken from tx or rx and not completed. */
+struct message {
+    struct message *next;
+    struct chain begin; /* as it came: cursors at the first frame */
+    struct chain chain; /* cursors at the next frame to move; this copy is pushed */
+    uint64_t start_frame;
+    uint32_t frames;
+    const struct fault *fault; /* what is to go wrong with it, or NULL */
+    bool fault_begun;
+    uint32_t moved_frames; /* playback: given to the host; capture: filled in */
+};
+
+/* Bins of lateness; the last one is for all from 2^22 us, 4 s, on. */
+#define STREAM_LATE_BINS 24
+
+/* What happened to a stream since start-up. Worker; main once it was joined. */
+struct stream_counts {
+    uint64_t frames;       /* that the host consumed or recorded */
+    uint64_t messages;     /* completed with S_OK, not counting flushed ones */
+    uint64_t xruns;        /* the guest was late */
+    uint64_t stalls;       /* we were late by so much that the timeline was shifted */
+    uint64_t stalled_ns;   /* in sum */
+    uint64_t late_max_ns;  /* latest completion after its deadline, stalls included */
+    uint64_t bad_messages; /* completed with S_IO_ERR */
+    uint64_t span_frames;  /* since the last start or gap so many frames took ... */
+    uint64_t span_ns;      /* ... that long by our clock */
+
+    uint64_t late[STREAM_LATE_BINS]; /* completions by lateness; bin n: below 2^n us */
+};
+
+struct stream {
+    struct pcm *pcm;
+    unsigned id;
+    char name[32]; /* "snd0 out1" */
+    struct wire_pcm_info info;
+    struct virtq *vq;            /* tx or rx */
+    struct host *host;           /* owned */
+    enum host_state host_state;  /* its open() */
+    enum clock_kind clock_kind;  /* while the host is there */
+    const struct volume *volume; /* that a mixer sets; NULL: there is none */
+    uint64_t period_min_ns;      /* shorter ones are refused, as are */
+    uint64_t buffer_max_ns;      /* longer ones */
+    bool fail_when_absent;       /* messages get IO_ERR while it is not; else they play to nobody */
+
+    enum stream_state state;
+    struct pcm_params params; /* valid from PARAMS on */
+    uint32_t features;        /* selected by SET_PARAMS */
+
+    struct clock clock;
+    struct watch timer;  /* timerfd */
+    uint64_t armed_ns;   /* what it is set to; TIME_NEVER: not at all */
+    uint64_t retry_ns;   /* absent host: when to try again; TIME_NEVER: not */
+    struct chain parked; /* a PREPARE that waits for the host, if is_parked */
+    bool is_parked;
+    uint64_t park_end_ns;
+    bool dirty; /* to be served by pcm_serve() */
+
+    struct message *oldest, **newest_next;
+    uint64_t submitted_frames;
+    uint64_t moved_frames; /* of the messages up to here the host has what it needs */
+    uint64_t heard_frames; /* counted and told up to here */
+    uint64_t completed_ns; /* when the last message was completed */
+    bool gap_is_start;     /* no message came since START: being without one is no xrun */
+    uint64_t xrun_ns;      /* when to tell that the guest is late; TIME_NEVER: it isn't, or told */
+
+    uint64_t span_begin_ns, span_begin_frame; /* since the last start or gap */
+
+    struct faults faults;
+    uint64_t fault_end_frame;    /* up to here everything is due at once */
+    uint64_t fault_stall_end_ns; /* nothing is completed before */
+    bool fault_dries;            /* and then everything */
+    uint64_t fault_latency_ns;   /* more than there is */
+
+    struct stream_counts counts;
+};
+
+struct pcm {
+    struct virtio_device *dev;
+    const struct pcm_ops *ops;
+    struct timebase *timebase;
+    uint64_t pause_begin_ns, paused_ns; /* in sum */
+
+    unsigned stream_count;
+    struct stream *streams; /* outputs first; owned */
+
+    struct message *messages; /* owned; as many as tx and rx can hold */
+    size_t messages_used;     /* those behind were never taken */
+    struct message *free_messages;
+    _Alignas(8) uint8_t scratch[PCM_SCRATCH_BYTES]; /* frames on their way */
+};
+
+/* The guest's time. */
+static inline uint64_t pcm_now_ns(const struct pcm *pcm)
+{
+    return pcm->timebase->now_ns(pcm->timebase) - pcm->paused_ns;
+}
+
+/* Sets a timerfd; TIME_NEVER: it is not to come. */
+static inline void pcm_arm(const struct pcm *pcm, int fd, uint64_t deadline_ns)
+{
+    bool never = deadline_ns == TIME_NEVER;
+
+    pcm->timebase->arm(pcm->timebase, fd, never ? TIME_NEVER : deadline_ns + pcm->paused_ns);
+}
+
+static inline bool stream_is_output(const struct stream *stream)
+{
+    return stream->info.direction == VIRTIO_SND_D_OUTPUT;
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * See serve.h. Whatever happens to a stream (a command, a message, its timer, its host) makes it
+ * dirty; then all streams of that queue are served together.
+ */
+#include "devices/snd/pcm/serve.h"
+
+#include "devices/snd/pcm/move.h"
+#include "devices/snd/pcm/stream.h"
+#include "devices/snd/pcm/transfer.h"
+
+#include <sys/epoll.h>
+
+static void serve_dirty(struct pcm *pcm)
+{
+    if (virtio_failed(pcm->dev))
+        return; /* the queues are dead; the reset will stop the streams */
+    for (unsigned i = 0; i < pcm->stream_count; i++) {
+        if (pcm->streams[i].dirty)
+            stream_serve(&pcm->streams[i]);
+        pcm->streams[i].dirty = false;
+    }
+}
+
+/* Whether some stream wants to know of a message when it comes. Not so while real time runs and
+ * messages are held: the end of the next one is soon enough to look for more, and half of the
+ * exits and wake-ups. */
+static bool needs_kicks(const struct pcm *pcm, const struct virtq *vq)
+{
+    bool running = false;
+
+    for (unsigned i = 0; i < pcm->stream_count; i++) {
+        const struct stream *stream = &pcm->streams[i];
+        if (stream->vq != vq || stream->state != STREAM_RUNNING)
+            continue;
+        if (stream->oldest == NULL || stream->clock.kind != CLOCK_KIND_TIMER)
+            return true;
+        running = true;
+    }
+    return !running;
+}
+
+void pcm_serve(struct pcm *pcm, struct virtq *vq)
+{
+    pcm_take(pcm, vq); /* which asks for kicks */
+    if (!needs_kicks(pcm, vq))
+        virtq_kicks_off(vq);
+    serve_dirty(pcm);
+    if (vq->kicks_on || !needs_kicks(pcm, vq))
+        return;
+    pcm_take(pcm, vq); /* a stream ran dry meanwhile */
+    serve_dirty(pcm);
+}
+
+void pcm_serve_all(struct pcm *pcm)
+{
+    pcm_serve(pcm, &pcm->dev->queue[VIRTIO_SND_VQ_TX]);
+    pcm_serve(pcm, &pcm->dev->queue[VIRTIO_SND_VQ_RX]);
+}
+
+/* -- what wakes the worker up -- */
+
+static void happened(struct stream *stream)
+{
+    stream->dirty = true;
+    pcm_serve(stream->pcm, stream->vq);
+}
+
+static void timer_ready(struct watch *watch, uint32_t epoll_events)
+{
+    struct stream *stream = container_of(watch, struct stream, timer);
+
+    (void)epoll_events;
+    /* Setting it anew, or not at all, is what takes the expiration away. */
+    stream->armed_ns = 0;
+    happened(stream);
+    if (stream->armed_ns == 0)
+        stream_arm(stream, TIME_NEVER);
+}
+
+static void host_wake(struct host *host)
+{
+    happened(host->wake_ctx);
+}
+
+static void host_opened(struct host *host, int r)
+{
+    stream_opened(host->wake_ctx, r);
+    happened(host->wake_ctx);
+}
+
+static void host_catch_up(struct host *host, uint64_t at_ns)
+{
+    stream_catch_up(host->wake_ctx, at_ns);
+}
+
+/* -- life -- */
+
+int pcm_init(struct pcm *pcm, struct virtio_device *dev, const struct pcm_ops *ops,
+             unsigned streams_max)
+{
+    pcm->dev = dev;
+    pcm->ops = ops;
+    pcm->timebase = &timebase_monotonic;
+    pcm->messages = calloc((size_t)2 * dev->class->limits.size, sizeof(pcm->messages[0]));
+    pcm->streams = calloc(MAX(streams_max, 1u), sizeof(pcm->streams[0]));
+    return pcm->messages != NULL && pcm->streams != NULL ? 0 : log_error(-ENOMEM, "%s", dev->name);
+}
+
+struct stream *pcm_add(struct pcm *pcm)
+{
+    struct stream *stream = &pcm->streams[pcm->stream_count];
+
+    stream->pcm = pcm;
+    stream->id = pcm->stream_count++;
+    stream->timer = (struct watch){.fd = -1, .ready = timer_ready};
+    return stream;
+}
+
+void pcm_fini(struct pcm *pcm)
+{
+    for (unsigned i = 0; i < pcm->stream_count; i++)
+        stream_fini(&pcm->streams[i]);
+    free(pcm->streams);
+    free(pcm->messages);
+}
+
+int pcm_activate(struct pcm *pcm)
+{
+    struct loop *loop = virtio_loop(pcm->dev);
+    int r = 0;
+
+    for (unsigned i = 0; i < pcm->stream_count && r == 0; i++) {
+        struct stream *stream = &pcm->streams[i];
+        bool plays = stream_is_output(stream);
+        stream->vq = &pcm->dev->queue[plays ? VIRTIO_SND_VQ_TX : VIRTIO_SND_VQ_RX];
+        stream->host->loop = loop;
+        stream->host->opened = host_opened;
+        stream->host->wake = host_wake;
+        stream->host->catch_up = host_catch_up;
+        stream->host->wake_ctx = stream;
+        r = loop_add(loop, &stream->timer, EPOLLIN);
+    }
+    return r;
+}
+
+void pcm_reset(struct pcm *pcm)
+{
+    for (unsigned i = 0; i < pcm->stream_count; i++) {
+        stream_reset(&pcm->streams[i]);
+        loop_remove(&pcm->streams[i].timer);
+    }
+    pcm->free_messages = NULL;
+    pcm->messages_used = 0;
+}
+
+/* -- the machine is paused -- */
+
+void pcm_pause(struct pcm *pcm)
+{
+    pcm->pause_begin_ns = pcm->timebase->now_ns(pcm->timebase);
+    for (unsigned i = 0; i < pcm->stream_count; i++)
+        stream_pause(&pcm->streams[i]);
+}
+
+void pcm_resume(struct pcm *pcm)
+{
+    pcm->paused_ns += pcm->timebase->now_ns(pcm->timebase) - pcm->pause_begin_ns;
+    for (unsigned i = 0; i < pcm->stream_count; i++)
+        stream_resume(&pcm->streams[i]);
+    pcm_serve_all(pcm);
+}
