@@ -46,7 +46,7 @@ IOCTLS := arch irqchip vcpu cpuid probe time
 PURE := $(filter-out $(addprefix %/,$(IOCTLS:%=%.c)),$(wildcard arch/*/*.c))
 SRCS := $(CORE) $(wildcard arch/$(ARCH)/*.c)
 OBJS := $(SRCS:%.c=$(BUILD)/%.o)
-OTHERS := $(foreach other,$(filter-out $(ARCH),x86_64 arm64),$(addprefix tests/arch/$(other)/,$(IOCTLS:%=%_test.c)))
+OTHERS := $(foreach other,$(filter-out $(ARCH),x86_64 arm64),$(addprefix tests/arch/$(other)/,$(IOCTLS:%=%_test.c) $(IOCTLS:%=$(other)_%_test.c)))
 TEST_SRCS := $(filter-out $(OTHERS),$(sort $(shell find tests -name '*.c' -not -path 'tests/fuzz/*' -not -path 'tests/bench/*' -not -path 'tests/boot/*' -not -path 'tests/rig/*')))
 TEST_OBJS := $(TEST_SRCS:%.c=$(BUILD)/%.o)
 LIB_OBJS  := $(sort $(filter-out %/vmm/main.o,$(OBJS)) $(PURE:%.c=$(BUILD)/%.o))

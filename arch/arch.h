@@ -106,10 +106,11 @@ struct arch_entry {
 int arch_load(const struct platform *platform, const struct image *kernel,
               const struct image *initrd, struct arch_entry *ret_entry);
 
-/* -- the half that makes ioctls (irqchip.c, vcpu.c, probe.c) -- */
+/* -- the half that makes ioctls (irqchip.c, vcpu.c, time.c, probe.c) -- */
 
 struct kvm;
 struct vcpu;
+struct vcpu_env;
 
 /* Main: the type of VM (see kvm_create_vm()) whose guest can have RAM below ram_end. Logged on
  * failure. */
@@ -132,6 +133,19 @@ bool arch_vcpu_exit(struct vcpu *vcpu);
 
 /* vCPU thread: registers and the bytes at the instruction pointer, as log lines. */
 void arch_vcpu_dump(struct vcpu *vcpu);
+
+/* The guest's time when it stopped. */
+struct arch_time {
+    uint64_t clock_ns;     /* x86: of kvmclock */
+    uint64_t host_counter; /* x86: TSC of the host */
+    uint64_t counter;      /* of the guest: TSC, CNTVCT */
+};
+
+/* Main, while no vCPU runs: notes the guest's time, and lets it go on from there. Logged on
+ * failure.
+ */
+int arch_time_stop(const struct vcpu_env *vcpus, struct arch_time *ret_time);
+int arch_time_resume(const struct vcpu_env *vcpus, const struct arch_time *time);
 
 enum arch_kvm_kind {
     ARCH_KVM_HARDWARE,  /* guest code runs on the CPU */

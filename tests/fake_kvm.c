@@ -16,7 +16,7 @@
 #define CALLS_MAX   2048
 #define RULES_MAX   32
 #define CAPS_MAX    32
-#define DONE_MAX    64
+#define DONE_MAX    1024
 #define DATA_OFFSET 4096 /* of port I/O in the run page */
 
 int __real_open(const char *path, int flags, ...);
@@ -325,6 +325,11 @@ static int guest_run(struct guest *guest, const sigset_t *allowed)
     if (guest->next == guest->count)
         return guest_sleep(guest, allowed);
     const struct fake_exit *exit = &guest->exits[guest->next++];
+    if (exit->during != NULL) {
+        (void)pthread_mutex_unlock(&lock);
+        exit->during();
+        (void)pthread_mutex_lock(&lock);
+    }
     if (exit->error != 0)
         return -exit->error;
     exit_fill(guest, exit);

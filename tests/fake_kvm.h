@@ -41,14 +41,15 @@ struct fake_call {
 
 /* Why KVM_RUN returns. */
 struct fake_exit {
-    int error;       /* fails with this errno; the rest does not count */
-    uint32_t reason; /* KVM_EXIT_... */
-    bool write;      /* MMIO and port I/O: by the guest */
-    uint8_t size;    /* of the access in bytes */
-    uint8_t count;   /* port I/O: accesses of a string instruction; 0 is 1 */
-    uint64_t addr;   /* MMIO address, or port */
-    uint64_t data;   /* written; or type, suberror or hardware reason of what is no access */
-    bool more;       /* completing it gives the next exit, even if the run is to end at once */
+    int error;            /* fails with this errno; the rest does not count */
+    uint32_t reason;      /* KVM_EXIT_... */
+    bool write;           /* MMIO and port I/O: by the guest */
+    uint8_t size;         /* of the access in bytes */
+    uint8_t count;        /* port I/O: accesses of a string instruction; 0 is 1 */
+    uint64_t addr;        /* MMIO address, or port */
+    uint64_t data;        /* written; or type, suberror or hardware reason of what is no access */
+    bool more;            /* completing it gives the next exit, even if the run is to end at once */
+    void (*during)(void); /* called while the guest runs, before this exit */
 };
 
 void fake_kvm_start(void);

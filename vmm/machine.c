@@ -1,60 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * See machine.h. machine_create() reads as the boot sequence; machine_destroy() undoes it in
- * reverse.
+ * Builds a machine: see machine.h. machine_create() reads as the boot sequence; machine_destroy()
+ * undoes it in reverse.
  */
-#include "vmm/machine.h"
+#include "vmm/machine_inside.h"
 
-#include "arch/arch.h"
-#include "devices/power.h"
 #include "devices/registry.h"
-#include "devices/rtc.h"
-#include "devices/serial.h"
-#include "virtio/mmio.h"
 #include "vmm/base/log.h"
+#include "vmm/base/timebase.h"
 #include "vmm/boot.h"
-#include "vmm/console.h"
-#include "vmm/control/control.h"
 #include "vmm/hugepages.h"
-#include "vmm/terminal.h"
-#include "vmm/wake.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
-
-#define VIRTIO_DEVICES_MAX 32
-
-struct machine {
-    const struct config *config;
-    struct kvm kvm;
-    struct memory mem;
-    struct bus mmio, pio;
-    struct platform platform;
-    struct irq *irq[PLATFORM_DEVICES_MAX]; /* of each row of platform; NULL: none */
-    char *cmdline;                         /* owned */
-    struct serial serial;
-    int serial_fd; /* owned; -1: standard output or none */
-    bool serial_made;
-    struct console console;
-    struct power power;
-    struct rtc rtc;
-    unsigned virtio_count;
-    struct virtio_device *virtio[VIRTIO_DEVICES_MAX];
-    struct mmio transport[VIRTIO_DEVICES_MAX];
-    struct vcpu_env env;
-    unsigned vcpu_count;
-    struct vcpu *vcpu; /* array, owned */
-
-    struct loop loop;
-    struct control_vm control_vm;
-    struct control *control; /* owned; NULL: nobody asked for it */
-    struct terminal terminal;
-    struct wake wake;
-    _Atomic int end; /* enum vm_end; vCPU threads and main, the first one stays */
-};
 
 /* -- configuration -- */
 
@@ -74,56 +34,6 @@ const struct config_device_kind *machine_device_kinds(void)
         };
     kinds[i] = boot_overlay_kind;
     return kinds;
-}
-
-/* -- ending -- */
-
-static void machine_end(struct machine *machine, enum vm_end how)
-{
-    int running = VM_RUNNING;
-
-    (void)atomic_compare_exchange_strong(&machine->end, &running, (int)how);
-    loop_stop(&machine->loop);
-}
-
-static void vcpu_ended(struct vcpu_env *env, enum vm_end how)
-{
-    machine_end(container_of(env, struct machine, env), how);
-}
-
-/* On the vCPU's thread: the guest asked for its end, so this vCPU shall not run on. */
-static void power_event(struct power *power, enum power_event event)
-{
-    static const enum vm_end ends[] = {
-        [POWER_EVENT_OFF] = VM_POWEROFF,
-        [POWER_EVENT_RESET] = VM_RESET,
-        [POWER_EVENT_PANIC] = VM_PANICKED,
-    };
-
-    machine_end(container_of(power, struct machine, power), ends[event]);
-}
-
-static void terminal_quit(struct terminal *terminal)
-{
-    machine_end(container_of(terminal, struct machine, terminal), VM_QUIT);
-}
-
-static void control_quit(struct control_vm *vm)
-{
-    machine_end(container_of(vm, struct machine, control_vm), VM_QUIT);
-}
-
-static void woken(struct wake *wake, bool by_signal)
-{
-    machine_end(container_of(wake, struct machine, wake), by_signal ? VM_SIGNAL : VM_TIME_LIMIT);
-}
-
-static void woken_for_report(struct wake *wake)
-{
-    struct machine *machine = container_of(wake, struct machine, wake);
-
-    for (unsigned i = 0; i < machine->virtio_count; i++)
-        virtio_report(machine->virtio[i]);
 }
 
 /* -- building -- */
@@ -274,7 +184,6 @@ static int make_devices(struct machine *machine)
 {
     int r = make_serial(machine);
 
-    machine->power.event = power_event;
     for (unsigned i = 0; i < arch_layout->fixed_count && r == 0; i++)
         r = add_fixed(machine, &arch_layout->fixed[i]);
     for (size_t i = 0; virtio_slots[i].class != NULL && r == 0; i++)
@@ -301,21 +210,13 @@ static int make_cmdline(struct machine *machine)
 
 static int make_vcpus(struct machine *machine, const struct arch_entry *entry)
 {
-    unsigned count = machine->platform.cpu_count;
-    int r = 0;
+    struct vcpu_env *vcpus = &machine->vcpus;
+    int r = vcpus_create(vcpus, machine->platform.cpu_count);
 
-    machine->vcpu = calloc(count, sizeof(*machine->vcpu));
-    if (machine->vcpu == NULL)
-        return log_error(-ENOMEM, "vCPUs");
-    while (machine->vcpu_count < count && r == 0) {
-        struct vcpu *vcpu = &machine->vcpu[machine->vcpu_count];
-        r = vcpu_create(vcpu, &machine->env, machine->vcpu_count);
-        machine->vcpu_count++;
-        if (r == 0)
-            r = arch_vcpu_init(vcpu, count, entry);
-    }
+    for (unsigned i = 0; i < vcpus->count && r == 0; i++)
+        r = arch_vcpu_init(&vcpus->vcpu[i], vcpus->count, entry);
     if (r == 0)
-        r = arch_vm_ready(&machine->kvm, &machine->platform, machine->vcpu);
+        r = arch_vm_ready(&machine->kvm, &machine->platform, vcpus->vcpu);
     for (unsigned i = 0; i < machine->platform.device_count && r == 0; i++)
         if (machine->irq[i] != NULL)
             r = kvm_irq_connect(&machine->kvm, machine->irq[i],
@@ -323,23 +224,30 @@ static int make_vcpus(struct machine *machine, const struct arch_entry *entry)
     return r;
 }
 
+/* All there will be: the guest causes none. */
+static int start_threads(struct machine *machine)
+{
+    int r = vcpus_start(&machine->vcpus);
+
+    for (unsigned i = 0; i < machine->virtio_count && r == 0; i++)
+        r = virtio_start(machine->virtio[i]);
+    return r;
+}
+
 static int make_control(struct machine *machine)
 {
     const struct opts *options = machine->config->options;
+    struct control_vm *vm = &machine->control_vm;
 
     if (!opts_has(options, "control"))
         return 0;
-    machine->control_vm = (struct control_vm){
-        .timebase = &timebase_monotonic,
-        .name = opts_str(options, "name"),
-        .cpus = machine->vcpu_count,
-        .memory_bytes = mem_bytes(machine),
-        .device_count = machine->virtio_count,
-        .devices = machine->virtio,
-        .quit = control_quit,
-    };
-    return control_create(opts_str(options, "control"), &machine->loop, &machine->control_vm,
-                          &machine->control);
+    vm->timebase = &timebase_monotonic;
+    vm->name = opts_str(options, "name");
+    vm->cpus = machine->vcpus.count;
+    vm->memory_bytes = mem_bytes(machine);
+    vm->device_count = machine->virtio_count;
+    vm->devices = machine->virtio;
+    return control_create(opts_str(options, "control"), &machine->loop, vm, &machine->control);
 }
 
 int machine_create(const struct config *config, struct machine **ret_machine)
@@ -354,18 +262,16 @@ int machine_create(const struct config *config, struct machine **ret_machine)
     machine->kvm = (struct kvm){.fd = -1, .vm_fd = -1, .irqchip_fd = -1};
     machine->serial_fd = -1;
     wake_init(&machine->wake);
-    machine->wake.ended = woken;
-    machine->wake.report = woken_for_report;
     machine->platform.cpu_count = (unsigned)opts_u64(config->options, "cpus");
     machine->platform.mem = &machine->mem;
     machine->platform.direct = opts_choice(config->options, "unpack") == CONFIG_UNPACK_HOST;
-    machine->env = (struct vcpu_env){
+    machine->vcpus = (struct vcpu_env){
         .kvm = &machine->kvm,
         .mem = &machine->mem,
         .mmio = &machine->mmio,
         .pio = &machine->pio,
-        .end = vcpu_ended,
     };
+    machine_connect(machine);
     bus_init(&machine->mmio);
     bus_init(&machine->pio);
     r = loop_init(&machine->loop);
@@ -389,6 +295,8 @@ int machine_create(const struct config *config, struct machine **ret_machine)
         r = wake_after(&machine->wake, &machine->loop, opts_ns(config->options, "time-limit"));
     if (r == 0)
         r = make_control(machine);
+    if (r == 0)
+        r = start_threads(machine);
     if (r < 0) {
         machine_destroy(machine);
         return r;
@@ -397,72 +305,11 @@ int machine_create(const struct config *config, struct machine **ret_machine)
     return 0;
 }
 
-/* -- running -- */
-
-static int machine_start(struct machine *machine)
-{
-    int r = 0;
-
-    machine->terminal.quit = terminal_quit;
-    if (opts_choice(machine->config->options, "serial") == CONFIG_SERIAL_STDIO)
-        r = terminal_open(&machine->terminal, &machine->loop, &machine->serial);
-    for (unsigned i = 0; i < machine->virtio_count && r == 0; i++)
-        r = virtio_start(machine->virtio[i]);
-    for (unsigned i = 0; i < machine->vcpu_count && r == 0; i++)
-        r = vcpu_start(&machine->vcpu[i]);
-    return r;
-}
-
-/* A guest that hangs shall leave a trace: where each vCPU was. */
-static void tell_time_limit(struct machine *machine)
-{
-    (void)log_error(0, "--time-limit is up; the registers of the vCPUs follow");
-    for (unsigned i = 0; i < machine->vcpu_count; i++)
-        arch_vcpu_dump(&machine->vcpu[i]);
-}
-
-enum vm_end machine_run(struct machine *machine, int *ret_signal)
-{
-    int r = machine_start(machine);
-
-    if (r == 0)
-        r = loop_run(&machine->loop);
-    if (r < 0)
-        machine_end(machine, VM_HOST_ERROR);
-    for (unsigned i = 0; i < machine->vcpu_count; i++)
-        vcpu_stop(&machine->vcpu[i]);
-    console_stop(&machine->console);
-    terminal_close(&machine->terminal);
-    if (atomic_load(&machine->end) == VM_TIME_LIMIT)
-        tell_time_limit(machine);
-    *ret_signal = machine->wake.signal;
-    return (enum vm_end)atomic_load(&machine->end);
-}
-
-void machine_tell_end(struct machine *machine, int exit_status)
-{
-    control_end(machine->control, exit_status);
-}
-
-int machine_finish(struct machine *machine)
-{
-    int result = 0;
-
-    for (unsigned i = 0; i < machine->virtio_count; i++) {
-        int r = virtio_finish(machine->virtio[i]);
-        if (r < 0 && (result == 0 || result == -EPROTO)) /* a lost recording outweighs a verdict */
-            result = r;
-    }
-    return result;
-}
-
 void machine_destroy(struct machine *machine)
 {
     if (machine == NULL)
         return;
-    for (unsigned i = 0; i < machine->vcpu_count; i++)
-        vcpu_destroy(&machine->vcpu[i]);
-    free(machine->vcpu);
+    vcpus_destroy(&machine->vcpus);
     terminal_close(&machine->terminal);
     bus_fini(&machine->mmio);
     bus_fini(&machine->pio);

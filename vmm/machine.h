@@ -21,6 +21,17 @@ int machine_create(const struct config *config, struct machine **ret_machine);
 /* Runs until the guest, the user or the host ends it. For VM_SIGNAL, *ret_signal says which. */
 enum vm_end machine_run(struct machine *machine, int *ret_signal);
 
+/*
+ * While it runs, from its loop: the guest stands still and keeps all it has. Each vCPU has
+ * completed what it was at, then each device; guest time (clocks, counters) does not advance until
+ * it is resumed. Host time does, and is what --time-limit and the RTC count. Keys wait in the
+ * serial port's buffer. Whatever ends a running machine ends a paused one, too. 0; -EALREADY if it
+ * is paused already, or is not; another -errno after a line: then the guest runs (where resuming
+ * failed, its time has jumped).
+ */
+int machine_pause(struct machine *machine);
+int machine_resume(struct machine *machine);
+
 /* After machine_run(): completes recordings and judges expectations. 0; -EPROTO if an expectation
  * failed, another -errno if the host lost something; logged. */
 int machine_finish(struct machine *machine);

@@ -8,29 +8,6 @@
 #include <stdio.h>
 #include <sys/mman.h>
 
-int vcpu_create(struct vcpu *vcpu, struct vcpu_env *env, unsigned index)
-{
-    *vcpu = (struct vcpu){.env = env, .index = index, .fd = -1};
-    vcpu->fd = kvm_ioctl_number(env->kvm->vm_fd, KVM_CREATE_VCPU, index);
-    if (vcpu->fd < 0)
-        return log_error(vcpu->fd, "KVM_CREATE_VCPU %u", index);
-    void *run = mmap(NULL, env->kvm->run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
-    if (run == MAP_FAILED)
-        return log_error(-errno, "map the run page of vCPU %u", index);
-    vcpu->run = run;
-    return 0;
-}
-
-void vcpu_destroy(struct vcpu *vcpu)
-{
-    vcpu_stop(vcpu);
-    if (vcpu->run != NULL)
-        (void)munmap(vcpu->run, vcpu->env->kvm->run_bytes); /* fails on our own bugs only */
-    if (vcpu->env != NULL)
-        fd_close(&vcpu->fd);
-    *vcpu = (struct vcpu){.fd = -1};
-}
-
 int vcpu_run_once(struct vcpu *vcpu)
 {
     return kvm_ioctl(vcpu->fd, KVM_RUN, NULL);
@@ -100,45 +77,172 @@ static enum vm_end vcpu_exit(struct vcpu *vcpu)
     }
 }
 
-static void vcpu_main(void *arg)
+/* -- the vCPU's thread -- */
+
+/* Does `vcpu_order` say so? Parks until it says something else. */
+static bool vcpu_may_run(struct vcpu_env *env)
 {
-    struct vcpu *vcpu = arg;
+    (void)pthread_mutex_lock(&env->lock);
+    while (env->order == VCPU_PARK)
+        (void)pthread_cond_wait(&env->changed, &env->lock);
+    bool run = env->order == VCPU_RUN;
+    if (run)
+        env->running++;
+    (void)pthread_mutex_unlock(&env->lock);
+    return run;
+}
+
+static void vcpu_out(struct vcpu_env *env)
+{
+    (void)pthread_mutex_lock(&env->lock);
+    env->running--;
+    (void)pthread_cond_broadcast(&env->changed);
+    (void)pthread_mutex_unlock(&env->lock);
+}
+
+/* Runs until there is another order; anything but VM_RUNNING: the VM's end. That KVM_RUN was
+ * interrupted says that no exit is left to complete: it does that first. */
+static enum vm_end vcpu_run(struct vcpu *vcpu)
+{
+    const struct vcpu_env *env = vcpu->env;
     enum vm_end how = VM_RUNNING;
 
-    while (how == VM_RUNNING && !atomic_load(&vcpu->stopping)) {
+    while (how == VM_RUNNING && env->order != VCPU_STOP) {
         int r = vcpu_run_once(vcpu);
-        if (r == -EINTR || r == -EAGAIN)
-            continue;
-        if (r == -ENOSYS) { /* of arm64 */
+        if (r == -EINTR || r == -EAGAIN) {
+            if (env->order != VCPU_RUN)
+                break;
+        } else if (r == -ENOSYS) { /* of arm64 */
             how = vcpu_crash(vcpu, "an access to no RAM, of a kind that KVM cannot decode", 0);
         } else if (r < 0) {
             (void)log_error(r, "vCPU %u: KVM_RUN", vcpu->index);
             how = VM_HOST_ERROR;
-        } else {
+        } else if (env->order != VCPU_STOP) {
             how = vcpu_exit(vcpu);
         }
     }
-    if (how != VM_RUNNING)
-        vcpu->env->end(vcpu->env, how);
+    return how;
 }
 
-int vcpu_start(struct vcpu *vcpu)
+static void vcpu_main(void *arg)
+{
+    struct vcpu *vcpu = arg;
+    struct vcpu_env *env = vcpu->env;
+
+    while (vcpu_may_run(env)) {
+        enum vm_end how = vcpu_run(vcpu);
+        if (how != VM_RUNNING)
+            env->end(env, how);
+        vcpu_out(env);
+    }
+}
+
+/* -- all of them -- */
+
+static int vcpu_create(struct vcpu *vcpu, struct vcpu_env *env, unsigned index)
+{
+    *vcpu = (struct vcpu){.env = env, .index = index, .fd = -1};
+    vcpu->fd = kvm_ioctl_number(env->kvm->vm_fd, KVM_CREATE_VCPU, index);
+    if (vcpu->fd < 0)
+        return log_error(vcpu->fd, "KVM_CREATE_VCPU %u", index);
+    void *run = mmap(NULL, env->kvm->run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
+    if (run == MAP_FAILED)
+        return log_error(-errno, "map the run page of vCPU %u", index);
+    vcpu->run = run;
+    return 0;
+}
+
+int vcpus_create(struct vcpu_env *env, unsigned count)
+{
+    int r = 0;
+
+    (void)pthread_mutex_init(&env->lock, NULL); /* the default kinds: neither can fail */
+    (void)pthread_cond_init(&env->changed, NULL);
+    env->vcpu = calloc(count, sizeof(*env->vcpu));
+    if (env->vcpu == NULL)
+        return log_error(-ENOMEM, "vCPUs");
+    while (env->count < count && r == 0) {
+        r = vcpu_create(&env->vcpu[env->count], env, env->count);
+        env->count++;
+    }
+    return r;
+}
+
+int vcpus_start(struct vcpu_env *env)
 {
     char name[16];
+    int r = 0;
 
-    (void)snprintf(name, sizeof(name), "vcpu%u", vcpu->index);
-    int r = thread_start(&vcpu->thread, THREAD_VCPU, name, vcpu_main, vcpu);
-    return r < 0 ? log_error(r, "start the thread of vCPU %u", vcpu->index) : 0;
+    for (unsigned i = 0; i < env->count && r == 0; i++) {
+        (void)snprintf(name, sizeof(name), "vcpu%u", i);
+        r = thread_start(&env->vcpu[i].thread, THREAD_VCPU, name, vcpu_main, &env->vcpu[i]);
+        if (r < 0)
+            return log_error(r, "start the thread of vCPU %u", i);
+    }
+    return 0;
 }
 
-void vcpu_stop(struct vcpu *vcpu)
+static void immediate_exit(const struct vcpu *vcpu, bool on)
 {
-    if (!thread_running(&vcpu->thread))
-        return;
-    /* immediate_exit catches a vCPU that is about to enter KVM_RUN, the signal one that is inside
-     * it. */
-    atomic_store(&vcpu->stopping, true);
-    __atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_RELEASE);
-    thread_kick(&vcpu->thread);
-    thread_join(&vcpu->thread);
+    __atomic_store_n(&vcpu->run->immediate_exit, on, __ATOMIC_RELEASE);
+}
+
+/* Gives all an order, and takes them out of KVM_RUN: immediate_exit those that are about to enter
+ * it, the signal those that are inside. Stopped they stay. */
+static void vcpus_order(struct vcpu_env *env, enum vcpu_order order)
+{
+    (void)pthread_mutex_lock(&env->lock);
+    if (env->order != VCPU_STOP)
+        env->order = order;
+    (void)pthread_cond_broadcast(&env->changed);
+    (void)pthread_mutex_unlock(&env->lock);
+    for (unsigned i = 0; i < env->count && order != VCPU_RUN; i++)
+        if (thread_running(&env->vcpu[i].thread)) {
+            immediate_exit(&env->vcpu[i], true);
+            thread_kick(&env->vcpu[i].thread);
+        }
+}
+
+void vcpus_resume(struct vcpu_env *env)
+{
+    for (unsigned i = 0; i < env->count; i++)
+        immediate_exit(&env->vcpu[i], false);
+    vcpus_order(env, VCPU_RUN);
+}
+
+void vcpus_pause(struct vcpu_env *env)
+{
+    vcpus_order(env, VCPU_PARK);
+    (void)pthread_mutex_lock(&env->lock);
+    while (env->running > 0)
+        (void)pthread_cond_wait(&env->changed, &env->lock);
+    (void)pthread_mutex_unlock(&env->lock);
+}
+
+void vcpus_stop(struct vcpu_env *env)
+{
+    vcpus_order(env, VCPU_STOP);
+}
+
+void vcpus_join(struct vcpu_env *env)
+{
+    for (unsigned i = 0; i < env->count; i++)
+        thread_join(&env->vcpu[i].thread);
+}
+
+void vcpus_destroy(struct vcpu_env *env)
+{
+    if (env->count > 0) {
+        vcpus_stop(env);
+        vcpus_join(env);
+    }
+    for (unsigned i = 0; i < env->count; i++) {
+        struct vcpu *vcpu = &env->vcpu[i];
+        if (vcpu->run != NULL)
+            (void)munmap(vcpu->run, env->kvm->run_bytes); /* fails on our own bugs only */
+        fd_close(&vcpu->fd);
+    }
+    free(env->vcpu);
+    env->vcpu = NULL;
+    env->count = 0;
 }

@@ -44,7 +44,7 @@ int thread_start(struct thread *thread, enum thread_role role, const char *name,
                  void (*run)(void *arg), void *arg);
 /* Main. Waits until run() has returned, gives the stack back. Does nothing if not running. */
 void thread_join(struct thread *thread);
-/* Any thread but itself, from start to join: sends THREAD_KICK_SIGNAL; not to a worker. */
+/* Any thread, from start to join: sends THREAD_KICK_SIGNAL; not to a worker. */
 void thread_kick(const struct thread *thread);
 
 static inline bool thread_running(const struct thread *thread)

@@ -24,8 +24,8 @@ struct control_vm {
     uint64_t memory_bytes;
     unsigned device_count;
     struct virtio_device *const *devices;
-    /* The guest stands still, its time too, until it is resumed. 0; -EALREADY if it is so already;
-     * another -errno after a line: then the machine ends. */
+    /* machine_pause() and machine_resume(): the guest stands still, its time too, in between. 0;
+     * -EALREADY if it is so already; another -errno after a line. */
     int (*pause)(struct control_vm *vm);
     int (*resume)(struct control_vm *vm);
     void (*quit)(struct control_vm *vm); /* the machine shall end, paused or not */

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a machine is made of: for machine.c, which builds it, and machine_run.c. */
+#pragma once
+
+#include "arch/arch.h"
+#include "devices/power.h"
+#include "devices/rtc.h"
+#include "devices/serial.h"
+#include "virtio/mmio.h"
+#include "vmm/console.h"
+#include "vmm/control/control.h"
+#include "vmm/machine.h"
+#include "vmm/terminal.h"
+#include "vmm/vcpu.h"
+#include "vmm/wake.h"
+
+#define VIRTIO_DEVICES_MAX 32
+
+struct machine {
+    const struct config *config;
+    struct kvm kvm;
+    struct memory mem;
+    struct bus mmio, pio;
+    struct platform platform;
+    struct irq *irq[PLATFORM_DEVICES_MAX]; /* of each row of platform; NULL: none */
+    char *cmdline;                         /* owned */
+    struct serial serial;
+    int serial_fd; /* owned; -1: standard output or none */
+    bool serial_made;
+    struct console console;
+    struct power power;
+    struct rtc rtc;
+    unsigned virtio_count;
+    struct virtio_device *virtio[VIRTIO_DEVICES_MAX];
+    struct mmio transport[VIRTIO_DEVICES_MAX];
+    struct vcpu_env vcpus;
+
+    struct loop loop;
+    struct control_vm control_vm;
+    struct control *control; /* owned; NULL: nobody asked for it */
+    struct terminal terminal;
+    struct wake wake;
+    _Atomic int end; /* enum vm_end; vCPU threads and main, the first one stays */
+
+    bool paused;           /* main, as all that follows */
+    struct arch_time time; /* the guest's, while paused */
+    uint64_t paused_at_ns;
+};
+
+/* What parts of a machine call to end it, or to have it do something. */
+void machine_connect(struct machine *machine);

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A machine's life after it was built: run, pause, resume, end. See machine.h. Main thread, but
+ * where it says so.
+ */
+#include "vmm/machine_inside.h"
+
+#include "vmm/base/log.h"
+#include "vmm/base/timebase.h"
+
+/* -- ending -- */
+
+/* Any thread; a vCPU's is not entered any more. */
+static void machine_end(struct machine *machine, enum vm_end how)
+{
+    int running = VM_RUNNING;
+
+    (void)atomic_compare_exchange_strong(&machine->end, &running, (int)how);
+    vcpus_stop(&machine->vcpus);
+    loop_stop(&machine->loop);
+}
+
+static void vcpu_ended(struct vcpu_env *env, enum vm_end how)
+{
+    machine_end(container_of(env, struct machine, vcpus), how);
+}
+
+/* On a vCPU's thread: the guest asked for its end. */
+static void power_event(struct power *power, enum power_event event)
+{
+    static const enum vm_end ends[] = {
+        [POWER_EVENT_OFF] = VM_POWEROFF,
+        [POWER_EVENT_RESET] = VM_RESET,
+        [POWER_EVENT_PANIC] = VM_PANICKED,
+    };
+
+    machine_end(container_of(power, struct machine, power), ends[event]);
+}
+
+static void terminal_quit(struct terminal *terminal)
+{
+    machine_end(container_of(terminal, struct machine, terminal), VM_QUIT);
+}
+
+static void control_quit(struct control_vm *vm)
+{
+    machine_end(container_of(vm, struct machine, control_vm), VM_QUIT);
+}
+
+static void woken(struct wake *wake, bool by_signal)
+{
+    machine_end(container_of(wake, struct machine, wake), by_signal ? VM_SIGNAL : VM_TIME_LIMIT);
+}
+
+static void woken_for_report(struct wake *wake)
+{
+    struct machine *machine = container_of(wake, struct machine, wake);
+
+    for (unsigned i = 0; i < machine->virtio_count; i++)
+        virtio_report(machine->virtio[i]);
+}
+
+/* -- pause -- */
+
+static uint64_t now_ns(void)
+{
+    return timebase_monotonic.now_ns(&timebase_monotonic);
+}
+
+int machine_pause(struct machine *machine)
+{
+    if (machine->paused)
+        return -EALREADY;
+    vcpus_pause(&machine->vcpus);
+    int r = arch_time_stop(&machine->vcpus, &machine->time);
+    if (r < 0) {
+        vcpus_resume(&machine->vcpus);
+        return r;
+    }
+    machine->paused_at_ns = now_ns();
+    for (unsigned i = 0; i < machine->virtio_count; i++)
+        virtio_pause(machine->virtio[i]);
+    machine->paused = true;
+    return 0;
+}
+
+int machine_resume(struct machine *machine)
+{
+    if (!machine->paused)
+        return -EALREADY;
+    machine->paused = false;
+    uint64_t paused_ns = now_ns() - machine->paused_at_ns;
+    for (unsigned i = 0; i < machine->virtio_count; i++)
+        virtio_resume(machine->virtio[i], paused_ns);
+    int r = arch_time_resume(&machine->vcpus, &machine->time);
+    vcpus_resume(&machine->vcpus);
+    return r;
+}
+
+static int control_pause(struct control_vm *vm)
+{
+    return machine_pause(container_of(vm, struct machine, control_vm));
+}
+
+static int control_resume(struct control_vm *vm)
+{
+    return machine_resume(container_of(vm, struct machine, control_vm));
+}
+
+/* -- running -- */
+
+void machine_connect(struct machine *machine)
+{
+    machine->power.event = power_event;
+    machine->vcpus.end = vcpu_ended;
+    machine->terminal.quit = terminal_quit;
+    machine->wake.ended = woken;
+    machine->wake.report = woken_for_report;
+    machine->control_vm.quit = control_quit;
+    machine->control_vm.pause = control_pause;
+    machine->control_vm.resume = control_resume;
+}
+
+/* A guest that hangs shall leave a trace: where each vCPU was. */
+static void tell_time_limit(struct machine *machine)
+{
+    (void)log_error(0, "--time-limit is up; the registers of the vCPUs follow");
+    for (unsigned i = 0; i < machine->vcpus.count; i++)
+        arch_vcpu_dump(&machine->vcpus.vcpu[i]);
+}
+
+enum vm_end machine_run(struct machine *machine, int *ret_signal)
+{
+    int r = 0;
+
+    if (opts_choice(machine->config->options, "serial") == CONFIG_SERIAL_STDIO)
+        r = terminal_open(&machine->terminal, &machine->loop, &machine->serial);
+    if (r == 0) {
+        vcpus_resume(&machine->vcpus);
+        r = loop_run(&machine->loop);
+    }
+    if (r < 0)
+        machine_end(machine, VM_HOST_ERROR);
+    vcpus_join(&machine->vcpus);
+    console_stop(&machine->console);
+    terminal_close(&machine->terminal);
+    if (atomic_load(&machine->end) == VM_TIME_LIMIT)
+        tell_time_limit(machine);
+    *ret_signal = machine->wake.signal;
+    return (enum vm_end)atomic_load(&machine->end);
+}
+
+void machine_tell_end(struct machine *machine, int exit_status)
+{
+    control_end(machine->control, exit_status);
+}
+
+int machine_finish(struct machine *machine)
+{
+    int result = 0;
+
+    for (unsigned i = 0; i < machine->virtio_count; i++) {
+        int r = virtio_finish(machine->virtio[i]);
+        if (r < 0 && (result == 0 || result == -EPROTO)) /* a lost recording outweighs a verdict */
+            result = r;
+    }
+    return result;
+}
