@@ -49,5 +49,5 @@ fi
 
 say "what linnet hears in $tone"
 "${here[@]}" "${run[0]}" listen --same-as build/guests/tone.wav "$tone"
-sox "$tone" -n spectrogram -o "${tone%.wav}.png"
+sox "$tone" -n rate 6k spectrogram -x 500 -y 129 -t "what linnet heard" -c "" -o "${tone%.wav}.png"
 say "a picture of it is ${tone%.wav}.png"

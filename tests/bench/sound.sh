@@ -137,6 +137,7 @@ cost_rows() {
 
 # listening_rows NAME SND: what the device's worker takes to record, and its ears to listen.
 listening_rows() {
+    local vcpu='vcpu*' # looked at, too
     local -A before after
     play_linnet "host=file,path=sound.wav$2"
     wait_for 600 played 1
@@ -149,6 +150,12 @@ listening_rows() {
     [ -z "$2" ] || echo "sound.$1.ear_thread $(per_second ear 1000) kinstr/s"
     end_background
     rm sound.wav
+}
+
+ear_rows() {
+    listening_rows record ""
+    listening_rows expect ",expect='freq=440'"
+    listening_rows report ",report=report"
 }
 
 # cpu_ms SND SECONDS: what it takes, all in all, to boot, play for so long, and power off.
@@ -198,7 +205,6 @@ sound_rows() {
         cost_rows qemu 'CPU *'
         rm sound.wav
     fi
-    listening_rows record ""
-    listening_rows expect ",expect='freq=440'"
+    ear_rows
     free_row
 }

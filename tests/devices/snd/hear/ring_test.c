@@ -69,13 +69,13 @@ START_TEST(records_come_out_in_order)
 {
     uint32_t taken = 0;
 
-    for (uint32_t n = 0; n < 20000; n++) {
+    for (uint32_t n = 0; n < 5000; n++) {
         put(n);
         if (ring_used(&ring) > RING_BYTES - 2 * RING_RECORD_BYTES)
             for (unsigned i = 0; i < 700; i++)
                 take(taken++);
     }
-    while (taken < 20000)
+    while (taken < 5000)
         take(taken++);
     ck_assert_uint_eq(ring_used(&ring), 0);
 }
@@ -112,7 +112,7 @@ START_TEST(memory_is_touched_as_far_as_the_taker_was_behind)
 }
 END_TEST
 
-#define CROSSINGS 100000
+#define CROSSINGS 20000
 
 static void *put_all(void *arg)
 {
