@@ -142,7 +142,8 @@ int virtq_start(struct virtq *vq, bool event_idx, bool indirect)
     vq->indirect = indirect;
     vq->last_avail = vq->avail_seen = vq->last_used = vq->signalled_used = 0;
     vq->held_count = 0;
-    vq->starved = vq->dead = false;
+    vq->starved = false;
+    vq->dead = false;
     vq->running = true;
     kicks_disable(vq); /* the first look needs none */
     virtq_round(vq);
