@@ -67,7 +67,7 @@ set_up() {
     [ "$arch" != x86_64 ] || stage kernels kernels
     stage build-release build release all "build/$arch-release/unit"
     stage build-asan build asan all "build/$arch-asan/unit" "${replayers[@]}"
-    stage build-tsan build tsan "build/$arch-tsan/unit"
+    stage build-tsan build tsan all "build/$arch-tsan/unit"
     stage build-clang build clang all "build/$arch-clang/unit"
     stage boot-prepare tests/boot/run.sh --prepare
     [ -n "$with_arm64" ] || return 0
@@ -101,7 +101,7 @@ some_units() {
 stages() {
     tests/boot/run.sh --parts | sed 's/^/boot./'
     [ -z "$with_arm64" ] || other_arch tests/boot/run.sh --parts | sed 's/^/boot-arm64./'
-    printf '%s\n' unit-asan unit-tsan lint-tidy lint unit-release hostile cli fuzz
+    printf '%s\n' unit-asan unit-tsan lint-tidy lint unit-release hostile hostile-tsan cli fuzz
     [ -z "$with_arm64" ] || echo unit-arm64
 }
 
@@ -115,6 +115,7 @@ run_stage() {
     lint-tidy) stage "$1" tests/lint.sh tidy ;;
     lint) stage "$1" tests/lint.sh ;;
     hostile) stage "$1" tests/hostile/run.sh ;;
+    hostile-tsan) VARIANT=tsan stage "$1" tests/hostile/run.sh {11..13} ;;
     cli) stage "$1" tests/cli/run.sh ;;
     fuzz) stage "$1" replay ;;
     esac

@@ -132,12 +132,14 @@ static void some_resets(struct device *dev, struct dice *dice)
 
 static void some_messages(struct device *dev, struct dice *dice)
 {
-    for (uint32_t i = roll(dice, 8); i > 0; i--) {
-        const struct part room = {arena_piece(dice, 0x10000), evil_32(dice), VRING_DESC_F_WRITE};
-        if (dev->id == VIRTIO_ID_SOUND)
+    if (dev->id == VIRTIO_ID_SOUND) {
+        for (uint32_t i = roll(dice, 8); i > 0; i--)
             sound_messages(dev, dice);
-        else
-            queue_offer_badly(dev, 0, &room, 1, dice);
+        return;
+    }
+    for (uint32_t i = roll(dice, 50); i > 0; i--) {
+        const struct part room = {arena_piece(dice, 0x10000), evil_32(dice), VRING_DESC_F_WRITE};
+        queue_offer_badly(dev, 0, &room, 1, dice);
     }
 }
 
@@ -262,8 +264,10 @@ static void devices_still_work(void)
                 complain("a device does not answer any more");
         }
         reg_write(dev, VIRTIO_MMIO_STATUS, 0);
-        if (reg_read(dev, VIRTIO_MMIO_STATUS) != 0)
-            complain("a device is not to be reset");
+        uint64_t start = clock();
+        while (reg_read(dev, VIRTIO_MMIO_STATUS) != 0)
+            if (clock() - start > 10000 * MILLISECOND)
+                complain("a device is not to be reset");
     }
 }
 

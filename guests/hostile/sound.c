@@ -7,8 +7,9 @@
 #define CONFIG_STREAMS    4      /* offset in config space */
 #define CTL_FIRST         0x0300 /* mixer controls: VIRTIO_SND_R_CTL_INFO and those that follow */
 #define CTL_COUNT         8
-#define CTL_VALUE_BYTES   1100
-#define REQUEST_WORDS_MAX 7
+#define CTL_INFO_BYTES    92
+#define CTL_VALUE_BYTES   516
+#define REQUEST_WORDS_MAX 130
 #define REPLY_BYTES_MAX   4096
 
 /* A message is about one of them; now and then about none. */
@@ -28,7 +29,7 @@ static unsigned info_request(struct dice *dice, uint32_t *words, uint32_t *ret_r
                                      VIRTIO_SND_R_CHMAP_INFO, CTL_FIRST};
     static const uint32_t sizes[] = {sizeof(struct virtio_snd_jack_info),
                                      sizeof(struct virtio_snd_pcm_info),
-                                     sizeof(struct virtio_snd_chmap_info), 64};
+                                     sizeof(struct virtio_snd_chmap_info), CTL_INFO_BYTES};
     uint32_t kind = roll(dice, ARRAY_SIZE(codes));
 
     words[0] = codes[kind];
@@ -39,20 +40,19 @@ static unsigned info_request(struct dice *dice, uint32_t *words, uint32_t *ret_r
     return 4;
 }
 
-static unsigned other_request(struct dice *dice, uint32_t *words, uint32_t *ret_reply_bytes)
+static unsigned control_request(struct dice *dice, uint32_t *words, uint32_t *ret_reply_bytes)
 {
+    static const uint32_t value_words[] = {0, 1, 2, 4, 44, REQUEST_WORDS_MAX - 2};
+    uint32_t count = 2 + value_words[roll(dice, ARRAY_SIZE(value_words))];
+
     *ret_reply_bytes = CTL_VALUE_BYTES;
-    if (one_in(dice, 4)) {
-        words[0] = VIRTIO_SND_R_JACK_REMAP;
-        for (unsigned i = 1; i < 4; i++)
-            words[i] = roll(dice, 4);
-        return 4;
-    }
-    words[0] = CTL_FIRST + roll(dice, CTL_COUNT);
-    words[1] = roll(dice, 8);
-    for (unsigned i = 2; i < REQUEST_WORDS_MAX; i++)
-        words[i] = one_in(dice, 2) ? roll(dice, 100) : 0;
-    return 2 + roll(dice, REQUEST_WORDS_MAX - 1);
+    words[0] = one_in(dice, 8) ? VIRTIO_SND_R_JACK_REMAP : CTL_FIRST + roll(dice, CTL_COUNT);
+    words[1] = roll(dice, 12);
+    for (uint32_t i = 2; i < count; i++)
+        words[i] = roll(dice, 2);
+    if (count > 3 && one_in(dice, 2))
+        words[3] = roll(dice, 5) * 4; /* the length of metadata */
+    return count;
 }
 
 static uint32_t period_bytes(struct dice *dice, uint32_t frame_bytes)
@@ -81,7 +81,8 @@ static unsigned params_request(struct dice *dice, uint32_t stream, uint32_t *wor
 static void control_send(struct device *dev, uint32_t *words, unsigned count, uint32_t reply_bytes,
                          struct dice *dice)
 {
-    uint64_t request = arena_piece(dice, 64), reply = arena_piece(dice, REPLY_BYTES_MAX);
+    uint64_t request = arena_piece(dice, 4 * REQUEST_WORDS_MAX),
+             reply = arena_piece(dice, REPLY_BYTES_MAX);
     struct part parts[] = {{request, 4 * count, 0}, {reply, reply_bytes, VRING_DESC_F_WRITE}};
 
     if (one_in(dice, 8))
@@ -97,9 +98,11 @@ static void control_send(struct device *dev, uint32_t *words, unsigned count, ui
 
 static void pcm_send(struct device *dev, uint32_t code, uint32_t stream, struct dice *dice)
 {
-    uint32_t words[REQUEST_WORDS_MAX] = {code, stream};
+    uint32_t words[REQUEST_WORDS_MAX];
     unsigned count = 2;
 
+    words[0] = code;
+    words[1] = stream;
     if (code == VIRTIO_SND_R_PCM_SET_PARAMS)
         count = params_request(dice, stream, words);
     control_send(dev, words, count, 4, dice);
@@ -121,7 +124,7 @@ static void frames_send(struct device *dev, unsigned queue, uint32_t stream, str
     for (uint32_t i = 0; i < pieces; i++)
         parts[count++] = (struct part){data + i * (bytes / pieces), bytes / pieces, flags};
     parts[count++] = (struct part){arena_piece(dice, 8), 8, VRING_DESC_F_WRITE};
-    if (one_in(dice, 30))
+    if (one_in(dice, 12))
         parts[roll(dice, count)].bytes = roll(dice, 10);
     queue_offer_badly(dev, queue, parts, count, dice);
 }
@@ -152,7 +155,7 @@ void sound_messages(struct device *dev, struct dice *dice)
         control_send(dev, words, count, reply_bytes, dice);
         break;
     case 1:
-        count = other_request(dice, words, &reply_bytes);
+        count = control_request(dice, words, &reply_bytes);
         control_send(dev, words, count, reply_bytes, dice);
         break;
     case 2:

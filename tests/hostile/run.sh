@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# A guest that means harm (guests/hostile) against linnet under the sanitizers: two CPUs attack its
-# devices by dice. Any KVM will do. linnet must live through it, with devices that still work, say
-# little, and leave neither memory nor files behind.
+# A guest that means harm (guests/hostile) against linnet under ASan and UBSan, or with VARIANT=tsan
+# under ThreadSanitizer: two CPUs attack its devices by dice. Any KVM will do. linnet must live through
+# it, with devices that still work, say little, and leave neither memory nor files behind.
 #
 #   tests/hostile/run.sh [SEED...]        1 to 10; ROUNDS=N: so many attacks by each CPU
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
-linnet=${LINNET:-$top/build/$arch-asan/linnet}
+variant=${VARIANT:-asan}
+linnet=$top/build/$arch-$variant/linnet
 guest=$top/build/guests/hostile.elf
 rounds=${ROUNDS:-300}
 
@@ -16,6 +17,7 @@ seconds_max=600
 chains_min=100         # that came back: else the attacks do not get to where they hurt
 lines_max=100          # on standard error, and 10 more each second
 private_kib_max=100000 # of the process, guest RAM not counted
+[ "$variant" = asan ] || private_kib_max=400000 # which remembers who read what
 files_mib_max=64       # recordings
 
 devices=(--rng
@@ -53,11 +55,12 @@ attack() {
     cd "$work"
     mkdir tmp
     SECONDS=0
-    TMPDIR=$work/tmp ASAN_OPTIONS=quarantine_size_mb=16 "$linnet" run --kvm any --mem 64M --cpus 2 \
+    TMPDIR=$work/tmp ASAN_OPTIONS=quarantine_size_mb=16 \
+        TSAN_OPTIONS=suppressions=$top/tests/hostile/tsan.supp "$linnet" run --kvm any --mem 64M --cpus 2 \
         "${devices[@]}" --append "seed=$1 rounds=$rounds" "$guest" >console 2>errors &
     watch $!
     wait $! || status=$?
-    tail -n 100 errors
+    tail -n 200 errors
     [ "$status" = 0 ] || fail "exit status $status: $(tail -n 1 console | tr -cd '[:print:]')"
     chains=$(sed -n 's/^hostile: \([0-9]*\) chains came back$/\1/p' console)
     echo "$chains chains"
@@ -77,7 +80,7 @@ elif [ ! -w /dev/kvm ]; then
     skipped hostile "no /dev/kvm to write to"
 else
     for seed; do
-        run_case "hostile/$seed" attack "$seed"
+        run_case "hostile${VARIANT:+-$VARIANT}/$seed" attack "$seed"
     done
 fi
 finish
