@@ -52,7 +52,7 @@ TEST_OBJS := $(TEST_SRCS:%.c=$(BUILD)/%.o)
 LIB_OBJS  := $(sort $(filter-out %/vmm/main.o,$(OBJS)) $(PURE:%.c=$(BUILD)/%.o))
 FUZZERS   := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 
-.PHONY: all help deps demo check unit replay e2e kernel-of hostile bench lint headers format install clean cov fuzz matrix compile_commands.json
+.PHONY: all help deps demo check unit replay e2e kernel-of hostile vtx bench lint headers format install clean cov fuzz matrix compile_commands.json
 all: $(BUILD)/linnet ## build linnet (VARIANT=release|asan|tsan|cov|clang|fuzz)
 
 help: ## list targets
@@ -110,6 +110,9 @@ e2e: all $(BUILD)/unit ## boot stock kernels (in the rig where this host's KVM c
 kernel-of: all ## build an x86_64 kernel that reads device trees, and boot it with an overlay (3 to 20 minutes)
 	@tests/deps.sh build guest kernel && guests/kernel-of.sh && tests/boot/run.sh kernel-6.12-of && cat build/check/boot*/boot/kernel-6.12-of.log
 
+vtx: all build/guests/hostile.elf ## boot stock kernels under VT-x, as Bochs emulates it (x86_64; 10 minutes at first)
+	@tests/deps.sh build guest vtx && tests/rig/vtx.sh
+
 bench: all $(BUILD)/snd_load ## measure: name value unit
 	@tests/bench/run.sh
 
@@ -122,8 +125,9 @@ build/guests/hostile.elf: $(wildcard guests/hostile/*) Makefile
 	@echo 'CC $@'
 	@$(CC) $(GUEST_FLAGS) $(WARNINGS) -o $@ $(filter %.c %.S,$^)
 
-hostile: build/guests/hostile.elf ## a guest that means harm, under sanitizers (SEED=1 ROUNDS=300)
-	@$(MAKE) VARIANT=asan && ROUNDS=$(ROUNDS) tests/hostile/run.sh $(SEED)
+hostile: build/guests/hostile.elf ## a guest that means harm (SEED=1 ROUNDS=300, VARIANT=asan|tsan)
+	@$(MAKE) VARIANT=$(or $(filter tsan,$(VARIANT)),asan) && \
+	  VARIANT=$(filter tsan,$(VARIANT)) ROUNDS=$(ROUNDS) tests/hostile/run.sh $(SEED)
 
 matrix: ## virtio rows against the tests that prove them
 	@tests/matrix.sh

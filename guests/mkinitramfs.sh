@@ -10,6 +10,7 @@
 #           /tone.wav; the same tone is left for the host as build/guests/tone.wav
 #   boot    busybox and the virtio modules alone: small, for tests and measurements of booting
 #   pipewire  as sound, with PipeWire in the place of alsa-utils
+#   linnet  busybox, KVM of Intel CPUs, and linnet as this tree has built it
 # guests/init and guests/jobs/ say what runs inside. guests/addfiles.sh adds files afterwards.
 set -eu
 
@@ -115,6 +116,17 @@ add_pipewire() {
     make_tone "$1/tone.wav"
 }
 
+# What linnet loads when it is needed, it does not name as needed.
+add_linnet() {
+    local program=$top/build/x86_64-release/linnet
+    [ -x "$program" ] || die "$program is not built: run make"
+    add_modules "$1" kvm-intel
+    add_program "$1" "$program"
+    add_program "$1" "/lib/$triplet/libsndfile.so.1"
+    add_program "$1" "/lib/$triplet/libfftw3.so.3"
+    ln -s "$program" "$1/bin/linnet"
+}
+
 # pack ROOT: the folder as a cpio, to standard output; order, owner, time, inodes are fixed. It is not
 # compressed: that boots in the fewest instructions (the sound recipe under QEMU, counted in the rig:
 # 4.7 G so, 5.2 G with zstd -19 or gzip -9).
@@ -126,7 +138,7 @@ pack() {
 
 case $# in
 2 | 3) ;;
-*) die "usage: mkinitramfs.sh KERNEL OUT [sound|boot|pipewire]" ;;
+*) die "usage: mkinitramfs.sh KERNEL OUT [sound|boot|pipewire|linnet]" ;;
 esac
 kernel=$1 out=$2 recipe=${3:-sound}
 PATH=$PATH:/usr/sbin:/sbin
@@ -160,7 +172,8 @@ add_modules "$root" "${bus_modules[@]}"
 case $recipe in
 boot | pipewire) ;;
 sound) add_sound "$root" ;;
-*) die "unknown recipe '$recipe': sound, boot or pipewire" ;;
+linnet) add_linnet "$root" ;;
+*) die "unknown recipe '$recipe': sound, boot, pipewire or linnet" ;;
 esac
 
 mkdir -p "$(dirname "$out")"

@@ -3,9 +3,10 @@
 #
 # Installs what building and testing need on Debian 12, if it is missing.
 #
-#   tests/deps.sh [build|guest|test|arm64|kernel|all]...    all is the default
+#   tests/deps.sh [build|guest|test|arm64|kernel|vtx|all]...    all is the default
 #
-# kernel is for `make kernel-of`, which builds one, and not part of all.
+# kernel is for `make kernel-of`, which builds one, vtx for `make vtx`, which builds an emulator; they
+# are not part of all.
 # arm64 is what another machine needs to build and test linnet for arm64 (make ARCH=arm64): a cross
 # compiler, multiarch libraries, emulators. With ARCH=arm64 in the environment it is always meant.
 # With everything there it needs neither network nor root.
@@ -33,6 +34,8 @@ test=(check libsubunit-dev               # unit tests
     clang libclang-rt-14-dev clang-format clang-tidy cppcheck shellcheck)
 
 kernel=(flex bison bc libelf-dev cpio xz-utils zstd)
+
+vtx=(g++ bochsbios vgabios isolinux syslinux-common xorriso)
 
 # libfdt-dev is for one architecture at a time; its headers are for all.
 arm64=(gcc-aarch64-linux-gnu qemu-user qemu-system-arm libfdt-dev)
@@ -80,8 +83,9 @@ for part in "${@:-all}"; do
     test) wanted+=("${test[@]}") ;;
     arm64) wanted+=("${arm64[@]}") ;;
     kernel) wanted+=("${kernel[@]}") ;;
+    vtx) wanted+=("${vtx[@]}") ;;
     all) wanted+=("${build[@]}" "${guest[@]}" "${test[@]}") ;;
-    *) echo "usage: deps.sh [build|guest|test|arm64|kernel|all]..." >&2 && exit 1 ;;
+    *) echo "usage: deps.sh [build|guest|test|arm64|kernel|vtx|all]..." >&2 && exit 1 ;;
     esac
 done
 
