@@ -79,7 +79,6 @@ static void client_read(struct control_client *client)
     if (client->in_len > 0)
         control_refuse(client, NULL,
                        got > 0 ? "the line is too long" : "a line ends with a newline");
-    client->in_len = 0;
     client->closing = true;
 }
 

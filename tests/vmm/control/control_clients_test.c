@@ -144,6 +144,42 @@ START_TEST(client_that_is_owed_too_much_is_closed)
 }
 END_TEST
 
+/* What is owed comes whole, however late it is read. */
+START_TEST(client_that_reads_late_misses_nothing)
+{
+    static const char event[] = "{\"event\":\"end\",\"status\":0}\n";
+    int late = client(), other = client();
+    size_t got = 0;
+
+    say(late, "{\"do\":\"events\"}\n");
+    ck_assert_str_eq(heard(late), "{\"ok\":true}\n");
+    for (unsigned i = 0; i < 30000; i++)
+        control_end(control_rig.control, 0);
+    check_served(other); /* a round sees that more waits to be sent */
+    for (const char *text = heard(late); *text != '\0'; text = heard(late)) {
+        for (; *text != '\0'; text++, got++)
+            ck_assert_int_eq(*text, event[got % strlen(event)]);
+        step();
+    }
+    ck_assert_uint_eq(got, 30000 * strlen(event));
+    (void)close(other);
+    (void)close(late);
+}
+END_TEST
+
+START_TEST(client_that_can_not_be_answered_is_closed)
+{
+    int deaf = client(), other = client();
+
+    ck_assert_int_eq(shutdown(deaf, SHUT_RD), 0);
+    say(deaf, ASK);
+    ck_assert_int_eq(send(deaf, ASK, strlen(ASK), MSG_NOSIGNAL), -1);
+    check_served(other);
+    (void)close(deaf);
+    (void)close(other);
+}
+END_TEST
+
 START_TEST(client_beyond_the_last_is_told_so)
 {
     int fds[17];
@@ -279,6 +315,8 @@ Suite *control_clients_suite(void)
     tcase_add_test(tcase, client_that_says_nothing_holds_up_nobody);
     tcase_add_test(tcase, client_that_does_not_read_holds_up_nobody);
     tcase_add_test(tcase, client_that_is_owed_too_much_is_closed);
+    tcase_add_test(tcase, client_that_reads_late_misses_nothing);
+    tcase_add_test(tcase, client_that_can_not_be_answered_is_closed);
     tcase_add_test(tcase, client_beyond_the_last_is_told_so);
     tcase_add_test(tcase, place_is_taken_while_a_device_is_asked);
     tcase_add_test(tcase, client_that_hangs_up_is_forgotten);

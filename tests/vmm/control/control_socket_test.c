@@ -179,6 +179,32 @@ START_TEST(next_request_waits_for_the_answer_and_others_do_not)
 }
 END_TEST
 
+/* Each is answered with its own, whichever is done first. */
+START_TEST(requests_of_two_clients_are_kept_apart)
+{
+    int other = control_rig_client();
+
+    control_rig.hold = true;
+    say(fd, "{\"do\":[\"talker0\",\"a\"]}\n");
+    control_rig_release("", 0);
+    control_rig_step();
+    ck_assert_str_eq(heard(fd), OK);
+    say(fd, "{\"do\":[\"talker0\",\"b\"],\"id\":1}\n");
+    struct virtio_command *first = control_rig.held;
+    say(other, "{\"do\":[\"talker0\",\"c\"],\"id\":2}\n");
+    control_rig_release("c\n", 0);
+    control_rig_step();
+    ck_assert_str_eq(heard(fd), "");
+    ck_assert_str_eq(heard(other), "{\"id\":2,\"ok\":true,\"told\":[\"c\"]}\n");
+    control_rig.held = first;
+    control_rig_release("b\n", 0);
+    control_rig_step();
+    ck_assert_str_eq(heard(fd), "{\"id\":1,\"ok\":true,\"told\":[\"b\"]}\n");
+    ck_assert_str_eq(heard(other), "");
+    (void)close(other);
+}
+END_TEST
+
 /* The device began before the pause, and is done when it is over. */
 START_TEST(request_under_way_is_answered_after_a_pause)
 {
@@ -241,6 +267,30 @@ START_TEST(what_is_served_at_the_end_is_answered)
 }
 END_TEST
 
+START_TEST(end_of_the_socket_is_the_end_of_its_clients)
+{
+    char path[80];
+    struct control *second;
+    int free_fd = dup(0), left_fd;
+
+    (void)close(free_fd);
+    (void)snprintf(path, sizeof(path), "%s2", control_rig.path);
+    ck_assert_int_eq(control_create(path, &control_rig.loop, &control_rig.vm, &second), 0);
+    strcat(control_rig.path, "2");
+    int other = control_rig_client();
+    control_rig.hold = true;
+    say(other, "{\"do\":[\"talker0\",\"a\"]}\n");
+    control_rig_release("late\n", 0); /* and nobody looks */
+    control_destroy(second);
+    ck_assert_str_eq(heard(other), "gone");
+    (void)close(other);
+    left_fd = dup(0);
+    (void)close(left_fd);
+    ck_assert_int_eq(left_fd, free_fd);
+    control_rig_step();
+}
+END_TEST
+
 START_TEST(text_of_a_device_that_is_no_utf8_is_told_as_such)
 {
     control_rig.hold = true;
@@ -256,10 +306,12 @@ END_TEST
 /* A second socket, when one thing after the other fails: a line, and nothing is left. */
 static void check_create_fails(enum wrap_call call, unsigned calls)
 {
+    int free_fd = dup(0), left_fd;
     char path[80];
     struct control *control = NULL;
     struct capture capture;
 
+    (void)close(free_fd);
     (void)snprintf(path, sizeof(path), "%s2", control_rig.path);
     for (unsigned n = 0; n < calls; n++) {
         capture_start(&capture);
@@ -271,6 +323,9 @@ static void check_create_fails(enum wrap_call call, unsigned calls)
         ck_assert(capture_is_one_error(capture.text));
         ck_assert_ptr_nonnull(strstr(capture.text, "--control"));
         ck_assert_int_eq(access(path, F_OK), -1);
+        left_fd = dup(0);
+        (void)close(left_fd);
+        ck_assert_int_eq(left_fd, free_fd);
     }
     ck_assert_int_eq(control_create(path, &control_rig.loop, &control_rig.vm, &control), 0);
     control_destroy(control);
@@ -340,10 +395,12 @@ Suite *control_socket_suite(void)
     tcase_add_test(tcase, quit_is_answered_and_done_also_when_paused);
     tcase_add_test(tcase, events_come_to_who_asked_for_them);
     tcase_add_test(tcase, next_request_waits_for_the_answer_and_others_do_not);
+    tcase_add_test(tcase, requests_of_two_clients_are_kept_apart);
     tcase_add_test(tcase, request_under_way_is_answered_after_a_pause);
     tcase_add_test(tcase, events_go_on_while_a_device_is_asked);
     tcase_add_test(tcase, client_that_leaves_a_request_with_a_device_is_outlived_by_it);
     tcase_add_test(tcase, what_is_served_at_the_end_is_answered);
+    tcase_add_test(tcase, end_of_the_socket_is_the_end_of_its_clients);
     tcase_add_test(tcase, text_of_a_device_that_is_no_utf8_is_told_as_such);
     tcase_add_test(tcase, socket_that_can_not_be_watched_is_not_made);
     tcase_add_test(tcase, no_memory_for_the_socket_is_told);
