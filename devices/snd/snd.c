@@ -17,8 +17,8 @@
 #include "devices/snd/pcm/serve.h"
 #include "devices/snd/report.h"
 
-#define QUEUE_SIZE 256   /* 16 periods of 16 streams, with indirect descriptors */
-#define HELD_IOVS  65536 /* of pages, 256 KiB for each message in a full queue */
+#define QUEUE_SIZE 1024  /* 16 periods of 64 streams, with indirect descriptors */
+#define HELD_IOVS  65536 /* of pages, 64 KiB for each message in a full queue */
 
 static struct snd *snd_of(struct virtio_device *dev)
 {

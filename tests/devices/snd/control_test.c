@@ -38,7 +38,7 @@ START_TEST(config_has_the_totals_and_can_not_be_written)
     }
     for (unsigned queue = 0; queue < 4; queue++) {
         fake_write(&rig.drv, FAKE_QUEUE_SEL, queue);
-        ck_assert_uint_eq(fake_read(&rig.drv, FAKE_QUEUE_SIZE_MAX), 256);
+        ck_assert_uint_eq(fake_read(&rig.drv, FAKE_QUEUE_SIZE_MAX), 1024);
     }
     rig_end(&rig);
 }

@@ -175,6 +175,59 @@ START_TEST(xrun_ends_all_that_was_submitted_late_and_at_once)
 }
 END_TEST
 
+/* A host whose clock stands still took half of them: the rest is lost, and nothing else is. */
+START_TEST(xrun_ends_messages_that_the_host_did_not_take)
+{
+    set_up("host=null,fault='xrun@5ms'", true);
+    rig_prepare(&rig, 0);
+    probe.capacity = 720;
+    for (uint8_t i = 1; i <= 4; i++)
+        play(i);
+    command(RIG_START);
+    probe.consumed = 480;
+    probe.capacity = 240;
+    probe.host.wake(&probe.host);
+    rig_advance(&rig, 100 * RIG_MS);
+    ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 4);
+    ck_assert_uint_eq(probe.accepted, 720);
+    ck_assert_uint_eq(rig.snd->pcm.streams[0].host->lost_frames, 1920 - 720);
+    ck_assert_uint_eq(rig.snd->pcm.streams[0].counts.xruns, 1);
+    probe.capacity = 1000;
+    play(5); /* takes its turn behind what the host has */
+    ck_assert_uint_eq(probe.accepted, 1200);
+    ck_assert_uint_eq(probe.got[720 * 4], 5);
+    probe.consumed = 1199;
+    probe.host.wake(&probe.host);
+    ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 0);
+    probe.consumed = 1200;
+    probe.host.wake(&probe.host);
+    rig_advance(&rig, RIG_MS);
+    ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 1);
+    tear_down();
+}
+END_TEST
+
+START_TEST(xrun_ends_recordings_that_the_host_has_nothing_for)
+{
+    gpa_t data[2];
+
+    set_up("host=null,streams=0,capture=1,fault='xrun@5ms'", true);
+    rig_prepare(&rig, 0);
+    for (unsigned i = 0; i < 2; i++) {
+        data[i] = rig_alloc(&rig, PERIOD_BYTES);
+        (void)rig_record(&rig, 0, data[i], PERIOD_BYTES);
+    }
+    command(RIG_START);
+    probe.consumed = 480;
+    probe.host.wake(&probe.host);
+    rig_advance(&rig, 100 * RIG_MS);
+    ck_assert_uint_eq(rig_done_count(&rig, RIG_RX), 2);
+    ck_assert_uint_eq(*(const uint8_t *)memory_at(&rig.mem, data[0] + 1, 1), 1);
+    ck_assert_uint_eq(*(const uint8_t *)memory_at(&rig.mem, data[1] + 1, 1), 0);
+    tear_down();
+}
+END_TEST
+
 /* proves: SND-70, SND-72 */
 START_TEST(xrun_is_told_by_an_event)
 {
@@ -305,6 +358,8 @@ Suite *fault_suite(void)
     tcase_add_test(deeds, failed_message_has_the_status_and_the_next_one_not);
     tcase_add_test(deeds, stall_completes_nothing_and_then_goes_on_without_a_burst);
     tcase_add_test(deeds, xrun_ends_all_that_was_submitted_late_and_at_once);
+    tcase_add_test(deeds, xrun_ends_messages_that_the_host_did_not_take);
+    tcase_add_test(deeds, xrun_ends_recordings_that_the_host_has_nothing_for);
     tcase_add_test(deeds, xrun_is_told_by_an_event);
     tcase_add_test(deeds, xrun_ends_with_release);
     tcase_add_test(deeds, latency_is_larger_from_then_on);

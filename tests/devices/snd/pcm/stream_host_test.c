@@ -69,6 +69,33 @@ START_TEST(messages_complete_by_the_hosts_position_alone)
 }
 END_TEST
 
+START_TEST(position_past_the_end_of_periods_completes_them_all)
+{
+    struct rig_done done;
+
+    set_up("host=null", true);
+    probe.capacity = 2000;
+    rig_prepare(&rig, 0);
+    for (int16_t i = 0; i < 4; i++)
+        (void)play(i);
+    command(RIG_START);
+    host_plays(1100); /* two periods, and a part of the third */
+    ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 2);
+    probe.consumed = 5000; /* more than there is */
+    probe.host.wake(&probe.host);
+    ck_assert(rig_done(&rig, RIG_TX, &done));
+    ck_assert_uint_eq(done.latency_bytes, 0);
+    rig_advance(&rig, RIG_MS);
+    ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 1);
+    probe.accepted = 0; /* nor does it forget what was completed */
+    probe.capacity = UINT64_MAX;
+    (void)play(5);
+    probe.host.wake(&probe.host);
+    ck_assert_int_eq(got(1920), 5);
+    tear_down();
+}
+END_TEST
+
 START_TEST(stream_looks_when_the_host_expects_a_period_to_end)
 {
     set_up("host=null", true);
@@ -534,6 +561,7 @@ Suite *stream_host_suite(void)
     TCase *slow = tcase_create("slow");
 
     tcase_add_test(clock, messages_complete_by_the_hosts_position_alone);
+    tcase_add_test(clock, position_past_the_end_of_periods_completes_them_all);
     tcase_add_test(clock, stream_looks_when_the_host_expects_a_period_to_end);
     tcase_add_test(clock, frames_that_the_host_lost_are_written_again);
     tcase_add_test(clock, pause_without_pause_loses_nothing);

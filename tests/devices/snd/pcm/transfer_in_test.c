@@ -108,6 +108,29 @@ START_TEST(release_returns_what_was_recorded)
 }
 END_TEST
 
+/* Zeros would be a loud click in formats whose silence is another number. */
+START_TEST(what_was_not_recorded_is_silence)
+{
+    struct rig_done done;
+
+    set_up("host=null,streams=0,capture=1,formats=U8", false);
+    ck_assert_uint_eq(rig_set_params(&rig, 0, 4 * 960, 960, 2, RIG_U8, RIG_48000), RIG_OK);
+    command(RIG_PREPARE);
+    gpa_t data = rig_alloc(&rig, 960);
+    (void)rig_record(&rig, 0, data, 960);
+    command(RIG_START);
+    rig_advance(&rig, 4 * RIG_MS); /* 192 frames, 384 bytes */
+    command(RIG_STOP);
+    command(RIG_RELEASE);
+    ck_assert(rig_done(&rig, RIG_RX, &done));
+    ck_assert_uint_eq(done.used_len, 384 + 8);
+    check_bytes(data, 0, 384);
+    for (unsigned i = 384; i < 960; i++)
+        ck_assert_uint_eq(*(const uint8_t *)memory_at(&rig.mem, data + i, 1), 0x80);
+    tear_down();
+}
+END_TEST
+
 /* proves: SND-46, SND-47 */
 START_TEST(pause_keeps_what_was_recorded)
 {
@@ -344,6 +367,7 @@ Suite *transfer_in_suite(void)
     tcase_add_test(tcase, capture_streams_come_after_playback_streams);
     tcase_add_test(tcase, each_period_is_full_at_its_own_deadline);
     tcase_add_test(tcase, release_returns_what_was_recorded);
+    tcase_add_test(tcase, what_was_not_recorded_is_silence);
     tcase_add_test(tcase, pause_keeps_what_was_recorded);
     tcase_add_test(tcase, overrun_drops_input_and_is_counted_once);
     tcase_add_test(tcase, stalled_capture_resumes_without_a_burst);

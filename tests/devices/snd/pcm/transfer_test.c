@@ -51,6 +51,95 @@ START_TEST(each_period_completes_at_its_own_deadline)
 }
 END_TEST
 
+/* The second channel is muted: every other sample, as it lies there, is. */
+/* proves: SND-21 */
+START_TEST(samples_of_a_frame_lie_side_by_side)
+{
+    const union wire_ctl_value right_muted = {.integer = {to_le32(256), to_le32(0)}};
+    gpa_t data;
+
+    set_up("host=null,controls=on", false);
+    rig_prepare(&rig, 0);
+    ctl_set(&rig.snd->ctls, 0, &right_muted);
+    data = rig_alloc(&rig, PERIOD_BYTES);
+    memset(memory_at(&rig.mem, data, PERIOD_BYTES), 0x12, PERIOD_BYTES);
+    (void)rig_play(&rig, 0, data, PERIOD_BYTES);
+    command(RIG_START);
+    rig_advance(&rig, PERIOD_NS);
+    for (unsigned i = 0; i < PERIOD_BYTES; i++)
+        ck_assert_uint_eq(probe.got[i], i % 4 < 2 ? 0x12 : 0);
+    tear_down();
+}
+END_TEST
+
+START_TEST(each_completed_period_has_one_edge)
+{
+    set_up("host=null", false);
+    rig_prepare(&rig, 0);
+    for (unsigned i = 0; i < 4; i++)
+        play();
+    command(RIG_START);
+    (void)fake_edges(&rig.drv); /* those of the commands */
+    for (unsigned i = 0; i < 8; i++) {
+        fake_used_event_set(&rig.drv.ring[RIG_TX], rig.drv.ring[RIG_TX].used_seen);
+        rig_advance(&rig, PERIOD_NS - 1);
+        ck_assert_uint_eq(fake_edges(&rig.drv), 0);
+        rig_advance(&rig, 1);
+        ck_assert_uint_eq(fake_edges(&rig.drv), 1);
+        ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 1);
+        play();
+        ck_assert_uint_eq(fake_edges(&rig.drv), 0); /* none for what is only taken */
+    }
+    tear_down();
+}
+END_TEST
+
+/* A driver need not kick before START: all that is in the ring then begins to play. */
+START_TEST(messages_without_a_kick_are_there_at_start)
+{
+    struct fake_ring *ring = &rig.drv.ring[RIG_TX];
+    gpa_t in, data, out;
+
+    set_up("host=null", false);
+    rig_prepare(&rig, 0);
+    in = rig_alloc(&rig, 4), data = rig_alloc(&rig, PERIOD_BYTES), out = rig_alloc(&rig, 8);
+    const struct fake_piece pieces[] = {{in, 4, 0}, {data, PERIOD_BYTES, 0}, {out, 8, FAKE_WRITE}};
+    virtq_kicks_off(&rig.dev->queue[RIG_TX]);
+    uint16_t head = fake_chain(ring, pieces, 3);
+    rig.status_of[RIG_TX][head] = out;
+    fake_offer(ring, head);
+    rig_step(&rig);
+    ck_assert_ptr_null(rig.snd->pcm.streams[0].oldest);
+    command(RIG_START);
+    ck_assert_ptr_nonnull(rig.snd->pcm.streams[0].oldest);
+    rig_advance(&rig, PERIOD_NS);
+    ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 1);
+    ck_assert_uint_eq(rig.snd->pcm.streams[0].counts.xruns, 0);
+    tear_down();
+}
+END_TEST
+
+/* What Linux posts with 20 players at once: nothing is left behind. */
+START_TEST(twenty_players_have_room_for_sixteen_periods_each)
+{
+    gpa_t data;
+
+    set_up("host=null,streams=20", false);
+    data = rig_alloc(&rig, 192);
+    for (uint32_t stream = 0; stream < 20; stream++) {
+        ck_assert_uint_eq(rig_set_params(&rig, stream, 16 * 192, 192, 2, RIG_S16, RIG_48000),
+                          RIG_OK);
+        ck_assert_uint_eq(rig_command(&rig, RIG_PREPARE, stream), RIG_OK);
+        for (unsigned i = 0; i < 16; i++)
+            (void)rig_play(&rig, stream, data, 192);
+        ck_assert_uint_eq(rig_command(&rig, RIG_START, stream), RIG_OK);
+    }
+    rig_advance(&rig, 20 * RIG_MS);
+    ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 320);
+    tear_down();
+}
+END_TEST
+
 /* T21, and kernels before 6.7: what lies in the buffer when the period is played is what counts. */
 START_TEST(frames_are_copied_when_they_are_played)
 {
@@ -669,6 +758,10 @@ Suite *transfer_suite(void)
 
     tcase_set_timeout(paced, 60);
     tcase_add_test(paced, each_period_completes_at_its_own_deadline);
+    tcase_add_test(paced, samples_of_a_frame_lie_side_by_side);
+    tcase_add_test(paced, each_completed_period_has_one_edge);
+    tcase_add_test(paced, messages_without_a_kick_are_there_at_start);
+    tcase_add_test(paced, twenty_players_have_room_for_sixteen_periods_each);
     tcase_add_test(paced, frames_are_copied_when_they_are_played);
     tcase_add_test(paced, rewritten_header_is_not_seen);
     tcase_add_loop_test(paced, an_hour_through_the_device_drifts_less_than_a_frame, 0,
