@@ -15,7 +15,10 @@
 #define LEAF1_EDX_HTT          (1u << 28)
 #define LEAF6_ECX_EPB          (1u << 3)
 
+#define VENDOR_INTEL_EBX 0x756e6547 /* "Genu" of "GenuineIntel" */
+
 struct topology {
+    bool intel;
     uint32_t apic_id;
     uint32_t cpu_count;
     uint32_t id_bits; /* APIC id bits that tell cores apart */
@@ -80,7 +83,8 @@ static void leaf_adjust(const struct topology *topo, bool tsc_deadline,
         leaf_topology(topo, leaf);
         break;
     case 0x80000008: /* AMD: number of cores, and how many APIC id bits they take */
-        leaf->ecx = (leaf->ecx & ~0xf0ffu) | (topo->cpu_count - 1) | topo->id_bits << 12;
+        if (!topo->intel)
+            leaf->ecx = (leaf->ecx & ~0xf0ffu) | (topo->cpu_count - 1) | topo->id_bits << 12;
         break;
     case 0x8000001d:
         leaf_cache(topo, true, leaf);
@@ -126,6 +130,7 @@ int cpuid_set(const struct kvm *kvm, int vcpu_fd, unsigned index, unsigned cpu_c
     int r = kvm_ioctl(kvm->fd, KVM_GET_SUPPORTED_CPUID, cpuid);
     if (r < 0)
         return log_error(r, "KVM_GET_SUPPORTED_CPUID");
+    topo.intel = cpuid->nent > 0 && cpuid->entries[0].ebx == VENDOR_INTEL_EBX; /* leaf 0 is first */
     bool tsc_deadline = kvm_cap(kvm, KVM_CAP_TSC_DEADLINE_TIMER) > 0;
     topology_complete(cpuid, 0xb);
     topology_complete(cpuid, 0x1f);

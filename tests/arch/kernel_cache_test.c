@@ -57,7 +57,7 @@ static void fresh_memory(void)
     memory_destroy(&mem);
     ck_assert_int_eq(memory_create(&mem, RAM_SIZE,
                                    &(struct memory_layout){0, 0xc0000000, 0x100000000},
-                                   MEMORY_PAGES_AUTO),
+                                   MEMORY_PAGES_OFF),
                      0);
 }
 

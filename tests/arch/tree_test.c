@@ -182,6 +182,21 @@ START_TEST(overlay_with_local_fixups_outside_of_a_property_is_refused)
 }
 END_TEST
 
+/* What is not looked for before: a fix-up behind the property that it mends, or without a place. */
+static const char *const bad_fixups[] = {"/fragment@0:target:100", "/fragment@0"};
+
+START_TEST(overlay_that_libfdt_cannot_apply_is_refused)
+{
+    char source[256];
+
+    (void)snprintf(source, sizeof(source),
+                   "/dts-v1/; / { fragment@0 { target = <0xffffffff>; __overlay__ { a; }; };"
+                   "__fixups__ { uart = \"%s\"; }; };",
+                   bad_fixups[_i]);
+    refused(source, "does not apply to the device tree (FDT_ERR_");
+}
+END_TEST
+
 START_TEST(overlay_that_is_no_device_tree_is_refused)
 {
     const struct file text = {(uint8_t *)(uintptr_t) "/dts-v1/; /plugin/;", 19};
@@ -264,6 +279,8 @@ Suite *tree_suite(void)
     tcase_add_test(tcase, overlay_without_a_fragment_is_none);
     tcase_add_test(tcase, overlay_with_a_target_that_is_no_phandle_does_not_apply);
     tcase_add_test(tcase, overlay_with_local_fixups_outside_of_a_property_is_refused);
+    tcase_add_loop_test(tcase, overlay_that_libfdt_cannot_apply_is_refused, 0,
+                        (int)ARRAY_SIZE(bad_fixups));
     tcase_add_test(tcase, overlay_that_is_no_device_tree_is_refused);
     tcase_add_test(tcase, overlay_cut_anywhere_is_refused);
     tcase_add_test(tcase, overlay_nested_too_deep_is_refused);

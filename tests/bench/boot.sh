@@ -4,28 +4,29 @@
 # For tests/bench/run.sh to source: start, memory and boot. A kernel that linnet has kept from the
 # run before lies in $work/kept.
 
-# start_row NAME: what linnet needs until the first guest instruction; then its main thread sleeps.
-start_row() {
-    background --kvm any --initrd "$made/init.cpio" --rng --snd host=null \
-        --kernel-cache "dir:$work/kept"
+# start: runs a guest without an init, which ends in a panic that stays there. What linnet needed
+# until the first guest instruction is left in $ns; then its threads but for the vCPU's sleep.
+start() {
+    background --kvm any --rng --snd host=null --kernel-cache "dir:$work/kept"
     sleep 1
-    echo "start.$1 $(($(threads_ns "$pid" '!(vcpu*)') / 1000)) us"
+    ns=$(threads_ns "$pid" '!(vcpu*)')
 }
 
-# On this machine, whatever its KVM is: the start, and the memory that linnet has beyond the guest's,
-# to which the mapped kernel belongs.
+# On this machine, whatever its KVM is: the start, and the memory that linnet has beyond the guest's.
 host_rows() {
     if [ "$arch" != "$host" ]; then
-        echo "bench: no start.* and memory.* rows: this is no $arch host" >&2
+        echo "bench: no start.cpu_* and memory.* rows: this is no $arch host" >&2
         return
     elif [ ! -w /dev/kvm ]; then
-        echo "bench: no start.* and memory.* rows: no /dev/kvm to write to" >&2
+        echo "bench: no start.cpu_* and memory.* rows: no /dev/kvm to write to" >&2
         return
     fi
-    start_row cpu_until_guest_first
+    start
     end_background
-    start_row cpu_until_guest
-    awk '/^[0-9a-f]+-[0-9a-f]+ / { ram = /memfd:|\/kept\/kernel-/ }
+    echo "start.cpu_until_guest_first $((ns / 1000)) us"
+    start
+    echo "start.cpu_until_guest $((ns / 1000)) us"
+    awk '/^[0-9a-f]+-[0-9a-f]+ / { ram = /memfd:linnet-ram/ }
         /^Pss:/ && !ram { pss += $2 }
         /^Private_(Clean|Dirty):/ && !ram { own += $2 }
         END { print "memory.beyond_guest " pss " KiB"; print "memory.own_pages " own " KiB" }' \
@@ -83,6 +84,9 @@ boot_rows() {
         -serial stdio -initrd "$made/init.cpio" -append "console=ttyS0 quiet reboot=t")
     boot_row linnet.bzimage 32 : "${run[@]}" "$guest/vmlinuz"
     boot_row linnet.bzimage_first 32 "rm -r $work/kept" "${run[@]}" "$guest/vmlinuz"
+    start # the kernel is kept
+    end_background
+    echo "start.until_guest $((ns / 1000000)) Minstr"
     boot_row linnet.vmlinux 32 : "${run[@]}" "$guest/vmlinux"
     boot_row qemu_lean.bzimage 0 : "${qemu[@]}" -kernel "$guest/vmlinuz"
 }

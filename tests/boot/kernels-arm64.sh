@@ -23,6 +23,13 @@ device_tree() {
     done_job rng
 }
 
+# The guest sleeps until its clock wakes it.
+alarm() {
+    boot 0 --initrd "$made/$stock.boot" --append "$(job alarm)" "$guests/$stock/vmlinuz"
+    done_job alarm
+    grep -qE '^alarm: woken after [23] s' console
+}
+
 gic_v2() {
     boot 0 --cpus 2 --initrd "$made/$stock.boot" --rng --log debug --append "$(job gic)" \
         "$guests/$stock/vmlinuz"
@@ -103,6 +110,7 @@ boot_case counting kernel-zboot-gzip zboot_gzip arm64
 boot_case counting kernel-zboot-zstd zboot_zstd arm64
 boot_case counting kernel-device-tree device_tree arm64
 boot_case counting kernel-of-x86 x86_kernel arm64
+boot_case counting alarm alarm arm64
 boot_case counting no-gic no_gic arm64
 boot_case counting memory-beyond-addresses memory_beyond_addresses arm64
 boot_case gicv2 gic-v2 gic_v2 arm64
@@ -111,5 +119,5 @@ boot_case gicv2 gic-v2-cpus too_many_cpus_for_gic_v2 arm64
 # On another host only these are run, in an emulated machine, which takes a minute or so for each
 # guest; the rest is x86_64's as well, but for what a kernel is packed in, which unit tests see to.
 # ALL_CASES=1 runs all.
-arm64_few=(kernel-image kernel-device-tree kernel-of-x86 no-gic memory-beyond-addresses gic-v2
+arm64_few=(kernel-image alarm kernel-device-tree kernel-of-x86 no-gic memory-beyond-addresses gic-v2
     gic-v2-cpus four-cpus end-reboot end-panic-reset grid-play tone-file tone-alsa)

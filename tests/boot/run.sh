@@ -180,7 +180,8 @@ make_vmlinux_pvh() {
     local elf=$guests/$stock/vmlinux out=$made/vmlinux-pvh at size
     cp "$elf" "$out"
     read -r at size < <(readelf -lW "$elf" | awk '$1 == "NOTE" { print $2, $5 }')
-    tail -c "+$((at + 1))" "$elf" | head -c "$((size))" | LC_ALL=C sed 's/Linux/linux/g' |
+    dd if="$elf" iflag=skip_bytes,count_bytes skip="$((at))" count="$((size))" status=none |
+        LC_ALL=C sed 's/Linux/linux/g' |
         dd of="$out" bs=64K seek="$((at))" oflag=seek_bytes conv=notrunc status=none
 }
 

@@ -24,7 +24,7 @@ static const struct memory *ram(void)
 
     if (mem.host == NULL)
         must(memory_create(&mem, RAM_BYTES, &(struct memory_layout){RAM_AT, RAM_AT, RAM_AT},
-                           MEMORY_PAGES_AUTO) == 0,
+                           MEMORY_PAGES_OFF) == 0,
              "RAM is made");
     return &mem;
 }

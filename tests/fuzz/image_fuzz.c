@@ -33,7 +33,7 @@ static const struct memory *ram(bool little)
     if (mem[little].host == NULL)
         must(memory_create(&mem[little], little ? LITTLE_BYTES : RAM_BYTES,
                            &(struct memory_layout){0, 0xc0000000, 0x100000000},
-                           MEMORY_PAGES_AUTO) == 0,
+                           MEMORY_PAGES_OFF) == 0,
              "RAM is made");
     return &mem[little];
 }

@@ -259,7 +259,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     p->at = data;
     p->end = data + size;
     must(memory_create(&p->mem, RAM_BYTES, &(struct memory_layout){0, RAM_LOW, RAM_HIGH},
-                       MEMORY_PAGES_AUTO) == 0);
+                       MEMORY_PAGES_OFF) == 0);
     const struct virtq_limits limits = {.size = 128, .chain_descs = DESCS_MAX};
     must(virtq_init(&p->vq, &p->mem, 0, &limits) == 0);
     uint8_t flags = byte(p);

@@ -74,6 +74,29 @@ START_TEST(image_whose_file_is_cut_is_truncated)
 }
 END_TEST
 
+/* Of the PE header at 0x40 and its one section at 0x68. */
+static const struct {
+    size_t at;
+    uint32_t value;
+} far_sections[] = {
+    {0x54, 0xffff},          /* an optional header that ends behind the file */
+    {0x46, 0xffff},          /* more sections than the file has room for */
+    {0x68 + 16, 0xffffffff}, /* size of a section */
+    {0x68 + 16, 0xfffff001}, /* with its offset, 1 in 32 bits */
+    {0x68 + 20, 0xfffff000}, /* offset */
+};
+
+START_TEST(image_whose_sections_are_not_in_its_file_is_truncated)
+{
+    l.kernel = fake_image(0, MIB_BYTES);
+    if (far_sections[_i].at < 0x68)
+        put16(l.kernel.bytes, far_sections[_i].at, (uint16_t)far_sections[_i].value);
+    else
+        put32(l.kernel.bytes, far_sections[_i].at, far_sections[_i].value);
+    arm_refused(&l, -EBADMSG, "truncated: has 8192 bytes");
+}
+END_TEST
+
 START_TEST(image_whose_file_is_larger_than_it_asks_for_is_damaged)
 {
     put64(l.kernel.bytes, 0x10, IMAGE_BYTES - 1);
@@ -273,6 +296,8 @@ Suite *arm64_image_suite(void)
     tcase_add_test(tcase, image_without_a_size_is_too_old);
     tcase_add_test(tcase, image_larger_than_ram_says_how_much_it_needs);
     tcase_add_test(tcase, image_whose_file_is_cut_is_truncated);
+    tcase_add_loop_test(tcase, image_whose_sections_are_not_in_its_file_is_truncated, 0,
+                        (int)ARRAY_SIZE(far_sections));
     tcase_add_test(tcase, image_whose_file_is_larger_than_it_asks_for_is_damaged);
     tcase_add_test(tcase, image_with_an_appendix_is_loaded_without_what_exceeds_its_size);
     tcase_add_test(tcase, image_without_a_pe_header_is_taken);

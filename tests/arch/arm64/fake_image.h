@@ -72,7 +72,7 @@ static inline void arm_begin(struct arm_loading *l, uint64_t ram_bytes)
     memset(l, 0, sizeof(*l));
     ck_assert_int_eq(memory_create(&l->mem, ram_bytes,
                                    &(struct memory_layout){RAM_AT, RAM_AT, RAM_AT},
-                                   MEMORY_PAGES_AUTO),
+                                   MEMORY_PAGES_OFF),
                      0);
     l->platform = (struct platform){
         .cpu_count = 1, .mem = &l->mem, .cmdline = "console=ttyS0 quiet", .irqchip = 3};

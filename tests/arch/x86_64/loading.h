@@ -29,7 +29,7 @@ static inline void loading_begin(struct loading *l, uint64_t ram_bytes)
     memset(l, 0, sizeof(*l));
     ck_assert_int_eq(memory_create(&l->mem, ram_bytes,
                                    &(struct memory_layout){0, 0xc0000000, 0x100000000},
-                                   MEMORY_PAGES_AUTO),
+                                   MEMORY_PAGES_OFF),
                      0);
     l->platform =
         (struct platform){.cpu_count = 1, .mem = &l->mem, .cmdline = "console=ttyS0 quiet"};

@@ -199,21 +199,31 @@ static const char *smaps(const void *host, char ret_text[4096])
     return ret_text;
 }
 
+/* Does /proc tell what madvise() was told? Under QEMU's user emulation it does not. */
+static bool advice_shows(void)
+{
+    char text[4096];
+    void *page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    ck_assert_int_eq(madvise(page, 4096, MADV_DONTDUMP), 0);
+    bool shows = strstr(smaps(page, text), " dd") != NULL;
+    munmap(page, 4096);
+    return shows;
+}
+
 START_TEST(ram_is_in_no_core_dump_and_asks_for_huge_pages)
 {
     char text[4096];
 
+    if (!advice_shows())
+        return;
     setup_hole();
-    const char *flags = strstr(smaps(mem.host, text), "VmFlags:");
-    if (flags == NULL)
-        return; /* QEMU's user emulation tells none */
-    ck_assert_ptr_nonnull(strstr(flags, " dd"));
-    ck_assert_ptr_nonnull(strstr(flags, " hg"));
+    ck_assert_ptr_nonnull(strstr(smaps(mem.host, text), " dd"));
+    ck_assert_ptr_nonnull(strstr(text, " hg"));
     memory_destroy(&mem);
     ck_assert_int_eq(memory_create(&mem, MIB, &no_hole, MEMORY_PAGES_OFF), 0);
-    flags = strstr(smaps(mem.host, text), "VmFlags:");
-    ck_assert_ptr_nonnull(strstr(flags, " dd"));
-    ck_assert_ptr_nonnull(strstr(flags, " nh"));
+    ck_assert_ptr_nonnull(strstr(smaps(mem.host, text), " dd"));
+    ck_assert_ptr_nonnull(strstr(text, " nh"));
 }
 END_TEST
 

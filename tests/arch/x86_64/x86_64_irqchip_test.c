@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a VM is given on x86 before it has vCPUs. */
+#include "arch/arch.h"
+#include "tests/arch/kvm_fixture.h"
+
+#include <string.h>
+
+static struct platform platform;
+
+static void setup(void)
+{
+    kvm_fixture_setup();
+    platform = (struct platform){.cpu_count = 1};
+}
+
+static struct kvm_enable_cap quirk;
+static struct kvm_ioeventfd dropped;
+
+static int quirk_noted(const struct fake_call *call)
+{
+    memcpy(&quirk, call->arg, sizeof(quirk));
+    return 0;
+}
+
+static int ioeventfd_noted(const struct fake_call *call)
+{
+    memcpy(&dropped, call->arg, sizeof(dropped));
+    return 0;
+}
+
+START_TEST(any_ram_fits_a_vm_of_type_0)
+{
+    unsigned long type = 1;
+
+    ck_assert_int_eq(arch_vm_type(&kvm, 1ull << 46, &type), 0);
+    ck_assert_uint_eq(type, 0);
+}
+END_TEST
+
+START_TEST(controllers_come_behind_what_intel_wants)
+{
+    ck_assert_int_eq(arch_vm_init(&kvm, &platform), 0);
+    ck_assert_int_eq(arch_vm_ready(&kvm, &platform, NULL), 0);
+    ck_assert_uint_eq(fake_kvm_count(KVM_CREATE_IRQCHIP), 1);
+    ck_assert_uint_lt(fake_kvm_first(KVM_SET_TSS_ADDR), fake_kvm_first(KVM_CREATE_IRQCHIP));
+    ck_assert_uint_lt(fake_kvm_first(KVM_SET_IDENTITY_MAP_ADDR),
+                      fake_kvm_first(KVM_CREATE_IRQCHIP));
+    ck_assert_uint_eq(fake_kvm_call(fake_kvm_first(KVM_SET_TSS_ADDR))->number, 0xfffbd000);
+    ck_assert_uint_eq(fake_kvm_count(KVM_CREATE_PIT2), 0);
+}
+END_TEST
+
+/* Else GSI 5 comes as vector 5, too, to kernels that never mask the old controller. */
+START_TEST(lint0_starts_masked)
+{
+    fake_kvm_answer(KVM_ENABLE_CAP, quirk_noted);
+    ck_assert_int_eq(arch_vm_init(&kvm, &platform), 0);
+    ck_assert_uint_eq(quirk.cap, KVM_CAP_DISABLE_QUIRKS);
+    ck_assert_uint_eq(quirk.args[0], 1); /* KVM_X86_QUIRK_LINT0_REENABLED */
+}
+END_TEST
+
+START_TEST(writes_to_the_address_port_of_pci_are_dropped)
+{
+    fake_kvm_answer(KVM_IOEVENTFD, ioeventfd_noted);
+    ck_assert_int_eq(arch_vm_init(&kvm, &platform), 0);
+    ck_assert_uint_eq(dropped.addr, 0xcf8);
+    ck_assert_uint_eq(dropped.len, 4);
+    ck_assert_uint_eq(dropped.flags, 2);              /* a port; whatever is written */
+    ck_assert_int_eq(fcntl(dropped.fd, F_GETFD), -1); /* KVM has its own hold on it */
+}
+END_TEST
+
+START_TEST(each_ioctl_that_fails_is_told)
+{
+    unsigned failed = kvm_fixture_fail_each(arch_vm_init, &platform);
+
+    ck_assert_uint_eq(failed, 5);
+}
+END_TEST
+
+START_TEST(eventfd_that_fails_is_told)
+{
+    wrap_fail_after(WRAP_EVENTFD, 0, EMFILE);
+    capture_start(&capture);
+    int r = arch_vm_init(&kvm, &platform);
+    capture_end(&capture);
+    wrap_stop(WRAP_EVENTFD);
+    ck_assert_int_eq(r, -EMFILE);
+    ck_assert(capture_is_one_error(capture.text));
+}
+END_TEST
+
+static const struct {
+    unsigned cpus;
+    int host_max;
+    const char *line; /* NULL: they fit */
+} counts[] = {
+    {255, 0, NULL},
+    {256, 0, "--cpus 256: this machine has at most 255"},
+    {4, 4, NULL},
+    {5, 4, "--cpus 5: this host's KVM allows at most 4"},
+};
+
+START_TEST(cpus_that_do_not_fit_are_refused)
+{
+    platform.cpu_count = counts[_i].cpus;
+    fake_kvm_cap(KVM_CAP_MAX_VCPUS, counts[_i].host_max);
+    capture_start(&capture);
+    int r = arch_vm_init(&kvm, &platform);
+    capture_end(&capture);
+    ck_assert_int_eq(r, counts[_i].line == NULL ? 0 : -EINVAL);
+    ck_assert(counts[_i].line == NULL || strstr(capture.text, counts[_i].line) != NULL);
+}
+END_TEST
+
+Suite *x86_64_irqchip_suite(void);
+Suite *x86_64_irqchip_suite(void)
+{
+    Suite *suite = suite_create("x86_64_irqchip");
+    TCase *tcase = tcase_create("irqchip");
+
+    tcase_add_checked_fixture(tcase, setup, kvm_fixture_teardown);
+    tcase_add_test(tcase, any_ram_fits_a_vm_of_type_0);
+    tcase_add_test(tcase, controllers_come_behind_what_intel_wants);
+    tcase_add_test(tcase, lint0_starts_masked);
+    tcase_add_test(tcase, writes_to_the_address_port_of_pci_are_dropped);
+    tcase_add_test(tcase, each_ioctl_that_fails_is_told);
+    tcase_add_test(tcase, eventfd_that_fails_is_told);
+    tcase_add_loop_test(tcase, cpus_that_do_not_fit_are_refused, 0, ARRAY_SIZE(counts));
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
