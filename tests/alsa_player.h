@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A stream as host=alsa sees one: writes frames 1, 2, 3, ... (S16 stereo, the number's low half
- * left), completes by position, writes again what the host lost; or reads them. Its loop is run by
- * hand, or in real time with a timer, as the device's worker does it.
+ * left) and completes by position; or reads them. Its loop and its helper (tests/fake_helper.h) are
+ * run by hand, or it is in real time with a timer, as the device's worker does it.
  */
 #pragma once
 
 #include "devices/snd/host/host.h"
+#include "vmm/base/timebase.h"
 
 struct player {
     struct host *host;
@@ -14,9 +15,12 @@ struct player {
     struct watch timer; /* timerfd, armed by player_serve() */
     enum pcm_direction direction;
     bool is_open;
-    int open_result;
+    bool is_stepped; /* no: in real time */
+    struct timebase *timebase;
+    int opening; /* the result of open(), or of opened() */
     unsigned wakes;
-    uint64_t next;                 /* playback: frames written and not lost; capture: fetched */
+    uint64_t next;                 /* playback: frames written; capture: fetched */
+    uint32_t played;               /* of these, said to have been heard, each in its turn */
     uint64_t limit;                /* what the guest has queued so far */
     struct host_position position; /* at the last look */
     int error;                     /* of the last player_serve() */

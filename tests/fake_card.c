@@ -2,17 +2,16 @@
 /* See fake_card.h. */
 #include "tests/fake_card.h"
 
-#include <dlfcn.h>
+#include "devices/snd/lib/alsa.h"
+
 #include <poll.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 
 struct fake_card fake_card;
 
-/* alsa-lib's function of that name, behind ours. */
-#define REAL(name) ((__typeof__(&(name)))dlsym(RTLD_NEXT, #name))
+/* alsa-lib's functions behind ours. */
+static struct alsa real;
 
 static uint64_t queued_frames(void)
 {
@@ -31,32 +30,19 @@ static void fd_set_ready(bool is_ready)
 
 /* -- what alsa-lib calls -- */
 
-static void hang(enum fake_call call)
-{
-    while ((atomic_load(&fake_card.hangs) & 1u << call) != 0)
-        (void)poll(NULL, 0, 1);
-}
-
 static int on_start(snd_pcm_ioplug_t *io)
 {
     (void)io;
-    hang(FAKE_CALL_START);
     if (fake_card.start_error != 0)
         return fake_card.start_error;
     fake_card.starts++;
-    fake_card.start_policy = sched_getscheduler(0);
     fake_card.running = true;
     return 0;
 }
 
 static int on_stop(snd_pcm_ioplug_t *io)
 {
-    struct timespec now;
-
     (void)io;
-    hang(FAKE_CALL_STOP);
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    fake_card.stop_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
     fake_card.stops++;
     fake_card.running = false;
     return 0;
@@ -65,7 +51,6 @@ static int on_stop(snd_pcm_ioplug_t *io)
 static snd_pcm_sframes_t on_pointer(snd_pcm_ioplug_t *io)
 {
     (void)io;
-    hang(FAKE_CALL_POINTER);
     if (fake_card.moves && fake_card.running)
         fake_card.hw_frames++;
     return (snd_pcm_sframes_t)fake_card.hw_frames;
@@ -74,7 +59,6 @@ static snd_pcm_sframes_t on_pointer(snd_pcm_ioplug_t *io)
 static int on_prepare(snd_pcm_ioplug_t *io)
 {
     (void)io;
-    hang(FAKE_CALL_PREPARE);
     fake_card.prepares++;
     fake_card.hw_frames = 0;
     fake_card.running = false;
@@ -90,7 +74,6 @@ static char *sample_at(const snd_pcm_channel_area_t *area, snd_pcm_uframes_t fra
 static snd_pcm_sframes_t on_transfer(snd_pcm_ioplug_t *io, const snd_pcm_channel_area_t *areas,
                                      snd_pcm_uframes_t offset, snd_pcm_uframes_t size)
 {
-    hang(FAKE_CALL_TRANSFER);
     for (snd_pcm_uframes_t i = 0; i < size; i++) {
         uint32_t *frame = &fake_card.ring[(io->appl_ptr + i) % FAKE_CARD_RING_FRAMES];
         for (unsigned channel = 0; channel < 2; channel++) {
@@ -108,7 +91,6 @@ static snd_pcm_sframes_t on_transfer(snd_pcm_ioplug_t *io, const snd_pcm_channel
 static int on_close(snd_pcm_ioplug_t *io)
 {
     (void)io;
-    hang(FAKE_CALL_CLOSE);
     fake_card.closes++;
     fake_card.is_open = false;
     return 0;
@@ -124,13 +106,13 @@ static int on_hw_params(snd_pcm_ioplug_t *io, snd_pcm_hw_params_t *params)
 static int on_sw_params(snd_pcm_ioplug_t *io, snd_pcm_sw_params_t *params)
 {
     (void)io;
+    fake_card.wake_changes++;
     return snd_pcm_sw_params_get_avail_min(params, &fake_card.avail_min);
 }
 
 static int on_pause(snd_pcm_ioplug_t *io, int enable)
 {
     (void)io;
-    hang(FAKE_CALL_PAUSE);
     if (fake_card.pause_error != 0)
         return fake_card.pause_error;
     fake_card.running = !enable;
@@ -149,7 +131,6 @@ static int on_delay(snd_pcm_ioplug_t *io, snd_pcm_sframes_t *delay)
 static int on_poll_revents(snd_pcm_ioplug_t *io, struct pollfd *fds, unsigned count,
                            unsigned short *ret_events)
 {
-    hang(FAKE_CALL_FIRED);
     bool plays = io->stream == SND_PCM_STREAM_PLAYBACK;
     uint64_t avail = plays ? io->buffer_size - queued_frames() : fake_card.hw_frames - io->appl_ptr;
 
@@ -167,7 +148,6 @@ static int on_poll_revents(snd_pcm_ioplug_t *io, struct pollfd *fds, unsigned co
 static int on_fd_count(snd_pcm_ioplug_t *io)
 {
     (void)io;
-    hang(FAKE_CALL_FDS);
     if (fake_card.no_fds)
         return 0;
     return fake_card.two_fds ? 2 : 1;
@@ -208,7 +188,8 @@ static int restrict_params(snd_pcm_ioplug_t *io)
 {
     static const unsigned formats[] = {SND_PCM_FORMAT_S16_LE, SND_PCM_FORMAT_FLOAT_LE};
     static const unsigned channels[] = {2, 4, 6};
-    const unsigned access = fake_card.access;
+    const unsigned access =
+        fake_card.is_planar ? SND_PCM_ACCESS_RW_NONINTERLEAVED : SND_PCM_ACCESS_RW_INTERLEAVED;
     int r = snd_pcm_ioplug_set_param_list(io, SND_PCM_IOPLUG_HW_ACCESS, 1, &access);
 
     r |= snd_pcm_ioplug_set_param_list(io, SND_PCM_IOPLUG_HW_FORMAT, ARRAY_SIZE(formats), formats);
@@ -222,14 +203,14 @@ static int restrict_params(snd_pcm_ioplug_t *io)
     return r;
 }
 
-/* -- alsa-lib's functions -- */
+/* -- in place of alsa-lib's functions -- */
 
-int snd_pcm_open(snd_pcm_t **pcm, const char *name, snd_pcm_stream_t stream, int mode)
+static int fake_open(snd_pcm_t **pcm, const char *name, snd_pcm_stream_t stream, int mode)
 {
     snd_pcm_ioplug_t *io = &fake_card.io;
 
     if (strcmp(name, "fake") != 0)
-        return REAL(snd_pcm_open)(pcm, name, stream, mode);
+        return real.pcm_open(pcm, name, stream, mode);
     fake_card.opens++;
     if (fake_card.open_error != 0)
         return fake_card.open_error;
@@ -268,32 +249,26 @@ int snd_pcm_open(snd_pcm_t **pcm, const char *name, snd_pcm_stream_t stream, int
     return r;
 }
 
-int snd_pcm_resume(snd_pcm_t *pcm)
+static int fake_resume(snd_pcm_t *pcm)
 {
     if (fake_card.resume_error != 0)
         return fake_card.resume_error;
     fake_card.running = true;
     (void)snd_pcm_ioplug_set_state(&fake_card.io, SND_PCM_STATE_RUNNING);
-    return REAL(snd_pcm_resume)(pcm);
+    return real.pcm_resume(pcm);
 }
 
-int snd_pcm_status(snd_pcm_t *pcm, snd_pcm_status_t *status)
+static int fake_status(snd_pcm_t *pcm, snd_pcm_status_t *status)
 {
-    return fake_card.status_error != 0 ? fake_card.status_error : REAL(snd_pcm_status)(pcm, status);
+    fake_card.looks++;
+    return fake_card.status_error != 0 ? fake_card.status_error : real.pcm_status(pcm, status);
 }
 
-snd_pcm_type_t snd_pcm_type(snd_pcm_t *pcm)
+static snd_pcm_type_t fake_type(snd_pcm_t *pcm)
 {
     if (fake_card.is_card)
         return SND_PCM_TYPE_HW;
-    return fake_card.is_plug ? SND_PCM_TYPE_PLUG : REAL(snd_pcm_type)(pcm);
-}
-
-int snd_pcm_info_get_card(const snd_pcm_info_t *info)
-{
-    if (fake_card.is_open)
-        return fake_card.is_server ? -1 : 0;
-    return REAL(snd_pcm_info_get_card)(info);
+    return fake_card.is_plug ? SND_PCM_TYPE_PLUG : real.pcm_type(pcm);
 }
 
 /* -- what tests call -- */
@@ -301,7 +276,13 @@ int snd_pcm_info_get_card(const snd_pcm_info_t *info)
 void fake_card_init(void)
 {
     memset(&fake_card, 0, sizeof(fake_card));
-    fake_card.access = SND_PCM_ACCESS_RW_INTERLEAVED;
+    if (real.pcm_open == NULL && alsa_load() == 0)
+        real = alsa;
+    assert(real.pcm_open != NULL);
+    alsa.pcm_open = fake_open;
+    alsa.pcm_resume = fake_resume;
+    alsa.pcm_status = fake_status;
+    alsa.pcm_type = fake_type;
     fake_card.period_frames_max = FAKE_CARD_RING_FRAMES / 2;
     fake_card.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     fake_card.idle_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -313,6 +294,7 @@ void fake_card_fini(void)
     fd_close(&fake_card.fd);
     fd_close(&fake_card.idle_fd);
     memset(&fake_card, 0, sizeof(fake_card));
+    alsa = real;
 }
 
 static void play_one(void)

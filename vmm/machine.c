@@ -160,24 +160,31 @@ static int add_virtio(struct machine *machine, struct virtio_device *dev, struct
     return r;
 }
 
-static int make_virtio(struct machine *machine, const struct virtio_slots *slots)
+static int create_class(struct machine *machine, const struct virtio_slots *slots)
 {
     const struct virtio_class *class = slots->class;
     unsigned count = config_count(machine->config, class->name);
+    int r = 0;
 
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = 0; i < count && r == 0; i++) {
         unsigned at = machine->virtio_count;
         assert(at < VIRTIO_DEVICES_MAX);
-        int r = virtio_create(class, i, &machine->mem,
-                              config_device(machine->config, class->name, i), &machine->virtio[at]);
-        if (r < 0)
-            return r;
-        machine->virtio_count++;
-        r = add_virtio(machine, machine->virtio[at], &machine->transport[at], slots->first + i);
-        if (r < 0)
-            return r;
+        machine->virtio_slot[at] = slots->first + i;
+        r = virtio_create(class, i, &machine->mem, config_device(machine->config, class->name, i),
+                          &machine->virtio[at]);
+        machine->virtio_count += r == 0;
     }
-    return 0;
+    return r;
+}
+
+/* Before there is guest RAM or KVM: some devices fork helpers, which are to have none of it. */
+static int create_virtio(struct machine *machine)
+{
+    int r = 0;
+
+    for (size_t i = 0; virtio_slots[i].class != NULL && r == 0; i++)
+        r = create_class(machine, &virtio_slots[i]);
+    return r;
 }
 
 static int make_devices(struct machine *machine)
@@ -186,8 +193,9 @@ static int make_devices(struct machine *machine)
 
     for (unsigned i = 0; i < arch_layout->fixed_count && r == 0; i++)
         r = add_fixed(machine, &arch_layout->fixed[i]);
-    for (size_t i = 0; virtio_slots[i].class != NULL && r == 0; i++)
-        r = make_virtio(machine, &virtio_slots[i]);
+    for (unsigned i = 0; i < machine->virtio_count && r == 0; i++)
+        r = add_virtio(machine, machine->virtio[i], &machine->transport[i],
+                       machine->virtio_slot[i]);
     return r;
 }
 
@@ -277,6 +285,8 @@ int machine_create(const struct config *config, struct machine **ret_machine)
     r = loop_init(&machine->loop);
     if (r == 0)
         r = wake_on_signals(&machine->wake, &machine->loop);
+    if (r == 0)
+        r = create_virtio(machine);
     if (r == 0)
         r = make_kvm(machine);
     if (r == 0)

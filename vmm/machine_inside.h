@@ -32,6 +32,7 @@ struct machine {
     struct rtc rtc;
     unsigned virtio_count;
     struct virtio_device *virtio[VIRTIO_DEVICES_MAX];
+    unsigned virtio_slot[VIRTIO_DEVICES_MAX];
     struct mmio transport[VIRTIO_DEVICES_MAX];
     struct vcpu_env vcpus;
 

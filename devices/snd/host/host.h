@@ -42,6 +42,7 @@
 
 struct host;
 struct opts;
+struct timebase;
 
 /* What create() has to go by. Borrowed for the call, but for `name`. */
 struct host_setup {
@@ -129,12 +130,16 @@ struct host {
     /* Set by the stream before open(). The loop is the worker's: a host may keep watches in it from
      * open() to close(). */
     struct loop *loop;
+    struct timebase *timebase;
     /* To be called when an open() that was in progress has ended: 0, or why it failed. Never from
      * within a call of the stream's. */
     void (*opened)(struct host *host, int r);
     /* To be called on the worker when position or room changed: the stream then looks. Never from
      * within a call of the stream's. */
     void (*wake)(struct host *host);
+    /* To be called with frames that were consumed, in order and each once, from within position(),
+     * stop() or close(). Playback, with a clock. */
+    void (*played)(struct host *host, const void *frames, size_t count);
     /* Writes what the stream's clock had consumed at `at_ns`, which it does at the end of a period
      * only, left to itself. May be called from within a call of another stream's. Playback. */
     void (*catch_up)(struct host *host, uint64_t at_ns);

@@ -1,42 +1,46 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * host=alsa: a sound card or any other PCM of alsa-lib, with its own clock. See host.h for what a
- * host is, alsa_ring.h for where the frames are, alsa_pcm.h for what is asked of alsa-lib.
+ * host=alsa: a sound card or any other PCM of alsa-lib, with its own clock. Our half: alsa-lib is
+ * called by a helper, one for each stream (alsa_serve.h), and nothing here waits for it but
+ * create(), for some seconds. See alsa_link.h for what the two share.
  *
  * A PCM that fails says so once, and is opened anew (by the stream, now and then) until that works.
- *
- * Threads: those of host.h, and one that closes a PCM after its last frames were heard. It has that
- * PCM to itself; open(), finish() and destroy() wait for it.
- *
- * A sound server's PCM may block in calls that ALSA has declared non-blocking: see alsa_guard.h.
+ * A helper that hangs, or moves no frame for too long, is as a PCM that failed; when it goes on, it
+ * finds what it was asked meanwhile. One that dies is not started again: its card is gone for good.
  */
-#include "devices/snd/host/alsa_farewell.h"
-#include "devices/snd/host/alsa_guard.h"
-#include "devices/snd/host/alsa_opener.h"
 #include "devices/snd/host/alsa_ring.h"
+#include "devices/snd/host/helper.h"
+#include "vmm/base/timebase.h"
 #include "vmm/config/opts.h"
 
-#include <sched.h>
+#include <poll.h>
 #include <string.h>
-#include <sys/resource.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
 
-/* With rt=on: before all that is not real time, behind the sound servers, which have 20 and more.
- */
-#define REAL_TIME_PRIORITY 10
+/* How long create() waits to hear what the PCM can do. */
+#define PROBE_MS 5000
+/* How long the last frames of all may take to be heard. */
+#define LAST_MS 4000
+enum link_state { LINK_CLOSED, LINK_OPENING, LINK_OPEN };
 
 struct alsa_host {
     struct host host;
     char *device; /* owned; the PCM's name */
-    enum pcm_direction direction;
     bool real_time;
-    /* By format and rate: what channels go with them, as alsa_pcm_channels() says; all ones: the
-     * user did not ask for these, so it was not looked. */
-    uint32_t channels[PCM_FORMAT_COUNT][PCM_RATE_COUNT];
+    struct helper helper;
+    struct watch messages; /* the helper's socket */
+    struct watch news;     /* eventfd, owned */
+    struct alsa_caps caps;
+    struct log_limit
+        log_limit; /* for what a guest, or an overloaded machine, would say all the time */
+
+    enum link_state state;
+    uint32_t serial; /* of the last OPEN */
+    struct alsa_ring ring;
     int error; /* why the PCM is of no use; 0: it is */
     int said;  /* the error of which the user was told last; 0: none, or it was overcome */
-    struct opener opener;
-    struct alsa_ring ring;
-    struct alsa_farewell *farewell; /* NULL: no PCM is being closed */
 };
 
 static struct alsa_host *alsa_host(struct host *host)
@@ -44,29 +48,73 @@ static struct alsa_host *alsa_host(struct host *host)
     return container_of(host, struct alsa_host, host);
 }
 
-static const char *direction_name(const struct alsa_host *alsa)
+static bool plays(const struct alsa_host *alsa)
 {
-    return alsa->direction == PCM_OUTPUT ? "playback" : "capture";
+    return alsa->ring.direction == PCM_OUTPUT;
 }
 
-/* Passes a result on; after a failure the PCM is of no use until it is opened again. */
-static int result(struct alsa_host *alsa, ssize_t r)
+/* What to tell a user of an open that failed: what is the matter, and what to do about it. */
+static const char *explain(const struct alsa_host *alsa, int error)
 {
-    const char *name = alsa->host.name;
+    switch (-error) {
+    case EBUSY:
+    case EAGAIN:
+        return "another program has it; stop that, or take a PCM that can be shared "
+               "(device=default)";
+    case EACCES:
+    case EPERM:
+        return "not permitted; be in the group 'audio', or take device=default";
+    case ECONNREFUSED:
+    case EHOSTDOWN:
+    case ETIMEDOUT:
+        return "its sound server does not answer";
+    case EOPNOTSUPP:
+        return plays(alsa) ? "it does not take such sound; device=plughw:... converts"
+                           : "it does not give such sound; device=plughw:... converts";
+    default:
+        return plays(alsa) ? "'aplay -L' lists the names there are"
+                           : "'arecord -L' lists the names there are";
+    }
+}
 
-    if (r >= 0)
-        return (int)r;
-    alsa->error = (int)r;
-    if (alsa->said == alsa->error)
-        return alsa->error;
-    alsa->said = alsa->error;
-    if (r == -ENODEV)
-        log_warn("%s: \"%s\" is gone; the guest goes on without it until it is back", name,
-                 alsa->device);
+/* After a failure the PCM is of no use until it is opened again. */
+static int fail(struct alsa_host *alsa, int r)
+{
+    alsa->error = r;
+    if (alsa->said == r)
+        return r;
+    alsa->said = r;
+    if (r == -EPIPE)
+        log_warn("%s: the process that has \"%s\" ended; the guest goes on without it",
+                 alsa->host.name, alsa->device);
+    else if (r == -ENODEV)
+        log_guest(&alsa->log_limit,
+                  "%s: \"%s\" is gone; the guest goes on without it until it is back",
+                  alsa->host.name, alsa->device);
     else
-        log_warn("%s: \"%s\" failed: %s; the guest goes on without it, it is opened anew", name,
-                 alsa->device, snd_strerror(alsa->error));
-    return alsa->error;
+        log_guest(&alsa->log_limit,
+                  "%s: \"%s\" failed: %s; the guest goes on without it, it is opened anew",
+                  alsa->host.name, alsa->device, strerror(-r));
+    return r;
+}
+
+static int send_word(struct alsa_host *alsa, enum alsa_word word)
+{
+    const struct pcm_params *params = &alsa->ring.params;
+    const struct alsa_message message = {
+        .word = word,
+        .serial = alsa->serial,
+        .format = params->format->code,
+        .rate_hz = params->rate_hz,
+        .channels = params->channels,
+        .period_frames = params->period_frames,
+        .buffer_frames = params->buffer_frames,
+        .first = alsa->ring.first,
+        .distrust = alsa->said == -ETIMEDOUT,
+    };
+    int r = helper_send(alsa->helper.socket, &message, sizeof(message));
+
+    return r == -EAGAIN ? -ETIMEDOUT : r; /* it has not taken what came before */
 }
 
 /* -- while it is open -- */
@@ -75,23 +123,37 @@ static ssize_t alsa_write(struct host *host, const void *buf, size_t frames)
 {
     struct alsa_host *alsa = alsa_host(host);
 
-    return alsa->error != 0 ? alsa->error : result(alsa, alsa_ring_write(&alsa->ring, buf, frames));
+    return alsa->error != 0 ? alsa->error : alsa_ring_write(&alsa->ring, buf, frames);
 }
 
 static ssize_t alsa_read(struct host *host, void *ret_buf, size_t frames)
 {
     struct alsa_host *alsa = alsa_host(host);
 
-    return alsa->error != 0 ? alsa->error
-                            : result(alsa, alsa_ring_read(&alsa->ring, ret_buf, frames));
+    return alsa->error != 0 ? alsa->error : alsa_ring_read(&alsa->ring, ret_buf, frames);
+}
+
+/* What was consumed since the last time is heard. */
+static int look(struct alsa_host *alsa)
+{
+    uint64_t before = alsa->ring.theirs;
+    int r = alsa->error != 0 ? alsa->error : alsa_ring_look(&alsa->ring);
+
+    if (alsa->ring.theirs > before && alsa->said != 0 && r == 0) {
+        log_info("%s: \"%s\" is back", alsa->host.name, alsa->device);
+        alsa->said = 0;
+    }
+    return r < 0 && alsa->error == 0 ? fail(alsa, r) : r;
 }
 
 static int alsa_position(struct host *host, struct host_position *ret_position)
 {
     struct alsa_host *alsa = alsa_host(host);
+    int r = look(alsa);
 
-    return alsa->error != 0 ? alsa->error
-                            : result(alsa, alsa_ring_position(&alsa->ring, ret_position));
+    if (r == 0)
+        *ret_position = alsa_ring_position(&alsa->ring);
+    return r;
 }
 
 static uint64_t alsa_remaining_ns(struct host *host, uint64_t frame)
@@ -99,45 +161,30 @@ static uint64_t alsa_remaining_ns(struct host *host, uint64_t frame)
     return alsa_ring_remaining_ns(&alsa_host(host)->ring, frame);
 }
 
-/* rt=on: the thread that serves the PCM goes before others. Most users may not have that; it is
- * asked for, no more. */
-static void raise_priority(const struct alsa_host *alsa)
-{
-    struct sched_param param = {.sched_priority = REAL_TIME_PRIORITY};
-    struct rlimit limit;
-
-    if (!alsa->real_time || sched_getscheduler(0) != SCHED_OTHER)
-        return;
-    int r = sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param);
-    if (r < 0 && getrlimit(RLIMIT_RTPRIO, &limit) == 0 && limit.rlim_cur > 0 &&
-        limit.rlim_cur < REAL_TIME_PRIORITY) {
-        param.sched_priority = (int)limit.rlim_cur;
-        r = sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param);
-    }
-    if (r < 0)
-        log_debug("%s: no real-time priority: %s (see 'ulimit -r')", alsa->host.name,
-                  strerror(errno));
-    else
-        log_debug("%s: real-time priority %d", alsa->host.name, param.sched_priority);
-}
-
 static int alsa_start(struct host *host)
 {
     struct alsa_host *alsa = alsa_host(host);
 
-    raise_priority(alsa);
-    if (alsa->real_time && alsa->ring.pcm.guard != NULL)
-        alsa_guard_prioritize(alsa->ring.pcm.guard);
-    return alsa->error != 0 ? alsa->error : result(alsa, alsa_ring_start(&alsa->ring));
+    if (alsa->error != 0)
+        return alsa->error;
+    if (alsa->real_time)
+        helper_real_time(host->name);
+    alsa_ring_start(&alsa->ring);
+    int r = send_word(alsa, ALSA_START);
+    return r < 0 ? fail(alsa, r) : 0;
 }
 
 /* A PCM that fails stands still too, which is what was asked for: start() tells of it. */
 static int alsa_stop(struct host *host)
 {
     struct alsa_host *alsa = alsa_host(host);
+    int r = look(alsa);
 
-    if (alsa->error == 0)
-        (void)result(alsa, alsa_ring_stop(&alsa->ring));
+    alsa_ring_stop(&alsa->ring);
+    if (r == 0)
+        r = send_word(alsa, ALSA_STOP);
+    if (r < 0 && alsa->error == 0)
+        (void)fail(alsa, r);
     return 0;
 }
 
@@ -150,70 +197,112 @@ static bool alsa_check(struct host *host, const struct pcm_params *params)
 
     assert(rate >= 0); /* was a code */
     return params->channels > 31 ||
-           (alsa->channels[params->format->code][rate] >> params->channels & 1) != 0;
+           (alsa->caps.channels[params->format->code][rate] >> params->channels & 1) != 0;
 }
 
-/* On the opener's thread. */
-static int card_open(struct host *host, const struct pcm_params *params)
+/* An open() in progress has ended. */
+static void opened(struct alsa_host *alsa, int r, uint32_t card_period_frames)
 {
-    struct alsa_host *alsa = alsa_host(host);
-    struct alsa_pcm *pcm = &alsa->ring.pcm;
+    const struct pcm_params *params = &alsa->ring.params;
 
-    alsa_farewell_end(&alsa->farewell);
-    int r = alsa_pcm_open(pcm, alsa->device, alsa->direction);
-    if (r == 0)
-        r = alsa_pcm_setup(pcm, params);
-    if (r == 0 && alsa->said == -ETIMEDOUT) /* some servers can be opened while they hang */
-        r = alsa_pcm_try(pcm, params->format);
-    if (r == 0)
-        r = alsa_guard_begin(pcm);
+    alsa->state = r == 0 ? LINK_OPEN : LINK_CLOSED;
+    alsa->error = r;
+    alsa->ring.look_frames = MAX(params->period_frames, card_period_frames);
     if (r < 0) {
-        alsa_pcm_close(pcm);
-        alsa->error = r;
-        if (alsa->said != r)
-            log_warn("%s: can't open \"%s\" for %s of %s, %u Hz, %u channels: %s; %s", host->name,
-                     alsa->device, direction_name(alsa), params->format->name, params->rate_hz,
-                     params->channels, snd_strerror(r), alsa_pcm_explain(r, alsa->direction));
+        loop_remove(&alsa->messages);
+        loop_remove(&alsa->news);
+        if (alsa->said != r && r != -EPIPE)
+            log_guest(&alsa->log_limit,
+                      "%s: can't open \"%s\" for %s of %s, %u Hz, %u channels: %s; %s",
+                      alsa->host.name, alsa->device, plays(alsa) ? "playback" : "capture",
+                      params->format->name, params->rate_hz, params->channels, strerror(-r),
+                      explain(alsa, r));
         alsa->said = r;
-        return r;
     }
-    if (alsa->said != 0)
-        log_info("%s: \"%s\" is back", host->name, alsa->device);
-    alsa->error = alsa->said = 0;
-    alsa_ring_init(&alsa->ring, params);
-    return 0;
+    alsa->host.opened(&alsa->host, r);
 }
 
-static void card_close(struct host *host)
+static void messages_ready(struct watch *watch, uint32_t epoll_events)
 {
-    struct alsa_host *alsa = alsa_host(host);
-    uint64_t tail_ns = 0;
+    struct alsa_host *alsa = container_of(watch, struct alsa_host, messages);
+    struct alsa_message message;
+    ssize_t len = helper_take(watch->fd, &message, sizeof(message));
+    bool is_ours = len == sizeof(message) && message.serial == alsa->serial;
 
-    alsa_ring_end(&alsa->ring);
-    if (alsa->error == 0)
-        tail_ns = alsa_ring_tail_ns(&alsa->ring);
-    alsa_guard_end(&alsa->ring.pcm);
-    alsa_farewell_begin(&alsa->ring.pcm, tail_ns, &alsa->farewell);
+    (void)epoll_events;
+    if (len == -EPIPE) {
+        loop_remove(watch);
+        (void)fail(alsa, -EPIPE);
+        message.word = alsa->state == LINK_OPENING ? ALSA_OPENED : ALSA_FAILED;
+        message.result = -EPIPE;
+    } else if (!is_ours) {
+        return;
+    }
+    int r = message.result > 0 || message.result < -4095 ? -EIO : message.result;
+    if (message.word == ALSA_OPENED && alsa->state == LINK_OPENING) {
+        opened(alsa, r, message.period_frames);
+    } else if (message.word == ALSA_FAILED && alsa->state == LINK_OPEN) {
+        (void)fail(alsa, r < 0 ? r : -EIO);
+        alsa->host.wake(&alsa->host);
+    }
 }
 
-static int alsa_open(struct host *host, const struct pcm_params *params)
+static void news_ready(struct watch *watch, uint32_t epoll_events)
 {
-    return opener_open(&alsa_host(host)->opener, params);
+    struct alsa_host *alsa = container_of(watch, struct alsa_host, news);
+    eventfd_t count;
+
+    (void)epoll_events;
+    (void)eventfd_read(watch->fd, &count);
+    if (alsa->state == LINK_OPEN)
+        alsa->host.wake(&alsa->host);
 }
 
 static void alsa_close(struct host *host)
 {
-    opener_close(&alsa_host(host)->opener);
+    struct alsa_host *alsa = alsa_host(host);
+
+    if (alsa->state == LINK_CLOSED)
+        return;
+    loop_remove(&alsa->messages);
+    loop_remove(&alsa->news);
+    (void)look(alsa); /* what it consumed was heard */
+    alsa->state = LINK_CLOSED;
+    alsa_ring_stop(&alsa->ring);
+    (void)send_word(alsa, ALSA_CLOSE); /* if it is too busy, the next OPEN says it, too */
 }
+
+static int alsa_open(struct host *host, const struct pcm_params *params)
+{
+    struct alsa_host *alsa = alsa_host(host);
+
+    if (alsa->said == -EPIPE ||
+        (uint64_t)params->buffer_frames * params->frame_bytes > ALSA_RING_BYTES)
+        return -ENODEV;
+    alsa_ring_open(&alsa->ring, params);
+    alsa->serial++;
+    int r = send_word(alsa, ALSA_OPEN);
+    if (r == 0)
+        r = loop_add(host->loop, &alsa->messages, EPOLLIN);
+    if (r == 0)
+        r = loop_add(host->loop, &alsa->news, EPOLLIN);
+    if (r < 0) {
+        loop_remove(&alsa->messages);
+        return fail(alsa, r);
+    }
+    alsa->error = 0;
+    alsa->state = LINK_OPENING;
+    return -EINPROGRESS;
+}
+
+/* -- the helper's life -- */
 
 /* Nothing is lost that anybody would miss. */
 static int alsa_finish(struct host *host)
 {
     struct alsa_host *alsa = alsa_host(host);
 
-    if (alsa->opener.state == OPENER_OPENING)
-        return 0; /* it is the opener's */
-    if (alsa_farewell_last(&alsa->farewell) < 0)
+    if (helper_end(&alsa->helper, alsa->error == -ETIMEDOUT ? 0 : LAST_MS) < 0)
         log_warn("%s: \"%s\" does not close; it is left alone", host->name, alsa->device);
     return 0;
 }
@@ -223,73 +312,95 @@ static void alsa_destroy(struct host *host)
     if (host == NULL)
         return;
     struct alsa_host *alsa = alsa_host(host);
-    if (!opener_fini(&alsa->opener))
-        return; /* hangs, and with it all that it uses until the process ends */
     (void)alsa_finish(host);
+    if (alsa->ring.shared != NULL)
+        (void)munmap(alsa->ring.shared, sizeof(*alsa->ring.shared));
+    fd_close(&alsa->ring.kick_fd);
+    fd_close(&alsa->news.fd);
     free(alsa->device);
     free(alsa);
 }
 
-/* Looks what channels go with the formats and rates that will be offered. */
-static void channels_probe(struct alsa_host *alsa, const struct alsa_pcm *pcm,
-                           const struct host_setup *setup)
+static int helper_make(struct alsa_host *alsa, const struct host_setup *setup)
 {
-    uint64_t formats = alsa->host.caps.formats & setup->formats;
-    uint64_t rates = alsa->host.caps.rates & setup->rates;
-
-    memset(alsa->channels, 0xff, sizeof(alsa->channels));
-    for (unsigned code = 0; code < PCM_FORMAT_COUNT; code++)
-        for (unsigned rate = 0; rate < PCM_RATE_COUNT; rate++)
-            if ((formats >> code & 1) != 0 && (rates >> rate & 1) != 0)
-                alsa->channels[code][rate] =
-                    alsa_pcm_channels(pcm, pcm_format_by_code(code), pcm_rate_hz(rate));
+    alsa->ring.kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    alsa->news.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    /* Of a size that nobody can change; what is never used costs nothing. */
+    void *shared = mmap(NULL, sizeof(*alsa->ring.shared), PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (shared == MAP_FAILED || alsa->ring.kick_fd < 0 || alsa->news.fd < 0)
+        return -errno;
+    alsa->ring.shared = shared;
+    const struct alsa_job job = {
+        .device = alsa->device,
+        .direction = alsa->ring.direction,
+        .real_time = alsa->real_time,
+        .formats = setup->formats,
+        .rates = setup->rates,
+        .shared = alsa->ring.shared,
+        .kick_fd = alsa->ring.kick_fd,
+        .news_fd = alsa->news.fd,
+    };
+    const int fds[HELPER_FDS_MAX] = {alsa->ring.kick_fd, alsa->news.fd};
+    int r = helper_start(&alsa->helper, setup->name, fds, alsa_serve, &job);
+    alsa->messages.fd = alsa->helper.socket;
+    return r;
 }
 
-/* Opens the PCM for a moment to see what it can do. */
-static int probe(struct alsa_host *alsa, const struct host_setup *setup)
+/* Waits to hear what the PCM can do. */
+static int caps_take(struct alsa_host *alsa)
 {
-    struct alsa_pcm pcm;
-    int r = alsa_pcm_open(&pcm, alsa->device, alsa->direction);
+    struct pollfd ready = {.fd = alsa->helper.socket, .events = POLLIN};
+    struct alsa_caps *caps = &alsa->caps;
 
-    if (r == 0)
-        r = alsa_pcm_caps(&pcm, &alsa->host.caps);
-    if (r == 0)
-        channels_probe(alsa, &pcm, setup);
-    alsa_pcm_close(&pcm);
-    if (r == 0)
-        return 0;
-    (void)log_error(0, "%s: --snd device: can't open \"%s\" for %s: %s; %s", alsa->host.name,
-                    alsa->device, direction_name(alsa), snd_strerror(r),
-                    alsa_pcm_explain(r, alsa->direction));
-    /* -EINVAL would say that the option is written wrong, which is more than we know. */
-    return r == -EINVAL ? -ENXIO : r;
+    if (poll(&ready, 1, PROBE_MS) == 0)
+        return -ETIMEDOUT;
+    ssize_t len = helper_take(alsa->helper.socket, caps, sizeof(*caps));
+    if (len != sizeof(*caps) || caps->word != ALSA_CAPS || caps->result > 0 ||
+        caps->channels_min < 1 || caps->channels_min > caps->channels_max)
+        return len < 0 || caps->result >= 0 ? -EPIPE : caps->result;
+    alsa->host.caps = (struct host_caps){
+        .formats = caps->formats & ((1ull << PCM_FORMAT_COUNT) - 1),
+        .rates = caps->rates & ((1ull << PCM_RATE_COUNT) - 1),
+        .channels_min = caps->channels_min,
+        .channels_max = MIN(caps->channels_max, 255u),
+    };
+    return caps->result;
 }
 
 static int alsa_create(const struct host_setup *setup, struct host **ret_host)
 {
+    const char *device = opts_str(setup->opts, "device");
     struct alsa_host *alsa = calloc(1, sizeof(*alsa));
-    char *device = strdup(opts_str(setup->opts, "device"));
 
-    if (alsa == NULL || device == NULL) {
+    if (strcmp(device, "null") == 0) {
         free(alsa);
-        free(device);
-        return log_error(-ENOMEM, "%s", setup->name);
+        return opts_error("--snd device: ALSA's \"null\" keeps no time; take host=null");
     }
+    if (alsa == NULL)
+        return log_error(-ENOMEM, "%s", setup->name);
     *alsa = (struct alsa_host){
-        .host = {.class = &host_alsa, .name = setup->name},
-        .device = device,
-        .direction = setup->direction,
+        .host = {.class = &host_alsa, .name = setup->name, .timebase = &timebase_monotonic},
+        .device = strdup(device),
+        .ring = {.host = &alsa->host, .direction = setup->direction, .kick_fd = -1},
         .real_time = opts_bool(setup->opts, "rt"),
-        .opener = {.host = &alsa->host, .open = card_open, .close = card_close},
-        .ring = {.host = &alsa->host, .device = device},
+        .helper = {.socket = -1},
+        .messages = {.ready = messages_ready},
+        .news = {.fd = -1, .ready = news_ready},
     };
-    alsa_pcm_quiet();
-    int r = opener_init(&alsa->opener);
-    if (r == 0)
-        r = probe(alsa, setup);
+    alsa->ring.device = alsa->device;
+    int r = alsa->device == NULL ? -ENOMEM : helper_make(alsa, setup);
+    if (r < 0)
+        (void)log_error(r, "%s: no process for the sound card", setup->name);
+    else if ((r = caps_take(alsa)) < 0 && r != -ENOPKG) /* that has its own line */
+        (void)log_error(0, "%s: --snd device: can't open \"%s\" for %s: %s; %s", setup->name,
+                        device, plays(alsa) ? "playback" : "capture", strerror(-r),
+                        explain(alsa, r));
     if (r < 0) {
+        alsa->error = r; /* one that hangs is not waited for */
         alsa_destroy(&alsa->host);
-        return r;
+        /* -EINVAL would say that the option is written wrong, which is more than we know. */
+        return r == -EINVAL ? -ENXIO : r;
     }
     *ret_host = &alsa->host;
     return 0;

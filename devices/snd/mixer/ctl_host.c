@@ -3,6 +3,7 @@
 #include "devices/snd/mixer/ctl_host.h"
 
 #include "devices/snd/base/reply.h"
+#include "devices/snd/lib/alsa.h"
 #include "devices/snd/mixer/mixer.h"
 #include "vmm/base/timebase.h"
 
@@ -252,6 +253,7 @@ int ctl_host_create(struct ctls *ctls, const char *name)
         host->requests[i].job.next = host->free;
         host->free = &host->requests[i].job;
     }
+    (void)alsa_load();
     r = host->timer.fd < 0 ? -errno : mixer_open(name, CTLS_MAX, &host->mixer);
     if (r == 0)
         r = items_make(ctls, host->mixer);

@@ -29,6 +29,16 @@ static void tell(struct stream *stream, uint64_t first_frame, uint32_t frames)
         (uint32_t)(end - begin));
 }
 
+/* The same for what a card has consumed of what it was given. */
+void stream_played(struct host *host, const void *frames, size_t count)
+{
+    struct stream *stream = host->wake_ctx;
+
+    stream->counts.frames += count;
+    stream->heard_frames += count;
+    stream->pcm->ops->hear(stream, frames, (uint32_t)count);
+}
+
 static void silence(const struct stream *stream, uint32_t frames)
 {
     pcm_silence(stream->params.format, stream->pcm->scratch,
@@ -105,7 +115,8 @@ static bool move(struct stream *stream, struct message *message, uint64_t frames
             stream_lose_host(stream);
             return false;
         }
-        tell(stream, stream->moved_frames, (uint32_t)moved);
+        if (!stream_is_output(stream) || stream->clock.kind != CLOCK_KIND_HOST)
+            tell(stream, stream->moved_frames, (uint32_t)moved);
         message->moved_frames += (uint32_t)moved;
         stream->moved_frames += (uint32_t)moved;
         frames -= (uint32_t)moved;

@@ -36,6 +36,9 @@ void stream_move_ahead(struct stream *stream);
 void stream_move_oldest(struct stream *stream);
 /* Moves what the clock had consumed at `at_ns`, completes nothing. */
 void stream_catch_up(struct stream *stream, uint64_t at_ns);
+/* A host's played(). */
+void stream_played(struct host *host, const void *frames, size_t count);
+
 /* Goes on moving where the host has lost some. Playback, by the host's clock. */
 void stream_seek_back(struct stream *stream);
 

@@ -135,8 +135,10 @@ int pcm_activate(struct pcm *pcm)
         bool plays = stream_is_output(stream);
         stream->vq = &pcm->dev->queue[plays ? VIRTIO_SND_VQ_TX : VIRTIO_SND_VQ_RX];
         stream->host->loop = loop;
+        stream->host->timebase = pcm->timebase;
         stream->host->opened = host_opened;
         stream->host->wake = host_wake;
+        stream->host->played = stream_played;
         stream->host->catch_up = host_catch_up;
         stream->host->wake_ctx = stream;
         r = loop_add(loop, &stream->timer, EPOLLIN);

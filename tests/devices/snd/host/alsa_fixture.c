@@ -2,28 +2,36 @@
 /* See alsa_fixture.h. */
 #include "tests/devices/snd/host/alsa_fixture.h"
 
+#include "tests/fake_helper.h"
+
 #include <check.h>
 
 struct player player;
 
-const snd_pcm_access_t accesses[ACCESSES] = {
-    SND_PCM_ACCESS_RW_INTERLEAVED,
-    SND_PCM_ACCESS_MMAP_INTERLEAVED,
-    SND_PCM_ACCESS_MMAP_NONINTERLEAVED,
-    SND_PCM_ACCESS_RW_NONINTERLEAVED,
-};
+uint64_t alsa_now_ns;
+
+static uint64_t now_ns(struct timebase *timebase)
+{
+    (void)timebase;
+    return alsa_now_ns;
+}
+
+static struct timebase timebase = {.now_ns = now_ns}; /* nothing is armed by it */
 
 const unsigned channels_swapped[2] = {SND_CHMAP_FR, SND_CHMAP_FL};
 
 void alsa_setup(void)
 {
+    alsa_now_ns = 1000 * SECOND_NS;
     fake_card_init();
     fake_card.can_pause = true;
+    fake_helper_begin(&timebase);
 }
 
 void alsa_teardown(void)
 {
     player_fini(&player);
+    fake_helper_begin(NULL);
     fake_card_fini();
 }
 

@@ -13,9 +13,8 @@
 
 extern struct player player;
 
-/* The accesses that a card may have. */
-#define ACCESSES 4
-extern const snd_pcm_access_t accesses[ACCESSES];
+/* The time that the helper and the player have; it stands still. */
+extern uint64_t alsa_now_ns;
 /* Channels of a card that has right before left. */
 extern const unsigned channels_swapped[2];
 

@@ -4,20 +4,18 @@
  * that does anything at any time. The oracle is one sentence: the card plays frames 1, 2, 3, ...,
  * each once, and the position says how many.
  */
-#include "tests/alsa_player.h"
-#include "tests/fake_card.h"
+#include "tests/devices/snd/host/alsa_fixture.h"
 #include "vmm/base/log.h"
 
 #include <check.h>
 
 Suite *alsa_random_suite(void);
 
+#undef PERIOD
 #define PERIOD   64
-#define BUFFER   (4 * PERIOD)
 #define STEPS    3000
 #define PROGRAMS 24
 
-static struct player player;
 static uint64_t seed;
 static bool wanted;
 
@@ -103,15 +101,13 @@ static void step(void)
 /* Programs differ in seed and in what the card can do. */
 START_TEST(every_frame_is_heard_once_whatever_happens)
 {
-    fake_card_init();
+    alsa_setup();
     log_set_level(LOG_LEVEL_ERROR);
     seed = 12345 + (uint64_t)_i;
     wanted = false;
     fake_card.can_pause = _i % 3 == 0;
     fake_card.is_card = _i % 3 == 1;
     fake_card.is_plug = _i % 4 == 2;
-    fake_card.access =
-        _i % 2 == 0 ? SND_PCM_ACCESS_RW_INTERLEAVED : SND_PCM_ACCESS_MMAP_INTERLEAVED;
     player_init(&player, "fake", PCM_OUTPUT);
     ck_assert_int_eq(player_open(&player, 48000, PERIOD, BUFFER), 0);
     for (unsigned i = 0; i < STEPS; i++) {
@@ -128,8 +124,7 @@ START_TEST(every_frame_is_heard_once_whatever_happens)
     }
     fake_card_check_heard(player.limit);
     ck_assert_uint_gt(player.limit, 10 * BUFFER);
-    player_fini(&player);
-    fake_card_fini();
+    alsa_teardown();
     log_set_level(LOG_LEVEL_INFO);
 }
 END_TEST

@@ -4,7 +4,7 @@
  * and goes on. The whole device plays, so that what the guest sees is measured. Skipped where there
  * is no PulseAudio, or no plugin of it for alsa-lib (in Debian libasound2-plugins).
  */
-#include "devices/snd/host/alsa_pcm.h"
+#include "devices/snd/lib/alsa.h"
 #include "tests/capture.h"
 #include "tests/devices/snd/sound_rig.h"
 #include "tests/entries.h"
@@ -58,9 +58,9 @@ static pid_t spawn(const char *const argv[])
 static int server_answers(void)
 {
     snd_pcm_t *pcm;
-    int r = snd_pcm_open(&pcm, "pulse", SND_PCM_STREAM_PLAYBACK, SND_PCM_NONBLOCK);
+    int r = alsa.pcm_open(&pcm, "pulse", SND_PCM_STREAM_PLAYBACK, SND_PCM_NONBLOCK);
 
-    return r == 0 ? snd_pcm_close(pcm) : r;
+    return r == 0 ? alsa.pcm_close(pcm) : r;
 }
 
 /* True if it runs, with a card that plays to nobody. */
@@ -78,7 +78,7 @@ static bool server_start(void)
                                 NULL};
     int r = -ECONNREFUSED;
 
-    alsa_pcm_quiet();
+    ck_assert_int_eq(alsa_load(), 0);
     ck_assert_ptr_nonnull(mkdtemp(dir));
     (void)snprintf(native, sizeof(native),
                    "-Lmodule-native-protocol-unix socket=%s/native auth-anonymous=1 "

@@ -17,6 +17,7 @@ static int probe_open(struct host *host, const struct pcm_params *params)
     probe->opens++;
     probe->frame_bytes = params->frame_bytes;
     probe->consumed = probe->accepted = 0;
+    probe->first_frame = probe->played = probe->got_frames;
     return probe->open_result;
 }
 
@@ -70,7 +71,11 @@ static ssize_t probe_read(struct host *host, void *ret_buf, size_t frames)
 static int probe_position(struct host *host, struct host_position *ret_position)
 {
     struct probe *probe = probe_of(host);
+    uint64_t end = MIN(probe->first_frame + probe->consumed, probe->got_frames);
 
+    if (end > probe->played)
+        host->played(host, probe->got + probe->played * probe->frame_bytes, end - probe->played);
+    probe->played = MAX(probe->played, end);
     *ret_position = (struct host_position){.consumed_frames = probe->consumed,
                                            .accepted_frames = probe->accepted,
                                            .latency_frames = probe->latency};

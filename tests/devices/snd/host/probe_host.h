@@ -17,7 +17,8 @@ struct probe {
 
     uint8_t *got; /* all frames written, in order of write() */
     uint64_t got_frames;
-    uint8_t next_sample; /* what read() gives: bytes counting up */
+    uint64_t first_frame, played; /* of these: the first since open(); told to be played */
+    uint8_t next_sample;          /* what read() gives: bytes counting up */
 
     int open_result, start_result, stop_result, write_result, position_result;
 

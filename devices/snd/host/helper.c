@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* See helper.h. */
+#include "devices/snd/host/helper.h"
+
+#include "vmm/base/log.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+/* How long a helper may live on when we have died: the last sound is heard. */
+#define ORPHAN_S 4
+
+#define REAL_TIME_PRIORITY 10
+
+/* -- in the helper -- */
+
+/* We have died. One that does not hang ends by itself. */
+static void orphaned(int signal)
+{
+    (void)signal;
+    (void)alarm(ORPHAN_S); /* nobody handles SIGALRM */
+}
+
+/* What a terminal or a service manager says to all of us is for the parent, which then ends us. */
+static void signals_set(void)
+{
+    static const int ignored[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP, SIGPIPE};
+    struct sigaction action = {.sa_handler = SIG_IGN};
+    sigset_t none;
+
+    for (size_t i = 0; i < ARRAY_SIZE(ignored); i++)
+        (void)sigaction(ignored[i], &action, NULL);
+    action.sa_handler = orphaned;
+    (void)sigaction(SIGUSR1, &action, NULL);
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void fds_close(int socket, const int fds[HELPER_FDS_MAX])
+{
+    unsigned first = STDERR_FILENO + 1;
+
+    for (unsigned left = HELPER_FDS_MAX + 1; left > 0; left--) {
+        unsigned next = ~0u; /* the lowest of those to keep from `first` on */
+        for (unsigned i = 0; i <= HELPER_FDS_MAX; i++) {
+            unsigned fd = (unsigned)(i < HELPER_FDS_MAX ? fds[i] : socket);
+            next = fd >= first ? MIN(next, fd) : next;
+        }
+        if (next > first)
+            (void)close_range(first, next - 1, 0);
+        if (next == ~0u)
+            return;
+        first = next + 1;
+    }
+    (void)close_range(first, ~0u, 0);
+}
+
+/* -- in the parent -- */
+
+int helper_start(struct helper *helper, const char *name, const int fds[HELPER_FDS_MAX],
+                 void (*run)(int socket, const void *arg), const void *arg)
+{
+    const pid_t parent = getpid();
+    int ends[2];
+
+    *helper = (struct helper){.socket = -1};
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+        return -errno;
+    helper->pid = fork();
+    if (helper->pid == 0) {
+        signals_set();
+        (void)prctl(PR_SET_NAME, name);
+        (void)prctl(PR_SET_PDEATHSIG, SIGUSR1);
+        fds_close(ends[1], fds);
+        if (getppid() == parent)
+            run(ends[1], arg);
+        _exit(0);
+    }
+    int r = helper->pid < 0 ? -errno : 0;
+    fd_close(&ends[1]);
+    helper->socket = ends[0];
+    if (r == 0 && fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0)
+        r = -errno;
+    if (helper->pid < 0)
+        helper->pid = 0;
+    if (r < 0) {
+        fd_close(&helper->socket);
+        (void)helper_end(helper, 0);
+    }
+    return r;
+}
+
+int helper_end(struct helper *helper, int wait_ms)
+{
+    struct pollfd hung_up = {.fd = helper->socket};
+    int r = 0;
+
+    if (helper->pid == 0)
+        return 0;
+    (void)shutdown(helper->socket, SHUT_WR); /* fails if it has ended */
+    if (helper->socket >= 0 && poll(&hung_up, 1, wait_ms) == 0)
+        r = -ETIMEDOUT;
+    (void)kill(helper->pid, SIGKILL); /* it has let go of the socket, so nothing is left to do */
+    (void)waitpid(helper->pid, NULL, 0);
+    fd_close(&helper->socket);
+    helper->pid = 0;
+    return r;
+}
+
+/* -- both -- */
+
+int helper_send(int socket, const void *message, size_t len)
+{
+    assert(len <= HELPER_BYTES_MAX);
+    return send(socket, message, len, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+ssize_t helper_take(int socket, void *ret_message, size_t room)
+{
+    ssize_t len = recv(socket, ret_message, room, MSG_DONTWAIT);
+
+    if (len < 0)
+        return errno == EAGAIN || errno == EINTR ? 0 : -EPIPE;
+    return len == 0 ? -EPIPE : len;
+}
+
+void helper_real_time(const char *name)
+{
+    struct sched_param param = {.sched_priority = REAL_TIME_PRIORITY};
+    struct rlimit limit;
+
+    if (sched_getscheduler(0) != SCHED_OTHER)
+        return;
+    int r = sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param);
+    if (r < 0 && getrlimit(RLIMIT_RTPRIO, &limit) == 0 && limit.rlim_cur > 0 &&
+        limit.rlim_cur < REAL_TIME_PRIORITY) {
+        param.sched_priority = (int)limit.rlim_cur;
+        r = sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param);
+    }
+    if (r < 0)
+        log_debug("%s: no real-time priority: %s (see 'ulimit -r')", name, strerror(errno));
+    else
+        log_debug("%s: real-time priority %d", name, param.sched_priority);
+}

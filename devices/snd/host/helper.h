@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A helper: a process of its own for what may block, hang or die, such as a library that talks to a
+ * sound server. It is forked by main before there is guest RAM, KVM or another thread, and keeps
+ * nothing but what it is handed. We and it share a socket that keeps messages apart.
+ *
+ *     us                                helper
+ *      | helper_send(), helper_take() <-> |  its own loop
+ *      | helper_end(), or we die -------> |  sees the end of the socket, has a few seconds to leave
+ *      | sees the end of the socket <---- |  dies, or is killed
+ *
+ * Neither trusts the other: what comes is checked like a guest's, and we never wait for it.
+ */
+#pragma once
+
+#include "vmm/base/base.h"
+
+#include <sys/types.h>
+
+#define HELPER_FDS_MAX 2
+/* Longest message. */
+#define HELPER_BYTES_MAX 8192
+
+struct helper {
+    pid_t pid;  /* 0: none */
+    int socket; /* owned; readable: a message, or the end */
+};
+
+/* Main. Has run(socket, arg) called in a process of that name, which ends when run() returns. Of
+ * our descriptors it keeps the standard ones and `fds` (-1: none). 0 or -errno. */
+int helper_start(struct helper *helper, const char *name, const int fds[HELPER_FDS_MAX],
+                 void (*run)(int socket, const void *arg), const void *arg);
+/* Main. Asks it to end, and kills it if it has not after `wait_ms`: then -ETIMEDOUT. Does nothing
+ * if there is none. */
+int helper_end(struct helper *helper, int wait_ms);
+
+/* Both sides; -EPIPE: the other has ended. Ours never waits: -EAGAIN if the helper takes no more.
+ */
+int helper_send(int socket, const void *message, size_t len);
+/* Takes the next message: its length; 0 if there is none; -EPIPE: none will come. */
+ssize_t helper_take(int socket, void *ret_message, size_t room);
+
+/* Real-time priority for the thread that calls: before all that is not real time, behind the sound
+ * servers, which have 20 and more. Most users may not have that; it is asked for, no more. */
+void helper_real_time(const char *name);

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* See alsa.h. */
+#include "devices/snd/lib/alsa.h"
+
+#include "vmm/base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+struct alsa alsa;
+
+const struct library alsa_library = LIBRARY("libasound.so.2", "libasound2", alsa, ALSA_FUNCTIONS);
+
+static void log_alsa(const char *file, int line, const char *function, int error, const char *fmt,
+                     ...) PRINTF_LIKE(5, 6);
+
+static void log_alsa(const char *file, int line, const char *function, int error, const char *fmt,
+                     ...)
+{
+    char text[256];
+    va_list args;
+
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    log_debug("alsa-lib: %s:%d: %s: %s%s%s", file, line, function, text, error != 0 ? ": " : "",
+              error != 0 ? alsa.strerror(error) : "");
+}
+
+int alsa_load(void)
+{
+    int r = library_load(&alsa_library);
+
+    if (r == 0)
+        (void)alsa.lib_error_set_handler(log_alsa); /* only stores it */
+    return r;
+}
+
+int alsa_result(long result)
+{
+    /* alsa-lib has a few codes of its own, far above any errno. */
+    return result < -4095 ? -EIO : (int)result;
+}

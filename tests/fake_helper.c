@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* See fake_helper.h. */
+#include "tests/fake_helper.h"
+
+#include "devices/snd/host/alsa_serve.h"
+#include "devices/snd/host/helper.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#define HELPERS_MAX 8
+/* More than any has to do at once. */
+#define ROUNDS_MAX 1000
+
+int __real_helper_start(struct helper *helper, const char *name, const int fds[HELPER_FDS_MAX],
+                        void (*run)(int socket, const void *arg), const void *arg)
+    __attribute__((weak));
+int __real_helper_end(struct helper *helper, int wait_ms) __attribute__((weak));
+int __wrap_helper_start(struct helper *helper, const char *name, const int fds[HELPER_FDS_MAX],
+                        void (*run)(int socket, const void *arg), const void *arg);
+int __wrap_helper_end(struct helper *helper, int wait_ms);
+
+static struct {
+    struct timebase *timebase;
+    bool hangs;
+    int refusal;
+    struct {
+        bool is_there;
+        struct alsa_serve pcm;
+        uint64_t wait_ns;
+    } helper[HELPERS_MAX]; /* number n has the process id -1 - n */
+} fake;
+
+void fake_helper_begin(struct timebase *timebase)
+{
+    fake.timebase = timebase;
+    fake.hangs = false;
+}
+
+struct timebase *fake_helper_stepped(void)
+{
+    return fake.timebase;
+}
+
+void fake_helper_hang(bool hangs)
+{
+    fake.hangs = hangs;
+}
+
+void fake_helper_refuse(int error)
+{
+    fake.refusal = error;
+}
+
+static void end(unsigned i)
+{
+    fd_close(&fake.helper[i].pcm.socket);
+    fake.helper[i].is_there = false;
+}
+
+void fake_helper_kill(void)
+{
+    for (unsigned i = 0; i < HELPERS_MAX; i++)
+        if (fake.helper[i].is_there)
+            end(i);
+}
+
+static void step(unsigned i)
+{
+    struct alsa_serve *pcm = &fake.helper[i].pcm;
+    struct pollfd asked[] = {{.fd = pcm->socket, .events = POLLIN},
+                             {.fd = pcm->job.kick_fd, .events = POLLIN}};
+    unsigned rounds = 0;
+
+    do {
+        assert(rounds++ < ROUNDS_MAX);
+        fake.helper[i].wait_ns = alsa_serve_round(pcm, 0);
+    } while (!pcm->ended && poll(asked, 2, 0) > 0);
+    if (!pcm->ended) /* its time is up, whatever the card's fds say */
+        fake.helper[i].wait_ns = alsa_serve_round(pcm, 0);
+}
+
+void fake_helper_step(void)
+{
+    for (unsigned i = 0; i < HELPERS_MAX; i++)
+        if (fake.helper[i].is_there && !fake.hangs)
+            step(i);
+}
+
+uint64_t fake_helper_wait(void)
+{
+    uint64_t wait = TIME_NEVER;
+
+    for (unsigned i = 0; i < HELPERS_MAX; i++)
+        if (fake.helper[i].is_there)
+            wait = MIN(wait, fake.helper[i].wait_ns);
+    return wait;
+}
+
+int __wrap_helper_start(struct helper *helper, const char *name, const int fds[HELPER_FDS_MAX],
+                        void (*run)(int socket, const void *arg), const void *arg)
+{
+    unsigned i = 0;
+    int ends[2];
+
+    if (fake.refusal != 0)
+        return fake.refusal;
+    if (fake.timebase == NULL)
+        return __real_helper_start(helper, name, fds, run, arg);
+    while (fake.helper[i].is_there)
+        assert(++i < HELPERS_MAX);
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0 ||
+        fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0)
+        return -errno;
+    *helper = (struct helper){.pid = -1 - (pid_t)i, .socket = ends[0]};
+    fake.helper[i].is_there = true;
+    alsa_serve_begin(&fake.helper[i].pcm, ends[1], arg);
+    fake.helper[i].pcm.run.timebase = fake.timebase;
+    return 0;
+}
+
+int __wrap_helper_end(struct helper *helper, int wait_ms)
+{
+    if (helper->pid >= 0)
+        return __real_helper_end(helper, wait_ms);
+    unsigned i = (unsigned)(-1 - helper->pid);
+    int r = fake.hangs ? -ETIMEDOUT : 0;
+
+    (void)shutdown(helper->socket, SHUT_WR);
+    if (fake.helper[i].is_there && !fake.hangs)
+        step(i);
+    if (fake.helper[i].is_there)
+        end(i);
+    fd_close(&helper->socket);
+    helper->pid = 0;
+    return r;
+}
