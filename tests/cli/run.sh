@@ -163,7 +163,7 @@ machine() {
         </dev/null &
     vm=$!
     # shellcheck disable=SC2064 # with its value: it is local
-    trap "kill $vm" EXIT # if something fails
+    trap "kill $vm; wait $vm" EXIT # if something fails
     wait_for 30 test -S socket
     "$@"
     ./linnet control socket quit
@@ -207,15 +207,28 @@ control_clients() {
         socat -u UNIX-CONNECT:socket CREATE:/dev/null &
         clients+=($!)
     done
-    wait_for 10 door_is_shut
+    wait_for 60 sockets_are 17 # with the one that they come to
     refused 1 'too many clients' ./linnet control socket status
     kill "${clients[0]}"
-    wait_for 10 ./linnet control socket status
+    wait_for 60 sockets_are 16
+    ./linnet control socket status
     kill "${clients[@]:1}"
 }
 
-door_is_shut() {
-    ! ./linnet control socket status
+sockets_are() {
+    [ "$(find "/proc/$vm/fd" -lname 'socket:*' | wc -l)" = "$1" ]
+}
+
+# Paused it is left to "quit".
+control_paused() {
+    ./linnet control socket pause
+    refused 1 'paused already' ./linnet control socket pause
+    refused 1 'the machine is paused; resume it first' ./linnet control socket snd0 jack 0 unplug
+    ./linnet control socket status | grep -x 'state  *paused'
+    ./linnet control socket resume
+    refused 1 'not paused' ./linnet control socket resume
+    ./linnet control socket snd0 jack 0 unplug
+    ./linnet control socket pause
 }
 
 control_other_user() {
@@ -296,6 +309,7 @@ run_case cli/control-no-json machine control_no_json
 run_case cli/control-unknown machine control_unknown
 run_case cli/control-line-without-end machine control_line_without_end
 run_case cli/control-clients machine control_clients
+run_case cli/control-paused machine control_paused
 run_case cli/control-other-user machine control_other_user
 run_case cli/kvm-missing no_kvm
 run_case cli/kvm-no-permission no_permission

@@ -90,25 +90,23 @@ static void stand(struct request *request, bool paused, int r)
 
     if (r == -EALREADY)
         return refuse(request, paused ? "it is paused already" : "it is not paused");
+    if (r == 0 || !paused) { /* a resume that fails goes on, too */
+        control->paused = paused;
+        tell_event(control, json_pack("{s:s}", "event", paused ? "paused" : "resumed"));
+    }
     if (r < 0)
         return refuse(request, strerror(-r));
-    control->paused = paused;
-    tell_event(control, json_pack("{s:s}", "event", paused ? "paused" : "resumed"));
     answer(request, NULL);
 }
 
 static void serve_pause(struct request *request)
 {
-    struct control_vm *vm = request->control->vm;
-
-    stand(request, true, vm->pause != NULL ? vm->pause(vm) : -ENOTSUP);
+    stand(request, true, request->control->vm->pause(request->control->vm));
 }
 
 static void serve_resume(struct request *request)
 {
-    struct control_vm *vm = request->control->vm;
-
-    stand(request, false, vm->resume != NULL ? vm->resume(vm) : -ENOTSUP);
+    stand(request, false, request->control->vm->resume(request->control->vm));
 }
 
 static void serve_quit(struct request *request)

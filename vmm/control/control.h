@@ -25,7 +25,7 @@ struct control_vm {
     unsigned device_count;
     struct virtio_device *const *devices;
     /* machine_pause() and machine_resume(): the guest stands still, its time too, in between. 0;
-     * -EALREADY if it is so already; another -errno after a line. */
+     * -EALREADY if it is so already; another -errno after a line, and then it runs. */
     int (*pause)(struct control_vm *vm);
     int (*resume)(struct control_vm *vm);
     void (*quit)(struct control_vm *vm); /* the machine shall end, paused or not */

@@ -103,8 +103,6 @@ static void client_remove(struct control_client *client)
     fd_close(&client->watch.fd);
     free(client->out);
     client->out = NULL;
-    client->out_len = client->in_len = 0;
-    client->wants_events = false;
     client->gone = true;
 }
 

@@ -115,6 +115,19 @@ START_TEST(pause_that_fails_says_why_and_changes_nothing)
 }
 END_TEST
 
+/* The guest runs again, with a time that may be wrong. */
+START_TEST(resume_that_fails_says_why_and_goes_on)
+{
+    say(fd, "{\"do\":\"events\"}\n{\"do\":\"pause\"}\n");
+    ck_assert_str_eq(heard(fd), OK "{\"event\":\"paused\"}\n" OK);
+    control_rig.pause_fails = -EIO;
+    say(fd, "{\"do\":\"resume\"}\n");
+    ck_assert_str_eq(heard(fd), "{\"event\":\"resumed\"}\n" NO("Input/output error"));
+    say(fd, "{\"do\":\"status\"}\n");
+    ck_assert_ptr_nonnull(strstr(heard(fd), "\"state\":\"running\""));
+}
+END_TEST
+
 START_TEST(device_of_a_paused_machine_is_not_asked)
 {
     say(fd, "{\"do\":\"pause\"}\n{\"do\":[\"talker0\",\"a\"],\"id\":1}\n{\"do\":\"resume\"}\n");
@@ -391,6 +404,7 @@ Suite *control_socket_suite(void)
     tcase_add_test(tcase, status_tells_what_it_is);
     tcase_add_test(tcase, pause_stands_until_resume);
     tcase_add_test(tcase, pause_that_fails_says_why_and_changes_nothing);
+    tcase_add_test(tcase, resume_that_fails_says_why_and_goes_on);
     tcase_add_test(tcase, device_of_a_paused_machine_is_not_asked);
     tcase_add_test(tcase, quit_is_answered_and_done_also_when_paused);
     tcase_add_test(tcase, events_come_to_who_asked_for_them);
