@@ -269,7 +269,7 @@ int machine_create(const struct config *config, struct machine **ret_machine)
     machine->config = config;
     machine->kvm = (struct kvm){.fd = -1, .vm_fd = -1, .irqchip_fd = -1};
     machine->serial_fd = -1;
-    wake_init(&machine->wake);
+    wake_init(&machine->wake, &timebase_monotonic);
     machine->platform.cpu_count = (unsigned)opts_u64(config->options, "cpus");
     machine->platform.mem = &machine->mem;
     machine->platform.direct = opts_choice(config->options, "unpack") == CONFIG_UNPACK_HOST;

@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
-#include <sys/timerfd.h>
 
 static void signal_ready(struct watch *watch, uint32_t epoll_events)
 {
@@ -35,8 +34,9 @@ static void time_limit_ready(struct watch *watch, uint32_t epoll_events)
     wake->ended(wake, false);
 }
 
-void wake_init(struct wake *wake)
+void wake_init(struct wake *wake, struct timebase *timebase)
 {
+    wake->timebase = timebase;
     wake->signals = (struct watch){.fd = -1, .ready = signal_ready};
     wake->time_limit = (struct watch){.fd = -1, .ready = time_limit_ready};
 }
@@ -68,13 +68,15 @@ int wake_on_signals(struct wake *wake, struct loop *loop)
 
 int wake_after(struct wake *wake, struct loop *loop, uint64_t limit_ns)
 {
-    const uint64_t second_ns = 1000000000;
-    struct itimerspec spec = {
-        .it_value = {(time_t)(limit_ns / second_ns), (long)(limit_ns % second_ns)}};
+    struct timebase *timebase = wake->timebase;
+    uint64_t deadline_ns;
 
-    wake->time_limit.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (wake->time_limit.fd < 0 || timerfd_settime(wake->time_limit.fd, 0, &spec, NULL) < 0)
-        return log_error(-errno, "--time-limit");
+    if (ckd_add(&deadline_ns, timebase->now_ns(timebase), limit_ns))
+        deadline_ns = TIME_NEVER;
+    wake->time_limit.fd = timebase_timer();
+    if (wake->time_limit.fd < 0)
+        return log_error(wake->time_limit.fd, "--time-limit");
+    timebase->arm(timebase, wake->time_limit.fd, deadline_ns);
     int r = loop_add(loop, &wake->time_limit, EPOLLIN);
     return r < 0 ? log_error(r, "--time-limit") : 0;
 }

@@ -29,6 +29,8 @@
 . "$top/tests/boot/grid.sh"
 # shellcheck source=sound.sh
 . "$top/tests/boot/sound.sh"
+# shellcheck source=pause.sh
+. "$top/tests/boot/pause.sh"
 # shellcheck source=controls.sh
 . "$top/tests/boot/controls.sh"
 # shellcheck source=streams.sh

@@ -122,7 +122,9 @@ static const struct opt run_options[] = {
      .arg = "SOCKET"},
     {.name = "time-limit",
      .value = "0",
-     .help = "stop after this long, with exit status 37; 0: never",
+     .help =
+         "stop after this long, with exit status 37; 0: never. Time of this host: it goes on while "
+         "the machine is paused",
      .type = OPT_DURATION,
      .max = 8760 * HOUR_NS},
     {.name = "kvm",
