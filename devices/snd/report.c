@@ -2,6 +2,7 @@
 /* See report.h. The JSON is of our own names and numbers only, nothing that needs to be quoted. */
 #include "devices/snd/report.h"
 
+#include "devices/snd/hear/heard.h"
 #include "vmm/base/log.h"
 
 #include <inttypes.h>
@@ -51,22 +52,6 @@ static void print_late(const struct stream_counts *counts, unsigned percent, FIL
     (void)fprintf(out, ",\"late_p%u_us\":%" PRIu64, percent, UINT64_C(1) << bin);
 }
 
-static void print_heard(const struct listener_report *heard, FILE *out)
-{
-    (void)fprintf(out, ",\"heard_frames\":%" PRIu64 ",\"heard\":[", heard->frames);
-    for (unsigned i = 0; i < heard->channels; i++) {
-        const struct listener_channel *channel = &heard->channel[i];
-        (void)fprintf(out,
-                      "%s{\"silent\":%s,\"freq_hz\":%.6f,\"peak_dbfs\":%.3f,\"rms_dbfs\":%.3f,"
-                      "\"dc\":%.6f,\"gaps\":%" PRIu64 ",\"clicks\":%" PRIu64 ",\"clipped\":%" PRIu64
-                      "}",
-                      i > 0 ? "," : "", channel->silent ? "true" : "false", channel->freq_hz,
-                      channel->peak_dbfs, channel->rms_dbfs, channel->dc, channel->gap_count,
-                      channel->click_count, channel->clipped_frames);
-    }
-    (void)fputc(']', out);
-}
-
 int report_write(const struct report *report, const struct listener_report *heard, FILE *out)
 {
     const struct stream_counts *counts = &report->counts;
@@ -90,8 +75,10 @@ int report_write(const struct report *report, const struct listener_report *hear
                       "\"buffer_frames\":%u",
                       params->format->name, params->rate_hz, params->channels,
                       params->period_frames, params->buffer_frames);
-    if (heard != NULL)
-        print_heard(heard, out);
+    if (heard != NULL) {
+        (void)fputc(',', out);
+        heard_json(heard, out);
+    }
     (void)fputs("}\n", out);
     return fflush(out) == 0 ? 0 : -EIO;
 }

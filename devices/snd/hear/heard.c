@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* See heard.h. Jansson writes the JSON. */
+/* See heard.h. Jansson quotes what is text in JSON. */
 #include "devices/snd/hear/heard.h"
 
 #include <inttypes.h>
 #include <jansson.h>
-#include <string.h>
 
 /* Shorter silence at the ends is a wave that begins at zero. */
 #define EDGE_SECONDS_MIN 0.001
@@ -105,77 +104,50 @@ void heard_print(const struct heard *heard, FILE *out)
 
 /* -- for programs -- */
 
-/* A number, or null where there is none to tell. */
-static json_t *number_or_null(bool known, double number)
+void heard_json(const struct listener_report *report, FILE *out)
 {
-    return known ? json_real(number) : json_null();
+    (void)fprintf(out, "\"heard_frames\":%" PRIu64 ",\"heard\":[", report->frames);
+    for (unsigned c = 0; c < report->channels; c++) {
+        const struct listener_channel *channel = &report->channel[c];
+        (void)fprintf(out,
+                      "%s{\"silent\":%s,\"freq_hz\":%.6f,\"share\":%.6f,\"peak_dbfs\":%.3f,"
+                      "\"rms_dbfs\":%.3f,\"dc\":%.6f,\"lead_frames\":%" PRIu64
+                      ",\"trail_frames\":%" PRIu64 ",\"gaps\":%" PRIu64 ",\"clicks\":%" PRIu64
+                      ",\"clipped\":%" PRIu64 ",\"invalid\":%" PRIu64 "}",
+                      c > 0 ? "," : "", channel->silent ? "true" : "false", channel->freq_hz,
+                      channel->share, channel->peak_dbfs, channel->rms_dbfs, channel->dc,
+                      channel->lead_frames, channel->trail_frames, channel->gap_count,
+                      channel->click_count, channel->clipped_frames, channel->invalid_frames);
+    }
+    (void)fputc(']', out);
 }
 
-static json_t *integer(uint64_t number)
+/* A member whose value is text. */
+static int print_text(FILE *out, const char *key, const char *text)
 {
-    return json_integer((json_int_t)number);
-}
+    json_t *string = json_string(text);
 
-static json_t *marks_json(const struct listener_mark *marks, uint64_t count)
-{
-    json_t *array = json_array();
-
-    for (uint64_t i = 0; i < MIN(count, (uint64_t)LISTENER_MARKS_MAX); i++)
-        (void)json_array_append_new(array,
-                                    json_pack("{s:o, s:o}", "at_frame", integer(marks[i].at_frame),
-                                              "frames", integer(marks[i].frames)));
-    return array;
-}
-
-static json_t *channel_json(const struct listener_channel *channel)
-{
-    return json_pack(
-        "{s:b, s:o, s:f, s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "silent",
-        channel->silent, "freq_hz", number_or_null(channel->freq_hz > 0, channel->freq_hz), "share",
-        channel->share, "peak_dbfs",
-        number_or_null(channel->peak_dbfs > LISTENER_DBFS_MIN, channel->peak_dbfs), "rms_dbfs",
-        number_or_null(channel->rms_dbfs > LISTENER_DBFS_MIN, channel->rms_dbfs), "dc", channel->dc,
-        "lead_frames", integer(channel->lead_frames), "trail_frames",
-        integer(channel->trail_frames), "gap_count", integer(channel->gap_count),
-        "gap_longest_frames", integer(channel->gap_longest_frames), "gaps",
-        marks_json(channel->gaps, channel->gap_count), "click_count", integer(channel->click_count),
-        "clicks", marks_json(channel->clicks, channel->click_count), "clipped_frames",
-        integer(channel->clipped_frames), "invalid_frames", integer(channel->invalid_frames));
-}
-
-static json_t *report_json(const struct listener_report *report)
-{
-    json_t *object, *channels = json_array();
-
-    for (unsigned c = 0; c < report->channels; c++)
-        (void)json_array_append_new(channels, channel_json(&report->channel[c]));
-    object = json_pack("{s:o, s:f, s:o, s:b, s:o}", "frames", integer(report->frames), "seconds",
-                       seconds(report, report->frames), "rate_hz", integer(report->rate_hz),
-                       "silent", report->silent, "channels", channels);
-    return object;
+    if (string == NULL)
+        return -ENOMEM;
+    (void)fprintf(out, "\"%s\":", key);
+    (void)json_dumpf(string, out,
+                     JSON_ENCODE_ANY); /* what is wrong with `out` is seen at its end */
+    (void)fputc(',', out);
+    json_decref(string);
+    return 0;
 }
 
 int heard_print_json(const struct heard *heard, FILE *out)
 {
-    json_t *object = json_pack("{s:s, s:s}", "file", heard->path, "format", heard->format);
-
-    (void)json_object_update_new(object, report_json(&heard->report));
+    (void)fputc('{', out);
+    int r = print_text(out, "file", heard->path);
+    r |= print_text(out, "format", heard->format);
     if (heard->judged)
-        (void)json_object_set_new(
-            object, "expect",
-            json_pack("{s:b, s:s}", "ok", heard->as_expected, "told", heard->verdict));
-    if (heard->same.path)
-        (void)json_object_set_new(object, "same_as",
-                                  json_pack("{s:s, s:b, s:s}", "file", heard->same.path,
-                                            "identical", heard->same.identical, "told",
-                                            heard->same.line));
-
-    char *text = object ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
-
-    json_decref(object);
-    if (!text)
-        return -ENOMEM;
-    (void)fprintf(out, "%s\n", text);
-    free(text);
-    return 0;
+        r |= print_text(out, "verdict", heard->as_expected ? "as expected" : heard->verdict);
+    if (heard->same.path != NULL)
+        r |= print_text(out, "identical", heard->same.line);
+    (void)fprintf(out, "\"rate_hz\":%u,", heard->report.rate_hz);
+    heard_json(&heard->report, out);
+    (void)fputs("}\n", out);
+    return r < 0 ? -ENOMEM : 0;
 }

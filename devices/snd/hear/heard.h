@@ -29,3 +29,6 @@ struct heard {
 void heard_print(const struct heard *heard, FILE *out);
 /* One JSON object on one line; 0 or -ENOMEM. */
 int heard_print_json(const struct heard *heard, FILE *out);
+/* What was heard, as members of a JSON object: also for a stream's report. Allocates nothing, any
+ * thread. */
+void heard_json(const struct listener_report *report, FILE *out);
