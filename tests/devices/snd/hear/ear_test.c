@@ -119,6 +119,36 @@ START_TEST(each_format_is_a_sound_of_its_own)
 }
 END_TEST
 
+/* Two formats in turn, a period each: a hundred sounds, none of which is a second long. */
+START_TEST(guest_of_many_sounds_does_not_flood_the_log)
+{
+    struct capture capture;
+    unsigned lines = 0;
+
+    rig_start(&rig, "host=null,expect=seconds=1");
+    capture_start(&capture);
+    for (unsigned i = 0; i < 100; i++) {
+        ck_assert_uint_eq(
+            rig_set_params(&rig, 0, 7680, 1920, 2, i % 2 == 0 ? RIG_S16 : RIG_S32, RIG_48000),
+            RIG_OK);
+        ck_assert_uint_eq(rig_command(&rig, RIG_PREPARE, 0), RIG_OK);
+        ck_assert_uint_eq(rig_command(&rig, RIG_START, 0), RIG_OK);
+        (void)rig_play(&rig, 0, rig_alloc(&rig, 1920), 1920);
+        rig_advance(&rig, 20 * RIG_MS);
+        ck_assert_uint_eq(rig_command(&rig, RIG_STOP, 0), RIG_OK);
+        ck_assert_uint_eq(rig_command(&rig, RIG_RELEASE, 0), RIG_OK);
+    }
+    int r = virtio_finish(rig.dev);
+    const char *said = capture_end(&capture);
+    ck_assert_int_eq(r, -EPROTO);
+    for (const char *at = said; (at = strchr(at, '\n')) != NULL; at++)
+        lines++;
+    ck_assert_uint_eq(lines, 9);
+    ck_assert_ptr_nonnull(strstr(said, "snd0 out0: 100 sounds in all were not as expected\n"));
+    rig_end(&rig);
+}
+END_TEST
+
 START_TEST(malformed_expectation_is_refused)
 {
     struct capture capture;
@@ -281,6 +311,7 @@ Suite *ear_suite(void)
     tcase_add_test(tcase, silence_where_a_tone_was_expected_fails);
     tcase_add_test(tcase, streams_that_played_are_judged_and_others_not);
     tcase_add_test(tcase, each_format_is_a_sound_of_its_own);
+    tcase_add_test(tcase, guest_of_many_sounds_does_not_flood_the_log);
     tcase_add_test(tcase, malformed_expectation_is_refused);
     tcase_add_loop_test(tcase, expectation_that_nothing_can_judge_is_refused, 0,
                         ARRAY_SIZE(unjudged));
