@@ -5,9 +5,11 @@
  * refused, or has channels and a rate within our limits; reading comes to an end or goes on at its
  * beginning; a guest gets all the frames that it asked for.
  */
+#include "devices/snd/host/host.h"
 #include "devices/snd/lib/sound_file.h"
 #include "devices/snd/snd.h"
 #include "tests/fuzz/fuzz.h"
+#include "vmm/config/opts.h"
 
 #include <string.h>
 #include <sys/mman.h>
