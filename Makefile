@@ -28,8 +28,8 @@ FLAGS_fuzz    := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-r
 FLAGS_clang   := -O1
 SANITIZE := $(filter -fsanitize=% --coverage,$(FLAGS_$(VARIANT)))
 
-PACKAGES := alsa jansson libzstd liblzma liblz4 zlib
-LOADED   := sndfile samplerate fftw3 # their headers only: vmm/base/library.h. Tests link with them, too
+PACKAGES := alsa jansson
+LOADED   := sndfile samplerate fftw3 libzstd liblzma liblz4 zlib # their headers only: vmm/base/library.h. Tests link with them, too
 CFLAGS_ALL  = -std=gnu17 -D_GNU_SOURCE -I. -I$(BUILD) -g -pthread -MMD -MP \
 	$(WARNINGS) $(FLAGS_$(VARIANT)) $(PACKAGE_CFLAGS) $(CFLAGS)
 LDFLAGS_ALL = -pthread $(SANITIZE) $(LDFLAGS)

@@ -23,5 +23,5 @@ struct payload {
 uint64_t payload_size(const uint8_t *packed, size_t packed_size);
 
 /* Fills out[0..out_size). -ENOTSUP compression not ours, -ENOMEM, -EBADMSG damaged or not exactly
- * out_size bytes; then `out` holds anything. */
+ * out_size bytes, -ENOPKG no library for it, after a line; then `out` holds anything. Main. */
 int payload_unpack(struct payload *payload);
