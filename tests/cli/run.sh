@@ -251,6 +251,9 @@ bad two-kernels 35 'text' "$kernel" text
 bad mem-zero 35 '--mem' --mem 0 "$kernel"
 bad mem-word 35 '--mem' --mem lots "$kernel"
 bad mem-too-large 35 '--mem' --mem 100000T "$kernel"
+bad hugepages-choice 35 '--hugepages.*auto, off, 2M or 1G' --hugepages 4K "$kernel"
+with_kvm hugepages-multiple 35 '--hugepages 2M: --mem must be a multiple' --hugepages 2M --mem 33M "$kernel"
+with_kvm hugepages-lacking 1 '--hugepages 1G: .*--hugepages auto' --hugepages 1G --mem 1T "$kernel"
 bad cpus-zero 35 '--cpus' --cpus 0 "$kernel"
 bad cpus-too-many 35 '--cpus.*64' --cpus 65 "$kernel"
 bad kernel-not-given 35 'KERNEL|kernel'
