@@ -13,8 +13,9 @@ results=$logs/results
 # Suites in which threads meet: what ThreadSanitizer is for.
 threaded=(bus control_socket device irq listener log loop mail mmio_queue serial snd storm transfer)
 # What another architecture may do otherwise: its own code, byte layouts, signedness of char, atomics.
-arch_dependent=(arm64_boot arm64_image arm64_table control device format kernel_cache loop memory mmio
-    opts opts_value queue queue_events storm text tree)
+arch_dependent=(arm64_boot arm64_image arm64_irqchip arm64_probe arm64_table arm64_time
+    arm64_vcpu control device format kernel_cache loop memory mmio opts opts_value queue
+    queue_events storm text tree)
 
 # stage NAME COMMAND...: its result lines are kept; one that says nothing, or fails without saying
 # so, is a failure.
