@@ -92,6 +92,8 @@ static int given(const struct fake_call *call)
 static void setup(void)
 {
     kvm_fixture_setup();
+    part = skylake;
+    part_count = ARRAY_SIZE(skylake);
     fake_kvm_answer(KVM_GET_SUPPORTED_CPUID, supported);
     fake_kvm_answer(KVM_SET_CPUID2, given);
 }
@@ -192,7 +194,7 @@ END_TEST
 /* Before Linux 6.1 it was told by the capability alone. */
 START_TEST(deadline_timer_that_only_the_capability_tells_is_offered)
 {
-    struct leaf old[] = {{0x0, 0, 1, 0x756e6547, 0, 0}, {0x1, 0, 0, 0, 0, 0}};
+    static const struct leaf old[] = {{0x0, 0, 1, 0x756e6547, 0, 0}, {0x1, 0, 0, 0, 0, 0}};
 
     use(old, ARRAY_SIZE(old), 0, 1);
     leaf_is((struct leaf){0x1, 0, 0, 0x10000, 0x80000000, 0});
