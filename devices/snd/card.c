@@ -293,16 +293,6 @@ static void told(void *ctx, const void *question, const struct listener_report *
         (void)log_error(r, "%s: report", snd->dev.name);
 }
 
-/* Whether some format that is offered is of numbers, which can be heard. */
-static bool is_audible(const struct stream *stream)
-{
-    for (unsigned code = 0; code < PCM_FORMAT_COUNT; code++)
-        if ((from_le64(stream->info.formats) >> code & 1) != 0 &&
-            pcm_format_by_code(code)->kind != PCM_KIND_OPAQUE)
-            return true;
-    return false;
-}
-
 /* Opens the stream's ear, if anybody wants to know what it plays. */
 static int ear_make(struct snd *snd, const struct stream *stream, const struct opts *opts)
 {
@@ -314,7 +304,7 @@ static int ear_make(struct snd *snd, const struct stream *stream, const struct o
             most.rate_hz = MAX(most.rate_hz, pcm_rate_hz(code));
     if (expect == NULL && snd->report == NULL)
         return 0;
-    if (expect != NULL && !is_audible(stream))
+    if (expect != NULL && (from_le64(stream->info.formats) & pcm_formats(true)) == 0)
         return opts_error("--snd expect: no format that is offered can be judged; add S16 to "
                           "formats=");
     snd->ears.told = told;

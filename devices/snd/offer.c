@@ -39,16 +39,6 @@ static int rate_code(const char *word, size_t len)
     return r < 0 ? r : pcm_rate_by_hz(rate_hz);
 }
 
-static uint64_t all_formats(void)
-{
-    uint64_t set = 0;
-
-    for (unsigned code = 0; code < PCM_FORMAT_COUNT; code++)
-        if (pcm_format_by_code(code) != NULL)
-            set |= 1ull << code;
-    return set;
-}
-
 /* Reads option `key`: words joined by '+', or "all". `wants` says what the words are. */
 static int set_parse(const struct opts *opts, const char *key, const char *wants,
                      int (*code_of)(const char *, size_t), uint64_t all, uint64_t *ret_set)
@@ -96,7 +86,7 @@ int offer_parse(const struct opts *opts, struct offer *ret_offer)
     struct offer offer;
 
     int r = set_parse(opts, "formats", "U8 S16 S24 S32 FLOAT and other formats of virtio-snd",
-                      format_code, all_formats(), &offer.formats);
+                      format_code, pcm_formats(false), &offer.formats);
 
     if (r == 0)
         r = set_parse(opts, "rates", "rates of virtio-snd, 5512 to 384000", rate_code,

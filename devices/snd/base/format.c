@@ -79,6 +79,16 @@ const struct pcm_format *pcm_format_by_name(const char *name, size_t len)
     return NULL;
 }
 
+uint64_t pcm_formats(bool numbers)
+{
+    uint64_t set = 0;
+
+    for (unsigned code = 0; code < PCM_FORMAT_COUNT; code++)
+        if (formats[code].name != NULL && !(numbers && formats[code].kind == PCM_KIND_OPAQUE))
+            set |= 1ull << code;
+    return set;
+}
+
 uint32_t pcm_rate_hz(unsigned code)
 {
     return code < PCM_RATE_COUNT ? rates_hz[code] : 0;

@@ -37,6 +37,9 @@ const struct pcm_format *pcm_format_by_code(unsigned code);
 /* By name, any case; NULL if unknown. */
 const struct pcm_format *pcm_format_by_name(const char *name, size_t len);
 
+/* All formats that there are, or only those that are numbers, as a set: bit n is code n. */
+uint64_t pcm_formats(bool numbers);
+
 /* Hertz, or 0 for an undefined code. */
 uint32_t pcm_rate_hz(unsigned code);
 /* VIRTIO_SND_PCM_RATE_*, or -ENOENT. */

@@ -37,6 +37,7 @@
 #pragma once
 
 #include "devices/snd/base/format.h"
+#include "devices/snd/base/wire.h"
 #include "vmm/base/log.h"
 #include "vmm/base/loop.h"
 
@@ -62,6 +63,12 @@ struct host_caps {
     uint64_t rates;
     uint32_t channels_min, channels_max;
 };
+
+/* Of a host to which all but the format is alike. */
+static inline struct host_caps host_caps_any(uint64_t formats)
+{
+    return (struct host_caps){formats, (1u << PCM_RATE_COUNT) - 1, 1, WIRE_CHANNELS_MAX};
+}
 
 struct host_position {
     uint64_t consumed_frames; /* left the host's buffer to be heard (playback), or were captured */

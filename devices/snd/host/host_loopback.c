@@ -50,12 +50,8 @@ static int loopback_create(const struct host_setup *setup, struct host **ret_hos
 
     if (loop == NULL)
         return log_error(-ENOMEM, "%s", setup->name);
-    loop->host = (struct host){.class = &host_loopback,
-                               .name = setup->name,
-                               .caps = {.formats = UINT64_MAX,
-                                        .rates = (1u << PCM_RATE_COUNT) - 1,
-                                        .channels_min = 1,
-                                        .channels_max = WIRE_CHANNELS_MAX}};
+    loop->host = (struct host){
+        .class = &host_loopback, .name = setup->name, .caps = host_caps_any(UINT64_MAX)};
     loop->records = setup->direction == PCM_INPUT;
     if (setup->peer != NULL && setup->peer->class == &host_loopback) {
         loop->peer = loopback_of(setup->peer);

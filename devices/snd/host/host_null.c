@@ -1,13 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* host=null: frames vanish, and silence is recorded, at the stream's own pace. See host.h. */
+/*
+ * host=null: frames vanish, and silence is recorded. source=tone: a sine on every channel is, begun
+ * anew at each PREPARE; the value of a frame follows from its number alone, so nothing drifts. Both
+ * at the stream's own pace. See host.h.
+ */
 #include "devices/snd/host/host.h"
 
-#include "devices/snd/base/wire.h"
-#include "vmm/base/log.h"
+#include "vmm/config/opts.h"
+
+#include <math.h>
 
 struct null_host {
     struct host host;
     struct pcm_params params;
+    double freq_hz;
+    double amplitude; /* 1: full scale */
+    uint64_t frames;  /* given since open */
 };
 
 static struct null_host *null_host(struct host *host)
@@ -15,22 +23,28 @@ static struct null_host *null_host(struct host *host)
     return container_of(host, struct null_host, host);
 }
 
-static int null_create(const struct host_setup *setup, struct host **ret_host)
+static int create(const struct host_setup *setup, const struct host_class *class, uint64_t formats,
+                  struct host **ret_host)
 {
     struct null_host *null = calloc(1, sizeof(*null));
 
     if (null == NULL)
         return log_error(-ENOMEM, "%s", setup->name);
-    null->host = (struct host){
-        .class = &host_null,
-        .name = setup->name,
-        .caps = {.formats = UINT64_MAX,
-                 .rates = (1u << PCM_RATE_COUNT) - 1,
-                 .channels_min = 1,
-                 .channels_max = WIRE_CHANNELS_MAX},
-    };
+    null->host = (struct host){.class = class, .name = setup->name, .caps = host_caps_any(formats)};
+    null->freq_hz = (double)opts_u64(setup->opts, "tone-freq");
+    null->amplitude = pow(10, -(double)opts_u64(setup->opts, "tone-level") / 20);
     *ret_host = &null->host;
     return 0;
+}
+
+static int null_create(const struct host_setup *setup, struct host **ret_host)
+{
+    return create(setup, &host_null, UINT64_MAX, ret_host);
+}
+
+static int tone_create(const struct host_setup *setup, struct host **ret_host)
+{
+    return create(setup, &host_tone, pcm_formats(true), ret_host);
 }
 
 static void null_destroy(struct host *host)
@@ -42,6 +56,7 @@ static void null_destroy(struct host *host)
 static int null_open(struct host *host, const struct pcm_params *params)
 {
     null_host(host)->params = *params;
+    null_host(host)->frames = 0;
     return 0;
 }
 
@@ -65,6 +80,21 @@ static ssize_t null_read(struct host *host, void *ret_buf, size_t frames)
     return (ssize_t)frames;
 }
 
+static ssize_t tone_read(struct host *host, void *ret_buf, size_t frames)
+{
+    struct null_host *tone = null_host(host);
+    const struct pcm_params *params = &tone->params;
+    uint8_t *out = ret_buf;
+
+    for (size_t i = 0; i < frames; i++) {
+        double turns = fmod((double)tone->frames++ * tone->freq_hz / params->rate_hz, 1);
+        double value = tone->amplitude * sin(2 * M_PI * turns);
+        for (uint32_t c = 0; c < params->channels; c++, out += params->format->sample_bytes)
+            pcm_from_double(params->format, &value, out, 1);
+    }
+    return (ssize_t)frames;
+}
+
 const struct host_class host_null = {
     .name = "null",
     .help = "nowhere, or silence",
@@ -74,4 +104,14 @@ const struct host_class host_null = {
     .close = null_close,
     .write = null_write,
     .read = null_read,
+};
+
+const struct host_class host_tone = {
+    .name = "tone",
+    .help = "a sine",
+    .create = tone_create,
+    .destroy = null_destroy,
+    .open = null_open,
+    .close = null_close,
+    .read = tone_read,
 };

@@ -41,19 +41,6 @@ static void source_destroy(struct host *host)
     free(source);
 }
 
-/* The formats whose numbers a file of numbers can give. */
-static uint64_t number_formats(void)
-{
-    uint64_t formats = 0;
-
-    for (unsigned code = 0; code < PCM_FORMAT_COUNT; code++) {
-        const struct pcm_format *format = pcm_format_by_code(code);
-        if (format != NULL && format->kind != PCM_KIND_OPAQUE)
-            formats |= 1ull << code;
-    }
-    return formats;
-}
-
 /* Reads up to `frames` frames of the file into its block, from its beginning again if it loops: how
  * many, 0 at the end. */
 static size_t file_next(struct source_host *source, size_t frames)
@@ -125,7 +112,7 @@ static int source_init(struct source_host *source, const struct host_setup *setu
         source->resampler == NULL)
         return opts_error("--snd rates: %s has %u Hz; source-resample=on gives others", path,
                           file->rate_hz);
-    source->host.caps = (struct host_caps){.formats = number_formats(),
+    source->host.caps = (struct host_caps){.formats = pcm_formats(true),
                                            .rates = rates,
                                            .channels_min = file->channels,
                                            .channels_max = file->channels};

@@ -58,51 +58,23 @@ static void apply_whole(const struct volume *volume, const struct pcm_params *pa
     }
 }
 
-static void scale_float(uint8_t *sample, uint16_t level)
-{
-    le32 wire;
-    uint32_t bits;
-    float number;
-
-    memcpy(&wire, sample, sizeof(wire));
-    bits = from_le32(wire);
-    memcpy(&number, &bits, sizeof(number));
-    number *= (float)level / VOLUME_LEVEL_MAX;
-    memcpy(&bits, &number, sizeof(bits));
-    wire = to_le32(bits);
-    memcpy(sample, &wire, sizeof(wire));
-}
-
-static void scale_double(uint8_t *sample, uint16_t level)
-{
-    le64 wire;
-    uint64_t bits;
-    double number;
-
-    memcpy(&wire, sample, sizeof(wire));
-    bits = from_le64(wire);
-    memcpy(&number, &bits, sizeof(number));
-    number *= (double)level / VOLUME_LEVEL_MAX;
-    memcpy(&bits, &number, sizeof(bits));
-    wire = to_le64(bits);
-    memcpy(sample, &wire, sizeof(wire));
-}
-
 /* Samples one by one: floats, and those that can be muted only. */
 static void apply_single(const struct volume *volume, const struct pcm_params *params, uint8_t *buf,
                          size_t frames)
 {
     const struct pcm_format *format = params->format;
+    double number;
 
     for (size_t frame = 0; frame < frames; frame++) {
         for (uint32_t channel = 0; channel < params->channels; channel++) {
             uint16_t level = level_of(volume, channel);
-            if (level == 0)
+            if (level == 0) {
                 pcm_silence(format, buf, 1);
-            else if (format->kind == PCM_KIND_FLOAT && format->sample_bytes == 4)
-                scale_float(buf, level);
-            else if (format->kind == PCM_KIND_FLOAT)
-                scale_double(buf, level);
+            } else if (format->kind == PCM_KIND_FLOAT) {
+                pcm_to_double(format, buf, &number, 1);
+                number *= (double)level / VOLUME_LEVEL_MAX;
+                pcm_from_double(format, &number, buf, 1);
+            }
             buf += format->sample_bytes;
         }
     }
