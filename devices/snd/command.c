@@ -64,39 +64,21 @@ static int serve_jack(struct snd *snd, const char *const words[], FILE *reply)
 
 /* -- values as text -- */
 
-static enum wire_ctl_type type_of(const struct ctl *ctl)
-{
-    return (enum wire_ctl_type)from_le32(ctl->info.head.type);
-}
-
 /* How many values text has: an IEC 958 structure is written as its 24 status bytes. */
 static uint32_t text_count(const struct ctl *ctl)
 {
-    return type_of(ctl) == WIRE_CTL_IEC958 ? sizeof(ctl->value.iec958.status)
-                                           : from_le32(ctl->info.head.count);
+    return ctl_type(ctl) == WIRE_CTL_IEC958 ? sizeof(ctl->value.iec958.status)
+                                            : from_le32(ctl->info.head.count);
 }
 
-static void one_print(const struct ctl *ctl, uint32_t i, FILE *out)
+/* The word for a number, if the element has words. */
+static const char *word_for(const struct ctl *ctl, int64_t number)
 {
-    const union wire_ctl_value *value = &ctl->value;
-
-    switch (type_of(ctl)) {
-    case WIRE_CTL_BOOLEAN:
-        (void)fputs(from_le32(value->integer[i]) != 0 ? "on" : "off", out);
-        break;
-    case WIRE_CTL_INTEGER:
-        (void)fprintf(out, "%" PRId32, (int32_t)from_le32(value->integer[i]));
-        break;
-    case WIRE_CTL_INTEGER64:
-        (void)fprintf(out, "%" PRId64, (int64_t)from_le64(value->integer64[i]));
-        break;
-    case WIRE_CTL_ENUMERATED:
-        (void)fputs(ctl->items[from_le32(value->enumerated[i])], out);
-        break;
-    default: /* bytes, and the structure that begins with its status bytes */
-        (void)fprintf(out, "%u", value->bytes[i]);
-        break;
-    }
+    if (!ctl_allows(ctl, number)) /* a card may tell anything */
+        return NULL;
+    if (ctl_type(ctl) == WIRE_CTL_BOOLEAN)
+        return number != 0 ? "on" : "off";
+    return ctl_type(ctl) == WIRE_CTL_ENUMERATED ? ctl->items[number] : NULL;
 }
 
 static void value_print(const struct ctls *ctls, struct ctl *ctl, FILE *out)
@@ -104,9 +86,14 @@ static void value_print(const struct ctls *ctls, struct ctl *ctl, FILE *out)
     if (ctl->refresh != NULL)
         ctl->refresh(ctls, ctl);
     for (uint32_t i = 0; i < text_count(ctl); i++) {
+        int64_t number = ctl_number(ctl, &ctl->value, i);
+        const char *word = word_for(ctl, number);
         if (i > 0)
             (void)fputc(',', out);
-        one_print(ctl, i, out);
+        if (word != NULL)
+            (void)fputs(word, out);
+        else
+            (void)fprintf(out, "%" PRId64, number);
     }
 }
 
@@ -128,63 +115,30 @@ static int number_parse(const char *text, int64_t *ret_number)
 /* "50%": of the way from the least to the largest value, rounded to a step. */
 static int percent_parse(const struct ctl *ctl, const char *text, int64_t *ret_number)
 {
-    const union wire_ctl_limits *limits = &ctl->info.limits;
-    int64_t min = (int32_t)from_le32(limits->integer.min);
-    int64_t max = (int32_t)from_le32(limits->integer.max);
-    int64_t step = MAX(from_le32(limits->integer.step), 1u);
-    char digits[8] = "";
-    size_t len = strlen(text);
-    int64_t percent;
+    struct ctl_range range = ctl_range(ctl);
+    int64_t step = (int64_t)MAX(range.step, 1u);
+    unsigned percent;
+    int len = 0;
 
-    if (type_of(ctl) != WIRE_CTL_INTEGER || len < 2 || len > sizeof(digits) || text[len - 1] != '%')
+    if (ctl_type(ctl) != WIRE_CTL_INTEGER || sscanf(text, "%3u%%%n", &percent, &len) != 1 ||
+        len == 0 || text[len] != '\0' || percent > 100)
         return -EINVAL;
-    memcpy(digits, text, len - 1);
-    if (number_parse(digits, &percent) < 0 || percent < 0 || percent > 100)
-        return -EINVAL;
-    *ret_number = min + ((max - min) * percent + 50 * step) / (100 * step) * step;
+    *ret_number = range.min + ((range.max - range.min) * percent + 50 * step) / (100 * step) * step;
     return 0;
 }
 
 /* A word in the language of its element. */
 static int word_parse(const struct ctl *ctl, const char *word, int64_t *ret_number)
 {
-    if (type_of(ctl) == WIRE_CTL_BOOLEAN) {
-        if (strcasecmp(word, "on") == 0 || strcasecmp(word, "off") == 0) {
-            *ret_number = strcasecmp(word, "on") == 0;
+    struct ctl_range range = ctl_range(ctl);
+
+    for (int64_t i = range.min; i <= range.max && word_for(ctl, i) != NULL; i++) {
+        if (strcasecmp(word, word_for(ctl, i)) == 0) {
+            *ret_number = i;
             return 0;
         }
     }
-    if (type_of(ctl) == WIRE_CTL_ENUMERATED) {
-        for (uint32_t i = 0; i < from_le32(ctl->info.limits.enumerated.items); i++) {
-            if (strcasecmp(word, ctl->items[i]) == 0) {
-                *ret_number = i;
-                return 0;
-            }
-        }
-    }
     return percent_parse(ctl, word, ret_number) == 0 ? 0 : number_parse(word, ret_number);
-}
-
-/* Puts value `i` into its place; -ERANGE if it does not fit there. */
-static int one_set(const struct ctl *ctl, uint32_t i, int64_t number, union wire_ctl_value *value)
-{
-    bool fits = true;
-
-    switch (type_of(ctl)) {
-    case WIRE_CTL_INTEGER64:
-        value->integer64[i] = to_le64((uint64_t)number);
-        break;
-    case WIRE_CTL_BYTES:
-    case WIRE_CTL_IEC958:
-        fits = number >= 0 && number <= UINT8_MAX;
-        value->bytes[i] = (uint8_t)number;
-        break;
-    default:
-        fits = number >= INT32_MIN && number <= INT32_MAX;
-        value->integer[i] = to_le32((uint32_t)number);
-        break;
-    }
-    return fits ? 0 : -ERANGE;
 }
 
 /* "VALUE,VALUE,...": 0, -EINVAL for what is no value, -ERANGE for what the element can't have. */
@@ -205,13 +159,12 @@ static int value_parse(const struct ctl *ctl, const char *text, union wire_ctl_v
                 return -EINVAL;
             text = text[len] == ',' ? text + len + 1 : NULL;
         }
-        if (one_set(ctl, i, number, &value) < 0)
+        if (!ctl_allows(ctl, number))
             return -ERANGE;
+        ctl_number_set(ctl, &value, i, number);
     }
     if (text != NULL)
         return -E2BIG;
-    if (!ctl_value_is_valid(ctl, &value))
-        return -ERANGE;
     *ret_value = value;
     return 0;
 }

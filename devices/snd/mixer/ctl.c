@@ -7,15 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
-int64_t ctl_from_halves(const le32 halves[2])
+/* The integer64 limits, which the wire has as halves. */
+static int64_t from_halves(const le32 halves[2])
 {
     return (int64_t)(from_le32(halves[0]) | (uint64_t)from_le32(halves[1]) << 32);
-}
-
-void ctl_to_halves(int64_t number, le32 ret_halves[2])
-{
-    ret_halves[0] = to_le32((uint32_t)number);
-    ret_halves[1] = to_le32((uint32_t)((uint64_t)number >> 32));
 }
 
 static uint32_t count_of(const struct ctl *ctl)
@@ -30,45 +25,76 @@ size_t ctl_value_bytes(const struct ctl *ctl)
         [WIRE_CTL_ENUMERATED] = 4, [WIRE_CTL_BYTES] = 1,   [WIRE_CTL_IEC958] = 176,
     };
 
-    return bytes[from_le32(ctl->info.head.type)] * count_of(ctl);
+    return bytes[ctl_type(ctl)] * count_of(ctl);
 }
 
-/* -- what may be -- */
+/* -- values as numbers -- */
 
-/* Whether `number` is one of min, min + step, ... max. */
-static bool is_step(int64_t number, int64_t min, int64_t max, uint64_t step)
+int64_t ctl_number(const struct ctl *ctl, const union wire_ctl_value *value, uint32_t i)
 {
-    return number >= min && number <= max &&
-           (step == 0 || ((uint64_t)number - (uint64_t)min) % step == 0);
+    switch (ctl_type(ctl)) {
+    case WIRE_CTL_INTEGER:
+        return (int32_t)from_le32(value->integer[i]);
+    case WIRE_CTL_INTEGER64:
+        return (int64_t)from_le64(value->integer64[i]);
+    case WIRE_CTL_BYTES:
+    case WIRE_CTL_IEC958:
+        return value->bytes[i];
+    default:
+        return from_le32(value->integer[i]);
+    }
 }
 
-static bool one_is_valid(const struct ctl *ctl, const union wire_ctl_value *value, uint32_t i)
+void ctl_number_set(const struct ctl *ctl, union wire_ctl_value *value, uint32_t i, int64_t number)
+{
+    switch (ctl_type(ctl)) {
+    case WIRE_CTL_INTEGER64:
+        value->integer64[i] = to_le64((uint64_t)number);
+        break;
+    case WIRE_CTL_BYTES:
+    case WIRE_CTL_IEC958:
+        value->bytes[i] = (uint8_t)number;
+        break;
+    default:
+        value->integer[i] = to_le32((uint32_t)number);
+        break;
+    }
+}
+
+struct ctl_range ctl_range(const struct ctl *ctl)
 {
     const union wire_ctl_limits *limits = &ctl->info.limits;
 
-    switch ((enum wire_ctl_type)from_le32(ctl->info.head.type)) {
+    switch (ctl_type(ctl)) {
     case WIRE_CTL_BOOLEAN:
-        return from_le32(value->integer[i]) <= 1;
+        return (struct ctl_range){0, 1, 1};
     case WIRE_CTL_INTEGER:
-        return is_step((int32_t)from_le32(value->integer[i]),
-                       (int32_t)from_le32(limits->integer.min),
-                       (int32_t)from_le32(limits->integer.max), from_le32(limits->integer.step));
+        return (struct ctl_range){(int32_t)from_le32(limits->integer.min),
+                                  (int32_t)from_le32(limits->integer.max),
+                                  from_le32(limits->integer.step)};
     case WIRE_CTL_INTEGER64:
-        return is_step((int64_t)from_le64(value->integer64[i]),
-                       ctl_from_halves(limits->integer64.min),
-                       ctl_from_halves(limits->integer64.max),
-                       (uint64_t)ctl_from_halves(limits->integer64.step));
+        return (struct ctl_range){from_halves(limits->integer64.min),
+                                  from_halves(limits->integer64.max),
+                                  (uint64_t)from_halves(limits->integer64.step)};
     case WIRE_CTL_ENUMERATED:
-        return from_le32(value->enumerated[i]) < from_le32(limits->enumerated.items);
+        return (struct ctl_range){0, (int64_t)from_le32(limits->enumerated.items) - 1, 1};
     default:
-        return true; /* bytes are bytes */
+        return (struct ctl_range){0, UINT8_MAX, 1};
     }
+}
+
+bool ctl_allows(const struct ctl *ctl, int64_t number)
+{
+    struct ctl_range range = ctl_range(ctl);
+
+    return number >= range.min && number <= range.max &&
+           (range.step == 0 || ((uint64_t)number - (uint64_t)range.min) % range.step == 0);
 }
 
 bool ctl_value_is_valid(const struct ctl *ctl, const union wire_ctl_value *value)
 {
     for (uint32_t i = 0; i < count_of(ctl); i++)
-        if (!one_is_valid(ctl, value, i))
+        if (!ctl_allows(ctl, ctl_number(ctl, value, i)))
             return false;
     return true;
 }

@@ -62,6 +62,23 @@ static inline bool ctl_has(const struct ctl *ctl, uint32_t access)
     return (from_le32(ctl->info.head.access) & access) == access;
 }
 
+static inline enum wire_ctl_type ctl_type(const struct ctl *ctl)
+{
+    return (enum wire_ctl_type)from_le32(ctl->info.head.type);
+}
+
+/* Value number `i` of an element; of an IEC 958 structure a byte. */
+int64_t ctl_number(const struct ctl *ctl, const union wire_ctl_value *value, uint32_t i);
+void ctl_number_set(const struct ctl *ctl, union wire_ctl_value *value, uint32_t i, int64_t number);
+
+/* A value may be min, min + step, ... max; step 0: all in between. */
+struct ctl_range {
+    int64_t min, max;
+    uint64_t step;
+};
+struct ctl_range ctl_range(const struct ctl *ctl);
+bool ctl_allows(const struct ctl *ctl, int64_t number);
+
 /* Bytes of an element's value on the wire. */
 size_t ctl_value_bytes(const struct ctl *ctl);
 /* True if each of the values is one that the element may have. */
@@ -72,7 +89,3 @@ void ctl_set(struct ctls *ctls, unsigned id, const union wire_ctl_value *value);
 
 /* By its name or number: its number, or -ENOENT. */
 int ctl_find(const struct ctls *ctls, const char *word);
-
-/* The integer64 limits, which the wire has as halves. */
-int64_t ctl_from_halves(const le32 halves[2]);
-void ctl_to_halves(int64_t number, le32 ret_halves[2]);

@@ -32,12 +32,18 @@ struct row {
 static const uint32_t db_linear[4] = {2, 8, (uint32_t)-9999999, 0};
 static const uint32_t db_minmax[4] = {4, 8, (uint32_t)-1000, 0};
 
+static void to_halves(int64_t number, le32 ret_halves[2])
+{
+    ret_halves[0] = to_le32((uint32_t)number);
+    ret_halves[1] = to_le32((uint32_t)((uint64_t)number >> 32));
+}
+
 static void limits_set(const struct row *row, union wire_ctl_limits *ret_limits)
 {
     if (row->type == WIRE_CTL_INTEGER64) {
-        ctl_to_halves(row->min, ret_limits->integer64.min);
-        ctl_to_halves(row->max, ret_limits->integer64.max);
-        ctl_to_halves(row->step, ret_limits->integer64.step);
+        to_halves(row->min, ret_limits->integer64.min);
+        to_halves(row->max, ret_limits->integer64.max);
+        to_halves(row->step, ret_limits->integer64.step);
     } else if (row->type == WIRE_CTL_ENUMERATED) {
         ret_limits->enumerated.items = to_le32((uint32_t)row->max);
     } else {
