@@ -188,17 +188,20 @@ void pcm_from_s32(const struct pcm_format *format, const int32_t *samples, void 
 void pcm_to_double(const struct pcm_format *format, const void *buf, double *ret_samples,
                    size_t samples)
 {
+    const bool is_float = format->kind == PCM_KIND_FLOAT;
     const uint8_t *in = buf;
     int32_t numbers[CHUNK];
     float narrow;
 
-    for (size_t i = 0; i < samples && format->kind == PCM_KIND_FLOAT; i++) {
-        memcpy(&narrow, in + i * format->sample_bytes, sizeof(narrow));
+    if (is_float && format->sample_bytes == sizeof(double)) {
+        memcpy(ret_samples, in, samples * sizeof(double));
+        return;
+    }
+    for (size_t i = 0; i < samples && is_float; i++) {
+        memcpy(&narrow, in + i * sizeof(narrow), sizeof(narrow));
         ret_samples[i] = (double)narrow;
     }
-    if (format->kind == PCM_KIND_FLOAT && format->sample_bytes == sizeof(double))
-        memcpy(ret_samples, in, samples * sizeof(double));
-    for (size_t at = 0, count; at < samples && format->kind != PCM_KIND_FLOAT; at += count) {
+    for (size_t at = 0, count; at < samples && !is_float; at += count) {
         count = MIN(samples - at, (size_t)CHUNK);
         pcm_to_s32(format, in + at * format->sample_bytes, numbers, count);
         for (size_t i = 0; i < count; i++)

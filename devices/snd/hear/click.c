@@ -258,8 +258,8 @@ static double error_limit(struct click_finder *finder, const double *samples, si
     return MAX(limit, ERROR_MIN);
 }
 
-/* By the same limits as a search, at their lowest, and with errors that a search may find to be
- * smaller: what is above none of them is no candidate there. */
+/* Goes by the lowest limit that a search could have, and by errors that a search could only find to
+ * be smaller: where none is above it, a search has no candidate. */
 bool click_trail_is_smooth(struct click_trail *trail, const double *samples, size_t frames,
                            size_t fresh)
 {
