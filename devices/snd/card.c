@@ -297,11 +297,7 @@ static void told(void *ctx, const void *question, const struct listener_report *
 static int ear_make(struct snd *snd, const struct stream *stream, const struct opts *opts)
 {
     const char *expect = stream_is_output(stream) ? opts_str(opts, "expect") : NULL;
-    struct pcm_params most = {.channels = stream->info.channels_max};
 
-    for (unsigned code = 0; code < PCM_RATE_COUNT; code++)
-        if ((from_le64(stream->info.rates) >> code & 1) != 0)
-            most.rate_hz = MAX(most.rate_hz, pcm_rate_hz(code));
     if (expect == NULL && snd->report == NULL)
         return 0;
     if (expect != NULL && (from_le64(stream->info.formats) & pcm_formats(true)) == 0)
@@ -309,7 +305,7 @@ static int ear_make(struct snd *snd, const struct stream *stream, const struct o
                           "formats=");
     snd->ears.told = told;
     snd->ears.ctx = snd;
-    return ear_open(&snd->ears, stream->id, stream->name, expect, &most);
+    return ear_open(&snd->ears, stream->id, stream->name, expect, &stream->info);
 }
 
 /* Makes the next stream, number `index` of its direction. */

@@ -41,8 +41,27 @@ void ears_fini(struct ears *ears)
     ears->ear = NULL;
 }
 
+static uint32_t offered_hz(const struct wire_pcm_info *offer, unsigned code)
+{
+    return (from_le64(offer->rates) >> code & 1) != 0 ? pcm_rate_hz(code) : 0;
+}
+
+/* Makes the listener, ready for each rate that is offered. */
+static int listener_make(struct ear *ear, const struct wire_pcm_info *offer)
+{
+    uint32_t most_hz = 0;
+
+    for (unsigned code = 0; code < PCM_RATE_COUNT; code++)
+        most_hz = MAX(most_hz, offered_hz(offer, code));
+    int r = listener_create(most_hz, offer->channels_max, &ear->listener);
+    for (unsigned code = 0; code < PCM_RATE_COUNT && r == 0; code++)
+        if (offered_hz(offer, code) > 0)
+            r = listener_prepare(ear->listener, offered_hz(offer, code));
+    return r;
+}
+
 int ear_open(struct ears *ears, unsigned index, const char *name, const char *expect,
-             const struct pcm_params *most)
+             const struct wire_pcm_info *offer)
 {
     struct ear *ear = &ears->ear[index];
     int r = expect != NULL ? expect_parse(expect, "--snd expect: ", &ear->expect) : 0;
@@ -54,7 +73,7 @@ int ear_open(struct ears *ears, unsigned index, const char *name, const char *ex
     ear->ears = ears;
     r = ring_init(&ear->ring);
     if (r == 0)
-        r = listener_create(most->rate_hz, most->channels, &ear->listener);
+        r = listener_make(ear, offer);
     return r == -ENOMEM ? log_error(r, "%s: ear", name) : r;
 }
 

@@ -16,6 +16,7 @@
 #pragma once
 
 #include "devices/snd/base/format.h"
+#include "devices/snd/base/wire.h"
 #include "devices/snd/hear/expect.h"
 #include "devices/snd/hear/ring.h"
 #include "vmm/base/thread.h"
@@ -55,10 +56,10 @@ struct ears {
 int ears_init(struct ears *ears, unsigned count);
 void ears_fini(struct ears *ears);
 
-/* Main. Opens an ear, for up to the rate and channels of `most`; `expect`, if there is one, is
- * what it judges by. 0, or -errno after a line. */
+/* Main. Opens an ear, for what a stream offers; `expect`, if there is one, is what it judges by. 0,
+ * or -errno after a line. */
 int ear_open(struct ears *ears, unsigned index, const char *name, const char *expect,
-             const struct pcm_params *most);
+             const struct wire_pcm_info *offer);
 
 /* Main. Lets the ears hear, if any is open; ears_stop() joins their thread, and hears what is left.
  */

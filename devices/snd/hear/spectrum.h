@@ -14,9 +14,8 @@
 
 #include "devices/snd/lib/fftw.h"
 
-/* Windows are powers of two, from 2^SPECTRUM_SIZE_MIN to below 2^SPECTRUM_SIZES frames. */
-#define SPECTRUM_SIZE_MIN 8
-#define SPECTRUM_SIZES    19
+/* Windows are powers of two, below 2^SPECTRUM_SIZES frames. */
+#define SPECTRUM_SIZES 19
 
 /* What all channels share. */
 struct spectrum_bench {
@@ -41,11 +40,13 @@ struct spectrum_pitch {
     double share;     /* of the power, DC aside, that is at this frequency: 0 to 1 */
 };
 
-/* A zeroed bench for windows of up to frames_max, of which it is for. 0, -ENOMEM, or -ENOPKG after
- * a line; fini accepts what a failed init left. */
+/* A zeroed bench for windows of up to frames_max. 0, -ENOMEM, or -ENOPKG after a line; fini accepts
+ * what a failed init left. */
 int spectrum_bench_init(struct spectrum_bench *bench, size_t frames_max);
 void spectrum_bench_fini(struct spectrum_bench *bench);
-/* Windows of so many frames from now on. */
+/* Makes the plan for windows of so many frames. 0 or -ENOMEM. */
+int spectrum_bench_prepare(struct spectrum_bench *bench, size_t frames);
+/* Windows of so many frames, which was prepared, from now on. */
 void spectrum_bench_tune(struct spectrum_bench *bench, size_t frames);
 
 int spectrum_init(struct spectrum *spectrum, size_t frames_max);

@@ -235,6 +235,7 @@ END_TEST
 
 /* -- on a thread of their own -- */
 
+static const struct wire_pcm_info mono = {.rates = {1 << 7}, .channels_max = 1}; /* 48 kHz */
 static unsigned answers, answered_frames;
 
 static void count_answer(void *ctx, const void *question, const struct listener_report *heard)
@@ -253,10 +254,10 @@ START_TEST(ears_hear_all_on_their_thread)
     float block[480];
 
     ck_assert_int_eq(ears_init(&ears, 3), 0); /* one is deaf */
-    ck_assert_int_eq(ear_open(&ears, 0, "left", "freq=1000,frames=480000,gaps=0,clicks=0", &params),
+    ck_assert_int_eq(ear_open(&ears, 0, "left", "freq=1000,frames=480000,gaps=0,clicks=0", &mono),
                      0);
-    ck_assert_int_eq(
-        ear_open(&ears, 2, "right", "freq=1000,frames=480000,gaps=0,clicks=0", &params), 0);
+    ck_assert_int_eq(ear_open(&ears, 2, "right", "freq=1000,frames=480000,gaps=0,clicks=0", &mono),
+                     0);
     ck_assert_int_eq(ears_start(&ears, "snd7"), 0);
     for (unsigned i = 0; i < 3; i++)
         ear_tune(&ears.ear[i], &params);
@@ -279,15 +280,38 @@ START_TEST(ears_hear_all_on_their_thread)
 }
 END_TEST
 
+/* Whatever rate of those that are offered a guest chooses, in whatever order. */
+START_TEST(ear_is_ready_for_each_rate_that_is_offered)
+{
+    const struct wire_pcm_info all = {.rates = {0xffff}, .channels_max = 2};
+    struct ears ears = {.wake_fd = -1};
+    int16_t block[512] = {0};
+
+    ck_assert_int_eq(ears_init(&ears, 1), 0);
+    ck_assert_int_eq(ear_open(&ears, 0, "ear", "frames=256", &all), 0);
+    for (unsigned i = 0; i < 16; i++) {
+        const struct pcm_params params = {.format = pcm_format_by_code(RIG_S16),
+                                          .rate_hz = pcm_rate_hz((i * 5 + 13) % 16),
+                                          .channels = 2,
+                                          .frame_bytes = 4};
+        ear_tune(&ears.ear[0], &params);
+        ear_hear(&ears.ear[0], block, 256);
+    }
+    ears_hear(&ears);
+    ck_assert_int_eq(ears_judge(&ears), 0);
+    ck_assert_uint_eq(ears.ear[0].judged, 16);
+    ears_fini(&ears);
+}
+END_TEST
+
 START_TEST(ears_that_can_not_be_started_are_told)
 {
     static const enum wrap_call calls[] = {WRAP_EVENTFD, WRAP_PTHREAD_CREATE, WRAP_MMAP};
-    const struct pcm_params params = {.rate_hz = 48000, .channels = 1};
     struct ears ears = {.told = count_answer};
     struct capture capture;
 
     ck_assert_int_eq(ears_init(&ears, 1), 0);
-    ck_assert_int_eq(ear_open(&ears, 0, "ear", NULL, &params), 0);
+    ck_assert_int_eq(ear_open(&ears, 0, "ear", NULL, &mono), 0);
     wrap_fail_after(calls[_i], 0, EAGAIN);
     capture_start(&capture);
     int r = ears_start(&ears, "snd7");
@@ -318,6 +342,7 @@ Suite *ear_suite(void)
     tcase_add_test(tcase, free_clock_waits_for_the_ear);
     tcase_add_test(tcase, real_time_does_not_wait_for_the_ear);
     tcase_add_test(tcase, ears_hear_all_on_their_thread);
+    tcase_add_test(tcase, ear_is_ready_for_each_rate_that_is_offered);
     tcase_add_loop_test(tcase, ears_that_can_not_be_started_are_told, 0, 3);
     suite_add_tcase(suite, tcase);
     return suite;
