@@ -152,6 +152,10 @@ enum arch_kvm_kind {
     ARCH_KVM_EMULATING, /* KVM interprets guest code: too slow and too partial for a kernel */
 };
 
-/* Main: runs a few guest instructions in a VM of its own and sees who executes them. Logged on
+/* Main: has vCPU 0, which has its first registers, run a few instructions and sees who executes
+ * them; RAM and registers are then as before. Where KVM never emulates, nothing is run. Logged on
  * failure. */
+int arch_vcpu_probe(struct vcpu *vcpu, enum arch_kvm_kind *ret_kind);
+
+/* Main: the same in a VM of its own, on each architecture. Logged on failure. */
 int arch_probe(enum arch_kvm_kind *ret_kind);

@@ -2,14 +2,12 @@
 /* See arch_probe() in arch.h, and probe.h. A VM of one vCPU runs until its first exit. */
 #include "arch/probe.h"
 
-#include "arch/arch.h"
 #include "vmm/base/log.h"
 
 #include <string.h>
 #include <sys/mman.h>
 
-/* Runs the vCPU to its first exit that says something. */
-static int run_vcpu(int vcpu_fd, const struct kvm_run *run, enum arch_kvm_kind *ret_kind)
+int probe_run(int vcpu_fd, const struct kvm_run *run, enum arch_kvm_kind *ret_kind)
 {
     int r;
 
@@ -44,7 +42,7 @@ static int run_vm(const struct kvm *kvm, char *ram, enum arch_kvm_kind *ret_kind
         return -errno;
     r = arch_probe_code.start(kvm, vcpu_fd);
     if (r >= 0)
-        r = run_vcpu(vcpu_fd, run, ret_kind);
+        r = probe_run(vcpu_fd, run, ret_kind);
     (void)munmap(run, kvm->run_bytes);
     return r;
 }

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "arch/arch.h"
 #include "vmm/kvm.h"
 
 struct probe {
@@ -21,3 +22,7 @@ struct probe {
 };
 
 extern const struct probe arch_probe_code;
+
+/* Runs that code, on a vCPU that is ready for it, to its first exit that says something. 0 or
+ * -errno, not logged. */
+int probe_run(int vcpu_fd, const struct kvm_run *run, enum arch_kvm_kind *ret_kind);

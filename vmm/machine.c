@@ -45,21 +45,9 @@ static uint64_t mem_bytes(const struct machine *machine)
 
 static int make_kvm(struct machine *machine)
 {
-    enum arch_kvm_kind kind;
-    int r;
-
-    if (opts_choice(machine->config->options, "kvm") == CONFIG_KVM_HARDWARE) {
-        r = arch_probe(&kind);
-        if (r < 0)
-            return r;
-        if (kind == ARCH_KVM_EMULATING)
-            return log_error(-ENODEV,
-                             KVM_DEVICE " only emulates: this host gives no hardware "
-                                        "virtualization, and a stock kernel will not boot (use "
-                                        "another host, or --kvm any for small test guests)");
-    }
     unsigned long type;
-    r = kvm_open(&machine->kvm);
+    int r = kvm_open(&machine->kvm);
+
     if (r == 0)
         r = arch_vm_type(&machine->kvm, arch_layout->ram.base + mem_bytes(machine), &type);
     return r < 0 ? r : kvm_create_vm(&machine->kvm, type);
@@ -232,6 +220,21 @@ static int make_vcpus(struct machine *machine, const struct arch_entry *entry)
     return r;
 }
 
+/* Will a stock kernel run here? */
+static int check_kvm(struct machine *machine)
+{
+    enum arch_kvm_kind kind = ARCH_KVM_HARDWARE;
+    int r = 0;
+
+    if (opts_choice(machine->config->options, "kvm") == CONFIG_KVM_HARDWARE)
+        r = arch_vcpu_probe(&machine->vcpus.vcpu[0], &kind);
+    if (r == 0 && kind == ARCH_KVM_EMULATING)
+        r = log_error(-ENODEV, KVM_DEVICE " only emulates: this host gives no hardware "
+                                          "virtualization, and a stock kernel will not boot (use "
+                                          "another host, or --kvm any for small test guests)");
+    return r;
+}
+
 /* All there will be: the guest causes none. */
 static int start_threads(struct machine *machine)
 {
@@ -301,6 +304,8 @@ int machine_create(const struct config *config, struct machine **ret_machine)
         r = boot_load(config, &machine->platform, &entry);
     if (r == 0)
         r = make_vcpus(machine, &entry);
+    if (r == 0)
+        r = check_kvm(machine);
     if (r == 0 && opts_ns(config->options, "time-limit") > 0)
         r = wake_after(&machine->wake, &machine->loop, opts_ns(config->options, "time-limit"));
     if (r == 0)

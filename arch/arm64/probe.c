@@ -47,3 +47,10 @@ const struct probe arch_probe_code = {
     .start = start,
     .answered = answered,
 };
+
+int arch_vcpu_probe(struct vcpu *vcpu, enum arch_kvm_kind *ret_kind)
+{
+    (void)vcpu;
+    *ret_kind = ARCH_KVM_HARDWARE;
+    return 0;
+}

@@ -7,14 +7,21 @@
  */
 #include "arch/probe.h"
 
+#include "vmm/base/log.h"
+#include "vmm/vcpu.h"
+
+#include <string.h>
+
 #define PROBE_ADDR   0x1000
 #define PROBE_PORT   0x10
 #define PROBE_ANSWER 8
 
-/* Real mode: count the bits of 0x00ff and say so. */
+/* Counts the bits of 0x00ff and says so. The same bytes do it in real mode, in which a vCPU begins,
+ * and in those in which a kernel is entered. */
 static const uint8_t code[] = {
-    0xb8, 0xff,       0x00,       /* mov $0xff, %ax */
-    0xf3, 0x0f,       0xb8, 0xc0, /* popcnt %ax, %ax */
+    0x31, 0xc0,                   /* xor %eax, %eax */
+    0xb0, 0xff,                   /* mov $0xff, %al */
+    0xf3, 0x0f,       0xb8, 0xc0, /* popcnt %eax, %eax */
     0xe6, PROBE_PORT,             /* out %al, $0x10 */
     0xf4,                         /* hlt */
 };
@@ -48,3 +55,33 @@ const struct probe arch_probe_code = {
     .start = start,
     .answered = answered,
 };
+
+static int run_in_place(struct vcpu *vcpu, enum arch_kvm_kind *ret_kind)
+{
+    struct kvm_regs saved, regs = {.rip = PROBE_ADDR, .rflags = 2};
+    int r = kvm_ioctl(vcpu->fd, KVM_GET_REGS, &saved);
+
+    if (r == 0)
+        r = kvm_ioctl(vcpu->fd, KVM_SET_REGS, &regs);
+    if (r == 0)
+        r = probe_run(vcpu->fd, vcpu->run, ret_kind);
+    if (r < 0)
+        return r;
+    vcpu->run->immediate_exit = 1; /* completes the exit, and runs nothing */
+    (void)vcpu_run_once(vcpu);
+    vcpu->run->immediate_exit = 0;
+    return kvm_ioctl(vcpu->fd, KVM_SET_REGS, &saved);
+}
+
+int arch_vcpu_probe(struct vcpu *vcpu, enum arch_kvm_kind *ret_kind)
+{
+    uint8_t saved[sizeof(code)];
+    void *ram = memory_at(vcpu->env->mem, PROBE_ADDR, sizeof(code));
+
+    assert(ram != NULL); /* all machines have RAM there */
+    memcpy(saved, ram, sizeof(saved));
+    memcpy(ram, code, sizeof(code));
+    int r = run_in_place(vcpu, ret_kind);
+    memcpy(ram, saved, sizeof(saved));
+    return r < 0 ? log_error(r, "run a few guest instructions under KVM") : 0;
+}

@@ -26,6 +26,21 @@ panics_to_reset() {
 }
 time_limit() { ends 37 sleep --time-limit 30s; }
 
+# A pipe that is full and that nobody reads: neither the guest nor its end waits for that.
+unread_console() {
+    local status=0
+    warm "$made/$stock.boot" "$guests/$stock/vmlinuz"
+    mkfifo out
+    exec 3<>out
+    head -c 65536 /dev/zero >&3
+    "$linnet" run --cpus 2 --time-limit 30s --initrd "$made/$stock.boot" --append "$(job sleep)" \
+        "$guests/$stock/vmlinuz" </dev/null >out 2>errors || status=$?
+    exec 3>&-
+    cat errors
+    [ "$status" = 37 ] || fail "exit status $status, not 37"
+    grep -q 'nobody read it, [0-9]* bytes are lost' errors
+}
+
 # Whoever sent the signal sees that linnet died of it.
 terminated() {
     local status=0
@@ -65,5 +80,6 @@ boot_case counting end-triple-fault triple_fault x86_64
 boot_case counting end-panic panics x86_64
 boot_case counting end-panic-reset panics_to_reset arm64
 boot_case counting end-time-limit time_limit
+boot_case smp end-unread-console unread_console
 boot_case counting end-signal terminated
 boot_case counting end-escape escape

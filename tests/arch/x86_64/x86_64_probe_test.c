@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Who executes guest code: the CPU counts bits, an emulator gives up or counts wrong. */
 #include "tests/arch/kvm_fixture.h"
+#include "vmm/vcpu.h"
+
+#include <string.h>
 
 static const struct {
     struct fake_exit exit;
@@ -88,6 +91,97 @@ START_TEST(memory_that_cannot_be_mapped_is_told)
 }
 END_TEST
 
+/* -- on a vCPU that is to run a kernel afterwards -- */
+
+static struct memory mem;
+static struct vcpu_env env;
+static struct kvm_regs regs; /* of the vCPU */
+
+static int regs_get(const struct fake_call *call)
+{
+    *(struct kvm_regs *)call->arg = regs;
+    return 0;
+}
+
+static int regs_set(const struct fake_call *call)
+{
+    regs = *(const struct kvm_regs *)call->arg;
+    return 0;
+}
+
+static void setup_vcpu(void)
+{
+    kvm_fixture_setup();
+    ck_assert_int_eq(memory_create(&mem, 1 << 20, &arch_layout->ram, MEMORY_PAGES_OFF), 0);
+    memset(memory_at(&mem, 0, 1 << 20), 0x5a, 1 << 20);
+    env = (struct vcpu_env){.kvm = &kvm, .mem = &mem};
+    ck_assert_int_eq(vcpus_create(&env, 1), 0);
+    fake_kvm_answer(KVM_GET_REGS, regs_get);
+    fake_kvm_answer(KVM_SET_REGS, regs_set);
+    regs = (struct kvm_regs){.rip = 0x1000000, .rsi = 0x7000, .rflags = 2};
+}
+
+static void teardown_vcpu(void)
+{
+    vcpus_destroy(&env);
+    memory_destroy(&mem);
+    kvm_fixture_teardown();
+}
+
+static void assert_as_before(void)
+{
+    const uint8_t *ram = memory_at(&mem, 0, 1 << 20);
+
+    for (size_t i = 0; i < 1 << 20; i++)
+        if (ram[i] != 0x5a)
+            ck_abort_msg("RAM at 0x%zx was changed", i);
+    ck_assert_uint_eq(regs.rip, 0x1000000);
+    ck_assert_uint_eq(regs.rsi, 0x7000);
+    ck_assert_uint_eq(env.vcpu[0].run->immediate_exit, 0);
+}
+
+static void look_at_code(void)
+{
+    static const uint8_t popcnt[] = {0xf3, 0x0f, 0xb8, 0xc0};
+    const uint8_t *at = memory_at(&mem, regs.rip, 16);
+
+    ck_assert_ptr_nonnull(at);
+    ck_assert_ptr_nonnull(memmem(at, 16, popcnt, sizeof(popcnt)));
+}
+
+START_TEST(vcpu_is_as_before_once_it_has_answered)
+{
+    struct fake_exit exit = answers[_i].exit;
+    enum arch_kvm_kind kind;
+
+    exit.during = look_at_code;
+    fake_kvm_script(0, &exit, 1);
+    ck_assert_int_eq(arch_vcpu_probe(&env.vcpu[0], &kind), 0);
+    ck_assert_int_eq(kind, answers[_i].kind);
+    ck_assert_uint_eq(fake_kvm_completed(0), 1);
+    assert_as_before();
+}
+END_TEST
+
+static const struct {
+    unsigned long request;
+    unsigned after;
+} vcpu_failures[] = {{KVM_GET_REGS, 0}, {KVM_SET_REGS, 0}, {KVM_SET_REGS, 1}};
+
+START_TEST(vcpu_that_cannot_be_asked_is_told)
+{
+    enum arch_kvm_kind kind;
+
+    fake_kvm_script(0, &answers[0].exit, 1);
+    fake_kvm_fail(vcpu_failures[_i].request, vcpu_failures[_i].after, EIO);
+    capture_start(&capture);
+    int r = arch_vcpu_probe(&env.vcpu[0], &kind);
+    capture_end(&capture);
+    ck_assert_int_eq(r, -EIO);
+    ck_assert(capture_is_one_error(capture.text));
+}
+END_TEST
+
 Suite *x86_64_probe_suite(void);
 Suite *x86_64_probe_suite(void)
 {
@@ -100,6 +194,11 @@ Suite *x86_64_probe_suite(void)
     tcase_add_test(tcase, run_that_fails_is_told);
     tcase_add_test(tcase, each_ioctl_that_fails_is_told);
     tcase_add_test(tcase, memory_that_cannot_be_mapped_is_told);
+    suite_add_tcase(suite, tcase);
+    tcase = tcase_create("a machine's vCPU");
+    tcase_add_checked_fixture(tcase, setup_vcpu, teardown_vcpu);
+    tcase_add_loop_test(tcase, vcpu_is_as_before_once_it_has_answered, 0, ARRAY_SIZE(answers));
+    tcase_add_loop_test(tcase, vcpu_that_cannot_be_asked_is_told, 0, ARRAY_SIZE(vcpu_failures));
     suite_add_tcase(suite, tcase);
     return suite;
 }
