@@ -39,6 +39,8 @@ static void copy_in(struct ring *ring, uint64_t at, const void *buf, size_t len)
 {
     size_t begin = (at - ring->origin) % RING_BYTES, before = MIN(len, RING_BYTES - begin);
 
+    if (len == 0) /* buf may be NULL */
+        return;
     memcpy(ring->bytes + begin, buf, before);
     memcpy(ring->bytes, (const uint8_t *)buf + before, len - before);
 }

@@ -88,7 +88,7 @@ static const struct {
 
 START_TEST(image_whose_sections_are_not_in_its_file_is_truncated)
 {
-    l.kernel = fake_image(0, MIB_BYTES);
+    put64(l.kernel.bytes, 0x10, MIB_BYTES);
     if (far_sections[_i].at < 0x68)
         put16(l.kernel.bytes, far_sections[_i].at, (uint16_t)far_sections[_i].value);
     else
