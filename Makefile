@@ -28,8 +28,8 @@ FLAGS_fuzz    := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-r
 FLAGS_clang   := -O1
 SANITIZE := $(filter -fsanitize=% --coverage,$(FLAGS_$(VARIANT)))
 
-PACKAGES := alsa jansson
-LOADED   := sndfile samplerate fftw3 libzstd liblzma liblz4 zlib # their headers only: vmm/base/library.h. Tests link with them, too
+PACKAGES := jansson
+LOADED   := alsa sndfile samplerate fftw3 libzstd liblzma liblz4 zlib # their headers only: vmm/base/library.h. Tests link with them, too
 CFLAGS_ALL  = -std=gnu17 -D_GNU_SOURCE -I. -I$(BUILD) -g -pthread -MMD -MP \
 	$(WARNINGS) $(FLAGS_$(VARIANT)) $(PACKAGE_CFLAGS) $(CFLAGS)
 LDFLAGS_ALL = -pthread $(SANITIZE) $(LDFLAGS)
@@ -90,9 +90,9 @@ unit: $(BUILD)/unit ## unit tests of this VARIANT
 	@RUN='$(RUN)' $(if $(RUN),CK_TIMEOUT_MULTIPLIER=20) tests/unit.sh $(VARIANT) $(SUITE)
 
 # A fuzz harness is a libFuzzer program with VARIANT=fuzz, else a program that replays files.
-$(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/%_fuzz.o $(LIB_OBJS) $(if $(filter fuzz,$(VARIANT)),,$(BUILD)/tests/fuzz/replay.o) $(BUILD)/tests/fake_driver.o $(BUILD)/tests/fake_device.o $(BUILD)/tests/devices/snd/sound_rig.o $(BUILD)/tests/fake_mixer.o
+$(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/%_fuzz.o $(LIB_OBJS) $(if $(filter fuzz,$(VARIANT)),,$(BUILD)/tests/fuzz/replay.o) $(BUILD)/tests/fake_driver.o $(BUILD)/tests/fake_device.o $(BUILD)/tests/devices/snd/sound_rig.o $(BUILD)/tests/fake_mixer.o $(BUILD)/tests/fake_helper.o
 	@echo 'LD $@'
-	@$(CC) $(LDFLAGS_ALL) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
+	@$(CC) $(LDFLAGS_ALL) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) $(filter %helper_start %helper_end,$(WRAP)) -o $@ $^ $(LIBS) $(shell $(PKG_CONFIG) --libs $(LOADED))
 
 $(BUILD)/snd_load: $(BUILD)/tests/bench/snd_load.o $(LIB_OBJS) $(BUILD)/tests/fake_driver.o $(BUILD)/tests/fake_device.o $(BUILD)/tests/devices/snd/sound_rig.o
 	@echo 'LD $@'

@@ -4,6 +4,7 @@
 
 #include "devices/snd/host/alsa_serve.h"
 #include "devices/snd/host/helper.h"
+#include "devices/snd/mixer/mixer.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -26,8 +27,10 @@ static struct {
     bool hangs;
     int refusal;
     struct {
-        bool is_there;
+        bool is_there, is_mixer;
+        int socket;
         struct alsa_serve pcm;
+        struct mixer mixer;
         uint64_t wait_ns;
     } helper[HELPERS_MAX]; /* number n has the process id -1 - n */
 } fake;
@@ -55,7 +58,7 @@ void fake_helper_refuse(int error)
 
 static void end(unsigned i)
 {
-    fd_close(&fake.helper[i].pcm.socket);
+    fd_close(&fake.helper[i].socket);
     fake.helper[i].is_there = false;
 }
 
@@ -66,19 +69,33 @@ void fake_helper_kill(void)
             end(i);
 }
 
-static void step(unsigned i)
+/* True until it has ended. */
+static bool round_do(unsigned i)
 {
     struct alsa_serve *pcm = &fake.helper[i].pcm;
-    struct pollfd asked[] = {{.fd = pcm->socket, .events = POLLIN},
-                             {.fd = pcm->job.kick_fd, .events = POLLIN}};
-    unsigned rounds = 0;
+    struct mixer *mixer = &fake.helper[i].mixer;
+
+    if (fake.helper[i].is_mixer) {
+        (void)mixer_round(mixer, 0);
+        return !mixer->ended;
+    }
+    fake.helper[i].wait_ns = alsa_serve_round(pcm, 0);
+    return !pcm->ended;
+}
+
+static void step(unsigned i)
+{
+    struct pollfd asked[] = {{.fd = fake.helper[i].socket, .events = POLLIN},
+                             {.fd = fake.helper[i].pcm.job.kick_fd, .events = POLLIN}};
+    unsigned count = fake.helper[i].is_mixer ? 1 : 2, rounds = 0;
+    bool goes_on;
 
     do {
         assert(rounds++ < ROUNDS_MAX);
-        fake.helper[i].wait_ns = alsa_serve_round(pcm, 0);
-    } while (!pcm->ended && poll(asked, 2, 0) > 0);
-    if (!pcm->ended) /* its time is up, whatever the card's fds say */
-        fake.helper[i].wait_ns = alsa_serve_round(pcm, 0);
+        goes_on = round_do(i);
+    } while (goes_on && poll(asked, count, 0) > 0);
+    if (goes_on) /* its time is up, whatever the card's fds say */
+        (void)round_do(i);
 }
 
 void fake_helper_step(void)
@@ -115,7 +132,12 @@ int __wrap_helper_start(struct helper *helper, const char *name, const int fds[H
         return -errno;
     *helper = (struct helper){.pid = -1 - (pid_t)i, .socket = ends[0]};
     fake.helper[i].is_there = true;
-    alsa_serve_begin(&fake.helper[i].pcm, ends[1], arg);
+    fake.helper[i].is_mixer = run == mixer_serve;
+    fake.helper[i].socket = ends[1];
+    if (run == mixer_serve)
+        mixer_begin(&fake.helper[i].mixer, ends[1], arg);
+    else
+        alsa_serve_begin(&fake.helper[i].pcm, ends[1], arg);
     fake.helper[i].pcm.run.timebase = fake.timebase;
     return 0;
 }

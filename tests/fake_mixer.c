@@ -2,8 +2,8 @@
 /* See fake_mixer.h. */
 #include "tests/fake_mixer.h"
 
-#include <dlfcn.h>
-#include <pthread.h>
+#include "devices/snd/lib/alsa.h"
+
 #include <string.h>
 #include <sys/eventfd.h>
 
@@ -42,28 +42,17 @@ static const struct {
 };
 
 static struct {
-    pthread_mutex_t lock; /* for all of it */
-    pthread_cond_t moved;
     int fd; /* eventfd: events, or gone */
     union fake_value value[FAKE_ELEMENTS];
     unsigned access[FAKE_ELEMENTS];
     unsigned news[FAKE_ELEMENTS]; /* SND_CTL_EVENT_MASK_* */
-    unsigned tlv_op;
     int error;
-    bool hangs, unplugged;
+    bool unplugged;
     snd_ctl_ext_t ext;
-} fake = {.lock = PTHREAD_MUTEX_INITIALIZER, .moved = PTHREAD_COND_INITIALIZER};
+} fake;
 
-static void lock(void)
-{
-    (void)pthread_mutex_lock(&fake.lock);
-}
-
-static void unlock(void)
-{
-    (void)pthread_cond_broadcast(&fake.moved);
-    (void)pthread_mutex_unlock(&fake.lock);
-}
+/* alsa-lib's functions behind ours. */
+static struct alsa real;
 
 /* -- what alsa-lib calls -- */
 
@@ -101,9 +90,7 @@ static int on_attribute(snd_ctl_ext_t *ext, snd_ctl_ext_key_t key, int *type, un
                         unsigned *count)
 {
     (void)ext;
-    lock();
     *access = fake.access[key];
-    unlock();
     *type = rows[key].type;
     *count = rows[key].count;
     return 0;
@@ -148,27 +135,19 @@ static int on_item(snd_ctl_ext_t *ext, snd_ctl_ext_key_t key, unsigned item, cha
 
 static int value_get(unsigned element, void *ret_data, size_t len)
 {
-    lock();
-    while (fake.hangs)
-        (void)pthread_cond_wait(&fake.moved, &fake.lock);
     if (element == FAKE_METER)
         fake.value[element].integer[0]++;
     memcpy(ret_data, &fake.value[element], len);
-    unlock();
     return 0;
 }
 
 static int value_set(unsigned element, const void *data, size_t len)
 {
-    lock();
-    while (fake.hangs)
-        (void)pthread_cond_wait(&fake.moved, &fake.lock);
     int r = fake.error;
     if (r == 0) {
         r = memcmp(&fake.value[element], data, len) != 0;
         memcpy(&fake.value[element], data, len);
     }
-    unlock();
     return r;
 }
 
@@ -249,12 +228,7 @@ static int on_tlv(snd_ctl_ext_t *ext, snd_ctl_ext_key_t key, int op, unsigned nu
         memcpy(tlv, ranges, MIN(sizeof(ranges), (size_t)size));
         return 0;
     }
-    lock();
-    fake.tlv_op = (unsigned)op << 16 | (size > 2 * sizeof(*tlv) ? tlv[2] & 0xffff : 0);
-    fake.news[FAKE_VOLUME] |= SND_CTL_EVENT_MASK_TLV;
-    unlock();
-    (void)eventfd_write(fake.fd, 1);
-    return 0;
+    return -EPERM; /* nobody writes metadata */
 }
 
 static int on_event(snd_ctl_ext_t *ext, snd_ctl_elem_id_t *id, unsigned *mask)
@@ -262,7 +236,6 @@ static int on_event(snd_ctl_ext_t *ext, snd_ctl_elem_id_t *id, unsigned *mask)
     int r = -EAGAIN;
 
     (void)ext;
-    lock();
     for (unsigned i = 0; i < FAKE_ELEMENTS && r < 0; i++) {
         if (fake.news[i] == 0)
             continue;
@@ -275,7 +248,6 @@ static int on_event(snd_ctl_ext_t *ext, snd_ctl_elem_id_t *id, unsigned *mask)
         r = -ENODEV;
     if (r == -EAGAIN)
         (void)eventfd_read(fake.fd, &(eventfd_t){0});
-    unlock();
     return r;
 }
 
@@ -301,18 +273,15 @@ static const snd_ctl_ext_callback_t callbacks = {
     .read_event = on_event,
 };
 
-/* -- alsa-lib's function -- */
+/* -- in place of alsa-lib's function -- */
 
-int snd_ctl_open(snd_ctl_t **ctl, const char *name, int mode)
+static int fake_open(snd_ctl_t **ctl, const char *name, int mode)
 {
     snd_ctl_ext_t *ext = &fake.ext;
 
     if (strcmp(name, "fake") != 0)
-        return ((__typeof__(&snd_ctl_open))dlsym(RTLD_NEXT, "snd_ctl_open"))(ctl, name, mode);
-    lock();
-    bool unplugged = fake.unplugged;
-    unlock();
-    if (unplugged)
+        return real.ctl_open(ctl, name, mode);
+    if (fake.unplugged)
         return -ENODEV;
     *ext = (snd_ctl_ext_t){
         .version = SND_CTL_EXT_VERSION,
@@ -335,8 +304,11 @@ void fake_mixer_init(void)
     for (unsigned i = 0; i < FAKE_ELEMENTS; i++)
         fake.access[i] = rows[i].access;
     fake.error = 0;
-    fake.hangs = fake.unplugged = false;
-    fake.tlv_op = 0;
+    fake.unplugged = false;
+    if (real.ctl_open == NULL && alsa_load() == 0)
+        real = alsa;
+    assert(real.ctl_open != NULL);
+    alsa.ctl_open = fake_open;
     fake.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     assert(fake.fd >= 0);
 }
@@ -344,13 +316,12 @@ void fake_mixer_init(void)
 void fake_mixer_fini(void)
 {
     fd_close(&fake.fd);
+    alsa.ctl_open = real.ctl_open;
 }
 
 union fake_value fake_mixer_value(enum fake_element element)
 {
-    lock();
     union fake_value value = fake.value[element];
-    unlock();
     return value;
 }
 
@@ -362,46 +333,23 @@ static void tell(enum fake_element element, unsigned mask)
 
 void fake_mixer_change(enum fake_element element, const union fake_value *value)
 {
-    lock();
     fake.value[element] = *value;
     tell(element, SND_CTL_EVENT_MASK_VALUE);
-    unlock();
 }
 
 void fake_mixer_access(enum fake_element element, unsigned access)
 {
-    lock();
     fake.access[element] = access;
     tell(element, SND_CTL_EVENT_MASK_INFO);
-    unlock();
-}
-
-unsigned fake_mixer_tlv_op(void)
-{
-    lock();
-    unsigned op = fake.tlv_op;
-    unlock();
-    return op;
 }
 
 void fake_mixer_fail(int error)
 {
-    lock();
     fake.error = error;
-    unlock();
-}
-
-void fake_mixer_hang(bool hangs)
-{
-    lock();
-    fake.hangs = hangs;
-    unlock();
 }
 
 void fake_mixer_unplug(bool unplugged)
 {
-    lock();
     fake.unplugged = unplugged;
     (void)eventfd_write(fake.fd, 1);
-    unlock();
 }

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The mixer of a sound card that a test moves by hand: the control "fake", made with alsa-lib's own
- * kit for control plugins, and reached by anyone who opens it with snd_ctl_open(). This program
- * defines that function before alsa-lib does; for all other names it passes the call on.
- *
- * Its callbacks run on whatever thread asks. All that a test sets or looks at while such a thread
- * runs goes through the functions below.
+ * kit for control plugins. It stands behind the table of alsa-lib's functions
+ * (devices/snd/lib/alsa.h) that helpers call; other names are alsa-lib's.
  */
 #pragma once
 
@@ -45,11 +42,7 @@ union fake_value fake_mixer_value(enum fake_element element);
 void fake_mixer_change(enum fake_element element, const union fake_value *value);
 /* Its access bits (SND_CTL_EXT_ACCESS_*) become others. */
 void fake_mixer_access(enum fake_element element, unsigned access);
-/* Metadata change; the first word of what FAKE_VOLUME has was written, or commanded, last. */
-unsigned fake_mixer_tlv_op(void);
 /* From now on writes have this result; 0: they work. */
 void fake_mixer_fail(int error);
-/* Calls that read or write hang until the other is said. */
-void fake_mixer_hang(bool hangs);
 /* Whoever has it open is told that it is gone, and opening fails; or it is back. */
 void fake_mixer_unplug(bool unplugged);

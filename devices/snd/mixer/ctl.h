@@ -39,7 +39,6 @@ struct ctl_card_ops {
     uint32_t (*read)(struct ctls *ctls, unsigned id, const struct chain *req);
     uint32_t (*write)(struct ctls *ctls, unsigned id, const union wire_ctl_value *value,
                       const struct chain *req);
-    uint32_t (*tlv_read)(struct ctls *ctls, unsigned id, const struct chain *req);
     /* Takes over what is new. */
     void (*settle)(struct ctls *ctls);
 };

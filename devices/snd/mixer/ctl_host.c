@@ -1,53 +1,62 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* See ctl_host.h. The worker's half; the thread's is mixer.c. */
+/* See ctl_host.h. Our half; the helper's is mixer.c. */
 #include "devices/snd/mixer/ctl_host.h"
 
 #include "devices/snd/base/reply.h"
-#include "devices/snd/lib/alsa.h"
+#include "devices/snd/host/helper.h"
 #include "devices/snd/mixer/mixer.h"
 #include "vmm/base/timebase.h"
 
+#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/timerfd.h>
 
-/* Requests that the thread can have at once. Linux sends one for each program that waits. */
-#define JOBS_MAX 64
-
+/* Requests that the helper can have at once. Linux sends one for each program that waits. */
+#define REQUESTS_MAX 64
 /* How long a request may take; Linux waits for 1 s. */
-#define PARK_NS 500000000ull
+#define PARK_NS (500 * MS_NS)
+/* How long create() waits for each word of the helper's, and for how many. */
+#define BEGIN_MS  5000
+#define BEGIN_MAX 100000u
+
+/* Access that an element of the host's may have. */
+#define ACCESS                                                                                     \
+    (WIRE_CTL_READ | WIRE_CTL_WRITE | WIRE_CTL_VOLATILE | WIRE_CTL_INACTIVE | WIRE_CTL_TLV_READ)
 
 struct ctl_host {
     struct ctls *ctls; /* borrowed */
-    struct mixer *mixer;
-    struct watch done;  /* the mixer's eventfd */
-    struct watch timer; /* timerfd: the first of the jobs that takes too long */
-    struct mixer_job *free;
+    char *name;        /* owned */
+    struct helper helper;
+    bool is_gone;          /* the helper is */
+    struct watch messages; /* the helper's socket */
+    struct watch timer;    /* timerfd: the first of the requests that takes too long */
+    struct log_limit log_limit;
+    char *items[MIXER_ELEMS_MAX]; /* owned: names of items, one behind the other */
+    uint32_t sent;                /* requests, in all */
     struct ctl_request {
-        struct mixer_job job; /* first: a job is its request */
-        bool is_parked;
+        uint32_t ticket; /* of what was sent: `sent` then */
+        bool is_sent;    /* and not done */
+        bool is_parked;  /* `req` waits for it */
+        bool is_read;
+        unsigned id;
         struct chain req;
         uint64_t end_ns;
-    } requests[JOBS_MAX];
+    } requests[REQUESTS_MAX];
 };
 
 /* -- answers -- */
 
-/* A status; `data` follows it as far as there is room. */
-static void answer(struct ctl_host *host, struct ctl_request *request, uint32_t status,
-                   const void *data, size_t len)
+static void answer(struct ctl_host *host, struct ctl_request *request, uint32_t status)
 {
     struct virtio_device *dev = host->ctls->pcm->dev;
     struct virtq *vq = &dev->queue[VIRTIO_SND_VQ_CONTROL];
-    const le32 reply = to_le32(status);
+    const struct ctl *ctl = &host->ctls->item[request->id];
+    bool has_value = status == VIRTIO_SND_S_OK && request->is_read;
 
     request->is_parked = false;
     if (virtio_failed(dev))
         return;
-    int r = chain_write(&request->req, &reply, sizeof(reply));
-    if (status == VIRTIO_SND_S_OK && len > 0)
-        r |= chain_write(&request->req, data, MIN(len, chain_writable(&request->req)));
-    assert(r == 0); /* there was room for a status when it came */
+    reply_write(&request->req, status, &ctl->value, has_value ? ctl_value_bytes(ctl) : 0);
     virtq_push(vq, &request->req);
     virtio_signal(dev, vq);
 }
@@ -57,7 +66,7 @@ static void arm(struct ctl_host *host)
 {
     uint64_t end_ns = TIME_NEVER;
 
-    for (unsigned i = 0; i < JOBS_MAX; i++)
+    for (unsigned i = 0; i < REQUESTS_MAX; i++)
         if (host->requests[i].is_parked)
             end_ns = MIN(end_ns, host->requests[i].end_ns);
     pcm_arm(host->ctls->pcm, host->timer.fd, end_ns);
@@ -69,138 +78,220 @@ static void timer_ready(struct watch *watch, uint32_t epoll_events)
     uint64_t now = pcm_now_ns(host->ctls->pcm);
 
     (void)epoll_events;
-    for (unsigned i = 0; i < JOBS_MAX; i++) {
+    for (unsigned i = 0; i < REQUESTS_MAX; i++) {
         struct ctl_request *request = &host->requests[i];
         if (!request->is_parked || request->end_ns > now)
             continue;
-        log_guest(&host->ctls->pcm->dev->log_limit,
+        log_guest(&host->log_limit,
                   "%s: the host's mixer does not answer; the guest's request fails",
                   host->ctls->pcm->dev->name);
-        answer(host, request, VIRTIO_SND_S_IO_ERR, NULL, 0);
+        answer(host, request, VIRTIO_SND_S_IO_ERR);
     }
     arm(host);
 }
 
-/* -- what the thread has found out -- */
+/* -- what the helper says -- */
 
-static void access_set(struct ctl *ctl, uint32_t access)
+static bool ends(const uint8_t *text, size_t room)
 {
-    ctl->info.head.access = to_le32(access);
-    ctl->padded.head.access = to_le32(access);
+    return text[0] != '\0' && memchr(text, '\0', room) != NULL;
 }
 
-static void news_take(struct ctls *ctls, unsigned id, const struct mixer_news *news)
+static bool info_is_valid(const struct wire_ctl_info *info)
 {
-    struct ctl *ctl = &ctls->item[id];
+    uint32_t type = from_le32(info->head.type), count = from_le32(info->head.count);
+    uint32_t count_max = type == WIRE_CTL_INTEGER64 ? 64 : 128;
+
+    return type <= WIRE_CTL_ENUMERATED && count >= 1 && count <= count_max &&
+           (from_le32(info->head.access) & ~ACCESS) == 0 &&
+           ends(info->head.name, sizeof(info->head.name));
+}
+
+/* The next element: takes it over as it is. 0 or -errno. */
+static int elem_take(struct ctl_host *host, const struct mixer_message *message)
+{
+    struct ctls *ctls = host->ctls;
+    struct ctl *ctl = &ctls->item[ctls->count];
+
+    if (message->id != ctls->count || ctls->count == MIXER_ELEMS_MAX ||
+        !info_is_valid(&message->info))
+        return -EPROTO;
+    ctl->info = message->info;
+    ctl->info.head.hda_fn_nid = ctl->info.head.role = to_le32(0);
+    ctl->padded = (struct wire_ctl_info_padded){.head = ctl->info.head, .limits = ctl->info.limits};
+    ctls->count++;
+    if (from_le32(ctl->info.head.type) != WIRE_CTL_ENUMERATED)
+        return 0;
+    uint32_t items = from_le32(ctl->info.limits.enumerated.items);
+    const char **name = calloc(MIN(items, 1024u), sizeof(*name) + WIRE_CTL_ITEM_BYTES);
+    if (items == 0 || items > 1024 || name == NULL) {
+        free(name);
+        return -EPROTO;
+    }
+    for (uint32_t i = 0; i < items; i++)
+        name[i] = (char *)(name + items) + (size_t)i * WIRE_CTL_ITEM_BYTES;
+    ctl->items = name;
+    host->items[message->id] = (char *)name;
+    return 0;
+}
+
+static int item_take(struct ctl_host *host, const struct mixer_message *message)
+{
+    struct ctl *ctl = message->id < host->ctls->count ? &host->ctls->item[message->id] : NULL;
+
+    if (ctl == NULL || ctl->items == NULL ||
+        message->index >= from_le32(ctl->info.limits.enumerated.items) ||
+        !ends((const uint8_t *)message->item, sizeof(message->item)))
+        return -EPROTO;
+    memcpy((char *)(uintptr_t)ctl->items[message->index], message->item, sizeof(message->item));
+    return 0;
+}
+
+static int tlv_take(struct ctl *ctl, const struct mixer_message *message)
+{
+    uint32_t len = le32toh(message->tlv[1]);
+
+    if (len > MIXER_TLV_BYTES - sizeof(struct wire_ctl_tlv))
+        return -EPROTO;
+    uint8_t *tlv = realloc(ctl->tlv, sizeof(struct wire_ctl_tlv) + len);
+    if (tlv == NULL)
+        return -ENOMEM;
+    ctl->tlv = tlv;
+    ctl->tlv_bytes = (uint32_t)sizeof(struct wire_ctl_tlv) + len;
+    memcpy(tlv, message->tlv, ctl->tlv_bytes);
+    return 0;
+}
+
+static void news_take(struct ctls *ctls, const struct mixer_message *news)
+{
+    struct ctl *ctl = &ctls->item[news->id];
     unsigned mask = news->mask & WIRE_CTL_TLV;
 
-    if ((news->mask & WIRE_CTL_INFO) != 0 && from_le32(ctl->info.head.access) != news->access) {
-        access_set(ctl, news->access);
+    if ((news->mask & WIRE_CTL_INFO) != 0 &&
+        from_le32(ctl->info.head.access) != (news->access & ACCESS)) {
+        ctl->info.head.access = ctl->padded.head.access = to_le32(news->access & ACCESS);
         mask |= WIRE_CTL_INFO;
     }
-    if ((news->mask & WIRE_CTL_VALUE) != 0 &&
-        memcmp(ctl->value.bytes, news->value.bytes, sizeof(ctl->value.bytes)) != 0) {
-        ctl->value = news->value;
-        if ((from_le32(ctl->info.head.access) & WIRE_CTL_VOLATILE) == 0)
-            mask |= WIRE_CTL_VALUE;
+    if ((news->mask & WIRE_CTL_VALUE) != 0 && ctl_value_is_valid(ctl, &news->value) &&
+        memcmp(&ctl->value, &news->value, ctl_value_bytes(ctl)) != 0) {
+        memcpy(&ctl->value, &news->value, ctl_value_bytes(ctl));
+        mask |= ctl_has(ctl, WIRE_CTL_VOLATILE) ? 0 : WIRE_CTL_VALUE;
     }
-    ctls->changed(ctls, id, mask);
+    if (mask != 0)
+        ctls->changed(ctls, news->id, mask);
 }
 
-static void job_end(struct ctl_host *host, struct mixer_job *job)
+static void done_take(struct ctl_host *host, const struct mixer_message *message)
 {
-    struct ctl_request *request = container_of(job, struct ctl_request, job);
-    uint32_t status = job->result < 0 ? VIRTIO_SND_S_IO_ERR : VIRTIO_SND_S_OK;
-    const struct ctl *ctl = &host->ctls->item[job->id];
+    struct ctl_request *request = &host->requests[message->ticket % REQUESTS_MAX];
 
-    if (request->is_parked && job->kind == MIXER_READ)
-        answer(host, request, status, &ctl->value, ctl_value_bytes(ctl));
-    else if (request->is_parked && job->kind == MIXER_TLV_READ)
-        answer(host, request, status, job->tlv, job->tlv_bytes);
-    else if (request->is_parked)
-        answer(host, request, status, NULL, 0);
-    free(job->tlv);
-    job->tlv = NULL;
-    job->next = host->free;
-    host->free = job;
+    if (!request->is_sent || request->ticket != message->ticket)
+        return;
+    request->is_sent = false;
+    if (request->is_parked)
+        answer(host, request, message->result < 0 ? VIRTIO_SND_S_IO_ERR : VIRTIO_SND_S_OK);
+}
+
+/* 0, or -errno if it can't be. */
+static int message_take(struct ctl_host *host, const struct mixer_message *message)
+{
+    struct ctls *ctls = host->ctls;
+
+    switch ((enum mixer_word)message->word) {
+    case MIXER_TLV:
+        return message->id < ctls->count ? tlv_take(&ctls->item[message->id], message) : -EPROTO;
+    case MIXER_NEWS:
+        if (message->id >= ctls->count)
+            return -EPROTO;
+        news_take(ctls, message);
+        return 0;
+    case MIXER_DONE:
+        done_take(host, message);
+        return 0;
+    case MIXER_GONE:
+        log_guest(&host->log_limit,
+                  "%s: the host's mixer is gone; the guest goes on without it until it is back",
+                  ctls->pcm->dev->name);
+        return 0;
+    case MIXER_BACK:
+        log_info("%s: the host's mixer is back", ctls->pcm->dev->name);
+        return 0;
+    default:
+        return -EPROTO;
+    }
+}
+
+/* The helper has ended, or talks nonsense: the values stay as they are. */
+static void lose_helper(struct ctl_host *host)
+{
+    if (!host->is_gone)
+        log_warn("%s: the process that has the host's mixer ended; the guest goes on without it",
+                 host->ctls->pcm->dev->name);
+    host->is_gone = true;
+    loop_remove(&host->messages);
+    for (unsigned i = 0; i < REQUESTS_MAX; i++)
+        if (host->requests[i].is_parked)
+            answer(host, &host->requests[i], VIRTIO_SND_S_IO_ERR);
 }
 
 static void settle(struct ctl_host *host)
 {
-    struct mixer_news news;
-    struct mixer_job *done = mixer_done(host->mixer);
+    struct mixer_message message = {0};
+    ssize_t len = 0;
+    int r = 0;
 
-    /* News first: they hold what a job has read, or written. */
-    for (unsigned id = 0; id < host->ctls->count; id++)
-        if (mixer_news(host->mixer, id, &news))
-            news_take(host->ctls, id, &news);
-    while (done != NULL) {
-        struct mixer_job *job = done;
-        done = job->next;
-        job_end(host, job);
-    }
+    while (!host->is_gone && r == 0 &&
+           (len = helper_take(host->helper.socket, &message, sizeof(message))) > 0)
+        r = message_take(host, &message);
+    if (!host->is_gone && (len < 0 || r < 0))
+        lose_helper(host);
     arm(host);
 }
 
-static void done_ready(struct watch *watch, uint32_t epoll_events)
+static void messages_ready(struct watch *watch, uint32_t epoll_events)
 {
-    uint64_t count;
-
     (void)epoll_events;
-    (void)!read(watch->fd, &count, sizeof(count));
-    settle(container_of(watch, struct ctl_host, done));
+    settle(container_of(watch, struct ctl_host, messages));
 }
 
 /* -- requests -- */
 
-/* A job that is filled in but for its data; NULL: all are under way. */
-static struct mixer_job *job_get(struct ctl_host *host, enum mixer_job_kind kind, unsigned id)
+static uint32_t ask(struct ctl_host *host, enum mixer_word word, unsigned id,
+                    const union wire_ctl_value *value, const struct chain *req)
 {
-    struct mixer_job *job = host->free;
+    struct ctl_request *request = &host->requests[host->sent % REQUESTS_MAX];
+    struct mixer_message message = {.word = word, .id = id, .ticket = host->sent};
 
-    if (job == NULL)
-        return NULL;
-    host->free = job->next;
-    *job = (struct mixer_job){.kind = kind, .id = id};
-    return job;
-}
-
-static uint32_t job_send(struct ctl_host *host, struct mixer_job *job, const struct chain *req)
-{
-    struct ctl_request *request = container_of(job, struct ctl_request, job);
-
-    request->is_parked = req != NULL;
-    if (req != NULL)
-        request->req = *req;
-    request->end_ns = pcm_now_ns(host->ctls->pcm) + PARK_NS;
-    mixer_send(host->mixer, job);
+    if (value != NULL)
+        message.value = *value;
+    if (host->is_gone || request->is_sent || request->is_parked ||
+        helper_send(host->helper.socket, &message,
+                    offsetof(struct mixer_message, value) + sizeof(message.value)) < 0)
+        return VIRTIO_SND_S_IO_ERR;
+    *request = (struct ctl_request){
+        .ticket = host->sent++,
+        .is_sent = true,
+        .is_parked = req != NULL,
+        .is_read = word == MIXER_READ,
+        .id = id,
+        .end_ns = pcm_now_ns(host->ctls->pcm) + PARK_NS,
+    };
+    if (req == NULL)
+        return VIRTIO_SND_S_OK;
+    request->req = *req;
     arm(host);
-    return req != NULL ? REPLY_PARKED : VIRTIO_SND_S_OK;
+    return REPLY_PARKED;
 }
 
 static uint32_t card_read(struct ctls *ctls, unsigned id, const struct chain *req)
 {
-    struct mixer_job *job = job_get(ctls->host, MIXER_READ, id);
-
-    return job == NULL ? VIRTIO_SND_S_IO_ERR : job_send(ctls->host, job, req);
+    return ask(ctls->host, MIXER_READ, id, NULL, req);
 }
 
 static uint32_t card_write(struct ctls *ctls, unsigned id, const union wire_ctl_value *value,
                            const struct chain *req)
 {
-    struct mixer_job *job = job_get(ctls->host, MIXER_WRITE, id);
-
-    if (job == NULL)
-        return VIRTIO_SND_S_IO_ERR;
-    job->value = *value;
-    return job_send(ctls->host, job, req);
-}
-
-static uint32_t card_tlv_read(struct ctls *ctls, unsigned id, const struct chain *req)
-{
-    struct mixer_job *job = job_get(ctls->host, MIXER_TLV_READ, id);
-
-    return job == NULL ? VIRTIO_SND_S_IO_ERR : job_send(ctls->host, job, req);
+    return ask(ctls->host, MIXER_WRITE, id, value, req);
 }
 
 static void card_settle(struct ctls *ctls)
@@ -211,79 +302,72 @@ static void card_settle(struct ctls *ctls)
 static const struct ctl_card_ops card_ops = {
     .read = card_read,
     .write = card_write,
-    .tlv_read = card_tlv_read,
     .settle = card_settle,
 };
 
 /* -- life -- */
 
-/* Makes the guest's elements of the card's. */
-static int items_make(struct ctls *ctls, const struct mixer *mixer)
+/* Before the guest runs: hears what elements there are. */
+static int elems_take(struct ctl_host *host)
 {
-    const struct alsa_ctl *card = mixer_card(mixer);
-    struct mixer_news news;
+    struct pollfd ready = {.fd = host->helper.socket, .events = POLLIN};
+    struct mixer_message message;
+    int r = 0;
 
-    ctls->item = calloc(card->count, sizeof(ctls->item[0]));
-    if (ctls->item == NULL)
-        return -ENOMEM;
-    ctls->count = card->count;
-    for (unsigned id = 0; id < card->count; id++) {
-        struct ctl *ctl = &ctls->item[id];
-        ctl->info = card->elem[id].info;
-        ctl->padded =
-            (struct wire_ctl_info_padded){.head = ctl->info.head, .limits = ctl->info.limits};
-        ctl->items = (const char *const *)card->elem[id].items;
-        if (mixer_news(mixer, id, &news))
-            ctl->value = news.value;
+    for (unsigned i = 0; i < BEGIN_MAX && r == 0; i++) {
+        message = (struct mixer_message){0};
+        if (poll(&ready, 1, BEGIN_MS) == 0)
+            return -ETIMEDOUT;
+        if (helper_take(host->helper.socket, &message, sizeof(message)) < 0)
+            return -EPIPE;
+        if (message.word == MIXER_READY)
+            return MIN(message.result, 0);
+        r = message.word == MIXER_ELEM   ? elem_take(host, &message)
+            : message.word == MIXER_ITEM ? item_take(host, &message)
+                                         : message_take(host, &message);
     }
-    return 0;
+    return r < 0 ? r : -EPROTO;
 }
 
-int ctl_host_create(struct ctls *ctls, const char *name)
+int ctl_host_create(struct ctls *ctls, const char *name, const char *device)
 {
+    const struct mixer_job job = {.name = name, .device = device};
+    const int fds[HELPER_FDS_MAX] = {-1, -1};
     struct ctl_host *host = calloc(1, sizeof(*host));
-    int r = -ENOMEM;
 
-    if (host == NULL)
-        return log_error(r, "%s: mixer", ctls->pcm->dev->name);
+    ctls->item = calloc(MIXER_ELEMS_MAX, sizeof(ctls->item[0]));
+    if (host == NULL || ctls->item == NULL) {
+        free(host);
+        return log_error(-ENOMEM, "%s: mixer", ctls->pcm->dev->name);
+    }
     host->ctls = ctls;
-    host->timer = (struct watch){.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK),
-                                 .ready = timer_ready};
-    for (unsigned i = 0; i < JOBS_MAX; i++) {
-        host->requests[i].job.next = host->free;
-        host->free = &host->requests[i].job;
-    }
-    (void)alsa_load();
-    r = host->timer.fd < 0 ? -errno : mixer_open(name, CTLS_MAX, &host->mixer);
-    if (r == 0)
-        r = items_make(ctls, host->mixer);
-    if (r == 0)
-        r = mixer_start(host->mixer);
-    if (r < 0) {
-        (void)log_error(0,
-                        "%s: --snd mixer: can't use \"%s\": %s; 'amixer -D NAME' shows what it "
-                        "has",
-                        ctls->pcm->dev->name, name,
-                        r == -ENODATA ? "it has no elements" : snd_strerror(r));
-        ctl_host_destroy(host);
-        /* -EINVAL would say that the option is written wrong, which is more than we know. */
-        return r == -EINVAL ? -ENXIO : r;
-    }
-    host->done = (struct watch){.fd = mixer_done_fd(host->mixer), .ready = done_ready};
+    host->timer = (struct watch){.fd = timebase_timer(), .ready = timer_ready};
     ctls->host = host;
     ctls->ask = &card_ops;
-    return 0;
+    int r = MIN(host->timer.fd, 0);
+    if (r == 0)
+        r = helper_start(&host->helper, "linnet mixer", fds, mixer_serve, &job);
+    host->messages = (struct watch){.fd = host->helper.socket, .ready = messages_ready};
+    if (r == 0)
+        r = elems_take(host);
+    if (r < 0 && r != -ENOPKG) /* that has its own line */
+        (void)log_error(0,
+                        "%s: --snd mixer: can't use \"%s\": %s; 'amixer -D NAME' shows what it has",
+                        ctls->pcm->dev->name, name != NULL ? name : device,
+                        r == -ENODATA ? "it has no elements" : strerror(-r));
+    host->is_gone = r < 0;
+    /* -EINVAL would say that the option is written wrong, which is more than we know. */
+    return r == -EINVAL ? -ENXIO : r;
 }
 
 void ctl_host_destroy(struct ctl_host *host)
 {
     if (host == NULL)
         return;
+    (void)helper_end(&host->helper, host->is_gone ? 0 : 1000); /* nothing is lost by a kill */
     fd_close(&host->timer.fd);
-    if (!mixer_destroy(host->mixer))
-        return; /* hangs, and with it all that it uses until the process ends */
-    for (unsigned i = 0; i < JOBS_MAX; i++)
-        free(host->requests[i].job.tlv);
+    for (unsigned i = 0; i < MIXER_ELEMS_MAX; i++)
+        free(host->items[i]);
     free(host);
 }
 
@@ -291,14 +375,14 @@ int ctl_host_activate(struct ctl_host *host, struct loop *loop)
 {
     int r = loop_add(loop, &host->timer, EPOLLIN);
 
-    return r < 0 ? r : loop_add(loop, &host->done, EPOLLIN);
+    return r < 0 || host->is_gone ? r : loop_add(loop, &host->messages, EPOLLIN);
 }
 
 void ctl_host_reset(struct ctl_host *host)
 {
-    for (unsigned i = 0; i < JOBS_MAX; i++)
+    for (unsigned i = 0; i < REQUESTS_MAX; i++)
         host->requests[i].is_parked = false;
     arm(host);
     loop_remove(&host->timer);
-    loop_remove(&host->done);
+    loop_remove(&host->messages);
 }

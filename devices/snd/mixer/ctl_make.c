@@ -6,7 +6,6 @@
  */
 #include "devices/snd/mixer/ctl_make.h"
 
-#include "devices/snd/mixer/alsa_ctl.h"
 #include "devices/snd/mixer/ctl_host.h"
 
 #include <stdio.h>
@@ -201,18 +200,15 @@ static int tests_add(struct ctls *ctls)
 /* The elements of the card whose mixer is named, or that the streams use. */
 static int card_add(struct ctls *ctls, const struct opts *opts)
 {
-    char name[ALSA_CTL_NAME_BYTES];
+    const char *name = opts_has(opts, "mixer") ? opts_str(opts, "mixer") : NULL;
     bool uses_card = false;
 
     for (unsigned i = 0; i < ctls->pcm->stream_count; i++)
         uses_card |= ctls->pcm->streams[i].host->class == &host_alsa;
-    if (opts_has(opts, "mixer"))
-        return ctl_host_create(ctls, opts_str(opts, "mixer"));
-    if (!uses_card)
+    if (name == NULL && !uses_card)
         return opts_error("--snd controls: controls=host is for host=alsa; say whose mixer it is "
                           "to be (mixer=hw:0)");
-    alsa_ctl_name(opts_str(opts, "device"), name);
-    return ctl_host_create(ctls, name);
+    return ctl_host_create(ctls, name, opts_str(opts, "device"));
 }
 
 static int own_add(struct ctls *ctls, bool all)

@@ -77,8 +77,6 @@ static uint32_t serve_tlv_read(struct ctls *ctls, unsigned id, struct chain *req
 {
     const struct ctl *ctl = &ctls->item[id];
 
-    if (ctls->host != NULL)
-        return ctls->ask->tlv_read(ctls, id, req);
     reply_write(req, VIRTIO_SND_S_OK, ctl->tlv, ctl->tlv_bytes);
     return REPLY_DONE;
 }

@@ -1,54 +1,61 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A card's mixer behind a thread of its own: whoever uses it sends jobs, and is told by an eventfd
- * when some are done or something has changed. Nothing here blocks but opening.
+ * The helper's half of controls=host, and what it and ours (ctl_host.c) tell each other, on the
+ * socket of host/helper.h: a struct mixer_message each, cut behind what its word needs.
  *
- * Main: open, start, destroy. The rest: one user at a time.
+ *   theirs, first   ELEM, its ITEMs and NEWS for each element; then READY
+ *   ours            READ, WRITE: with a ticket
+ *   theirs          DONE: the ticket's; NEWS, before it if there are. GONE, BACK: the card
  */
 #pragma once
 
 #include "devices/snd/mixer/alsa_ctl.h"
 
-struct mixer;
+#define MIXER_ELEMS_MAX 256
+#define MIXER_TLV_BYTES 4096
 
-enum mixer_job_kind {
-    MIXER_READ, /* the value comes as news */
-    MIXER_WRITE,
-    MIXER_TLV_READ,
+enum mixer_word {
+    MIXER_ELEM,  /* id, info */
+    MIXER_ITEM,  /* id, index, item */
+    MIXER_NEWS,  /* id, mask, access, value if that is new */
+    MIXER_TLV,   /* id, tlv; a NEWS follows */
+    MIXER_READY, /* result */
+    MIXER_READ,  /* id, ticket */
+    MIXER_WRITE, /* id, ticket, value */
+    MIXER_DONE,  /* ticket, result */
+    MIXER_GONE,  /* result */
+    MIXER_BACK,
 };
 
-/* The mixer's from mixer_send() until mixer_done() has it. */
+struct mixer_message {
+    uint32_t word, id, ticket;
+    int32_t result;
+    uint32_t mask, access, index, zero;
+    union {
+        struct wire_ctl_info info;
+        union wire_ctl_value value;
+        char item[WIRE_CTL_ITEM_BYTES];
+        uint32_t tlv[MIXER_TLV_BYTES / 4]; /* a struct wire_ctl_tlv and its bytes */
+    };
+};
+
+/* What a helper is told when it is forked. */
 struct mixer_job {
-    struct mixer_job *next;
-    enum mixer_job_kind kind;
-    unsigned id; /* of the element */
-    int result;  /* 0 or -errno */
-    union wire_ctl_value value;
-    uint8_t *tlv; /* owned: a struct wire_ctl_tlv and its bytes */
-    size_t tlv_bytes;
+    const char *name;   /* of the mixer; NULL: that of ... */
+    const char *device; /* ... this PCM */
 };
 
-/* What is new of an element. */
-struct mixer_news {
-    unsigned mask; /* WIRE_CTL_VALUE: `value`; WIRE_CTL_INFO: `access`; WIRE_CTL_TLV */
-    uint32_t access;
-    union wire_ctl_value value;
+/* The helper: until the socket ends. */
+void mixer_serve(int socket, const void *job);
+
+struct mixer {
+    int socket;
+    char name[ALSA_CTL_NAME_BYTES];
+    struct alsa_ctl card;
+    bool ended;
 };
 
-/* Opens it and reads everything; may block. At most `count_max` elements. */
-int mixer_open(const char *name, unsigned count_max, struct mixer **ret_mixer);
-int mixer_start(struct mixer *mixer);
-/* False: its thread hangs, and everything has to stay as it is. Accepts NULL. */
-bool mixer_destroy(struct mixer *mixer);
-
-/* Its elements as they were when it was opened; their `info` and `items` don't change. Before
- * start. */
-const struct alsa_ctl *mixer_card(const struct mixer *mixer);
-int mixer_done_fd(const struct mixer *mixer);
-
-void mixer_send(struct mixer *mixer, struct mixer_job *job);
-/* Those that are done, oldest first. */
-struct mixer_job *mixer_done(struct mixer *mixer);
-/* True if there are news of an element since the last call. Those of a job are there when it is
- * done. */
-bool mixer_news(const struct mixer *mixer, unsigned id, struct mixer_news *ret_news);
+/* In a helper: says what there is; serves what comes within `wait_ms`, -1: at any time. How long to
+ * wait next. */
+void mixer_begin(struct mixer *mixer, int socket, const struct mixer_job *job);
+int mixer_round(struct mixer *mixer, int wait_ms);

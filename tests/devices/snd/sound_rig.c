@@ -76,6 +76,8 @@ static void run_ready(struct rig *rig)
     for (unsigned rounds = 0; rounds < 10000; rounds++) {
         struct pollfd pollfd = {.fd = loop->epoll_fd, .events = POLLIN};
         ears_hear(&rig->snd->ears);
+        if (rig->others != NULL)
+            rig->others();
         if (poll(&pollfd, 1, 0) == 0)
             return;
         loop_stop(loop); /* one round */

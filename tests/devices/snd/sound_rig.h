@@ -48,6 +48,7 @@ struct rig {
     bool is_live;             /* no: in real time, on the worker's own thread */
     uint64_t now_ns;
     uint64_t deadline_ns[RIG_TIMERS_MAX]; /* by fd; 0: not armed */
+    void (*others)(void);                 /* who else is stepped; NULL: nobody */
 
     gpa_t heap;                         /* next free guest memory */
     gpa_t status_of[4][RIG_CHAINS_MAX]; /* by queue and head: address of the status */
