@@ -37,8 +37,8 @@ disturbances=('snd0 jack 0 unplug' pause resume 'snd0 jack 0 plug' status 'snd0 
 disturb() {
     local words
     read -ra words <<<"${disturbances[$1 % ${#disturbances[@]}]}"
-    timeout 60 "$linnet" control control "${words[@]}" >>answers 2>&1 || true
-    kill -USR1 "$2" 2>/dev/null || true
+    timeout 60 "$linnet" control control "${words[@]}" >>answers 2>&1 || return 0
+    kill -USR1 "$2" 2>/dev/null || true # not before it listens to signals
 }
 
 # watch PID: until it ends; the most memory it was seen to have is left in $most.

@@ -17,8 +17,8 @@ seconds_max=1800
 # Two takes of noise, which no mistake leaves as it is; in whole periods, which aplay would fill up.
 sounds() {
     sox -D -n -r 48000 -c 2 -b 16 "$work/noise-16.wav" synth 1 whitenoise
-    sox -D -n -r 44100 -c 2 -b 32 "$work/noise-32.wav" synth 44160s whitenoise
-    printf '%s\n' noise-16.wav,,,,480 noise-32.wav,,,,240 >"$work/playlist"
+    sox -D -n -r 44100 -c 2 -b 32 "$work/noise-32.wav" synth 1 whitenoise
+    printf '%s\n' noise-16.wav,,,,480 noise-32.wav,,,,300 >"$work/playlist"
 }
 
 initramfs() {
