@@ -75,7 +75,10 @@ static void print_told(json_t *told)
     json_t *value;
     size_t i;
 
-    json_array_foreach(told, i, value) print_value(value);
+    json_array_foreach(told, i, value)
+    {
+        print_value(value);
+    }
     json_object_foreach(told, key, value)
     {
         (void)printf("%-12s ", key);
