@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* See log.h. The level is the one piece of mutable state of this file. */
+/* See log.h. The level, and whether somebody reads, are the mutable state of this file. */
 #include "vmm/base/log.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#define LINE_BYTES_MAX 1024
+#define LINE_BYTES_MAX 1024 /* less than a pipe with room takes at once */
+#define PATIENCE_MS    100  /* for a reader that is slow */
 
 static enum log_level log_level_shown = LOG_LEVEL_INFO;
+static atomic_bool unread; /* the last line was thrown away: its like do not wait again */
 
 static const char *const level_names[] = {
     [LOG_LEVEL_ERROR] = "error",
@@ -56,6 +60,20 @@ static void line_append_str(char *line, size_t *len, const char *fmt, ...)
     va_end(args);
 }
 
+/* Does standard error take a line? Who logs may be a vCPU, which waits for nobody outside: where
+ * nobody reads, the line is lost, and the machine can still be stopped. */
+static bool line_is_taken(void)
+{
+    struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
+    int n;
+
+    do
+        n = poll(&ready, 1, atomic_load(&unread) ? 0 : PATIENCE_MS);
+    while (n < 0 && errno == EINTR);
+    atomic_store(&unread, n == 0);
+    return n != 0;
+}
+
 static void log_line(enum log_level level, int r, const char *fmt, va_list args) PRINTF_LIKE(3, 0);
 static void log_line(enum log_level level, int r, const char *fmt, va_list args)
 {
@@ -73,7 +91,8 @@ static void log_line(enum log_level level, int r, const char *fmt, va_list args)
         if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
             line[i] = '?';
     line[len++] = '\n';
-    (void)!write(STDERR_FILENO, line, len); /* nowhere left to report a failure */
+    if (line_is_taken())
+        (void)!write(STDERR_FILENO, line, len); /* nowhere left to report a failure */
     errno = saved;
 }
 

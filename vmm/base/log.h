@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Messages for people, on standard error, one line an event: "linnet: WORD: text". Standard output
- * is the guest's. A healthy run logs nothing at the default level (info). Any thread may call;
- * each line is one write(2). Control characters in the text are shown as '?', so nothing a guest or
- * a file name contains can forge a second line or reach the terminal.
+ * is the guest's. A healthy run logs nothing at the default level (info). Any thread may call; each
+ * line is one write(2), or lost where nobody reads. Control characters in the text are shown as
+ * '?', so nothing a guest or a file name contains can forge a second line or reach the terminal.
  */
 #pragma once
 

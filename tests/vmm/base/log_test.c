@@ -5,7 +5,9 @@
 #include "tests/capture.h"
 
 #include <check.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct capture capture;
 
@@ -124,6 +126,35 @@ static unsigned lines(const char *text)
     return count;
 }
 
+/* Whoever logs, a vCPU for one, would hang in the write. */
+START_TEST(line_that_nobody_reads_is_lost)
+{
+    const uint8_t filling[4096] = {0};
+    int out[2], saved = dup(STDERR_FILENO);
+    char text[2 * 4096];
+    ssize_t last = 0, n;
+
+    ck_assert_int_eq(pipe2(out, O_NONBLOCK), 0);
+    while (write(out[1], filling, sizeof(filling)) > 0)
+        ;
+    ck_assert_int_eq(fcntl(out[1], F_SETFL, 0), 0);
+    ck_assert_int_eq(dup2(out[1], STDERR_FILENO), STDERR_FILENO);
+    log_warn("lost");
+    log_warn("lost, too");
+    while ((n = read(out[0], text, sizeof(text))) > 0)
+        last = n;
+    log_warn("read");
+    n = read(out[0], text, sizeof(text));
+    ck_assert_int_eq(dup2(saved, STDERR_FILENO), STDERR_FILENO);
+    (void)close(saved);
+    (void)close(out[0]);
+    (void)close(out[1]);
+    ck_assert_int_gt(last, 0);
+    ck_assert_int_eq(n, 19);
+    ck_assert_mem_eq(text, "linnet: warn: read\n", 19);
+}
+END_TEST
+
 START_TEST(guest_gets_8_messages_at_once)
 {
     struct log_limit limit = {0};
@@ -168,6 +199,7 @@ Suite *log_suite(void)
     tcase_add_test(tcase, control_characters_are_shown_as_question_marks);
     tcase_add_test(tcase, long_line_is_cut_to_1024_bytes);
     tcase_add_loop_test(tcase, long_line_with_errno_stays_in_bounds, 0, 30);
+    tcase_add_test(tcase, line_that_nobody_reads_is_lost);
     tcase_add_test(tcase, guest_gets_8_messages_at_once);
     tcase_add_test(tcase, guest_gets_one_more_each_second_and_losses_are_told);
     suite_add_tcase(suite, tcase);
