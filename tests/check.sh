@@ -11,7 +11,9 @@ cd "$top" || exit 1
 results=$logs/results
 
 # Suites in which threads meet: what ThreadSanitizer is for.
-threaded=(bus control_socket device irq listener log loop mail mmio_queue serial snd storm transfer)
+threaded=(bus console control_clients control_socket ctl_host device ear host_alsa irq listener log loop
+    machine mail mmio_queue pause queue queue_events ring serial snd storm terminal thread transfer
+    vcpu wake)
 # What another architecture may do otherwise: its own code, byte layouts, signedness of char, atomics.
 arch_dependent=(arm64_boot arm64_image arm64_irqchip arm64_probe arm64_table arm64_time
     arm64_vcpu control device format kernel_cache loop memory mmio opts opts_value queue
