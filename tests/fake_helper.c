@@ -28,7 +28,7 @@ static struct {
     int refusal;
     struct {
         bool is_there, is_mixer;
-        int socket;
+        int socket, ours;
         struct alsa_serve pcm;
         struct mixer mixer;
         uint64_t wait_ns;
@@ -44,6 +44,28 @@ void fake_helper_begin(struct timebase *timebase)
 struct timebase *fake_helper_stepped(void)
 {
     return fake.timebase;
+}
+
+bool fake_helper_is_kicked(void)
+{
+    struct pollfd kicked = {.fd = fake.helper[0].pcm.job.kick_fd, .events = POLLIN};
+
+    return poll(&kicked, 1, 0) == 1;
+}
+
+int fake_helper_socket(void)
+{
+    return fake.helper[0].socket;
+}
+
+int fake_helper_ours(void)
+{
+    return fake.helper[0].ours;
+}
+
+struct alsa_shared *fake_helper_shared(void)
+{
+    return fake.helper[0].pcm.job.shared;
 }
 
 void fake_helper_hang(bool hangs)
@@ -134,6 +156,7 @@ int __wrap_helper_start(struct helper *helper, const char *name, const int fds[H
     fake.helper[i].is_there = true;
     fake.helper[i].is_mixer = run == mixer_serve;
     fake.helper[i].socket = ends[1];
+    fake.helper[i].ours = ends[0];
     if (run == mixer_serve)
         mixer_begin(&fake.helper[i].mixer, ends[1], arg);
     else

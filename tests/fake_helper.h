@@ -8,6 +8,8 @@
 
 #include "vmm/base/timebase.h"
 
+struct alsa_shared;
+
 /* From now on helpers are stepped, by that time; NULL: they are processes again. */
 void fake_helper_begin(struct timebase *timebase);
 /* That time. */
@@ -16,6 +18,13 @@ struct timebase *fake_helper_stepped(void);
 void fake_helper_step(void);
 /* How long until one of them wants to be stepped unasked. */
 uint64_t fake_helper_wait(void);
+/* True if the first was told to look for frames, and has not yet. */
+bool fake_helper_is_kicked(void);
+/* Its end of the socket and, of a PCM's, the memory that it shares: for a test that lies. */
+int fake_helper_socket(void);
+/* Ours. */
+int fake_helper_ours(void);
+struct alsa_shared *fake_helper_shared(void);
 /* They get no time to run, or do again. */
 void fake_helper_hang(bool hangs);
 /* They die. */

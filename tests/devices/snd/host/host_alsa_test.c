@@ -8,6 +8,7 @@
 #include "tests/alloc_fail.h"
 #include "tests/capture.h"
 #include "tests/devices/snd/host/alsa_fixture.h"
+#include "tests/fake_helper.h"
 #include "tests/wrap.h"
 #include "vmm/config/opts.h"
 
@@ -76,6 +77,21 @@ static void check_refused(const char *device, enum pcm_direction direction, cons
     ck_assert_msg(capture_is_one_error(text), "%s", text);
     ck_assert_msg(strstr(text, "--snd device") != NULL, "%s", text);
     ck_assert_msg(strstr(text, device) != NULL, "%s", text);
+    ck_assert_msg(strstr(text, reason) != NULL, "%s", text);
+}
+
+static void check_refused_as(int error, const char *device, const char *reason)
+{
+    struct capture capture;
+    struct host *host = NULL;
+    struct opts *opts = player_opts(device, "off");
+
+    capture_start(&capture);
+    int r = player_create(opts, PCM_OUTPUT, &host);
+    const char *text = capture_end(&capture);
+    opts_destroy(opts);
+    ck_assert_int_eq(r, error);
+    ck_assert_msg(capture_is_one_error(text), "%s", text);
     ck_assert_msg(strstr(text, reason) != NULL, "%s", text);
 }
 
@@ -217,6 +233,225 @@ START_TEST(real_time_priority_is_taken_where_it_is_permitted)
 }
 END_TEST
 
+/* -- closing, and opening again -- */
+
+START_TEST(pcm_is_kept_while_parameters_repeat)
+{
+    start_playback(BUFFER);
+    fake_card_run(PERIOD);
+    player_check(&player, PERIOD, BUFFER);
+    ck_assert_int_eq(player_stop(&player), 0);
+    player_close(&player);
+    ck_assert(!fake_card.running); /* what was not consumed is dropped */
+    unsigned opens = fake_card.opens;
+    fake_card.heard_frames = 0;
+    ck_assert_int_eq(open_again(), 0);
+    player_check(&player, 0, 0);
+    ck_assert_int_eq(player_write(&player, PERIOD), PERIOD);
+    ck_assert_int_eq(player_start(&player), 0);
+    fake_card_run(PERIOD);
+    player_check(&player, PERIOD, PERIOD);
+    fake_card_check_heard(PERIOD);
+    ck_assert_uint_eq(fake_card.opens, opens);
+}
+END_TEST
+
+START_TEST(recording_pcm_is_kept_too)
+{
+    start_capture();
+    fake_card_run(100);
+    player_check(&player, 100, 100);
+    player_close(&player);
+    unsigned opens = fake_card.opens;
+    ck_assert_int_eq(open_again(), 0);
+    ck_assert_int_eq(player_start(&player), 0);
+    fake_card_run(50);
+    player_check(&player, 50, 50);
+    ck_assert_uint_eq(fake_card.opens, opens);
+}
+END_TEST
+
+START_TEST(other_parameters_open_it_anew)
+{
+    open_playback();
+    player_close(&player);
+    unsigned opens = fake_card.opens;
+    ck_assert_int_eq(player_open(&player, 44100, PERIOD, BUFFER), 0);
+    ck_assert_uint_eq(fake_card.opens, opens + 1);
+}
+END_TEST
+
+START_TEST(pcm_is_given_back_after_a_while)
+{
+    open_playback();
+    player_close(&player);
+    ck_assert(fake_card.is_open);
+    ck_assert_uint_eq(fake_helper_wait(), 2 * SECOND_NS);
+    alsa_now_ns += 2 * SECOND_NS - 1;
+    fake_helper_step();
+    ck_assert(fake_card.is_open);
+    alsa_now_ns++;
+    fake_helper_step();
+    ck_assert(!fake_card.is_open);
+    ck_assert_int_eq(open_again(), 0);
+}
+END_TEST
+
+START_TEST(finish_ends_the_helper_and_closes_the_pcm)
+{
+    start_playback(PERIOD);
+    fake_card_run(PERIOD);
+    player_check(&player, PERIOD, PERIOD);
+    player_close(&player);
+    ck_assert_int_eq(player.host->class->finish(player.host), 0);
+    ck_assert(!fake_card.is_open);
+}
+END_TEST
+
+/* -- looking -- */
+
+/* What the worker does when it is woken, while the helper sleeps on. */
+static void serve_asleep(void)
+{
+    struct host_position position;
+    uint32_t frames[PERIOD];
+
+    for (uint32_t i = 0; i < PERIOD; i++)
+        frames[i] = (uint32_t)player.next + i + 1;
+    ck_assert_int_eq(player.host->class->position(player.host, &position), 0);
+    ck_assert_int_eq(player.host->class->write(player.host, frames, PERIOD), PERIOD);
+    player.next += PERIOD;
+}
+
+/* A card with much to play is looked at when a period ends, and not when one is written; and its
+ * fds are set to tell of that once. */
+START_TEST(helper_wakes_once_a_period)
+{
+    start_playback(BUFFER);
+    fake_card_run(PERIOD);
+    ck_assert_uint_eq(player_step(&player), 1);
+    serve_asleep();
+    unsigned changes = fake_card.wake_changes;
+    for (unsigned i = 0; i < 10; i++) {
+        fake_card_run(PERIOD);
+        ck_assert_uint_eq(player_step(&player), 1);
+        serve_asleep();
+        ck_assert(!fake_helper_is_kicked());
+    }
+    ck_assert_uint_eq(fake_card.wake_changes, changes);
+    fake_card_run(PERIOD / 2);
+    ck_assert_uint_eq(player_step(&player), 0);
+    fake_card_check_heard(11 * PERIOD + PERIOD / 2);
+}
+END_TEST
+
+/* -- a helper that does not do as it should -- */
+
+START_TEST(helper_that_hangs_while_it_opens_holds_up_nothing)
+{
+    player_init(&player, "fake", PCM_OUTPUT);
+    fake_helper_hang(true);
+    ck_assert_int_eq(open_again(), -EINPROGRESS);
+    player_close(&player);
+    ck_assert_int_eq(open_again(), -EINPROGRESS);
+    fake_helper_hang(false);
+    (void)player_step(&player);
+    ck_assert_int_eq(player.opening, 0); /* of the second; the first is not told any more */
+    ck_assert_int_eq(player_write(&player, PERIOD), PERIOD);
+    ck_assert_int_eq(player_start(&player), 0);
+    fake_card_run(PERIOD);
+    fake_card_check_heard(PERIOD);
+}
+END_TEST
+
+/* 250 ms, however often it is looked, and not by time in which nobody looked. */
+START_TEST(helper_that_hangs_is_given_up_and_taken_back)
+{
+    struct capture capture;
+    int looked = 0;
+    unsigned looks = 0;
+
+    start_playback(BUFFER);
+    player_check(&player, 0, BUFFER);
+    fake_helper_hang(true);
+    alsa_now_ns += 3600 * SECOND_NS;
+    ck_assert_int_eq(player_look(&player), 0);
+    capture_start(&capture);
+    for (; looked == 0 && looks < 100; looks++) {
+        uint64_t left = player_remaining(&player, PERIOD);
+        alsa_now_ns += left;
+        looked = player_look(&player);
+    }
+    player_close(&player);
+    int reopened = open_again();
+    fake_helper_hang(false);
+    (void)player_step(&player);
+    fake_card.moves = false;
+    const char *text = capture_end(&capture);
+    ck_assert_int_eq(looked, -ETIMEDOUT);
+    ck_assert_uint_ge(looks, 3);
+    ck_assert_uint_le(looks, 6);
+    ck_assert_int_eq(reopened, -EINPROGRESS);
+    ck_assert_str_eq(text, "linnet: warn: test: \"fake\" failed: Connection timed out; the guest "
+                           "goes on without it, it is opened anew\n");
+}
+END_TEST
+
+/* At each of its messages: when it opens, plays, stands still, is closed. */
+START_TEST(helper_that_dies_is_told_once_and_not_waited_for)
+{
+    struct capture capture;
+
+    player_init(&player, "fake", PCM_OUTPUT);
+    fake_helper_hang(_i == 0);
+    (void)open_again();
+    if (_i >= 1)
+        ck_assert_int_eq(player_write(&player, PERIOD), PERIOD);
+    if (_i >= 2)
+        ck_assert_int_eq(player_start(&player), 0);
+    if (_i >= 3)
+        ck_assert_int_eq(player_stop(&player), 0);
+    if (_i >= 4)
+        player_close(&player);
+    capture_start(&capture);
+    fake_helper_kill();
+    (void)player_step(&player);
+    int opening = player.opening;
+    int looked = _i >= 1 && _i < 4 ? player_look(&player) : -EPIPE;
+    player_close(&player);
+    int reopened = open_again(), again = open_again();
+    const char *text = capture_end(&capture);
+    ck_assert_int_eq(opening, _i == 0 ? -EPIPE : 0);
+    ck_assert_int_eq(looked, -EPIPE);
+    ck_assert(reopened == -ENODEV || (_i == 4 && reopened == -EPIPE));
+    ck_assert_int_eq(again, -ENODEV);
+    ck_assert_str_eq(text, "linnet: warn: test: the process that has \"fake\" ended; the guest "
+                           "goes on without it\n");
+}
+END_TEST
+
+START_TEST(helper_that_can_not_be_started_is_one_line)
+{
+    fake_helper_refuse(-EAGAIN);
+    struct capture capture;
+    struct host *host = NULL;
+    struct opts *opts = player_opts("fake", "off");
+    capture_start(&capture);
+    int r = player_create(opts, PCM_OUTPUT, &host);
+    const char *text = capture_end(&capture);
+    fake_helper_refuse(0);
+    opts_destroy(opts);
+    ck_assert_int_eq(r, -EAGAIN);
+    ck_assert_msg(capture_is_one_error(text), "%s", text);
+}
+END_TEST
+
+START_TEST(pcm_without_time_is_refused)
+{
+    check_refused_as(-EINVAL, "null", "take host=null");
+}
+END_TEST
+
 /* -- a card that goes away -- */
 
 START_TEST(unplugged_card_fails_all_and_is_told_once)
@@ -315,6 +550,17 @@ Suite *host_alsa_suite(void)
     tcase_add_test(tests, frames_pass_through_plugins_unchanged);
     tcase_add_loop_test(tests, out_of_memory_is_told_and_leaves_nothing, 0, 2);
     tcase_add_test(tests, real_time_priority_is_taken_where_it_is_permitted);
+    tcase_add_test(tests, pcm_is_kept_while_parameters_repeat);
+    tcase_add_test(tests, recording_pcm_is_kept_too);
+    tcase_add_test(tests, other_parameters_open_it_anew);
+    tcase_add_test(tests, pcm_is_given_back_after_a_while);
+    tcase_add_test(tests, finish_ends_the_helper_and_closes_the_pcm);
+    tcase_add_test(tests, helper_wakes_once_a_period);
+    tcase_add_test(tests, helper_that_hangs_while_it_opens_holds_up_nothing);
+    tcase_add_test(tests, helper_that_hangs_is_given_up_and_taken_back);
+    tcase_add_loop_test(tests, helper_that_dies_is_told_once_and_not_waited_for, 0, 5);
+    tcase_add_test(tests, helper_that_can_not_be_started_is_one_line);
+    tcase_add_test(tests, pcm_without_time_is_refused);
     tcase_add_test(tests, unplugged_card_fails_all_and_is_told_once);
     tcase_add_test(tests, card_that_is_plugged_in_again_plays);
     tcase_add_test(tests, error_of_any_call_is_passed_on);
