@@ -77,7 +77,8 @@ const struct opt card_opts[] = {
     {.name = "rt",
      .value = "off",
      .type = OPT_BOOL,
-     .help = "alsa: real-time priority for the device's thread, where that is allowed"},
+     .help = "alsa: real-time priority for the device's thread and the card's process, where that "
+             "is allowed"},
     {.name = "expect",
      .arg = "WHAT",
      .help = "what the guest must play, else exit status 38: 'freq=440,tol=1,seconds=2,gaps=0' "
