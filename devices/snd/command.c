@@ -41,6 +41,30 @@ static size_t count_words(const char *const words[])
     return count;
 }
 
+static const char *jack_name(const struct snd *snd, unsigned id)
+{
+    return snd->jacks.item[id].name;
+}
+
+static const char *control_name(const struct snd *snd, unsigned id)
+{
+    return (const char *)snd->ctls.item[id].info.head.name;
+}
+
+/* The number of what is meant by a name or a number; -ENOENT if there is none of `count`. */
+static int find(const struct snd *snd, const char *word, unsigned count,
+                const char *(*name_of)(const struct snd *, unsigned))
+{
+    char number[16];
+
+    for (unsigned id = 0; id < count; id++) {
+        (void)snprintf(number, sizeof(number), "%u", id);
+        if (strcmp(word, number) == 0 || strcmp(word, name_of(snd, id)) == 0)
+            return (int)id;
+    }
+    return -ENOENT;
+}
+
 /* -- jacks -- */
 
 static int serve_jack(struct snd *snd, const char *const words[], FILE *reply)
@@ -54,7 +78,7 @@ static int serve_jack(struct snd *snd, const char *const words[], FILE *reply)
     if (count_words(words) != 3 ||
         (strcmp(words[2], "plug") != 0 && strcmp(words[2], "unplug") != 0))
         return refuse(reply, -EINVAL, "say jack WHICH plug, or jack WHICH unplug");
-    int id = jack_find(&snd->jacks, words[1]);
+    int id = find(snd, words[1], snd->jacks.count, jack_name);
     if (id < 0)
         return refuse(reply, id, "there is no jack '%s'; there are %u (--snd jacks=)", words[1],
                       snd->jacks.count);
@@ -180,8 +204,9 @@ static void ctl_print(const struct ctls *ctls, unsigned id, FILE *out)
     (void)fputc('\n', out);
 }
 
-static int serve_ctl(struct ctls *ctls, const char *const words[], FILE *reply)
+static int serve_ctl(struct snd *snd, const char *const words[], FILE *reply)
 {
+    struct ctls *ctls = &snd->ctls;
     size_t count = count_words(words);
     union wire_ctl_value value;
 
@@ -194,23 +219,23 @@ static int serve_ctl(struct ctls *ctls, const char *const words[], FILE *reply)
             ctl_print(ctls, id, reply);
         return 0;
     }
-    int id = ctl_find(ctls, words[1]);
+    int id = find(snd, words[1], ctls->count, control_name);
     if (id < 0)
         return refuse(reply, id, "there is no control '%s'; there are %u (--snd controls=)",
                       words[1], ctls->count);
-    struct ctl *ctl = &ctls->item[id];
+    const struct ctl *ctl = &ctls->item[id];
+    const char *name = control_name(snd, (unsigned)id);
     if (count == 2) {
         ctl_print(ctls, (unsigned)id, reply);
         return 0;
     }
-    if ((from_le32(ctl->info.head.access) & WIRE_CTL_WRITE) == 0)
-        return refuse(reply, -EPERM, "'%s' can be read only", (const char *)ctl->info.head.name);
+    if (!ctl_has(ctl, WIRE_CTL_WRITE))
+        return refuse(reply, -EPERM, "'%s' can be read only", name);
     int r = value_parse(ctl, words[2], &value);
     if (r == -E2BIG)
-        return refuse(reply, r, "'%s' has %u values", (const char *)ctl->info.head.name,
-                      text_count(ctl));
+        return refuse(reply, r, "'%s' has %u values", name, text_count(ctl));
     if (r < 0)
-        return refuse(reply, r, "'%s' can't be '%s'", (const char *)ctl->info.head.name, words[2]);
+        return refuse(reply, r, "'%s' can't be '%s'", name, words[2]);
     ctl_set(ctls, (unsigned)id, &value);
     return 0;
 }
@@ -222,7 +247,7 @@ int snd_command(struct virtio_device *dev, const char *const words[], FILE *repl
     if (words[0] != NULL && strcmp(words[0], "jack") == 0)
         return serve_jack(snd, words, reply);
     if (words[0] != NULL && strcmp(words[0], "ctl") == 0)
-        return serve_ctl(&snd->ctls, words, reply);
+        return serve_ctl(snd, words, reply);
     return refuse(reply, -EINVAL, "a sound card takes jack and ctl%s%s", words[0] ? ", not " : "",
                   words[0] ? words[0] : "");
 }

@@ -2,7 +2,6 @@
 /* See jack.h. */
 #include "devices/snd/jack.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* Pin default configuration (HDA §7.3.3.31): a number of 4 bits names what is plugged in there;
@@ -144,16 +143,4 @@ void jack_plug(struct jacks *jacks, unsigned jack, bool connected)
         return;
     info->connected = connected;
     events_jack(jacks->events, jack, connected);
-}
-
-int jack_find(const struct jacks *jacks, const char *word)
-{
-    char number[16];
-
-    for (unsigned i = 0; i < jacks->count; i++) {
-        (void)snprintf(number, sizeof(number), "%u", i);
-        if (strcmp(word, number) == 0 || strcmp(word, jacks->item[i].name) == 0)
-            return (int)i;
-    }
-    return -ENOENT;
 }

@@ -31,6 +31,3 @@ uint32_t jack_remap(struct jacks *jacks, const struct wire_jack_remap *request);
 
 /* Plugs something in or out, and tells the driver if that is news. */
 void jack_plug(struct jacks *jacks, unsigned jack, bool connected);
-
-/* By its number or name: its number, or -ENOENT. */
-int jack_find(const struct jacks *jacks, const char *word);

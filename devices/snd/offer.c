@@ -11,16 +11,9 @@
 /* A decimal number of up to 9 digits that is all of text[0..len). */
 static int number_parse(const char *text, size_t len, uint32_t *ret_number)
 {
-    uint32_t number = 0;
-
-    if (len == 0 || len > 9)
+    if (len == 0 || len > 9 || strspn(text, "0123456789") < len)
         return -EINVAL;
-    for (size_t i = 0; i < len; i++) {
-        if (text[i] < '0' || text[i] > '9')
-            return -EINVAL;
-        number = number * 10 + (uint32_t)(text[i] - '0');
-    }
-    *ret_number = number;
+    *ret_number = (uint32_t)strtoul(text, NULL, 10);
     return 0;
 }
 

@@ -122,64 +122,44 @@ void pcm_silence(const struct pcm_format *format, void *ret_buf, size_t samples)
         memcpy(out, format->silence, format->sample_bytes);
 }
 
-/* Inlined for each size, so that the loops below have no branches. */
-static inline __attribute__((always_inline)) void to_s32(const uint8_t *in, size_t sample_bytes,
-                                                         const struct pcm_format *format,
-                                                         int32_t *out, size_t samples)
+static bool is_whole(const struct pcm_format *format)
 {
-    const unsigned shift = 32u - format->sample_bits;
-    const uint32_t flip = format->kind == PCM_KIND_UNSIGNED ? 0x80000000u : 0;
-
-    for (size_t i = 0; i < samples; i++, in += sample_bytes) {
-        uint32_t bits = 0;
-        for (size_t b = 0; b < sample_bytes; b++)
-            bits |= (uint32_t)in[b] << 8 * b;
-        out[i] = (int32_t)(bits << shift ^ flip);
-    }
+    return format->kind == PCM_KIND_SIGNED || format->kind == PCM_KIND_UNSIGNED;
 }
 
 void pcm_to_s32(const struct pcm_format *format, const void *buf, int32_t *ret_samples,
                 size_t samples)
 {
-    assert(format->kind == PCM_KIND_SIGNED || format->kind == PCM_KIND_UNSIGNED);
-    if (format->sample_bytes == 1)
-        to_s32(buf, 1, format, ret_samples, samples);
-    else if (format->sample_bytes == 2)
-        to_s32(buf, 2, format, ret_samples, samples);
-    else if (format->sample_bytes == 3)
-        to_s32(buf, 3, format, ret_samples, samples);
-    else
-        to_s32(buf, 4, format, ret_samples, samples);
-}
-
-static inline __attribute__((always_inline)) void from_s32(const int32_t *in, size_t sample_bytes,
-                                                           const struct pcm_format *format,
-                                                           uint8_t *out, size_t samples)
-{
+    const size_t sample_bytes = format->sample_bytes;
     const unsigned shift = 32u - format->sample_bits;
-    const bool is_signed = format->kind == PCM_KIND_SIGNED;
+    const uint32_t flip = format->kind == PCM_KIND_UNSIGNED ? 0x80000000u : 0;
+    const uint8_t *in = buf;
 
-    for (size_t i = 0; i < samples; i++, out += sample_bytes) {
-        /* Signed ones are sign-extended to the whole container, as ALSA wants it. */
-        uint32_t bits =
-            is_signed ? (uint32_t)(in[i] >> shift) : ((uint32_t)in[i] ^ 0x80000000u) >> shift;
+    assert(is_whole(format));
+    for (size_t i = 0; i < samples; i++, in += sample_bytes) {
+        uint32_t bits = 0;
         for (size_t b = 0; b < sample_bytes; b++)
-            out[b] = (uint8_t)(bits >> 8 * b);
+            bits |= (uint32_t)in[b] << 8 * b;
+        ret_samples[i] = (int32_t)(bits << shift ^ flip);
     }
 }
 
 void pcm_from_s32(const struct pcm_format *format, const int32_t *samples, void *ret_buf,
                   size_t count)
 {
-    assert(format->kind == PCM_KIND_SIGNED || format->kind == PCM_KIND_UNSIGNED);
-    if (format->sample_bytes == 1)
-        from_s32(samples, 1, format, ret_buf, count);
-    else if (format->sample_bytes == 2)
-        from_s32(samples, 2, format, ret_buf, count);
-    else if (format->sample_bytes == 3)
-        from_s32(samples, 3, format, ret_buf, count);
-    else
-        from_s32(samples, 4, format, ret_buf, count);
+    const size_t sample_bytes = format->sample_bytes;
+    const unsigned shift = 32u - format->sample_bits;
+    const bool is_signed = format->kind == PCM_KIND_SIGNED;
+    uint8_t *out = ret_buf;
+
+    assert(is_whole(format));
+    for (size_t i = 0; i < count; i++, out += sample_bytes) {
+        /* Signed ones are sign-extended to the whole container, as ALSA wants it. */
+        uint32_t bits = is_signed ? (uint32_t)(samples[i] >> shift)
+                                  : ((uint32_t)samples[i] ^ 0x80000000u) >> shift;
+        for (size_t b = 0; b < sample_bytes; b++)
+            out[b] = (uint8_t)(bits >> 8 * b);
+    }
 }
 
 /* Samples that are converted at once. */

@@ -128,10 +128,3 @@ struct wire_ctl_tlv {
 _Static_assert(sizeof(struct wire_ctl_tlv) == 8, "§5.14.6.10.4");
 
 #define WIRE_CTL_TLV_BYTES_MAX 65536
-
-struct wire_ctl_event {
-    struct wire_hdr hdr;
-    le16 control_id;
-    le16 mask;
-};
-_Static_assert(sizeof(struct wire_ctl_event) == 8, "§5.14.6.10.5");

@@ -4,7 +4,6 @@
 
 #include "devices/snd/pcm/move.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* The integer64 limits, which the wire has as halves. */
@@ -146,17 +145,4 @@ void ctl_set(struct ctls *ctls, unsigned id, const union wire_ctl_value *value)
     }
     if (!ctl_has(ctl, WIRE_CTL_VOLATILE))
         ctls->changed(ctls, id, WIRE_CTL_VALUE);
-}
-
-int ctl_find(const struct ctls *ctls, const char *word)
-{
-    char number[16];
-
-    for (unsigned id = 0; id < ctls->count; id++) {
-        (void)snprintf(number, sizeof(number), "%u", id);
-        if (strcmp(word, number) == 0 ||
-            strcmp(word, (const char *)ctls->item[id].info.head.name) == 0)
-            return (int)id;
-    }
-    return -ENOENT;
 }

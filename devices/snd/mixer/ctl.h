@@ -85,6 +85,3 @@ bool ctl_value_is_valid(const struct ctl *ctl, const union wire_ctl_value *value
 /* Gives an element a valid value; what it rules follows, and the driver is told if it changed. A
  * card's element has it a little later, or never if the card refuses it. */
 void ctl_set(struct ctls *ctls, unsigned id, const union wire_ctl_value *value);
-
-/* By its name or number: its number, or -ENOENT. */
-int ctl_find(const struct ctls *ctls, const char *word);
