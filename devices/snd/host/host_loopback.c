@@ -51,7 +51,7 @@ static int loopback_create(const struct host_setup *setup, struct host **ret_hos
     if (loop == NULL)
         return log_error(-ENOMEM, "%s", setup->name);
     loop->host = (struct host){
-        .class = &host_loopback, .name = setup->name, .caps = host_caps_any(UINT64_MAX)};
+        .class = &host_loopback, .name = setup->name, .caps = host_caps_any(pcm_formats(false))};
     loop->records = setup->direction == PCM_INPUT;
     if (setup->peer != NULL && setup->peer->class == &host_loopback) {
         loop->peer = loopback_of(setup->peer);

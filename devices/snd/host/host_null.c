@@ -39,7 +39,7 @@ static int create(const struct host_setup *setup, const struct host_class *class
 
 static int null_create(const struct host_setup *setup, struct host **ret_host)
 {
-    return create(setup, &host_null, UINT64_MAX, ret_host);
+    return create(setup, &host_null, pcm_formats(false), ret_host);
 }
 
 static int tone_create(const struct host_setup *setup, struct host **ret_host)

@@ -66,7 +66,7 @@ static ssize_t piece_out(struct stream *stream, struct message *message, uint32_
     assert(r == 0); /* counted when the message came */
     change(stream, message, count);
     if (stream->host_state == HOST_OPEN)
-        taken = stream->host->class->write(stream->host, stream->pcm->scratch, count);
+        taken = MIN(stream->host->class->write(stream->host, stream->pcm->scratch, count), taken);
     if (taken < (ssize_t)count) {
         message->chain = before;
         (void)chain_skip(&message->chain, (size_t)MAX(taken, 0) * frame_bytes); /* was read */
@@ -80,7 +80,7 @@ static ssize_t piece_in(struct stream *stream, struct message *message, uint32_t
     ssize_t given = count;
 
     if (stream->host_state == HOST_OPEN)
-        given = stream->host->class->read(stream->host, stream->pcm->scratch, count);
+        given = MIN(stream->host->class->read(stream->host, stream->pcm->scratch, count), given);
     else
         silence(stream, count);
     if (given <= 0)

@@ -93,13 +93,12 @@ static uint32_t params_check(const struct stream *stream, const struct wire_pcm_
     if (wire->format >= PCM_FORMAT_COUNT || rate_hz == 0 ||
         features >> (VIRTIO_SND_PCM_F_EVT_XRUNS + 1) != 0)
         return VIRTIO_SND_S_BAD_MSG;
-    if ((from_le64(stream->info.formats) >> wire->format & 1) == 0 ||
+    if (format == NULL || (from_le64(stream->info.formats) >> wire->format & 1) == 0 ||
         (from_le64(stream->info.rates) >> wire->rate & 1) == 0 ||
         (features & ~from_le32(stream->info.features)) != 0)
         return VIRTIO_SND_S_NOT_SUPP;
     if (wire->channels < stream->info.channels_min || wire->channels > stream->info.channels_max)
         return VIRTIO_SND_S_NOT_SUPP;
-    assert(format != NULL); /* offered ones have a row */
     uint32_t frame_bytes = (uint32_t)wire->channels * format->sample_bytes;
     if (period_bytes % frame_bytes != 0 || buffer_bytes > STREAM_BUFFER_BYTES_MAX)
         return VIRTIO_SND_S_NOT_SUPP;
