@@ -51,6 +51,7 @@ void stream_reset(struct stream *stream)
     stream->newest_next = &stream->oldest;
     stream->is_parked = false;
     stream->dirty = false;
+    stream->xrun_ns = TIME_NEVER;
     stream->state = STREAM_INIT;
 }
 

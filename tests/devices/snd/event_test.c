@@ -133,6 +133,28 @@ START_TEST(xrun_is_not_told_to_a_driver_that_did_not_ask)
 }
 END_TEST
 
+/* proves: SND-70, SND-93 */
+START_TEST(underrun_before_a_reset_is_not_told_after_it)
+{
+    rig_start(&rig, "host=null");
+    ck_assert_uint_eq(set_params(0, EVT_XRUNS), RIG_OK);
+    ck_assert_uint_eq(rig_command(&rig, RIG_PREPARE, 0), RIG_OK);
+    (void)rig_play(&rig, 0, rig_alloc(&rig, PERIOD_BYTES), PERIOD_BYTES);
+    ck_assert_uint_eq(rig_command(&rig, RIG_START, 0), RIG_OK);
+    rig_advance(&rig, 15 * RIG_MS);
+    rig_restart(&rig);
+    (void)offer(8);
+    ck_assert_uint_eq(set_params(0, EVT_XRUNS), RIG_OK);
+    ck_assert_uint_eq(rig_command(&rig, RIG_PREPARE, 0), RIG_OK);
+    rig_advance(&rig, 100 * RIG_MS);
+    ck_assert_uint_eq(rig_command(&rig, RIG_START, 0), RIG_OK);
+    (void)rig_play(&rig, 0, rig_alloc(&rig, PERIOD_BYTES), PERIOD_BYTES);
+    rig_advance(&rig, 5 * RIG_MS);
+    ck_assert_uint_eq(told(8), 0);
+    rig_end(&rig);
+}
+END_TEST
+
 /* proves: SND-70 */
 START_TEST(end_of_the_sound_is_no_xrun)
 {
@@ -406,6 +428,7 @@ Suite *event_suite(void)
     tcase_add_test(tcase, each_xrun_is_told_once_and_at_the_underrun);
     tcase_add_test(tcase, guest_that_is_back_soon_is_told_then);
     tcase_add_test(tcase, xrun_is_not_told_to_a_driver_that_did_not_ask);
+    tcase_add_test(tcase, underrun_before_a_reset_is_not_told_after_it);
     tcase_add_test(tcase, end_of_the_sound_is_no_xrun);
     tcase_add_test(tcase, xruns_without_a_buffer_become_one_and_hold_up_nothing);
     tcase_add_test(tcase, pending_xrun_is_dropped_when_the_driver_takes_its_wish_back);
