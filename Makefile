@@ -37,7 +37,7 @@ PACKAGE_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PACKAGES) $(LOADED))
 LIBS        = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -l:libfdt.so.1 -lm # libfdt has no .pc file, and -dev for one architecture at a time
 # Unit tests make these fail in turn: tests/alloc_fail.h.
 WRAPPED := malloc calloc strdup eventfd epoll_create1 epoll_ctl timerfd_create pthread_create mmap mprotect getrandom \
-	memfd_create memory_at open ioctl virtio_command getsockopt helper_start helper_end
+	memfd_create memory_at open ioctl virtio_command getsockopt setsockopt helper_start helper_end
 WRAP := $(WRAPPED:%=-Wl,--wrap=%)
 
 # The half of an architecture that makes no ioctls is built, and tested, on every host.

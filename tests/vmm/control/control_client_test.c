@@ -20,10 +20,21 @@ Suite *control_client_suite(void);
 
 static char folder[64], path[80];
 static struct control_listener listener;
-static const char *to_say; /* by the machine */
+static const char *to_say; /* by the machine; NULL: it says nothing until the client has gone */
 static char asked[4097];   /* what it was sent, a line */
 static char out[4096];     /* what the client wrote */
 static struct capture err;
+
+/* The program's calls, by --wrap: patience is over at once where nothing is to be said. */
+int __real_setsockopt(int fd, int level, int name, const void *value, socklen_t size);
+int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t size);
+int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t size)
+{
+    static const struct timeval moment = {.tv_usec = 1};
+
+    return __real_setsockopt(fd, level, name,
+                             name == SO_RCVTIMEO && to_say == NULL ? &moment : value, size);
+}
 
 static void setup(void)
 {
@@ -53,7 +64,10 @@ static void *machine(void *arg)
         len += (size_t)MAX(got, 0);
     }
     asked[len] = '\0';
-    (void)send(fd, to_say, strlen(to_say), MSG_NOSIGNAL);
+    if (to_say != NULL)
+        (void)send(fd, to_say, strlen(to_say), MSG_NOSIGNAL);
+    while (to_say == NULL && recv(fd, (char[1]){0}, 1, 0) > 0)
+        ;
     (void)close(fd);
     return NULL;
 }
@@ -141,6 +155,21 @@ START_TEST(what_is_not_done_is_told_in_a_line)
 }
 END_TEST
 
+START_TEST(machine_that_does_not_answer_is_told_so)
+{
+    ck_assert_int_eq(ask("status", NULL), 1);
+    ck_assert(capture_is_one_error(err.text));
+    ck_assert_ptr_nonnull(strstr(err.text, "/s: no answer within 10 s\n"));
+}
+END_TEST
+
+START_TEST(events_that_are_refused_are_not_waited_for)
+{
+    ck_assert_int_eq(ask("events", "{\"ok\":false,\"error\":\"no\"}\n{\"event\":\"paused\"}\n"), 1);
+    ck_assert_str_eq(out, "");
+}
+END_TEST
+
 static const struct {
     const char *line;
     int status;
@@ -181,6 +210,8 @@ Suite *control_client_suite(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_loop_test(tcase, answer_is_written_as_text, 0, ARRAY_SIZE(talks));
     tcase_add_loop_test(tcase, what_is_not_done_is_told_in_a_line, 0, ARRAY_SIZE(refusals));
+    tcase_add_test(tcase, machine_that_does_not_answer_is_told_so);
+    tcase_add_test(tcase, events_that_are_refused_are_not_waited_for);
     tcase_add_loop_test(tcase, what_can_not_be_asked_is_told_in_a_line, 0, ARRAY_SIZE(wrong));
     tcase_add_test(tcase, help_is_told);
     suite_add_tcase(suite, tcase);

@@ -275,26 +275,32 @@ START_TEST(root_may_ask)
 }
 END_TEST
 
-/* Out of fds, a client is turned away; the loop comes to rest. */
+/* Out of fds, clients are turned away one after the other; the loop comes to rest. */
 START_TEST(client_is_turned_away_when_fds_are_out)
 {
     struct rlimit old, few;
-    int waiting = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     struct sockaddr_un address;
+    int waiting[2], connected[2];
 
     ck_assert_int_eq(control_address(control_rig.path, &address), 0);
     ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
+    for (unsigned i = 0; i < 2; i++)
+        waiting[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int free_fd = dup(0);
     (void)close(free_fd);
     few = (struct rlimit){(rlim_t)free_fd, old.rlim_max};
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
-    int connected = connect(waiting, (const struct sockaddr *)&address, sizeof(address));
-    step();
+    for (unsigned i = 0; i < 2; i++) {
+        connected[i] = connect(waiting[i], (const struct sockaddr *)&address, sizeof(address));
+        step();
+    }
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
-    ck_assert_int_eq(connected, 0);
-    ck_assert_str_eq(heard(waiting), "{\"ok\":false,\"error\":\"Too many open files\"}\n");
-    ck_assert_str_eq(heard(waiting), "gone");
-    (void)close(waiting);
+    for (unsigned i = 0; i < 2; i++) {
+        ck_assert_int_eq(connected[i], 0);
+        ck_assert_str_eq(heard(waiting[i]), "{\"ok\":false,\"error\":\"Too many open files\"}\n");
+        ck_assert_str_eq(heard(waiting[i]), "gone");
+        (void)close(waiting[i]);
+    }
     int fd = client();
     check_served(fd);
     (void)close(fd);
