@@ -397,7 +397,7 @@ static int serve(const struct fake_call *call)
 {
     struct rule *rule = rule_find(call->request);
 
-    if (call->request != KVM_IRQ_LINE) {
+    if (call->request != KVM_IRQ_LINE_STATUS) {
         assert(kvm.call_count < CALLS_MAX);
         kvm.calls[kvm.call_count++] = *call;
     }

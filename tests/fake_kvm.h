@@ -76,7 +76,8 @@ void fake_kvm_wait_idle(unsigned vcpu);
 unsigned fake_kvm_completed(unsigned vcpu);
 uint64_t fake_kvm_guest_data(unsigned vcpu, unsigned n);
 
-/* The calls so far (KVM_RUN and KVM_IRQ_LINE left out), oldest first; those of one request. */
+/* The calls so far (KVM_RUN and KVM_IRQ_LINE_STATUS left out), oldest first; those of one request.
+ */
 unsigned fake_kvm_calls(void);
 const struct fake_call *fake_kvm_call(unsigned n);
 unsigned fake_kvm_count(unsigned long request);

@@ -100,23 +100,33 @@ int kvm_add_memory(struct kvm *kvm, const struct memory *mem)
     return 0;
 }
 
-static int irq_set(const struct irq *irq, bool high)
+/* On success *ret_status is how many CPUs an edge reached on x86, 0 or less if none; on arm64,
+ * where edges are kept, more than 0. */
+static int line_set(int vm_fd, uint32_t line, bool high, int *ret_status)
 {
-    struct kvm_irq_level level = {.irq = irq->line, .level = high};
+    struct kvm_irq_level level = {.irq = line, .level = high};
+    int r = kvm_ioctl(vm_fd, KVM_IRQ_LINE_STATUS, &level);
 
-    return kvm_ioctl(irq->vm_fd, KVM_IRQ_LINE, &level);
+    *ret_status = level.status;
+    return r;
 }
 
-int kvm_irq_connect(const struct kvm *kvm, struct irq *irq, uint32_t line)
+static bool irq_set(const struct irq *irq, bool high)
 {
-    irq->vm_fd = kvm->vm_fd;
-    irq->line = line;
-    int r = irq_set(irq, false);
-    if (r < 0)
-        return log_error(r, "KVM_IRQ_LINE 0x%x", line);
-    irq->set = irq_set;
-    fd_close(&irq->fd);
-    return 0;
+    int status;
+
+    (void)line_set(irq->vm_fd, irq->line, high, &status); /* worked when it was connected */
+    return status > 0;
+}
+
+int kvm_irq_connect(const struct kvm *kvm, struct irq *irq, struct loop *loop, uint32_t line)
+{
+    int status;
+    int r = line_set(kvm->vm_fd, line, false, &status);
+
+    if (r == 0)
+        r = irq_connect(irq, loop, irq_set, kvm->vm_fd, line);
+    return r < 0 ? log_error(r, "KVM_IRQ_LINE_STATUS 0x%x", line) : 0;
 }
 
 int kvm_ioeventfd(struct kvm *kvm, int fd, gpa_t addr, uint32_t value)

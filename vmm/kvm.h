@@ -34,8 +34,8 @@ int kvm_cap(const struct kvm *kvm, long cap);
 int kvm_add_memory(struct kvm *kvm, const struct memory *mem);
 
 /* From now on irq_raise() pulses `line` of the interrupt controller, numbered as KVM_IRQ_LINE wants
- * it. */
-int kvm_irq_connect(const struct kvm *kvm, struct irq *irq, uint32_t line);
+ * it; see irq_connect(). Logged. */
+int kvm_irq_connect(const struct kvm *kvm, struct irq *irq, struct loop *loop, uint32_t line);
 
 /* A 4-byte guest write of `value` to `addr` adds 1 to eventfd `fd`, without an exit to us. */
 int kvm_ioeventfd(struct kvm *kvm, int fd, gpa_t addr, uint32_t value);

@@ -215,7 +215,7 @@ static int make_vcpus(struct machine *machine, const struct arch_entry *entry)
         r = arch_vm_ready(&machine->kvm, &machine->platform, vcpus->vcpu);
     for (unsigned i = 0; i < machine->platform.device_count && r == 0; i++)
         if (machine->irq[i] != NULL)
-            r = kvm_irq_connect(&machine->kvm, machine->irq[i],
+            r = kvm_irq_connect(&machine->kvm, machine->irq[i], &machine->loop,
                                 arch_layout->irq_line_first + machine->platform.device[i].irq);
     return r;
 }

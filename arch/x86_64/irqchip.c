@@ -38,6 +38,20 @@ static int mask_lint0(const struct kvm *kvm)
     return r < 0 ? log_error(r, "mask LINT0 of the local APICs (needs Linux 4.1)") : 0;
 }
 
+/* The PIC shares pins 0 to 15 with the IOAPIC. No guest of ours uses it, but unmasked it would take
+ * the edges that the IOAPIC ignores, and KVM not say that they reached no CPU (vmm/base/irq.h). */
+static int mask_pic(const struct kvm *kvm)
+{
+    static const uint32_t chips[] = {KVM_IRQCHIP_PIC_MASTER, KVM_IRQCHIP_PIC_SLAVE};
+    int r = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(chips) && r == 0; i++) {
+        struct kvm_irqchip chip = {.chip_id = chips[i], .chip.pic.imr = 0xff};
+        r = kvm_ioctl(kvm->vm_fd, KVM_SET_IRQCHIP, &chip);
+    }
+    return r < 0 ? log_error(r, "mask the PIC") : 0;
+}
+
 /* There is no PCI; kernels find that out by writes to its address port and reads of its data port,
  * on some CPUs 16,000 of each. What is written is of no use: KVM drops it, without an exit to us.
  */
@@ -74,6 +88,8 @@ int arch_vm_init(struct kvm *kvm, struct platform *platform)
     if (r < 0)
         return log_error(r, "KVM_CREATE_IRQCHIP");
     r = mask_lint0(kvm);
+    if (r == 0)
+        r = mask_pic(kvm);
     return r < 0 ? r : ignore_pci_address(kvm);
 }
 

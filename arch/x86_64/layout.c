@@ -4,9 +4,10 @@
 #include "arch/x86_64/x86_64.h"
 #include "devices/power.h"
 
-/* KVM's IOAPIC has 24 pins: 4 is COM1, 9 is kept for a power button, 0 to 2 belong to legacy. */
+/* KVM's IOAPIC has 24 pins: 4 is COM1, 9 is kept for a power button, 0 to 2 belong to legacy; of 8,
+ * the RTC's, KVM drops edges until the last one was served. */
 static const uint8_t virtio_irqs[LAYOUT_VIRTIO_SLOTS] = {
-    5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 3,
+    5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 3,
 };
 
 static const struct platform_device fixed[] = {

@@ -26,6 +26,14 @@ hostile_guest() {
     cat hostile/11.log
 }
 
+# Interrupts move to another CPU while their pin is masked: none is lost.
+offline_cpus() {
+    boot 0 --cpus 2 --rng --initrd "$made/$stock.boot" --append "$(job offline 200)" \
+        "$guests/$stock/vmlinuz"
+    done_job offline
+}
+
 boot_case smp four-cpus four_cpus
 boot_case smp six-gib six_gib x86_64
+boot_case smp offline offline_cpus
 boot_case smp hostile hostile_guest x86_64

@@ -3,10 +3,14 @@
 #include "vmm/base/irq.h"
 
 #include "tests/wrap.h"
+#include "vmm/base/timebase.h"
 
 #include <check.h>
+#include <poll.h>
 #include <sched.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 
 START_TEST(each_raise_is_an_edge)
 {
@@ -53,14 +57,34 @@ END_TEST
 static int edges, faults;
 static bool level;
 
-static int set_level(const struct irq *irq, bool high)
+static bool reaches;
+
+static bool set_level(const struct irq *irq, bool high)
 {
     (void)irq;
     faults += level == high;
     level = high;
     sched_yield(); /* for another thread to come in between */
     edges += high;
-    return 0;
+    return reaches;
+}
+
+static struct loop loop;
+
+static void connect(struct irq *irq)
+{
+    edges = faults = 0;
+    reaches = true;
+    level = false;
+    ck_assert_int_eq(loop_init(&loop), 0);
+    ck_assert_int_eq(irq_init(irq), 0);
+    ck_assert_int_eq(irq_connect(irq, &loop, set_level, -1, 0), 0);
+}
+
+static void disconnect(struct irq *irq)
+{
+    irq_fini(irq);
+    loop_fini(&loop);
 }
 
 static void *raise_often(void *arg)
@@ -75,9 +99,7 @@ START_TEST(threads_pulse_one_after_the_other)
     struct irq irq;
     pthread_t thread[2];
 
-    edges = faults = 0;
-    ck_assert_int_eq(irq_init(&irq), 0);
-    irq.set = set_level;
+    connect(&irq);
     for (int i = 0; i < 2; i++)
         ck_assert_int_eq(pthread_create(&thread[i], NULL, raise_often, &irq), 0);
     for (int i = 0; i < 2; i++)
@@ -85,7 +107,81 @@ START_TEST(threads_pulse_one_after_the_other)
     ck_assert_int_eq(edges, 400);
     ck_assert_int_eq(faults, 0);
     ck_assert(!level);
-    irq_fini(&irq);
+    disconnect(&irq);
+}
+END_TEST
+
+/* The edge will be repeated, or it is time for that. */
+static bool is_armed(const struct irq *irq)
+{
+    struct itimerspec left;
+
+    ck_assert_int_eq(timerfd_gettime(irq->fd, &left), 0);
+    return left.it_value.tv_sec != 0 || left.it_value.tv_nsec != 0 ||
+           poll(&(struct pollfd){.fd = irq->fd, .events = POLLIN}, 1, 0) == 1;
+}
+
+/* proves: MMIO-06 */
+START_TEST(edge_on_a_masked_pin_is_repeated_until_it_is_taken)
+{
+    const struct itimerspec off = {0};
+    struct irq irq;
+
+    connect(&irq);
+    reaches = false;
+    irq_raise(&irq);
+    for (int i = 1; i <= 12; i++) {
+        ck_assert_int_eq(edges, i);
+        ck_assert(is_armed(&irq));
+        ck_assert_uint_eq(irq.repeat_ns, MIN(SECOND_NS, MS_NS << i));
+        irq.repeat.ready(&irq.repeat, EPOLLIN); /* its time has come */
+    }
+    reaches = true; /* the pin is unmasked */
+    ck_assert_int_eq(timerfd_settime(irq.fd, 0, &off, NULL), 0);
+    irq.repeat.ready(&irq.repeat, EPOLLIN);
+    ck_assert_int_eq(edges, 14);
+    ck_assert(!is_armed(&irq));
+    reaches = false; /* and masked again: soon, as at first */
+    irq_raise(&irq);
+    ck_assert(is_armed(&irq));
+    ck_assert_uint_eq(irq.repeat_ns, 2 * MS_NS);
+    disconnect(&irq);
+}
+END_TEST
+
+START_TEST(main_loop_repeats)
+{
+    struct irq irq;
+
+    connect(&irq);
+    reaches = false;
+    irq_raise(&irq);
+    reaches = true;
+    while (edges < 2) {
+        loop_stop(&loop); /* one round: of the timer, or of this */
+        ck_assert_int_eq(loop_run(&loop), 0);
+    }
+    ck_assert(!is_armed(&irq));
+    disconnect(&irq);
+}
+END_TEST
+
+START_TEST(line_that_cannot_be_connected_stays_an_eventfd)
+{
+    static const enum wrap_call calls[] = {WRAP_TIMERFD_CREATE, WRAP_EPOLL_CTL};
+    struct irq irq;
+    eventfd_t count = 0;
+
+    ck_assert_int_eq(loop_init(&loop), 0);
+    ck_assert_int_eq(irq_init(&irq), 0);
+    wrap_fail_after(calls[_i], 0, EMFILE);
+    int r = irq_connect(&irq, &loop, set_level, -1, 0);
+    wrap_stop(calls[_i]);
+    ck_assert_int_eq(r, -EMFILE);
+    irq_raise(&irq);
+    ck_assert_int_eq(eventfd_read(irq.fd, &count), 0);
+    ck_assert_uint_eq(count, 1);
+    disconnect(&irq);
 }
 END_TEST
 
@@ -99,6 +195,9 @@ Suite *irq_suite(void)
     tcase_add_test(tcase, full_counter_does_not_block);
     tcase_add_test(tcase, line_without_eventfd_fails);
     tcase_add_test(tcase, threads_pulse_one_after_the_other);
+    tcase_add_test(tcase, edge_on_a_masked_pin_is_repeated_until_it_is_taken);
+    tcase_add_test(tcase, main_loop_repeats);
+    tcase_add_loop_test(tcase, line_that_cannot_be_connected_stays_an_eventfd, 0, 2);
     suite_add_tcase(suite, tcase);
     return suite;
 }

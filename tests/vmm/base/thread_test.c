@@ -49,7 +49,8 @@ START_TEST(thread_blocks_what_is_mains_and_no_fault)
         ck_assert_int_eq(sigismember(&seen.blocked, mains[i]), 1);
     ck_assert_int_eq(sigismember(&seen.blocked, THREAD_KICK_SIGNAL), roles[_i] != THREAD_VCPU);
     (void)pthread_sigmask(SIG_SETMASK, NULL, &after);
-    ck_assert_mem_eq(&before, &after, sizeof(before));
+    for (int signal = 1; signal < SIGRTMAX; signal++) /* its bytes are more than its signals */
+        ck_assert_int_eq(sigismember(&before, signal), sigismember(&after, signal));
 }
 END_TEST
 
