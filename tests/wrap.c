@@ -35,6 +35,7 @@ static struct {
 
 static bool memfd_ordinary;
 static unsigned memfd_flags;
+static ssize_t (*_Atomic getrandom_instead)(void *buf, size_t len);
 static void (*memory_at_hook)(void *ctx);
 static void *memory_at_ctx;
 
@@ -55,6 +56,11 @@ unsigned wrap_stop(enum wrap_call call)
 {
     calls[call].armed = false;
     return calls[call].failed;
+}
+
+void wrap_getrandom(ssize_t (*instead)(void *buf, size_t len))
+{
+    getrandom_instead = instead;
 }
 
 void wrap_memory_at(void (*hook)(void *ctx), void *ctx)
@@ -127,7 +133,11 @@ int __wrap_mprotect(void *addr, size_t len, int prot)
 
 ssize_t __wrap_getrandom(void *buf, size_t len, unsigned flags)
 {
-    return fails(WRAP_GETRANDOM) ? -1 : __real_getrandom(buf, len, flags);
+    ssize_t (*instead)(void *, size_t) = getrandom_instead;
+
+    if (fails(WRAP_GETRANDOM))
+        return -1;
+    return instead != NULL ? instead(buf, len) : __real_getrandom(buf, len, flags);
 }
 
 int __wrap_memfd_create(const char *name, unsigned flags)

@@ -30,6 +30,9 @@ unsigned wrap_failures(enum wrap_call call);
 /* Back to normal. How many calls failed. */
 unsigned wrap_stop(enum wrap_call call);
 
+/* What getrandom(2) gives instead, on whichever thread calls it; NULL: the kernel's again. */
+void wrap_getrandom(ssize_t (*instead)(void *buf, size_t len));
+
 /* Calls hook(ctx) before each memory_at() that another of our files makes. NULL: no more. */
 void wrap_memory_at(void (*hook)(void *ctx), void *ctx);
 

@@ -135,7 +135,38 @@ START_TEST(scattered_buffer_is_filled_from_its_start)
 }
 END_TEST
 
+/* A source whose bytes can be told apart: 16 bits that count, and at times fewer than asked for. */
+static unsigned given;
+
+static ssize_t count_up(void *buf, size_t len)
+{
+    len = len > 100 ? 100 : len;
+    for (size_t i = 0; i < len; i++, given++)
+        ((uint8_t *)buf)[i] = (uint8_t)(given % 2 == 0 ? given / 2 >> 8 : given / 2);
+    return (ssize_t)len;
+}
+
 /* proves: RNG-05 */
+START_TEST(each_byte_of_the_source_is_given_once_in_order)
+{
+    unsigned at = 0;
+
+    given = 0;
+    wrap_getrandom(count_up);
+    start();
+    for (unsigned i = 0; i < 200; i++) {
+        offer((struct fake_piece){DATA, 1 + i % 128, FAKE_WRITE});
+        kick();
+        uint32_t len = answer();
+        const uint8_t *got = ram(DATA, len);
+        for (uint32_t k = 0; k < len; k++, at++)
+            ck_assert_uint_eq(got[k], (uint8_t)(at % 2 == 0 ? at / 2 >> 8 : at / 2));
+    }
+    wrap_getrandom(NULL);
+    ck_assert_uint_eq(at, given); /* and none was thrown away */
+}
+END_TEST
+
 START_TEST(bytes_differ_from_buffer_to_buffer)
 {
     start();
@@ -285,6 +316,7 @@ Suite *rng_suite(void)
     tcase_add_loop_test(tcase, buffer_is_filled_as_far_as_used_length_says, 0, 6);
     tcase_add_test(tcase, large_buffer_gets_4096_bytes);
     tcase_add_test(tcase, scattered_buffer_is_filled_from_its_start);
+    tcase_add_test(tcase, each_byte_of_the_source_is_given_once_in_order);
     tcase_add_test(tcase, bytes_differ_from_buffer_to_buffer);
     tcase_add_loop_test(tcase, buffer_that_is_not_only_writable_returns_empty, 0, 3);
     tcase_add_test(tcase, greedy_driver_is_held_to_the_allowance);

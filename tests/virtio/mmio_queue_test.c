@@ -216,6 +216,20 @@ START_TEST(every_event_is_an_edge_even_if_its_bit_is_set)
 }
 END_TEST
 
+/* Bit 0 alone says it (§4.2.2). */
+START_TEST(queue_ready_is_one_bit)
+{
+    (void)fake_negotiate(&drv, FAKE_VERSION_1);
+    wr(FAKE_QUEUE_SEL, 0);
+    wr(FAKE_QUEUE_READY, 2);
+    ck_assert_uint_eq(rd(FAKE_QUEUE_READY), 0);
+    wr(FAKE_QUEUE_READY, 0xffffffff);
+    ck_assert_uint_eq(rd(FAKE_QUEUE_READY), 1);
+    wr(FAKE_QUEUE_READY, 0xfffffffe);
+    ck_assert_uint_eq(rd(FAKE_QUEUE_READY), 0);
+}
+END_TEST
+
 #define CHANGES 20000
 
 static void *change_config(void *arg)
@@ -403,6 +417,7 @@ Suite *mmio_queue_suite(void)
     tcase_add_test(tcase, notification_names_its_queue);
     tcase_add_test(tcase, status_bits_stay_until_each_is_acknowledged);
     tcase_add_test(tcase, every_event_is_an_edge_even_if_its_bit_is_set);
+    tcase_add_test(tcase, queue_ready_is_one_bit);
     tcase_add_test(tcase, no_event_is_lost_between_read_and_acknowledge);
     LOOP(config_reads_any_shape, 11);
     tcase_add_test(tcase, config_writes_stop_at_the_end);

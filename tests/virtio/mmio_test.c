@@ -109,7 +109,6 @@ START_TEST(device_features_answer_any_selector)
 }
 END_TEST
 
-/* proves: DEV-13, DEV-17, DEV-19, MMIO-31, MMIO-32 */
 START_TEST(features_that_we_do_not_have_are_not_offered)
 {
     uint64_t features = fake_features(&drv);

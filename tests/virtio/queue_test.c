@@ -321,7 +321,7 @@ START_TEST(neighbours_in_ram_share_an_iovec)
 }
 END_TEST
 
-/* proves: VQ-G-06, VQ-G-07, VQ-S-04, VQ-S-05 */
+/* proves: VQ-G-06, VQ-S-04, VQ-S-05 */
 START_TEST(only_writable_bytes_and_used_ring_change)
 {
     uint8_t ring_before[256], table_before[64];
@@ -339,6 +339,95 @@ START_TEST(only_writable_bytes_and_used_ring_change)
     expect(ring.desc, ring_before, ring.used - ring.desc);
     expect(TABLE, table_before, 48);
     expect(DATA, "read12345678", 12);
+}
+END_TEST
+
+/* There is no way to read it. */
+/* proves: VQ-G-07 */
+START_TEST(reading_ends_where_the_writable_part_begins)
+{
+    struct iovec iov[2];
+    char got[8];
+
+    start(8, false, true);
+    offer(PIECES({DATA, 4, 0}, {DATA + 4, 4, 2}));
+    ck_assert_int_eq(virtq_pop(&vq, &chain), 1);
+    ck_assert_int_eq(chain_read(&chain, got, 5), -EPROTO);
+    ck_assert_int_eq(chain_skip(&chain, 5), -EPROTO);
+    ck_assert_int_eq(chain_read_iov(&chain, 5, iov, 2), -EPROTO);
+    ck_assert_int_eq(chain_read_iov(&chain, 4, iov, 2), 1); /* neighbours, but two pieces */
+    ck_assert_uint_eq(iov[0].iov_len, 4);
+    ck_assert_int_eq(chain_read(&chain, got, 1), -EPROTO);
+    ck_assert_int_eq(chain_read_iov(&chain, 1, iov, 2), -EPROTO);
+    ck_assert_uint_eq(chain_writable(&chain), 4);
+}
+END_TEST
+
+START_TEST(iovecs_are_the_bytes_that_copying_would_move)
+{
+    struct iovec iov[40];
+    char got[4];
+
+    start(64, false, true);
+    for (gpa_t at = 0; at < 40; at++) /* more pieces than a chunk has room for, with gaps */
+        put(DATA + 3 * at, "ab", 2);
+    struct fake_piece pieces[60];
+    for (unsigned i = 0; i < 60; i++)
+        pieces[i] = (struct fake_piece){DATA + 3ull * i, 2, i < 40 ? 0 : FAKE_WRITE};
+    offer_indirect(pieces, 60);
+    ck_assert_int_eq(virtq_pop(&vq, &chain), 1);
+    ck_assert_int_eq(chain_read(&chain, got, 3), 0);
+    ck_assert_int_eq(chain_read_iov(&chain, 77, iov, 38), -E2BIG); /* one too few */
+    ck_assert_uint_eq(chain_readable(&chain), 77);
+    ck_assert_int_eq(chain_read_iov(&chain, 76, iov, 39), 39); /* from the middle to the middle */
+    ck_assert_ptr_eq(iov[0].iov_base, memory_at(&mem, DATA + 4, 1));
+    ck_assert_uint_eq(iov[0].iov_len, 1);
+    for (unsigned i = 1; i < 38; i++) {
+        ck_assert_ptr_eq(iov[i].iov_base, memory_at(&mem, DATA + 3ull * (i + 1), 1));
+        ck_assert_uint_eq(iov[i].iov_len, 2);
+    }
+    ck_assert_uint_eq(iov[38].iov_len, 1);
+    ck_assert_int_eq(chain_read(&chain, got, 1), 0); /* the byte behind them */
+    ck_assert_int_eq(got[0], 'b');
+    ck_assert_int_eq(chain_write(&chain, "x", 1), 0);
+    ck_assert_int_eq(chain_write_iov(&chain, 40, iov, 40), -EPROTO);
+    ck_assert_int_eq(chain_write_iov(&chain, 39, iov, 19), -E2BIG);
+    ck_assert_int_eq(chain_write_iov(&chain, 39, iov, 20), 20);
+    ck_assert_uint_eq(chain.written, 40);
+    ck_assert_int_eq(chain_read_iov(&chain, 0, iov, 0), 0);
+}
+END_TEST
+
+/* Its memory is bounded whatever the driver asks for: what has no room waits, and loses nothing. */
+START_TEST(request_without_room_in_the_pool_waits_in_the_ring)
+{
+    const struct virtq_limits limits = {.size = 4, .chain_descs = 60};
+    struct fake_piece pieces[60];
+    struct chain held[4];
+    eventfd_t kicks;
+
+    virtq_fini(&vq);
+    ck_assert_int_eq(virtq_init(&vq, &mem, 0, &limits), 0); /* 4 chunks, and 4 for one of 60 */
+    start(4, false, true);
+    for (unsigned i = 0; i < 60; i++)
+        pieces[i] = (struct fake_piece){DATA + 3ull * i, 2, FAKE_WRITE};
+    for (unsigned i = 0; i < 4; i++)
+        offer_indirect(pieces, 60);
+    ck_assert_int_eq(virtq_pop(&vq, &held[0]), 1);
+    ck_assert_int_eq(virtq_pop(&vq, &held[1]), 1);
+    for (unsigned i = 2; i < 4; i++) {
+        ck_assert_int_eq(virtq_pop(&vq, &held[i]), 0);
+        ck_assert_int_eq(virtq_pop(&vq, &held[i]), 0);
+        ck_assert_int_eq(eventfd_read(vq.kick.fd, &kicks), -1);
+        virtq_push(&vq, &held[i - 2]);
+        ck_assert_int_eq(eventfd_read(vq.kick.fd, &kicks), 0); /* the worker comes back for it */
+        ck_assert_int_eq(virtq_pop(&vq, &held[i]), 1);
+        ck_assert_uint_eq(chain_writable(&held[i]), 120);
+    }
+    virtq_push(&vq, &held[3]);
+    virtq_push(&vq, &held[2]);
+    ck_assert_int_eq(eventfd_read(vq.kick.fd, &kicks), -1); /* nothing waits */
+    ck_assert_int_eq(virtq_pop(&vq, &chain), 0);
 }
 END_TEST
 
@@ -465,6 +554,9 @@ Suite *queue_suite(void)
     tcase_add_test(tcase, zero_length_descriptors_add_no_bytes);
     tcase_add_test(tcase, neighbours_in_ram_share_an_iovec);
     tcase_add_test(tcase, only_writable_bytes_and_used_ring_change);
+    tcase_add_test(tcase, reading_ends_where_the_writable_part_begins);
+    tcase_add_test(tcase, iovecs_are_the_bytes_that_copying_would_move);
+    tcase_add_test(tcase, request_without_room_in_the_pool_waits_in_the_ring);
     tcase_add_test(tcase, indices_run_freely_over_65536);
     tcase_add_test(tcase, round_is_bounded_and_kicks_itself);
     tcase_add_test(tcase, descriptor_changed_after_copy_has_no_effect);
