@@ -40,6 +40,7 @@
 #include "virtio/queue.h"
 #include "vmm/base/log.h"
 #include "vmm/base/loop.h"
+#include "vmm/base/thread.h"
 #include "vmm/config/opts.h"
 
 #include <linux/virtio_ids.h>

@@ -2,8 +2,6 @@
 /* See loop.h. */
 #include "vmm/base/loop.h"
 
-#include "vmm/base/log.h"
-
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
@@ -98,38 +96,4 @@ void loop_stop(struct loop *loop)
     const uint64_t one = 1;
 
     (void)!write(loop->stop.fd, &one, sizeof(one)); /* fails only when a stop is already pending */
-}
-
-static void worker_main(void *arg)
-{
-    struct worker *worker = arg;
-    int r = loop_run(&worker->loop);
-
-    if (r < 0)
-        (void)log_error(r, "%s: event loop", worker->thread.name);
-}
-
-int worker_init(struct worker *worker)
-{
-    worker->thread = (struct thread){0};
-    return loop_init(&worker->loop);
-}
-
-int worker_start(struct worker *worker, const char *name)
-{
-    return thread_start(&worker->thread, THREAD_WORKER, name, worker_main, worker);
-}
-
-void worker_stop(struct worker *worker)
-{
-    if (!thread_running(&worker->thread))
-        return;
-    loop_stop(&worker->loop);
-    thread_join(&worker->thread);
-}
-
-void worker_fini(struct worker *worker)
-{
-    worker_stop(worker);
-    loop_fini(&worker->loop);
 }

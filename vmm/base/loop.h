@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * An event loop (epoll) and the thread that runs one. The main thread runs a loop for signals,
- * terminal and control; each active virtio device runs its own as a worker.
+ * An event loop (epoll). The main thread runs one for signals, terminal and control, each worker of
+ * a virtio device its own.
  *
  * A loop belongs to the thread that runs it: only that thread adds and removes watches, or another
- * one while the loop does not run. loop_stop() alone may come from anywhere.
+ * one while the loop does not run, or stands still in a callback. loop_stop() alone may come from
+ * anywhere.
  */
 #pragma once
 
-#include "vmm/base/thread.h"
+#include "vmm/base/base.h"
 
 struct loop;
 
@@ -43,17 +44,3 @@ void loop_remove(struct watch *watch);
 int loop_run(struct loop *loop);
 /* Any thread, async-signal-safe: the loop ends after the round it is in. */
 void loop_stop(struct loop *loop);
-
-/* A thread that runs a loop. */
-struct worker {
-    struct loop loop;
-    struct thread thread;
-};
-
-/* Makes the loop; add watches next, then start. */
-int worker_init(struct worker *worker);
-int worker_start(struct worker *worker, const char *name);
-/* Stops and joins; afterwards the caller owns all that the worker owned. Not from the worker
- * itself. Does nothing if not running. */
-void worker_stop(struct worker *worker);
-void worker_fini(struct worker *worker);

@@ -93,15 +93,3 @@ void thread_kick(const struct thread *thread)
     assert(thread_running(thread));
     (void)pthread_kill(thread->id, THREAD_KICK_SIGNAL); /* the thread is not joined: cannot fail */
 }
-
-int thread_start_abandonable(pthread_t *ret_id, void *(*run)(void *arg), void *arg)
-{
-    sigset_t blocked = role_signals(THREAD_WORKER);
-    pthread_attr_t attr;
-
-    (void)pthread_attr_init(&attr);
-    (void)pthread_attr_setsigmask_np(&attr, &blocked);
-    int r = -pthread_create(ret_id, &attr, run, arg);
-    (void)pthread_attr_destroy(&attr);
-    return r;
-}

@@ -51,7 +51,3 @@ static inline bool thread_running(const struct thread *thread)
 {
     return thread->stack != NULL;
 }
-
-/* For calls of a library that may hang for ever: a worker's signals, but a stack of the C
- * library's, so that the thread may be detached and left behind. */
-int thread_start_abandonable(pthread_t *ret_id, void *(*run)(void *arg), void *arg);

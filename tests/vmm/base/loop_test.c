@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Event loops, watches that come and go, and worker threads. */
+/* Event loops, watches that come and go. */
 #include "vmm/base/loop.h"
 
 #include "tests/wrap.h"
@@ -190,44 +190,6 @@ START_TEST(loop_that_cannot_be_made_leaves_nothing)
 }
 END_TEST
 
-/* -- workers -- */
-
-START_TEST(worker_serves_and_stops)
-{
-    struct worker worker;
-    struct counter a;
-
-    ck_assert_int_eq(worker_init(&worker), 0);
-    counter_init(&a, 0);
-    ck_assert_int_eq(loop_add(&worker.loop, &a.watch, EPOLLIN), 0);
-    for (unsigned i = 1; i <= 3; i++) {
-        ck_assert_int_eq(worker_start(&worker, "w"), 0);
-        (void)eventfd_write(a.watch.fd, 1);
-        while (a.count < i)
-            usleep(100);
-        worker_stop(&worker);
-        ck_assert(!thread_running(&worker.thread));
-        worker_stop(&worker);
-    }
-    worker_fini(&worker);
-}
-END_TEST
-
-START_TEST(worker_without_thread_fails_and_can_try_again)
-{
-    struct worker worker;
-
-    ck_assert_int_eq(worker_init(&worker), 0);
-    wrap_fail_after(WRAP_PTHREAD_CREATE, 0, EAGAIN);
-    int r = worker_start(&worker, "w");
-    wrap_stop(WRAP_PTHREAD_CREATE);
-    ck_assert_int_eq(r, -EAGAIN);
-    ck_assert(!thread_running(&worker.thread));
-    ck_assert_int_eq(worker_start(&worker, "w"), 0);
-    worker_fini(&worker); /* stops it, too */
-}
-END_TEST
-
 Suite *loop_suite(void);
 Suite *loop_suite(void)
 {
@@ -244,8 +206,6 @@ Suite *loop_suite(void)
     tcase_add_test(tcase, many_ready_watches_starve_none);
     tcase_add_test(tcase, bad_descriptor_is_refused);
     tcase_add_loop_test(tcase, loop_that_cannot_be_made_leaves_nothing, 0, 3);
-    tcase_add_test(tcase, worker_serves_and_stops);
-    tcase_add_test(tcase, worker_without_thread_fails_and_can_try_again);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -155,24 +155,6 @@ START_TEST(kick_reaches_a_vcpu)
 }
 END_TEST
 
-static void *look_detached(void *arg)
-{
-    look(arg);
-    return NULL;
-}
-
-START_TEST(abandonable_thread_blocks_what_a_worker_does)
-{
-    struct seen seen;
-    pthread_t id;
-
-    ck_assert_int_eq(thread_start_abandonable(&id, look_detached, &seen), 0);
-    (void)pthread_join(id, NULL);
-    ck_assert_int_eq(sigismember(&seen.blocked, SIGSEGV), 0);
-    ck_assert_int_eq(sigismember(&seen.blocked, SIGTERM), 1);
-}
-END_TEST
-
 Suite *thread_suite(void);
 Suite *thread_suite(void)
 {
@@ -184,7 +166,6 @@ Suite *thread_suite(void)
     tcase_add_test(tcase, thread_runs_on_our_stack_above_a_guard);
     tcase_add_loop_test(tcase, thread_that_cannot_be_made_leaves_nothing, 0, 3);
     tcase_add_test(tcase, kick_reaches_a_vcpu);
-    tcase_add_test(tcase, abandonable_thread_blocks_what_a_worker_does);
     suite_add_tcase(suite, tcase);
     return suite;
 }
