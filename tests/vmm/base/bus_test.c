@@ -180,6 +180,37 @@ START_TEST(handler_sees_one_access_at_a_time)
 }
 END_TEST
 
+static pthread_barrier_t both_inside;
+
+static void meet_write(void *ctx, uint64_t off, const void *buf, size_t len)
+{
+    (void)ctx;
+    (void)off;
+    (void)buf;
+    (void)len;
+    (void)pthread_barrier_wait(&both_inside);
+}
+
+static void *write_once(void *arg)
+{
+    (void)bus_write(&bus, 0x1000, "x", 1);
+    return arg;
+}
+
+START_TEST(handlers_that_lock_for_themselves_may_meet)
+{
+    static const struct bus_ops meeting = {.write = meet_write, .locks = true};
+    pthread_t thread;
+
+    ck_assert_int_eq(pthread_barrier_init(&both_inside, NULL, 2), 0);
+    ck_assert_int_eq(bus_add(&bus, 0x1000, 0x100, &meeting, NULL), 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, write_once, NULL), 0);
+    (void)write_once(NULL); /* or they wait for ever */
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    (void)pthread_barrier_destroy(&both_inside);
+}
+END_TEST
+
 Suite *bus_suite(void);
 Suite *bus_suite(void)
 {
@@ -195,6 +226,7 @@ Suite *bus_suite(void)
     tcase_add_test(tcase, table_has_64_ranges);
     tcase_add_test(tcase, addition_without_memory_fails);
     tcase_add_test(tcase, handler_sees_one_access_at_a_time);
+    tcase_add_test(tcase, handlers_that_lock_for_themselves_may_meet);
     suite_add_tcase(suite, tcase);
     return suite;
 }
