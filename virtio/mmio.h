@@ -12,8 +12,8 @@
  * is lost. The event's cause (a used entry, config space) is visible before its bit, and its bit
  * before its pulse. A driver acknowledges first and looks for causes after. So if the event comes
  * before the acknowledgement, the look that follows sees its cause; if it comes later, its pulse is
- * latched by the interrupt controller and the handler runs again. The price is a handler that at
- * times finds InterruptStatus 0.
+ * latched by the interrupt controller, or repeated if the pin was masked (vmm/base/irq.h), and the
+ * handler runs again. The price is a handler that at times finds InterruptStatus 0.
  */
 #pragma once
 
