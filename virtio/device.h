@@ -4,29 +4,38 @@
  * a life. This is all that a device model needs; what stands between it and a guest is in
  * virtio/transport.h.
  *
- *   create()             activate()                       pause()
- *      |                     :                               :
- *      v     DRIVER_OK       v            virtio_pause()     v
- *   [ idle ] ----------> [ active ] ---------------------> [ paused ]
- *      |     <----------  notify()  <---------------------    |
- *      |         ^           |            virtio_resume()     |
- *      |         :           | virtio_fail()       ^          |
- *      |      reset()        v                     :          |
- *      |     <-------- [ needs reset ]          resume()      |
- *      v                                                      |
- *   finish(), destroy() <-------------------------------------+  reset() comes first if active
+ *                          DRIVER_OK                      virtio_pause()
+ *   create()               activate()                     pause()
+ *   --------> [ idle ] ----------------> [ active ] ----------------> [ paused ]
+ *               ^  ^                    notify(), own                    |
+ *               |  |     reset()        watches | ^       resume()       |
+ *               |  '----------------------------+ '----------------------'
+ *               |     Status 0, FAILED          |         virtio_resume()
+ *               |                               | virtio_fail()
+ *               |        reset()                v
+ *               '------------------------ [ needs reset ]
+ *                        Status 0         queues are dead
  *
- * Back to idle: the driver wrote 0 to Status, gave up (FAILED) or disabled a queue; or the VM ends.
+ * The VM ends: reset() unless idle, then finish(), destroy().
  *
- * Threads. Main makes a device's workers before the guest runs and joins them after; each runs a
- * loop, in which an idle device's workers wait. vCPU threads only write registers, leave word for
- * the first worker, and wait until it has done what was asked (virtio/worker.c).
+ * Threads. Main makes a device's workers before the guest runs and joins them after. Each runs a
+ * loop for its queues and waits there while it has none. What is asked for is left with the first
+ * worker, which has the others stand still meanwhile (virtio/worker.c):
  *
- *   callback                                      thread              at the same time
- *   create, finish, destroy                       main                nothing: no worker runs
- *   notify; `ready` of watches in a worker's loop that worker         the same of other workers
- *   activate, reset, pause, resume,               the first worker    nothing: the other workers
- *   config_write, report, command                                     stand still
+ *   vCPU            main             first worker                 other workers
+ *    | register      | command        | loop: its queues           | loop: their queues
+ *    |               |                |                            |
+ *    +-- asks -------+-- asks ------->|                            |
+ *    : waits         | (pause: waits) +-- stand still ------------>|
+ *    :               |                | activate(), command() ...  :
+ *    |<------------- done ------------+-- go on ------------------>|
+ *    |               |                |                            |
+ *
+ *   callback                                        thread            who runs beside it
+ *   create, finish, destroy                         main              nobody: no worker runs
+ *   notify; `ready` of watches in a worker's loop   that worker       the same of other workers
+ *   activate, reset, pause, resume, config_write,   the first worker  nobody
+ *   report, command
  *
  * So a device with one worker, which is what most want, needs no lock and no atomic at all. With
  * several, what notify() shares between queues of different workers needs one; the other callbacks
