@@ -278,7 +278,7 @@ START_TEST(a_slots_device_does_not_depend_on_the_others)
 {
     static const uint8_t name[] = {'V', '0', '0', '3'};
 
-    add_virtio(3, 8);
+    add_virtio(3, x86_64_layout.virtio_irqs[3]);
     build();
     const uint8_t *dsdt = table("DSDT");
     const uint8_t *alone = memmem(dsdt, get32(dsdt, 4), name, 4);
