@@ -21,11 +21,20 @@ private_kib_max=100000 # of the process, guest RAM not counted
 [ "$variant" = asan ] || private_kib_max=400000 # which remembers who read what
 files_mib_max=64       # recordings
 
+# The card of --snd host=alsa is none: ALSA's own nothing, by a way that has buffers.
 devices=(--rng
-    --snd 'host=null,streams=4,capture=2,controls=all,jacks=headphone+mic,jack-remap=on'
+    --snd 'host=null,source=tone,streams=4,capture=2,controls=all,jacks=headphone+mic,jack-remap=on'
     --snd 'host=loopback,streams=2,capture=2,report=report'
     --snd 'host=file,path=recording.wav,clock=free,streams=2,channels=1-8'
-    --snd "host=null,source=tone,fault='xrun@1s,stall=30ms@500ms,drop=7,latency=50ms'")
+    --snd "host=alsa,source=alsa,device=hostile,fault='xrun@1s,stall=30ms@500ms,drop=7,latency=50ms'")
+
+make_card() {
+    cat >asound.conf <<'CONFIG'
+</usr/share/alsa/alsa.conf>
+pcm.hostile { type file  slave.pcm null  file /dev/null }
+CONFIG
+    export ALSA_CONFIG_PATH=$PWD/asound.conf
+}
 
 # private_kib PID
 private_kib() {
@@ -65,6 +74,7 @@ attack() {
     work=$(mktemp -d)
     cd "$work"
     mkdir tmp
+    make_card
     SECONDS=0
     TMPDIR=$work/tmp ASAN_OPTIONS=quarantine_size_mb=16 \
         TSAN_OPTIONS=suppressions=$top/tests/hostile/tsan.supp \
