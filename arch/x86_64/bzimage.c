@@ -6,7 +6,7 @@
  *            guest, whatever its compression, and may choose a random address (KASLR).
  *   direct   the vmlinux in it is unpacked here, straight into guest RAM, and entered. Sooner
  *            there; its text is where it was linked to be. What we cannot unpack goes the first
- *            way. What we did unpack is kept (kernel_cache.h), and only mapped the next time.
+ *            way. What we did unpack is kept (kernel_cache.h), and only copied the next time.
  *
  * The direct way: vmlinux is unpacked as a whole, its first segment in its final place, and the
  * others, whose distance in the file is not their distance in RAM, are moved there.
