@@ -5,11 +5,11 @@
 # run before lies in $work/kept.
 
 # start: runs a guest without an init, which ends in a panic that stays there. What linnet needed
-# until the first guest instruction is left in $ns; then its threads but for the vCPU's sleep.
+# until the first guest instruction is left in $ns: its main thread made all, and then sleeps.
 start() {
-    background --kvm any --rng --snd host=null --kernel-cache "dir:$work/kept"
+    background --kvm any --rng --snd host=null --kernel-cache "dir:$work/kept" --append quiet
     sleep 1
-    ns=$(threads_ns "$pid" '!(vcpu*)')
+    read -r ns _ <"/proc/$pid/task/$pid/schedstat"
 }
 
 # On this machine, whatever its KVM is: the start, and the memory that linnet has beyond the guest's.
