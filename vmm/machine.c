@@ -45,7 +45,7 @@ static uint64_t mem_bytes(const struct machine *machine)
 
 static int make_kvm(struct machine *machine)
 {
-    unsigned long type;
+    unsigned long type = 0;
     int r = kvm_open(&machine->kvm);
 
     if (r == 0)

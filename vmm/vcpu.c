@@ -79,7 +79,7 @@ static enum vm_end vcpu_exit(struct vcpu *vcpu)
 
 /* -- the vCPU's thread -- */
 
-/* Does `vcpu_order` say so? Parks until it says something else. */
+/* Parks while that is the order; false: to stop is. */
 static bool vcpu_may_run(struct vcpu_env *env)
 {
     (void)pthread_mutex_lock(&env->lock);

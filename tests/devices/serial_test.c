@@ -52,8 +52,9 @@ static const char *sent(void)
 {
     static char text[64];
     const uint8_t *bytes;
-    size_t len = MIN(serial_output(&uart, &bytes), sizeof(text) - 1);
+    size_t len = serial_output(&uart, &bytes);
 
+    len = MIN(len, sizeof(text) - 1);
     memcpy(text, bytes, len);
     text[len] = '\0';
     serial_output_done(&uart, len);
