@@ -78,8 +78,31 @@ void fake_helper_refuse(int error)
     fake.refusal = error;
 }
 
+/* What goes with a process. */
+static void memory_free(unsigned i)
+{
+    struct alsa_ctl *card = &fake.helper[i].mixer.card;
+
+    alsa_pcm_close(&fake.helper[i].pcm.run.pcm);
+    alsa_ctl_close(card);
+    for (unsigned id = 0; id < card->count; id++)
+        alsa.ctl_elem_id_free(card->elem[id].id);
+    free(card->elem);
+    if (card->info != NULL)
+        alsa.ctl_elem_info_free(card->info);
+    if (card->value != NULL)
+        alsa.ctl_elem_value_free(card->value);
+    if (card->id != NULL)
+        alsa.ctl_elem_id_free(card->id);
+    if (card->event != NULL)
+        alsa.ctl_event_free(card->event);
+    fake.helper[i].pcm = (struct alsa_serve){0};
+    fake.helper[i].mixer = (struct mixer){0};
+}
+
 static void end(unsigned i)
 {
+    memory_free(i);
     fd_close(&fake.helper[i].socket);
     fake.helper[i].is_there = false;
 }

@@ -280,6 +280,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     user.host->played = on_played;
     for (unsigned op = 0; in.left > 0 && op < OPS_MAX; op++)
         run_one(&in, fake_helper_ours());
+    fake_helper_hang(false);
     close_host();
     user.host->class->destroy(user.host);
     loop_fini(&user.loop);

@@ -211,13 +211,13 @@ static void opened(struct alsa_host *alsa, int r, uint32_t card_period_frames)
     if (r < 0) {
         loop_remove(&alsa->messages);
         loop_remove(&alsa->news);
-        if (alsa->said != r && r != -EPIPE)
+        if (alsa->said != r && alsa->said != -EPIPE)
             log_guest(&alsa->log_limit,
                       "%s: can't open \"%s\" for %s of %s, %u Hz, %u channels: %s; %s",
                       alsa->host.name, alsa->device, plays(alsa) ? "playback" : "capture",
                       params->format->name, params->rate_hz, params->channels, strerror(-r),
                       explain(alsa, r));
-        alsa->said = r;
+        alsa->said = alsa->said == -EPIPE ? -EPIPE : r;
     }
     alsa->host.opened(&alsa->host, r);
 }
@@ -225,24 +225,25 @@ static void opened(struct alsa_host *alsa, int r, uint32_t card_period_frames)
 static void messages_ready(struct watch *watch, uint32_t epoll_events)
 {
     struct alsa_host *alsa = container_of(watch, struct alsa_host, messages);
-    struct alsa_message message;
+    bool is_opening = alsa->state == LINK_OPENING;
+    struct alsa_message message = {.serial = alsa->serial};
     ssize_t len = helper_take(watch->fd, &message, sizeof(message));
-    bool is_ours = len == sizeof(message) && message.serial == alsa->serial;
 
     (void)epoll_events;
     if (len == -EPIPE) {
         loop_remove(watch);
         (void)fail(alsa, -EPIPE);
-        message.word = alsa->state == LINK_OPENING ? ALSA_OPENED : ALSA_FAILED;
-        message.result = -EPIPE;
-    } else if (!is_ours) {
+        message.word = is_opening ? ALSA_OPENED : ALSA_FAILED;
+        message.result = -ENODEV;
+    } else if (len != sizeof(message) || message.serial != alsa->serial) {
         return;
     }
     int r = message.result > 0 || message.result < -4095 ? -EIO : message.result;
-    if (message.word == ALSA_OPENED && alsa->state == LINK_OPENING) {
+    if (message.word == ALSA_OPENED && is_opening) {
         opened(alsa, r, message.period_frames);
     } else if (message.word == ALSA_FAILED && alsa->state == LINK_OPEN) {
-        (void)fail(alsa, r < 0 ? r : -EIO);
+        if (len > 0)
+            (void)fail(alsa, r < 0 ? r : -EIO);
         alsa->host.wake(&alsa->host);
     }
 }
@@ -288,7 +289,7 @@ static int alsa_open(struct host *host, const struct pcm_params *params)
         r = loop_add(host->loop, &alsa->news, EPOLLIN);
     if (r < 0) {
         loop_remove(&alsa->messages);
-        return fail(alsa, r);
+        return fail(alsa, r) == -EPIPE ? -ENODEV : r;
     }
     alsa->error = 0;
     alsa->state = LINK_OPENING;
