@@ -136,7 +136,8 @@ static void step(unsigned i)
     bool goes_on;
 
     do {
-        assert(rounds++ < ROUNDS_MAX);
+        assert(rounds < ROUNDS_MAX);
+        rounds++;
         goes_on = round_do(i);
     } while (goes_on && poll(asked, count, 0) > 0);
     if (goes_on) /* its time is up, whatever the card's fds say */
@@ -170,8 +171,10 @@ int __wrap_helper_start(struct helper *helper, const char *name, const int fds[H
         return fake.refusal;
     if (fake.timebase == NULL)
         return __real_helper_start(helper, name, fds, run, arg);
-    while (fake.helper[i].is_there)
-        assert(++i < HELPERS_MAX);
+    while (fake.helper[i].is_there) {
+        i++;
+        assert(i < HELPERS_MAX);
+    }
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0 ||
         fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0)
         return -errno;
