@@ -330,7 +330,6 @@ static int stream_make(struct snd *snd, enum pcm_direction direction, unsigned i
         .opts = opts,
         .name = stream->name,
         .direction = direction,
-        .device_index = snd->dev.index,
         .stream_index = index,
         .formats = offer->formats,
         .rates = offer->rates,

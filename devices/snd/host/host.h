@@ -50,7 +50,6 @@ struct host_setup {
     const struct opts *opts; /* of this --snd: path=, device=, ... */
     const char *name;        /* log prefix, "snd0 out1"; lives longer than the host */
     enum pcm_direction direction;
-    unsigned device_index;   /* which --snd */
     unsigned stream_index;   /* among the streams of this direction in this device */
     struct host *peer;       /* capture: the playback host of the same stream_index, or NULL */
     uint64_t formats, rates; /* what the user asked for, as in pcm_info; a host may look, and must
@@ -80,7 +79,6 @@ struct host_position {
 
 struct host_class {
     const char *name; /* host=NAME */
-    const char *help; /* one line */
     bool own_clock;
     bool reopens; /* after a failure a later open() may succeed (a card is plugged in again) */
 
@@ -90,7 +88,7 @@ struct host_class {
     /* Whether it can do these together; each by itself is within `caps`. SET_PARAMS asks, so this
      * goes by what create() found, in any state. NULL: it always can. */
     bool (*check)(struct host *host, const struct pcm_params *params);
-    /* In state closed (perhaps an open() that was taken back is still under way). Accepts NULL. */
+    /* In state closed (perhaps an open() that was taken back is still under way). */
     void (*destroy)(struct host *host);
 
     /* Gets ready for `params` (borrowed for the call), positions at 0. 0: it is open. -EINPROGRESS:
@@ -98,7 +96,7 @@ struct host_class {
     int (*open)(struct host *host, const struct pcm_params *params);
     /* At once, at any time after open(): what was accepted and not consumed may be dropped; what
      * was consumed is heard or recorded to its end (it may go on after the call). While open() is
-     * in progress it takes that back: opened() is not called any more. */
+     * in progress it takes that back: opened() is not called any more. NULL: nothing to do. */
     void (*close)(struct host *host);
 
     /* Frames begin to move. For playback the stream has written what it has and the host takes;

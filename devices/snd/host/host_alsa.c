@@ -409,7 +409,6 @@ static int alsa_create(const struct host_setup *setup, struct host **ret_host)
 
 const struct host_class host_alsa = {
     .name = "alsa",
-    .help = "a sound card, or any other PCM of ALSA",
     .own_clock = true,
     .reopens = true,
     .create = alsa_create,

@@ -63,9 +63,8 @@ static int loopback_create(const struct host_setup *setup, struct host **ret_hos
 
 static void loopback_destroy(struct host *host)
 {
-    if (host == NULL)
-        return;
     struct loopback *loop = loopback_of(host);
+
     if (loop->peer != NULL)
         loop->peer->peer = NULL;
     free(loop->ring);
@@ -201,7 +200,6 @@ static ssize_t loopback_read(struct host *host, void *ret_buf, size_t frames)
 
 const struct host_class host_loopback = {
     .name = "loopback",
-    .help = "from playback to capture",
     .create = loopback_create,
     .destroy = loopback_destroy,
     .open = loopback_open,

@@ -49,8 +49,7 @@ static int tone_create(const struct host_setup *setup, struct host **ret_host)
 
 static void null_destroy(struct host *host)
 {
-    if (host != NULL)
-        free(null_host(host));
+    free(null_host(host));
 }
 
 static int null_open(struct host *host, const struct pcm_params *params)
@@ -58,11 +57,6 @@ static int null_open(struct host *host, const struct pcm_params *params)
     null_host(host)->params = *params;
     null_host(host)->frames = 0;
     return 0;
-}
-
-static void null_close(struct host *host)
-{
-    (void)host;
 }
 
 static ssize_t null_write(struct host *host, const void *buf, size_t frames)
@@ -97,21 +91,17 @@ static ssize_t tone_read(struct host *host, void *ret_buf, size_t frames)
 
 const struct host_class host_null = {
     .name = "null",
-    .help = "nowhere, or silence",
     .create = null_create,
     .destroy = null_destroy,
     .open = null_open,
-    .close = null_close,
     .write = null_write,
     .read = null_read,
 };
 
 const struct host_class host_tone = {
     .name = "tone",
-    .help = "a sine",
     .create = tone_create,
     .destroy = null_destroy,
     .open = null_open,
-    .close = null_close,
     .read = tone_read,
 };

@@ -32,9 +32,8 @@ static struct source_host *source_host(struct host *host)
 
 static void source_destroy(struct host *host)
 {
-    if (host == NULL)
-        return;
     struct source_host *source = source_host(host);
+
     if (source->resampler != NULL)
         (void)src.delete(source->resampler); /* gives NULL */
     sound_close(&source->file);
@@ -150,11 +149,6 @@ static int source_open(struct host *host, const struct pcm_params *params)
     return 0;
 }
 
-static void source_close(struct host *host)
-{
-    (void)host;
-}
-
 /* The same as file_next(), at the stream's rate. */
 static size_t stream_next(struct source_host *source, size_t frames)
 {
@@ -190,10 +184,8 @@ static ssize_t source_read(struct host *host, void *ret_buf, size_t frames)
 
 const struct host_class host_source = {
     .name = "file",
-    .help = "a sound file, by libsndfile",
     .create = source_create,
     .destroy = source_destroy,
     .open = source_open,
-    .close = source_close,
     .read = source_read,
 };

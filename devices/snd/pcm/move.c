@@ -249,8 +249,10 @@ int stream_open_host(struct stream *stream)
 
 void stream_close_host(struct stream *stream)
 {
-    if (stream->host_state != HOST_CLOSED)
-        stream->host->class->close(stream->host);
+    const struct host_class *class = stream->host->class;
+
+    if (stream->host_state != HOST_CLOSED && class->close != NULL)
+        class->close(stream->host);
     stream->host_state = HOST_CLOSED;
 }
 
