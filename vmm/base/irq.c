@@ -14,9 +14,8 @@ int irq_init(struct irq *irq)
 {
     *irq = (struct irq){
         .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
-        .pulse = PTHREAD_MUTEX_INITIALIZER,
+        .lock = PTHREAD_MUTEX_INITIALIZER,
         .vm_fd = -1,
-        .repeat_ns = REPEAT_MIN_NS,
     };
     return irq->fd < 0 ? -errno : 0;
 }
@@ -27,14 +26,40 @@ void irq_fini(struct irq *irq)
     fd_close(&irq->fd);
 }
 
+/* Under the lock. The edge will be repeated in `ns`; 0: it need not be. */
+static void repeat_in(struct irq *irq, uint64_t ns)
+{
+    struct timebase *time = &timebase_monotonic;
+
+    irq->repeat_ns = ns;
+    time->arm(time, irq->fd, ns == 0 ? TIME_NEVER : time->now_ns(time) + ns);
+}
+
+/* Under the lock. An edge that reaches nobody is repeated; `again`: it is one of those. */
+static void pulse(struct irq *irq, bool again)
+{
+    bool reached = irq->set(irq, true);
+
+    (void)irq->set(irq, false);
+    if (reached && irq->repeat_ns > 0)
+        repeat_in(irq, 0);
+    else if (!reached && again)
+        repeat_in(irq, MIN(2 * irq->repeat_ns, REPEAT_MAX_NS));
+    else if (!reached && irq->repeat_ns == 0)
+        repeat_in(irq, REPEAT_MIN_NS);
+}
+
 static void repeat_ready(struct watch *watch, uint32_t epoll_events)
 {
     struct irq *irq = container_of(watch, struct irq, repeat);
     uint64_t count;
 
     (void)epoll_events;
+    (void)pthread_mutex_lock(&irq->lock);
     (void)!read(watch->fd, &count, sizeof(count)); /* EAGAIN: it was set anew meanwhile */
-    irq_raise(irq);
+    if (irq->repeat_ns > 0)
+        pulse(irq, true);
+    (void)pthread_mutex_unlock(&irq->lock);
 }
 
 int irq_connect(struct irq *irq, struct loop *loop, bool (*set)(const struct irq *irq, bool high),
@@ -58,28 +83,13 @@ int irq_connect(struct irq *irq, struct loop *loop, bool (*set)(const struct irq
     return 0;
 }
 
-/* Has the edge repeated, if it reached nobody; then less often the next time. */
-static void repeat_later(struct irq *irq, bool reached)
-{
-    struct timebase *time = &timebase_monotonic;
-
-    if (reached) {
-        irq->repeat_ns = REPEAT_MIN_NS;
-        return;
-    }
-    time->arm(time, irq->fd, time->now_ns(time) + irq->repeat_ns);
-    irq->repeat_ns = MIN(2 * irq->repeat_ns, REPEAT_MAX_NS);
-}
-
 void irq_raise(struct irq *irq)
 {
     if (irq->set == NULL) {
         (void)eventfd_write(irq->fd, 1); /* EAGAIN: 2^64-2 edges are pending, one more is none */
         return;
     }
-    (void)pthread_mutex_lock(&irq->pulse);
-    bool reached = irq->set(irq, true);
-    (void)irq->set(irq, false);
-    repeat_later(irq, reached);
-    (void)pthread_mutex_unlock(&irq->pulse);
+    (void)pthread_mutex_lock(&irq->lock);
+    pulse(irq, false);
+    (void)pthread_mutex_unlock(&irq->lock);
 }

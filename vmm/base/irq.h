@@ -22,14 +22,14 @@
 #include <pthread.h>
 
 struct irq {
-    int fd;                /* owned: an eventfd; once connected a timerfd */
-    pthread_mutex_t pulse; /* one at a time: an edge on a line that is high is none */
+    int fd;               /* owned: an eventfd; once connected a timerfd */
+    pthread_mutex_t lock; /* one edge at a time: one on a line that is high is none */
     /* NULL: not connected. False: the edge reached no CPU. */
     bool (*set)(const struct irq *irq, bool high);
     int vm_fd; /* borrowed; this and the next are for set() */
     uint32_t line;
     struct watch repeat; /* of the timer */
-    uint64_t repeat_ns;  /* after that time, if once more in vain; under `pulse` */
+    uint64_t repeat_ns;  /* after that time; 0: no edge waits for it. Under the lock */
 };
 
 /* On failure -errno; irq_fini() may follow in any case, also twice. */
