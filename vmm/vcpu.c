@@ -188,19 +188,21 @@ static void immediate_exit(const struct vcpu *vcpu, bool on)
 }
 
 /* Gives all an order, and takes them out of KVM_RUN: immediate_exit those that are about to enter
- * it, the signal those that are inside. Stopped they stay. */
+ * it, the signal those that are inside. Stopped they stay, and nobody touches them any more: main
+ * may be joining them. */
 static void vcpus_order(struct vcpu_env *env, enum vcpu_order order)
 {
     (void)pthread_mutex_lock(&env->lock);
-    if (env->order != VCPU_STOP)
+    bool stopped = env->order == VCPU_STOP;
+    if (!stopped)
         env->order = order;
     (void)pthread_cond_broadcast(&env->changed);
-    (void)pthread_mutex_unlock(&env->lock);
-    for (unsigned i = 0; i < env->count && order != VCPU_RUN; i++)
+    for (unsigned i = 0; i < env->count && order != VCPU_RUN && !stopped; i++)
         if (thread_running(&env->vcpu[i].thread)) {
             immediate_exit(&env->vcpu[i], true);
             thread_kick(&env->vcpu[i].thread);
         }
+    (void)pthread_mutex_unlock(&env->lock);
 }
 
 void vcpus_resume(struct vcpu_env *env)

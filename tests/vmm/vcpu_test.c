@@ -327,6 +327,20 @@ START_TEST(machine_that_ends_while_it_is_paused_is_stopped)
 }
 END_TEST
 
+/* Two that end the machine at once, for one: main joins once either of them says so. */
+START_TEST(stopped_vcpus_are_left_alone)
+{
+    start(2);
+    vcpus_stop(&env);
+    env.vcpu[1].run->immediate_exit = 0;
+    vcpus_stop(&env);
+    ck_assert_uint_eq(env.vcpu[1].run->immediate_exit, 0);
+    vcpus_pause(&env);
+    ck_assert_uint_eq(env.vcpu[1].run->immediate_exit, 0);
+    vcpus_join(&env);
+}
+END_TEST
+
 START_TEST(sleeping_vcpus_pause_resume_and_stop_again_and_again)
 {
     start(FAKE_KVM_VCPUS_MAX);
@@ -435,6 +449,7 @@ Suite *vcpu_suite(void)
     tcase_add_test(tc, paused_vcpu_has_completed_its_exit_and_no_more);
     tcase_add_test(tc, access_in_pieces_is_completed_before_the_pause);
     tcase_add_test(tc, machine_that_ends_while_it_is_paused_is_stopped);
+    tcase_add_test(tc, stopped_vcpus_are_left_alone);
     tcase_add_test(tc, sleeping_vcpus_pause_resume_and_stop_again_and_again);
     tcase_add_test(tc, no_exit_is_lost_or_doubled_by_pauses);
     tcase_add_test(tc, create_that_lacks_something_is_one_line);
