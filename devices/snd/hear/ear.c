@@ -193,40 +193,43 @@ void ears_stop(struct ears *ears)
 
 /* -- the worker's side -- */
 
-/* What does not fit is lost, and so is the judgement. */
-static void put(struct ear *ear, enum record kind, const void *record, size_t len)
+/* What does not fit (false) is lost, and so is the judgement. */
+static bool put(struct ear *ear, enum record kind, const void *record, size_t len)
 {
-    if (!ring_put(&ear->ring, kind, record, (uint32_t)len) && !ear->lost) {
+    bool fits = ring_put(&ear->ring, kind, record, (uint32_t)len);
+
+    if (!fits && !ear->lost) {
         (void)log_error(0, "%s: the ear is too far behind to hear all that is played", ear->name);
         ear->lost = true;
     }
     if (kind == RECORD_QUESTION || ring_used(&ear->ring) >= WAKE_BYTES)
         wake(ear->ears);
+    return fits;
 }
 
 void ear_tune(struct ear *ear, const struct pcm_params *params)
 {
-    ear->params = *params;
-    if (ear->name != NULL && params->format->kind != PCM_KIND_OPAQUE)
-        put(ear, RECORD_TUNE, params, sizeof(*params));
+    bool hears = ear->name != NULL && params->format->kind != PCM_KIND_OPAQUE;
+
+    /* Frames must not be taken for those of the format before. */
+    hears = hears && put(ear, RECORD_TUNE, params, sizeof(*params));
+    ear->frame_bytes = hears ? params->frame_bytes : 0;
 }
 
 void ear_hear(struct ear *ear, const void *frames, size_t count)
 {
     const uint8_t *at = frames;
-    const size_t frame_bytes = ear->params.frame_bytes;
+    const size_t frame_bytes = ear->frame_bytes;
 
-    if (ear->name == NULL || ear->params.format->kind == PCM_KIND_OPAQUE)
-        return;
-    for (size_t now; count > 0; count -= now, at += now * frame_bytes) {
+    for (size_t now; frame_bytes > 0 && count > 0; count -= now, at += now * frame_bytes) {
         now = MIN(count, RING_RECORD_BYTES / frame_bytes);
-        put(ear, RECORD_FRAMES, at, now * frame_bytes);
+        (void)put(ear, RECORD_FRAMES, at, now * frame_bytes);
     }
 }
 
 void ear_ask(struct ear *ear, const void *question, uint32_t len)
 {
-    put(ear, RECORD_QUESTION, question, len);
+    (void)put(ear, RECORD_QUESTION, question, len);
 }
 
 bool ear_is_behind(const struct ear *ear)

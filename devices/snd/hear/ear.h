@@ -29,8 +29,8 @@ struct ear {
     struct ring ring; /* what is still to be heard */
 
     /* Worker. */
-    struct pcm_params params; /* of what it is given */
-    bool lost;                /* the ring was full: what follows is not all that was played */
+    uint32_t frame_bytes; /* of what it is given; 0: that is not to be heard */
+    bool lost;            /* the ring was full: what follows is not all that was played */
 
     /* The thread of the ears; main once it has ended. */
     struct listener *listener; /* owned */

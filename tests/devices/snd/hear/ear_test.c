@@ -280,6 +280,41 @@ START_TEST(ears_hear_all_on_their_thread)
 }
 END_TEST
 
+/* Else frames of one size would be cut up as those of another. */
+START_TEST(format_that_did_not_fit_is_not_heard)
+{
+    struct pcm_params params = {
+        .format = pcm_format_by_code(RIG_FLOAT), .rate_hz = 48000, .channels = 1, .frame_bytes = 4};
+    struct ears ears = {.wake_fd = -1, .told = count_answer, .ctx = &answers};
+    static const uint8_t block[RING_RECORD_BYTES];
+    struct capture capture;
+
+    ck_assert_int_eq(ears_init(&ears, 1), 0);
+    ck_assert_int_eq(ear_open(&ears, 0, "ear", "silence", &mono), 0);
+    ear_tune(&ears.ear[0], &params);
+    capture_start(&capture);
+    while (!ears.ear[0].lost)
+        ear_hear(&ears.ear[0], block, sizeof(block) / 4);
+    const char *said = capture_end(&capture);
+    ck_assert(capture_is_one_error(said));
+    params.format = pcm_format_by_code(RIG_S16);
+    params.frame_bytes = 2;
+    while (ring_put(&ears.ear[0].ring, 1, block, 4)) /* a record of frames */
+        continue;
+    ear_tune(&ears.ear[0], &params);
+    ears_hear(&ears);
+    ear_hear(&ears.ear[0], block, 100);
+    answered_frames = 0;
+    ck_assert_uint_eq(ring_used(&ears.ear[0].ring), 0);
+    ear_tune(&ears.ear[0], &params);
+    ear_hear(&ears.ear[0], block, 100);
+    ear_ask(&ears.ear[0], "well?", 6);
+    ears_hear(&ears);
+    ck_assert_uint_eq(answered_frames, 100);
+    ears_fini(&ears);
+}
+END_TEST
+
 /* Whatever rate of those that are offered a guest chooses, in whatever order. */
 START_TEST(ear_is_ready_for_each_rate_that_is_offered)
 {
@@ -342,6 +377,7 @@ Suite *ear_suite(void)
     tcase_add_test(tcase, free_clock_waits_for_the_ear);
     tcase_add_test(tcase, real_time_does_not_wait_for_the_ear);
     tcase_add_test(tcase, ears_hear_all_on_their_thread);
+    tcase_add_test(tcase, format_that_did_not_fit_is_not_heard);
     tcase_add_test(tcase, ear_is_ready_for_each_rate_that_is_offered);
     tcase_add_loop_test(tcase, ears_that_can_not_be_started_are_told, 0, 3);
     suite_add_tcase(suite, tcase);
