@@ -16,38 +16,25 @@ static bool wants_xruns(const struct events *events, unsigned stream)
 
 /* -- what to tell next -- */
 
-/* Takes the first that is pending of these; -1: none is. */
-static int take_of(uint8_t pending[], int count, unsigned *ret_what)
-{
-    for (int i = 0; i < count; i++) {
-        if (pending[i] == 0)
-            continue;
-        *ret_what = pending[i];
-        pending[i] = 0;
-        return i;
-    }
-    return -1;
-}
-
-/* Takes one of those pending. */
+/* Takes the first of those pending, of which there is one. */
 static struct wire_event take(struct events *events)
 {
-    uint32_t code = VIRTIO_SND_EVT_JACK_CONNECTED;
-    unsigned what = 0;
-    int id = take_of(events->jack, EVENT_JACKS_MAX, &what);
-    uint32_t data = (uint32_t)id;
+    unsigned i = 0;
 
-    if (id >= 0 && what == JACK_DISCONNECTED)
-        code = VIRTIO_SND_EVT_JACK_DISCONNECTED;
-    if (id < 0) {
-        code = WIRE_EVT_CTL_NOTIFY;
-        id = take_of(events->control, EVENT_CONTROLS_MAX, &what);
-        data = what << 16 | (uint32_t)id; /* two halves: id and mask (SND-92) */
-    }
-    if (id < 0) {
+    while (events->what[i] == 0)
+        i++;
+    const unsigned what = events->what[i];
+    uint32_t code =
+        what == JACK_CONNECTED ? VIRTIO_SND_EVT_JACK_CONNECTED : VIRTIO_SND_EVT_JACK_DISCONNECTED;
+    uint32_t data = i;
+    if (i >= EVENT_STREAMS) {
         code = VIRTIO_SND_EVT_PCM_XRUN;
-        data = (uint32_t)take_of(events->xrun, EVENT_STREAMS_MAX, &what);
+        data = i - EVENT_STREAMS;
+    } else if (i >= EVENT_CONTROLS) {
+        code = WIRE_EVT_CTL_NOTIFY;
+        data = what << 16 | (i - EVENT_CONTROLS); /* two halves: id and mask (SND-92) */
     }
+    events->what[i] = 0;
     events->pending--;
     return (struct wire_event){{to_le32(code)}, to_le32(data)};
 }
@@ -56,8 +43,8 @@ static struct wire_event take(struct events *events)
 static void drop_unwanted(struct events *events)
 {
     for (unsigned i = 0; i < events->pcm->stream_count; i++) {
-        if (events->xrun[i] != 0 && !wants_xruns(events, i)) {
-            events->xrun[i] = 0;
+        if (events->what[EVENT_STREAMS + i] != 0 && !wants_xruns(events, i)) {
+            events->what[EVENT_STREAMS + i] = 0;
             events->pending--;
         }
     }
@@ -104,29 +91,31 @@ void events_forget(struct events *events)
 
 /* -- what happens -- */
 
-/* Without a queue there is no driver: it will ask when it comes. */
-static void add(struct events *events, uint8_t *pending, unsigned what)
+/* `what` is pending at place `i`. Without a queue there is no driver: it will ask when it comes. */
+static void set(struct events *events, unsigned i, unsigned what)
 {
     if (!events->dev->queue[VIRTIO_SND_VQ_EVENT].running)
         return;
-    events->pending += *pending == 0;
-    *pending = (uint8_t)what;
+    events->pending += events->what[i] == 0;
+    events->what[i] = (uint8_t)what;
     events_deliver(events);
 }
 
 void events_jack(struct events *events, unsigned jack, bool connected)
 {
-    add(events, &events->jack[jack], connected ? JACK_CONNECTED : JACK_DISCONNECTED);
+    set(events, jack, connected ? JACK_CONNECTED : JACK_DISCONNECTED);
 }
 
 void events_control(struct events *events, unsigned control, unsigned mask)
 {
+    const unsigned i = EVENT_CONTROLS + control;
+
     if (virtio_has(events->dev, WIRE_F_CTLS) && mask != 0)
-        add(events, &events->control[control], mask | events->control[control]);
+        set(events, i, events->what[i] | mask);
 }
 
 void events_xrun(struct events *events, unsigned stream)
 {
     if (wants_xruns(events, stream))
-        add(events, &events->xrun[stream], 1);
+        set(events, EVENT_STREAMS + stream, 1);
 }

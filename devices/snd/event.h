@@ -13,17 +13,20 @@
 #include "devices/snd/pcm/pcm.h"
 
 #define EVENT_JACKS_MAX    16
-#define EVENT_STREAMS_MAX  128
 #define EVENT_CONTROLS_MAX 272
+#define EVENT_STREAMS_MAX  128
+
+/* Where in events.what those of the controls and streams begin, behind the jacks. */
+#define EVENT_CONTROLS EVENT_JACKS_MAX
+#define EVENT_STREAMS  (EVENT_CONTROLS + EVENT_CONTROLS_MAX)
 
 struct events {
     struct virtio_device *dev; /* borrowed */
     const struct pcm *pcm;     /* borrowed */
 
-    unsigned pending;                    /* how many of these are not 0 */
-    uint8_t jack[EVENT_JACKS_MAX];       /* what it has become last, see event.c */
-    uint8_t control[EVENT_CONTROLS_MAX]; /* WIRE_CTL_VALUE and so on */
-    uint8_t xrun[EVENT_STREAMS_MAX];
+    unsigned pending; /* how many of these are not 0 */
+    /* By place: what a jack has become last, see event.c; WIRE_CTL_VALUE and so on; a flag. */
+    uint8_t what[EVENT_STREAMS + EVENT_STREAMS_MAX];
 };
 
 /* Something happened: it is told at once if the driver has a buffer there, else later. */

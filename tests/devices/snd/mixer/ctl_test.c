@@ -335,7 +335,7 @@ START_TEST(change_is_told_once_and_no_change_is_not)
     ck_assert_uint_eq(rig.snd->events.pending, 0);
     ck_assert_uint_eq(ctl_write(&rig, VOLUME, 256, 255), RIG_OK);
     ck_assert_uint_eq(rig.snd->events.pending, 1);
-    ck_assert_uint_eq(rig.snd->events.control[VOLUME], 1);
+    ck_assert_uint_eq(rig.snd->events.what[EVENT_CONTROLS + VOLUME], 1);
     (void)rig_play(&rig, 0, rig_alloc(&rig, 64), 64);
     ck_assert_uint_eq(ctl_read(&rig, PLAYED_FRAMES, 0), 0);
     ck_assert_uint_eq(rig.snd->events.pending, 1); /* a volatile element tells nothing */
@@ -390,7 +390,7 @@ START_TEST(metadata_is_written_up_to_64_kib)
     for (size_t i = 8; i < sizeof(tlv); i++)
         tlv[i] = (uint8_t)(i * 13);
     ck_assert_uint_eq(ctl_send(&rig, CTL_TLV_WRITE, TEST_METADATA, tlv, sizeof(tlv)), RIG_OK);
-    ck_assert_uint_eq(rig.snd->events.control[TEST_METADATA], 4);
+    ck_assert_uint_eq(rig.snd->events.what[EVENT_CONTROLS + TEST_METADATA], 4);
     ck_assert_uint_eq(
         ask(CTL_TLV_READ, TEST_METADATA, reply, sizeof(reply), 4 + (uint32_t)sizeof(tlv)), RIG_OK);
     ck_assert_mem_eq(reply + 4, tlv, sizeof(tlv));
