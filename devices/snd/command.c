@@ -210,7 +210,7 @@ static int serve_ctl(struct snd *snd, const char *const words[], FILE *reply)
     size_t count = count_words(words);
     union wire_ctl_value value;
 
-    if (ctls->host != NULL)
+    if (ctls->host != NULL && !snd->pcm.is_paused) /* that may answer the guest */
         ctls->ask->settle(ctls);
     if (count > 3)
         return refuse(reply, -EINVAL, "say ctl WHICH VALUE; a name with blanks goes in quotes");

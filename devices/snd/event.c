@@ -69,6 +69,8 @@ void events_deliver(struct events *events)
     struct chain chain;
     int r = 1;
 
+    if (events->pcm->is_paused)
+        return; /* it is told when the machine goes on */
     drop_unwanted(events);
     /* Buffers are there without a kick (SND-75); one look takes no more than the ring holds. */
     for (unsigned taken = 0; events->pending > 0 && r > 0 && taken < vq->size; taken++) {

@@ -111,6 +111,7 @@ static void snd_resume(struct virtio_device *dev, uint64_t paused_ns)
     (void)
         paused_ns; /* a little more than from pause() to here, which is what counts for a stream */
     pcm_resume(&snd_of(dev)->pcm);
+    events_deliver(&snd_of(dev)->events); /* what commands did meanwhile */
 }
 
 static void snd_notify(struct virtio_device *dev, struct virtq *vq)

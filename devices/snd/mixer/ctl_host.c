@@ -15,6 +15,8 @@
 #define REQUESTS_MAX 64
 /* How long a request may take; Linux waits for 1 s. */
 #define PARK_NS (500 * MS_NS)
+/* Messages taken in a row: a helper that floods us does not keep the worker. */
+#define MESSAGES_MAX 1024
 /* How long create() waits for each word of the helper's, and for how many. */
 #define BEGIN_MS  5000
 #define BEGIN_MAX 100000u
@@ -237,12 +239,14 @@ static void lose_helper(struct ctl_host *host)
 static void settle(struct ctl_host *host)
 {
     struct mixer_message message = {0};
-    ssize_t len = 0;
+    ssize_t len = 1;
     int r = 0;
 
-    while (!host->is_gone && r == 0 &&
-           (len = helper_take(host->helper.socket, &message, sizeof(message))) > 0)
-        r = message_take(host, &message);
+    for (unsigned i = 0; i < MESSAGES_MAX && !host->is_gone && r == 0 && len > 0; i++) {
+        len = helper_take(host->helper.socket, &message, sizeof(message));
+        if (len > 0)
+            r = message_take(host, &message);
+    }
     if (!host->is_gone && (len < 0 || r < 0))
         lose_helper(host);
     arm(host);

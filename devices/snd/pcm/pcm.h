@@ -154,6 +154,7 @@ struct pcm {
     struct virtio_device *dev;
     const struct pcm_ops *ops;
     struct timebase *timebase;
+    bool is_paused;                     /* the machine is */
     uint64_t pause_begin_ns, paused_ns; /* in sum */
 
     unsigned stream_count;
@@ -168,7 +169,9 @@ struct pcm {
 /* The guest's time. */
 static inline uint64_t pcm_now_ns(const struct pcm *pcm)
 {
-    return pcm->timebase->now_ns(pcm->timebase) - pcm->paused_ns;
+    uint64_t now = pcm->is_paused ? pcm->pause_begin_ns : pcm->timebase->now_ns(pcm->timebase);
+
+    return now - pcm->paused_ns;
 }
 
 /* Sets a timerfd; TIME_NEVER: it is not to come. */

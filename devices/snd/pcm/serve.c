@@ -152,6 +152,7 @@ void pcm_reset(struct pcm *pcm)
         stream_reset(&pcm->streams[i]);
         loop_remove(&pcm->streams[i].timer);
     }
+    pcm->is_paused = false;
     pcm->free_messages = NULL;
     pcm->messages_used = 0;
 }
@@ -161,6 +162,7 @@ void pcm_reset(struct pcm *pcm)
 void pcm_pause(struct pcm *pcm)
 {
     pcm->pause_begin_ns = pcm->timebase->now_ns(pcm->timebase);
+    pcm->is_paused = true;
     for (unsigned i = 0; i < pcm->stream_count; i++)
         stream_pause(&pcm->streams[i]);
 }
@@ -168,6 +170,7 @@ void pcm_pause(struct pcm *pcm)
 void pcm_resume(struct pcm *pcm)
 {
     pcm->paused_ns += pcm->timebase->now_ns(pcm->timebase) - pcm->pause_begin_ns;
+    pcm->is_paused = false;
     for (unsigned i = 0; i < pcm->stream_count; i++)
         stream_resume(&pcm->streams[i]);
     pcm_serve_all(pcm);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Tests of devices/snd/event.c: what the driver is told, when, and with buffers of all sorts. */
 #include "tests/devices/snd/sound_rig.h"
+#include "virtio/transport.h"
 
 #include <check.h>
 
@@ -295,6 +296,22 @@ START_TEST(nothing_is_pending_for_a_driver_that_is_not_there)
 }
 END_TEST
 
+/* Somebody pulls a plug while the machine is paused: its memory is left alone until it goes on. */
+START_TEST(what_happens_in_a_pause_is_told_after_it)
+{
+    rig_start(&rig, "host=null,jacks=headphone");
+    gpa_t addr = offer(8);
+    virtio_pause(rig.dev);
+    jack_plug(&rig.snd->jacks, 0, false);
+    ck_assert_uint_eq(told(8), 0);
+    virtio_resume(rig.dev, RIG_MS);
+    rig_step(&rig);
+    ck_assert_uint_eq(told(8), 1);
+    check_event(addr, JACK_DISCONNECTED, 0);
+    rig_end(&rig);
+}
+END_TEST
+
 /* -- hostile buffers (H11) -- */
 
 /* proves: SND-74 */
@@ -436,6 +453,7 @@ Suite *event_suite(void)
     tcase_add_test(tcase, jack_without_a_buffer_is_told_as_it_is_later);
     tcase_add_test(tcase, buffers_from_before_driver_ok_are_found_without_a_kick);
     tcase_add_test(tcase, reset_drops_events_and_keeps_the_jack);
+    tcase_add_test(tcase, what_happens_in_a_pause_is_told_after_it);
     tcase_add_test(tcase, nothing_is_pending_for_a_driver_that_is_not_there);
     tcase_add_test(tcase, buffer_that_can_not_hold_an_event_is_given_back_empty);
     tcase_add_test(tcase, ring_full_of_useless_buffers_blocks_nothing);

@@ -71,6 +71,28 @@ START_TEST(playback_goes_on_in_the_middle_of_its_period)
 }
 END_TEST
 
+/* What was played before a volume changes is moved first; in a pause nothing is played. */
+START_TEST(volume_that_is_set_in_a_pause_moves_no_frame)
+{
+    const union wire_ctl_value half = {.integer = {to_le32(128), to_le32(128)}};
+
+    set_up("host=null,controls=on", false);
+    rig_prepare(&rig, 0);
+    play(4);
+    command(RIG_START);
+    rig_advance(&rig, 14 * RIG_MS);
+    virtio_pause(rig.dev);
+    rig_advance(&rig, PAUSE_NS);
+    ctl_set(&rig.snd->ctls, 0, &half);
+    ck_assert_uint_eq(rig.snd->pcm.streams[0].moved_frames, 14 * 48);
+    virtio_resume(rig.dev, PAUSE_NS);
+    rig_step(&rig);
+    ck_assert_uint_eq(rig.snd->pcm.streams[0].moved_frames, 14 * 48);
+    check_undisturbed();
+    tear_down();
+}
+END_TEST
+
 START_TEST(recording_goes_on_without_a_lost_or_doubled_frame)
 {
     gpa_t data[8];
@@ -212,6 +234,7 @@ Suite *pause_suite(void)
     TCase *tcase = tcase_create("pause");
 
     tcase_add_test(tcase, playback_goes_on_in_the_middle_of_its_period);
+    tcase_add_test(tcase, volume_that_is_set_in_a_pause_moves_no_frame);
     tcase_add_test(tcase, recording_goes_on_without_a_lost_or_doubled_frame);
     tcase_add_test(tcase, host_with_a_clock_stops_and_goes_on);
     tcase_add_loop_test(tcase, host_that_fails_meanwhile_is_done_without, 0, 2);
