@@ -13,6 +13,7 @@
 #include "devices/snd/command.h"
 
 #include "devices/snd/card.h"
+#include "devices/snd/mixer/ctl_host.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -211,7 +212,7 @@ static int serve_ctl(struct snd *snd, const char *const words[], FILE *reply)
     union wire_ctl_value value;
 
     if (ctls->host != NULL && !snd->pcm.is_paused) /* that may answer the guest */
-        ctls->ask->settle(ctls);
+        ctl_host_settle(ctls->host);
     if (count > 3)
         return refuse(reply, -EINVAL, "say ctl WHICH VALUE; a name with blanks goes in quotes");
     if (count == 1) {

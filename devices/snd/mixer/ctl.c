@@ -2,6 +2,7 @@
 /* See ctl.h: values of control elements, and what they do. */
 #include "devices/snd/mixer/ctl.h"
 
+#include "devices/snd/mixer/ctl_host.h"
 #include "devices/snd/pcm/move.h"
 
 #include <string.h>
@@ -134,7 +135,7 @@ void ctl_set(struct ctls *ctls, unsigned id, const union wire_ctl_value *value)
     if (ctl_has(ctl, WIRE_CTL_INACTIVE) || memcmp(&ctl->value, value, len) == 0)
         return;
     if (ctls->host != NULL) {
-        (void)ctls->ask->write(ctls, id, value, NULL);
+        (void)ctl_host_write(ctls->host, id, value, NULL);
         return;
     }
     memcpy(&ctl->value, value, len);

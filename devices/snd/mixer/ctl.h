@@ -33,16 +33,6 @@ struct ctl_group {
     struct volume volume;
 };
 
-/* What to ask of a card whose elements they are. What keeps *req answers it later and returns
- * REPLY_PARKED, else it returns a status; req is NULL if nobody waits for an answer. */
-struct ctl_card_ops {
-    uint32_t (*read)(struct ctls *ctls, unsigned id, const struct chain *req);
-    uint32_t (*write)(struct ctls *ctls, unsigned id, const union wire_ctl_value *value,
-                      const struct chain *req);
-    /* Takes over what is new. */
-    void (*settle)(struct ctls *ctls);
-};
-
 struct ctls {
     struct pcm *pcm; /* whose streams they rule; borrowed */
     /* Tells the driver that WIRE_CTL_VALUE or so of an element has changed. */
@@ -51,9 +41,8 @@ struct ctls {
     unsigned count;
     struct ctl *item; /* owned */
     unsigned group_count;
-    struct ctl_group *group;        /* owned */
-    struct ctl_host *host;          /* owned; whose elements all of them are; NULL: our own */
-    const struct ctl_card_ops *ask; /* its */
+    struct ctl_group *group; /* owned */
+    struct ctl_host *host;   /* owned; whose elements all of them are; NULL: our own */
 };
 
 static inline bool ctl_has(const struct ctl *ctl, uint32_t access)

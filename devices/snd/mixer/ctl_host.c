@@ -236,7 +236,7 @@ static void lose_helper(struct ctl_host *host)
             answer(host, &host->requests[i], VIRTIO_SND_S_IO_ERR);
 }
 
-static void settle(struct ctl_host *host)
+void ctl_host_settle(struct ctl_host *host)
 {
     struct mixer_message message = {0};
     ssize_t len = 1;
@@ -255,7 +255,7 @@ static void settle(struct ctl_host *host)
 static void messages_ready(struct watch *watch, uint32_t epoll_events)
 {
     (void)epoll_events;
-    settle(container_of(watch, struct ctl_host, messages));
+    ctl_host_settle(container_of(watch, struct ctl_host, messages));
 }
 
 /* -- requests -- */
@@ -287,27 +287,16 @@ static uint32_t ask(struct ctl_host *host, enum mixer_word word, unsigned id,
     return REPLY_PARKED;
 }
 
-static uint32_t card_read(struct ctls *ctls, unsigned id, const struct chain *req)
+uint32_t ctl_host_read(struct ctl_host *host, unsigned id, const struct chain *req)
 {
-    return ask(ctls->host, MIXER_READ, id, NULL, req);
+    return ask(host, MIXER_READ, id, NULL, req);
 }
 
-static uint32_t card_write(struct ctls *ctls, unsigned id, const union wire_ctl_value *value,
-                           const struct chain *req)
+uint32_t ctl_host_write(struct ctl_host *host, unsigned id, const union wire_ctl_value *value,
+                        const struct chain *req)
 {
-    return ask(ctls->host, MIXER_WRITE, id, value, req);
+    return ask(host, MIXER_WRITE, id, value, req);
 }
-
-static void card_settle(struct ctls *ctls)
-{
-    settle(ctls->host);
-}
-
-static const struct ctl_card_ops card_ops = {
-    .read = card_read,
-    .write = card_write,
-    .settle = card_settle,
-};
 
 /* -- life -- */
 
@@ -347,7 +336,6 @@ int ctl_host_create(struct ctls *ctls, const char *name, const char *device)
     host->ctls = ctls;
     host->timer = (struct watch){.fd = timebase_timer(), .ready = timer_ready};
     ctls->host = host;
-    ctls->ask = &card_ops;
     int r = MIN(host->timer.fd, 0);
     if (r == 0)
         r = helper_start(&host->helper, "linnet mixer", fds, mixer_serve, &job);

@@ -14,11 +14,19 @@
 #include "devices/snd/mixer/ctl.h"
 
 /* Forks the helper for the mixer of that name (NULL: that of the PCM `device`), makes ctls->item of
- * what it says, and sets ctls->host and ask. -errno after a line that says why; to be destroyed all
+ * what it says, and sets ctls->host. -errno after a line that says why; to be destroyed all
  * the same. */
 int ctl_host_create(struct ctls *ctls, const char *name, const char *device);
 /* Accepts NULL. */
 void ctl_host_destroy(struct ctl_host *host);
+
+/* Asks the card. What keeps *req answers it later and returns REPLY_PARKED, else it returns a
+ * status; req is NULL if nobody waits for an answer. */
+uint32_t ctl_host_read(struct ctl_host *host, unsigned id, const struct chain *req);
+uint32_t ctl_host_write(struct ctl_host *host, unsigned id, const union wire_ctl_value *value,
+                        const struct chain *req);
+/* Takes over what is new. */
+void ctl_host_settle(struct ctl_host *host);
 
 int ctl_host_activate(struct ctl_host *host, struct loop *loop);
 /* Worker joined. Requests that wait are forgotten. */

@@ -7,6 +7,8 @@
  */
 #include "devices/snd/mixer/ctl_serve.h"
 
+#include "devices/snd/mixer/ctl_host.h"
+
 #include <string.h>
 
 /* Which of the two layouts the driver has is told by its size (SND-82). */
@@ -51,7 +53,7 @@ static uint32_t serve_read(struct ctls *ctls, unsigned id, struct chain *req)
     if (chain_writable(req) < sizeof(le32) + ctl_value_bytes(ctl))
         return VIRTIO_SND_S_BAD_MSG;
     if (ctls->host != NULL && ctl_has(ctl, WIRE_CTL_VOLATILE))
-        return ctls->ask->read(ctls, id, req);
+        return ctl_host_read(ctls->host, id, req);
     if (ctl->refresh != NULL)
         ctl->refresh(ctls, ctl);
     reply_write(req, VIRTIO_SND_S_OK, &ctl->value, ctl_value_bytes(ctl));
@@ -66,7 +68,7 @@ static uint32_t serve_write(struct ctls *ctls, unsigned id, struct chain *req)
     if (chain_read(req, &value, ctl_value_bytes(ctl)) < 0 || !ctl_value_is_valid(ctl, &value))
         return VIRTIO_SND_S_BAD_MSG;
     if (ctls->host != NULL && !ctl_has(ctl, WIRE_CTL_INACTIVE))
-        return ctls->ask->write(ctls, id, &value, req);
+        return ctl_host_write(ctls->host, id, &value, req);
     ctl_set(ctls, id, &value);
     return VIRTIO_SND_S_OK;
 }
