@@ -47,20 +47,14 @@ static uint32_t serve_remap(struct snd *snd, struct chain *req, const union requ
 
 static uint32_t serve_stream(struct snd *snd, struct chain *req, const union request *request)
 {
-    static const enum stream_command commands[] = {
-        [VIRTIO_SND_R_PCM_PREPARE - VIRTIO_SND_R_PCM_PREPARE] = STREAM_PREPARE,
-        [VIRTIO_SND_R_PCM_RELEASE - VIRTIO_SND_R_PCM_PREPARE] = STREAM_RELEASE,
-        [VIRTIO_SND_R_PCM_START - VIRTIO_SND_R_PCM_PREPARE] = STREAM_START,
-        [VIRTIO_SND_R_PCM_STOP - VIRTIO_SND_R_PCM_PREPARE] = STREAM_STOP,
-    };
-    uint32_t code = from_le32(request->hdr.code);
+    uint32_t command = from_le32(request->hdr.code) - VIRTIO_SND_R_PCM_SET_PARAMS;
     uint32_t id = from_le32(request->pcm.stream_id);
 
     if (id >= snd->pcm.stream_count)
         return VIRTIO_SND_S_BAD_MSG;
-    if (code == VIRTIO_SND_R_PCM_SET_PARAMS)
+    if (command == STREAM_SET_PARAMS)
         return stream_set_params(&snd->pcm.streams[id], &request->params);
-    return stream_command(&snd->pcm.streams[id], commands[code - VIRTIO_SND_R_PCM_PREPARE], req);
+    return stream_command(&snd->pcm.streams[id], (enum stream_command)command, req);
 }
 
 /* -- dispatch -- */

@@ -63,6 +63,12 @@ struct pcm_params {
     uint32_t buffer_frames; /* a multiple of period_frames */
 };
 
+/* Frames of both look the same. */
+static inline bool pcm_params_alike(const struct pcm_params *a, const struct pcm_params *b)
+{
+    return a->format == b->format && a->rate_hz == b->rate_hz && a->channels == b->channels;
+}
+
 /* Reads samples of an integer format (kinds SIGNED and UNSIGNED, up to 32 bits) as signed numbers
  * whose full scale is 32 bits. */
 void pcm_to_s32(const struct pcm_format *format, const void *buf, int32_t *ret_samples,

@@ -90,6 +90,17 @@ union wire_ctl_limits {
 };
 _Static_assert(sizeof(union wire_ctl_limits) == 24, "§5.14.6.10.1");
 
+static inline void to_halves(int64_t number, le32 ret_halves[2])
+{
+    ret_halves[0] = to_le32((uint32_t)number);
+    ret_halves[1] = to_le32((uint32_t)((uint64_t)number >> 32));
+}
+
+static inline int64_t from_halves(const le32 halves[2])
+{
+    return (int64_t)(from_le32(halves[0]) | (uint64_t)from_le32(halves[1]) << 32);
+}
+
 struct wire_ctl_info {
     struct wire_ctl_head head;
     union wire_ctl_limits limits;

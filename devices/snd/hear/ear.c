@@ -94,8 +94,7 @@ static void judge(struct ear *ear)
 
 static void tune(struct ear *ear, const struct pcm_params *params)
 {
-    if (ear->hears.format == params->format && ear->hears.rate_hz == params->rate_hz &&
-        ear->hears.channels == params->channels)
+    if (pcm_params_alike(&ear->hears, params))
         return;
     if (ear->heard)
         judge(ear);

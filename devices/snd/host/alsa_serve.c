@@ -45,8 +45,8 @@ static void linger(const struct alsa_serve *serve)
 
 static bool same_params(const struct pcm_params *a, const struct pcm_params *b)
 {
-    return a->format == b->format && a->rate_hz == b->rate_hz && a->channels == b->channels &&
-           a->period_frames == b->period_frames && a->buffer_frames == b->buffer_frames;
+    return pcm_params_alike(a, b) && a->period_frames == b->period_frames &&
+           a->buffer_frames == b->buffer_frames;
 }
 
 static void do_close(struct alsa_serve *serve)

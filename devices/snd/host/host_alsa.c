@@ -310,9 +310,8 @@ static int alsa_finish(struct host *host)
 
 static void alsa_destroy(struct host *host)
 {
-    if (host == NULL)
-        return;
     struct alsa_host *alsa = alsa_host(host);
+
     (void)alsa_finish(host);
     if (alsa->ring.shared != NULL)
         (void)munmap(alsa->ring.shared, sizeof(*alsa->ring.shared));

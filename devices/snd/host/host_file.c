@@ -224,8 +224,7 @@ static int take_next(struct file_host *file, unsigned number, const struct pcm_p
 
 static bool continues(const struct take *take, const struct pcm_params *params)
 {
-    return take->file != NULL && take->params.format == params->format &&
-           take->params.rate_hz == params->rate_hz && take->params.channels == params->channels;
+    return take->file != NULL && pcm_params_alike(&take->params, params);
 }
 
 static const char *why(int r)

@@ -71,19 +71,13 @@ static void loopback_destroy(struct host *host)
     free(loop);
 }
 
-static bool fits(const struct loopback *peer, const struct pcm_params *params)
-{
-    return peer == NULL || !peer->is_open ||
-           (peer->params.format == params->format && peer->params.rate_hz == params->rate_hz &&
-            peer->params.channels == params->channels);
-}
-
 static int loopback_open(struct host *host, const struct pcm_params *params)
 {
     struct loopback *loop = loopback_of(host);
+    const struct pcm_params *has =
+        loop->peer != NULL && loop->peer->is_open ? &loop->peer->params : params;
 
-    if (!fits(loop->peer, params)) {
-        const struct pcm_params *has = &loop->peer->params;
+    if (!pcm_params_alike(has, params)) {
         log_guest(&host->log_limit,
                   "%s: the other end of the loopback has %s, %u Hz, %u channels: choose the same",
                   host->name, has->format->name, has->rate_hz, has->channels);

@@ -101,12 +101,6 @@ static int integer_fill(struct alsa_elem *elem, const snd_ctl_elem_info_t *info)
     return 0;
 }
 
-static void halves_set(int64_t number, le32 ret_halves[2])
-{
-    ret_halves[0] = to_le32((uint32_t)number);
-    ret_halves[1] = to_le32((uint32_t)((uint64_t)number >> 32));
-}
-
 static int limits_fill(struct alsa_elem *elem, const snd_ctl_elem_info_t *info)
 {
     unsigned items;
@@ -115,9 +109,9 @@ static int limits_fill(struct alsa_elem *elem, const snd_ctl_elem_info_t *info)
     case SND_CTL_ELEM_TYPE_INTEGER:
         return integer_fill(elem, info);
     case SND_CTL_ELEM_TYPE_INTEGER64:
-        halves_set(alsa.ctl_elem_info_get_min64(info), elem->info.limits.integer64.min);
-        halves_set(alsa.ctl_elem_info_get_max64(info), elem->info.limits.integer64.max);
-        halves_set(alsa.ctl_elem_info_get_step64(info), elem->info.limits.integer64.step);
+        to_halves(alsa.ctl_elem_info_get_min64(info), elem->info.limits.integer64.min);
+        to_halves(alsa.ctl_elem_info_get_max64(info), elem->info.limits.integer64.max);
+        to_halves(alsa.ctl_elem_info_get_step64(info), elem->info.limits.integer64.step);
         return 0;
     case SND_CTL_ELEM_TYPE_ENUMERATED:
         items = alsa.ctl_elem_info_get_items(info);

@@ -7,12 +7,6 @@
 
 #include <string.h>
 
-/* The integer64 limits, which the wire has as halves. */
-static int64_t from_halves(const le32 halves[2])
-{
-    return (int64_t)(from_le32(halves[0]) | (uint64_t)from_le32(halves[1]) << 32);
-}
-
 static uint32_t count_of(const struct ctl *ctl)
 {
     return from_le32(ctl->info.head.count);

@@ -31,12 +31,6 @@ struct row {
 static const uint32_t db_linear[4] = {2, 8, (uint32_t)-9999999, 0};
 static const uint32_t db_minmax[4] = {4, 8, (uint32_t)-1000, 0};
 
-static void to_halves(int64_t number, le32 ret_halves[2])
-{
-    ret_halves[0] = to_le32((uint32_t)number);
-    ret_halves[1] = to_le32((uint32_t)((uint64_t)number >> 32));
-}
-
 static void limits_set(const struct row *row, union wire_ctl_limits *ret_limits)
 {
     if (row->type == WIRE_CTL_INTEGER64) {

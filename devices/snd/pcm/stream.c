@@ -10,21 +10,16 @@
 
 #define NO (-1)
 
-/* Rows: states; columns: SET_PARAMS, PREPARE, START, STOP, RELEASE (§5.14.6.6.1). */
+/* Rows: states; columns: SET_PARAMS, PREPARE, RELEASE, START, STOP (§5.14.6.6.1). NO: not allowed.
+ */
 static const int8_t next_state[STREAM_STATE_COUNT][STREAM_COMMAND_COUNT] = {
     [STREAM_INIT] = {STREAM_PARAMS, NO, NO, NO, NO},
     [STREAM_PARAMS] = {STREAM_PARAMS, STREAM_PREPARED, NO, NO, NO},
-    [STREAM_PREPARED] = {STREAM_PARAMS, STREAM_PREPARED, STREAM_RUNNING, NO, STREAM_RELEASED},
-    [STREAM_RUNNING] = {NO, NO, NO, STREAM_STOPPED, NO},
-    [STREAM_STOPPED] = {NO, NO, STREAM_RUNNING, NO, STREAM_RELEASED},
+    [STREAM_PREPARED] = {STREAM_PARAMS, STREAM_PREPARED, STREAM_RELEASED, STREAM_RUNNING, NO},
+    [STREAM_RUNNING] = {NO, NO, NO, NO, STREAM_STOPPED},
+    [STREAM_STOPPED] = {NO, NO, STREAM_RELEASED, STREAM_RUNNING, NO},
     [STREAM_RELEASED] = {STREAM_PARAMS, STREAM_PREPARED, NO, NO, NO},
 };
-
-int stream_next_state(enum stream_state state, enum stream_command command)
-{
-    assert(state < STREAM_STATE_COUNT && command < STREAM_COMMAND_COUNT);
-    return next_state[state][command];
-}
 
 /* -- life -- */
 
@@ -125,7 +120,7 @@ uint32_t stream_set_params(struct stream *stream, const struct wire_pcm_params *
     struct pcm_params params;
 
     unpark(stream);
-    int next = stream_next_state(stream->state, STREAM_SET_PARAMS);
+    int next = next_state[stream->state][STREAM_SET_PARAMS];
     if (next < 0)
         return VIRTIO_SND_S_NOT_SUPP;
     uint32_t status = params_check(stream, wire, &params);
@@ -266,16 +261,16 @@ static int stream_release(struct stream *stream)
 uint32_t stream_command(struct stream *stream, enum stream_command command, const struct chain *req)
 {
     static int (*const act[STREAM_COMMAND_COUNT])(struct stream *) = {
+        [STREAM_RELEASE] = stream_release,
         [STREAM_START] = stream_start,
         [STREAM_STOP] = stream_stop,
-        [STREAM_RELEASE] = stream_release,
     };
 
     unpark(stream);
     /* A guest that unwinds a stream which a device reset has closed already (SND-52). */
     if (stream->state == STREAM_INIT && (command == STREAM_STOP || command == STREAM_RELEASE))
         return VIRTIO_SND_S_OK;
-    int next = stream_next_state(stream->state, command);
+    int next = next_state[stream->state][command];
     if (next < 0)
         return VIRTIO_SND_S_NOT_SUPP;
     if (command == STREAM_PREPARE)

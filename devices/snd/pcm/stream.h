@@ -5,17 +5,15 @@
 #include "devices/snd/base/reply.h"
 #include "devices/snd/pcm/pcm.h"
 
+/* VIRTIO_SND_R_PCM_SET_PARAMS and so on, from 0. */
 enum stream_command {
     STREAM_SET_PARAMS,
     STREAM_PREPARE,
+    STREAM_RELEASE,
     STREAM_START,
     STREAM_STOP,
-    STREAM_RELEASE,
     STREAM_COMMAND_COUNT,
 };
-
-/* The table of the specification: the next state, or -1 where the command is not allowed. */
-int stream_next_state(enum stream_state state, enum stream_command command);
 
 /* Main. `stream` is zeroed; pcm, name, info, host and clock_kind are set. 0 or -errno. */
 int stream_init(struct stream *stream);
