@@ -44,8 +44,7 @@ struct kernel_cache {
     int folder_fd; /* owned */
     uint64_t bytes_max;
     struct kernel_cache_key key;
-    char name[48];       /* of the entry */
-    char path[PATH_MAX]; /* of the folder; for messages */
+    char name[48]; /* of the entry */
 };
 
 /* A part of guest RAM. */

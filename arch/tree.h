@@ -36,8 +36,8 @@ void tree_fini(struct tree *tree);
 
 /* -- writing -- */
 
-/* Opens the root (""), or a node in it; a node may have a label, for overlays, and so a phandle,
- * which is returned (else 0). One level: no node in a node but by tree_open_in(). */
+/* Opens the root (""), or a node in the one that is open; a node may have a label, for overlays,
+ * and so a phandle, which is returned (else 0). */
 uint32_t tree_open(struct tree *tree, const char *label, const char *name);
 /* A node whose name ends in "@address". */
 uint32_t tree_open_at(struct tree *tree, const char *label, const char *name, uint64_t address);
