@@ -101,8 +101,8 @@ struct arch_entry {
 /* Pure: checks the kernel, puts kernel, initrd (size 0: none), command line and the machine's
  * description into guest RAM. -errno after one line that names the file, what is wrong and the
  * remedy: -ENOEXEC not a kernel for this architecture, -EBADMSG truncated or damaged, -ENOMEM too
- * big for RAM, -E2BIG command line too long for the kernel, -EINVAL a device tree that is none or
- * an overlay that does not apply. */
+ * big for RAM, -ENOPKG no library to unpack it, -E2BIG command line too long for the kernel,
+ * -EINVAL a device tree that is none or an overlay that does not apply. */
 int arch_load(const struct platform *platform, const struct image *kernel,
               const struct image *initrd, struct arch_entry *ret_entry);
 
@@ -131,7 +131,8 @@ int arch_vcpu_init(struct vcpu *vcpu, unsigned cpu_count, const struct arch_entr
 /* vCPU thread: serves an exit that only this architecture has; false if it does not know it. */
 bool arch_vcpu_exit(struct vcpu *vcpu);
 
-/* vCPU thread: registers and the bytes at the instruction pointer, as log lines. */
+/* vCPU thread, or main once that has ended: registers and the bytes at the instruction pointer, as
+ * log lines. */
 void arch_vcpu_dump(struct vcpu *vcpu);
 
 /* The guest's time when it stopped. */

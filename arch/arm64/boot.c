@@ -81,13 +81,15 @@ static int unpack(const struct load *load, const struct arm64_packed *packed,
     expect_kernel(load, ARM64_RAM, payload.out_size);
     int r = payload_unpack(&payload);
     if (payload.scratch_used > 0)
-        memset(payload.scratch, 0, payload.scratch_used);
+        memory_clear(load->platform->mem, behind, payload.scratch_used);
     if (r == 0)
         *ret_image = (struct image){name, payload.out, payload.out_size};
-    else
+    else if (r == -ENOMEM)
+        (void)log_error(0, "%s: needs more --mem, to be unpacked", name);
+    else if (r != -ENOPKG) /* which was said */
         (void)log_error(0, "%s: damaged: what is packed in it (%.31s) cannot be unpacked", name,
                         packed->method);
-    return r == 0 ? 0 : -EBADMSG;
+    return r;
 }
 
 static int load_kernel(struct load *load)

@@ -229,6 +229,20 @@ START_TEST(zboot_image_that_unpacks_to_more_than_ram_says_how_much_it_needs)
 }
 END_TEST
 
+START_TEST(zboot_image_that_is_unpacked_with_more_than_ram_says_so)
+{
+    struct file plain = fake_image(0, MIB_BYTES);
+    struct file payload = fake_pack(FAKE_XZ, &plain); /* by a dictionary of 8 MiB */
+
+    teardown();
+    arm_begin(&l, 4 * MIB_BYTES);
+    l.kernel = fake_zboot(&payload, "xzkern");
+    arm_refused(&l, -ENOMEM, "needs more --mem, to be unpacked");
+    file_free(&payload);
+    file_free(&plain);
+}
+END_TEST
+
 /* -- what is no kernel -- */
 
 static const struct {
@@ -307,6 +321,7 @@ Suite *arm64_image_suite(void)
     tcase_add_test(tcase, zboot_image_that_is_damaged_is_refused);
     tcase_add_test(tcase, zboot_image_of_an_unknown_packing_is_named);
     tcase_add_test(tcase, zboot_image_that_unpacks_to_more_than_ram_says_how_much_it_needs);
+    tcase_add_test(tcase, zboot_image_that_is_unpacked_with_more_than_ram_says_so);
     tcase_add_loop_test(tcase, stranger_is_named, 0, ARRAY_SIZE(strangers));
     tcase_add_test(tcase, vmlinux_for_arm64_is_told_from_others);
     tcase_add_test(tcase, empty_file_is_told);
