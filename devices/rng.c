@@ -8,17 +8,17 @@
  * is used up, or the host has no random numbers yet, requests wait in the ring.
  */
 #include "devices/registry.h"
+#include "vmm/base/timebase.h"
 
 #include <sys/epoll.h>
 #include <sys/random.h>
-#include <sys/timerfd.h>
 
 /* Cap on one reply: a chain may claim 4 GiB, and any non-zero length is legal (§5.4.6.2). */
 #define RNG_REPLY_BYTES_MAX 4096
 
 /* 6.4 MB/s at most, or 25,000 small requests: some percent of a core. Linux asks for 64 bytes at a
  * time. */
-#define RNG_TICK_NS       10000000
+#define RNG_TICK_NS       (10 * MS_NS)
 #define RNG_TICK_COST_MAX 65536
 #define RNG_REQUEST_COST  256 /* in bytes, for taking and returning a request */
 
@@ -43,9 +43,9 @@ static struct rng *rng_of(struct virtio_device *dev)
 /* Serves nothing until the next tick. */
 static void rng_wait(struct rng *rng)
 {
-    const struct itimerspec tick = {.it_value.tv_nsec = RNG_TICK_NS};
+    struct timebase *time = &timebase_monotonic;
 
-    (void)timerfd_settime(rng->timer.fd, 0, &tick, NULL); /* fails on our own bugs only */
+    time->arm(time, rng->timer.fd, time->now_ns(time) + RNG_TICK_NS);
     rng->waiting = true;
 }
 
@@ -124,10 +124,9 @@ static int rng_activate(struct virtio_device *dev)
 static void rng_reset(struct virtio_device *dev)
 {
     struct rng *rng = rng_of(dev);
-    const struct itimerspec off = {0};
 
     loop_remove(&rng->timer);
-    (void)timerfd_settime(rng->timer.fd, 0, &off, NULL);
+    timebase_monotonic.arm(&timebase_monotonic, rng->timer.fd, TIME_NEVER);
     rng->waiting = rng->holding = false;
     rng->failures = 0;
 }
@@ -137,9 +136,8 @@ static int rng_create(struct virtio_device *dev, const struct opts *opts)
     struct rng *rng = rng_of(dev);
 
     (void)opts;
-    rng->timer = (struct watch){.ready = rng_tick};
-    rng->timer.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    return rng->timer.fd < 0 ? log_error(-errno, "%s: timer", dev->name) : 0;
+    rng->timer = (struct watch){.fd = timebase_timer(), .ready = rng_tick};
+    return rng->timer.fd < 0 ? log_error(rng->timer.fd, "%s: timer", dev->name) : 0;
 }
 
 static void rng_destroy(struct virtio_device *dev)

@@ -2,13 +2,14 @@
 /* See log.h. The level, and whether somebody reads, are the mutable state of this file. */
 #include "vmm/base/log.h"
 
+#include "vmm/base/timebase.h"
+
 #include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #define LINE_BYTES_MAX 1024 /* less than a pipe with room takes at once */
 #define PATIENCE_MS    100  /* for a reader that is slow */
@@ -136,13 +137,9 @@ void log_debug(const char *fmt, ...)
 /* Takes one message from the budget; one comes back each second. */
 static bool limit_take(struct log_limit *limit)
 {
-    const uint64_t second_ns = 1000000000;
-    struct timespec now;
-    uint64_t now_ns;
+    uint64_t now_ns = timebase_monotonic.now_ns(&timebase_monotonic);
+    uint64_t refill = (now_ns - limit->last_ns) / SECOND_NS;
 
-    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail for this clock */
-    now_ns = (uint64_t)now.tv_sec * second_ns + (uint64_t)now.tv_nsec;
-    uint64_t refill = (now_ns - limit->last_ns) / second_ns;
     if (refill > 0) {
         limit->spent -= (unsigned)MIN((uint64_t)limit->spent, refill);
         limit->last_ns = now_ns;
