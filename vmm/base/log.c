@@ -7,7 +7,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,7 +14,7 @@
 #define PATIENCE_MS    100  /* for a reader that is slow */
 
 static enum log_level log_level_shown = LOG_LEVEL_INFO;
-static atomic_bool unread; /* the last line was thrown away: its like do not wait again */
+static bool unread; /* under log_line()'s lock: the last line was lost, its like do not wait */
 
 static const char *const level_names[] = {
     [LOG_LEVEL_ERROR] = "error",
@@ -62,22 +61,24 @@ static void line_append_str(char *line, size_t *len, const char *fmt, ...)
 }
 
 /* Does standard error take a line? Who logs may be a vCPU, which waits for nobody outside: where
- * nobody reads, the line is lost, and the machine can still be stopped. */
+ * nobody reads, the line is lost, and the machine can still be stopped. One thread at a time: what
+ * has room for one line may not have it for two. */
 static bool line_is_taken(void)
 {
     struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
     int n;
 
     do
-        n = poll(&ready, 1, atomic_load(&unread) ? 0 : PATIENCE_MS);
+        n = poll(&ready, 1, unread ? 0 : PATIENCE_MS);
     while (n < 0 && errno == EINTR);
-    atomic_store(&unread, n == 0);
+    unread = n == 0;
     return n != 0;
 }
 
 static void log_line(enum log_level level, int r, const char *fmt, va_list args) PRINTF_LIKE(3, 0);
 static void log_line(enum log_level level, int r, const char *fmt, va_list args)
 {
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     char line[LINE_BYTES_MAX];
     size_t len = 0;
     int saved = errno;
@@ -92,8 +93,10 @@ static void log_line(enum log_level level, int r, const char *fmt, va_list args)
         if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
             line[i] = '?';
     line[len++] = '\n';
+    (void)pthread_mutex_lock(&lock);
     if (line_is_taken())
         (void)!write(STDERR_FILENO, line, len); /* nowhere left to report a failure */
+    (void)pthread_mutex_unlock(&lock);
     errno = saved;
 }
 

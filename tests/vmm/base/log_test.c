@@ -6,6 +6,7 @@
 
 #include <check.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -155,6 +156,45 @@ START_TEST(line_that_nobody_reads_is_lost)
 }
 END_TEST
 
+static pthread_barrier_t round_edge;
+
+static void *say_a_line_each_round(void *rounds)
+{
+    for (int i = 0; i < *(const int *)rounds; i++) {
+        (void)pthread_barrier_wait(&round_edge);
+        log_warn("for one of us there is room");
+        (void)pthread_barrier_wait(&round_edge);
+    }
+    return NULL;
+}
+
+START_TEST(room_for_one_line_is_not_taken_for_room_for_two)
+{
+    pthread_t thread[8];
+    int out[2], rounds = 10, saved = dup(STDERR_FILENO);
+    char text[4096];
+
+    ck_assert_int_eq(pthread_barrier_init(&round_edge, NULL, 9), 0);
+    ck_assert_int_eq(pipe2(out, O_DIRECT), 0); /* each line needs a page of its own */
+    ck_assert_int_ge(fcntl(out[1], F_SETPIPE_SZ, sizeof(text)), 4096);
+    ck_assert_int_eq(dup2(out[1], STDERR_FILENO), STDERR_FILENO);
+    for (size_t i = 0; i < ARRAY_SIZE(thread); i++)
+        ck_assert_int_eq(pthread_create(&thread[i], NULL, say_a_line_each_round, &rounds), 0);
+    for (int i = 0; i < rounds; i++) {
+        (void)pthread_barrier_wait(&round_edge);
+        (void)pthread_barrier_wait(&round_edge); /* none hangs in its write */
+        ck_assert_int_gt(read(out[0], text, sizeof(text)), 0);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(thread); i++)
+        ck_assert_int_eq(pthread_join(thread[i], NULL), 0);
+    ck_assert_int_eq(dup2(saved, STDERR_FILENO), STDERR_FILENO);
+    (void)close(saved);
+    (void)close(out[0]);
+    (void)close(out[1]);
+    (void)pthread_barrier_destroy(&round_edge);
+}
+END_TEST
+
 START_TEST(guest_gets_8_messages_at_once)
 {
     struct log_limit limit = {0};
@@ -200,6 +240,7 @@ Suite *log_suite(void)
     tcase_add_test(tcase, long_line_is_cut_to_1024_bytes);
     tcase_add_loop_test(tcase, long_line_with_errno_stays_in_bounds, 0, 30);
     tcase_add_test(tcase, line_that_nobody_reads_is_lost);
+    tcase_add_test(tcase, room_for_one_line_is_not_taken_for_room_for_two);
     tcase_add_test(tcase, guest_gets_8_messages_at_once);
     tcase_add_test(tcase, guest_gets_one_more_each_second_and_losses_are_told);
     suite_add_tcase(suite, tcase);
