@@ -41,7 +41,7 @@ int player_create(const struct opts *opts, enum pcm_direction direction, struct 
         .rates = 1ull << 7 | 1ull << 9, /* 48000, 88200 */
     };
 
-    return host_alsa.create(&setup, ret_host);
+    return host_create(&host_alsa, &setup, ret_host);
 }
 
 static void on_wake(struct host *host)

@@ -36,7 +36,7 @@ struct opts;
 
 /* Options of host=alsa; to be destroyed. `rt`: "on" or "off". */
 struct opts *player_opts(const char *device, const char *rt);
-/* host_alsa.create. */
+/* host_create() of host_alsa. */
 int player_create(const struct opts *opts, enum pcm_direction direction, struct host **ret_host);
 
 /* Asserts that there is such a PCM. */

@@ -337,7 +337,7 @@ static int stream_make(struct snd *snd, enum pcm_direction direction, unsigned i
     };
     int r = clock_choose(opts, class, &stream->clock_kind);
     if (r == 0)
-        r = class->create(&setup, &stream->host);
+        r = host_create(class, &setup, &stream->host);
     if (r == 0 && opts_has(opts, "fault"))
         r = faults_parse(opts_str(opts, "fault"), &stream->faults);
     if (r == 0)

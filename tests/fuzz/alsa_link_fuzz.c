@@ -272,7 +272,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .formats = 1ull << 5,
         .rates = 1ull << 7,
     };
-    must(host_alsa.create(&setup, &user.host) == 0, "the card is there");
+    must(host_create(&host_alsa, &setup, &user.host) == 0, "the card is there");
     user.host->loop = &user.loop;
     user.host->timebase = &timebase;
     user.host->opened = on_opened;

@@ -55,7 +55,6 @@ static void record(struct host *host)
             continue;
         for (unsigned i = 0; i < READS; i++)
             must(host->class->read(host, frames, READ_FRAMES) == READ_FRAMES, "all frames");
-        host->class->close(host);
     }
 }
 
@@ -69,9 +68,10 @@ static void source(const char *path, const char *more)
     must(opts_set(opts, "", "source-path", path) == 0 && opts_parse(opts, "", more) == 0,
          "options");
     setup.opts = opts;
-    if (host_source.create(&setup, &host) == 0)
+    if (host_create(&host_source, &setup, &host) == 0) {
         record(host);
-    host_source.destroy(host);
+        host_source.destroy(host);
+    }
     opts_destroy(opts);
 }
 

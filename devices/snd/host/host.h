@@ -78,17 +78,19 @@ struct host_position {
 };
 
 struct host_class {
-    const char *name; /* host=NAME */
+    const char *name;     /* host=NAME */
+    size_t instance_size; /* of the struct that begins with a struct host */
     bool own_clock;
     bool reopens; /* after a failure a later open() may succeed (a card is plugged in again) */
 
-    /* Allocates, fills `class`, `name`, `caps`. Tells what is wrong in one line that names the
-     * option (a file that can't be written, a device that does not exist) and returns -errno. */
-    int (*create)(const struct host_setup *setup, struct host **ret_host);
+    /* Fills a zeroed instance, with `caps`. Tells what is wrong in one line that names the option
+     * (a file that can't be written, a device that does not exist) and returns -errno; then it is
+     * destroyed. */
+    int (*create)(struct host *host, const struct host_setup *setup);
     /* Whether it can do these together; each by itself is within `caps`. SET_PARAMS asks, so this
      * goes by what create() found, in any state. NULL: it always can. */
     bool (*check)(struct host *host, const struct pcm_params *params);
-    /* In state closed (perhaps an open() that was taken back is still under way). */
+    /* In state closed (perhaps an open() that was taken back is still under way). Frees it. */
     void (*destroy)(struct host *host);
 
     /* Gets ready for `params` (borrowed for the call), positions at 0. 0: it is open. -EINPROGRESS:
@@ -161,6 +163,10 @@ struct host {
     uint64_t xruns;       /* times the host ran dry or over although the stream was not to blame */
     uint64_t lost_frames; /* that could not be written (disk full) or were overwritten (capture) */
 };
+
+/* Main. 0, or -errno after a line. */
+int host_create(const struct host_class *class, const struct host_setup *setup,
+                struct host **ret_host);
 
 extern const struct host_class host_null;
 extern const struct host_class host_file;   /* playback */

@@ -368,27 +368,24 @@ static int caps_take(struct alsa_host *alsa)
     return caps->result;
 }
 
-static int alsa_create(const struct host_setup *setup, struct host **ret_host)
+static int alsa_create(struct host *host, const struct host_setup *setup)
 {
     const char *device = opts_str(setup->opts, "device");
-    struct alsa_host *alsa = calloc(1, sizeof(*alsa));
+    struct alsa_host *alsa = alsa_host(host);
 
-    if (strcmp(device, "null") == 0) {
-        free(alsa);
-        return opts_error("--snd device: ALSA's \"null\" keeps no time; take host=null");
-    }
-    if (alsa == NULL)
-        return log_error(-ENOMEM, "%s", setup->name);
     *alsa = (struct alsa_host){
-        .host = {.class = &host_alsa, .name = setup->name, .timebase = &timebase_monotonic},
+        .host = *host,
         .device = strdup(device),
-        .ring = {.host = &alsa->host, .direction = setup->direction, .kick_fd = -1},
+        .ring = {.host = host, .direction = setup->direction, .kick_fd = -1},
         .real_time = opts_bool(setup->opts, "rt"),
         .helper = {.socket = -1},
         .messages = {.ready = messages_ready},
         .news = {.fd = -1, .ready = news_ready},
     };
+    host->timebase = &timebase_monotonic;
     alsa->ring.device = alsa->device;
+    if (strcmp(device, "null") == 0)
+        return opts_error("--snd device: ALSA's \"null\" keeps no time; take host=null");
     int r = alsa->device == NULL ? -ENOMEM : helper_make(alsa, setup);
     if (r < 0)
         (void)log_error(r, "%s: no process for the sound card", setup->name);
@@ -396,18 +393,14 @@ static int alsa_create(const struct host_setup *setup, struct host **ret_host)
         (void)log_error(0, "%s: --snd device: can't open \"%s\" for %s: %s; %s", setup->name,
                         device, plays(alsa) ? "playback" : "capture", strerror(-r),
                         explain(alsa, r));
-    if (r < 0) {
-        alsa->error = r; /* one that hangs is not waited for */
-        alsa_destroy(&alsa->host);
-        /* -EINVAL would say that the option is written wrong, which is more than we know. */
-        return r == -EINVAL ? -ENXIO : r;
-    }
-    *ret_host = &alsa->host;
-    return 0;
+    alsa->error = r; /* one that hangs is not waited for */
+    /* -EINVAL would say that the option is written wrong, which is more than we know. */
+    return r == -EINVAL ? -ENXIO : r;
 }
 
 const struct host_class host_alsa = {
     .name = "alsa",
+    .instance_size = sizeof(struct alsa_host),
     .own_clock = true,
     .reopens = true,
     .create = alsa_create,

@@ -345,11 +345,13 @@ static struct pcm_params first_params(const struct host_setup *setup, uint64_t f
     return (struct pcm_params){.format = pcm_format_by_code(code), .rate_hz = 48000, .channels = 2};
 }
 
-/* Everything but memory. On failure file_destroy() undoes it. */
-static int file_init(struct file_host *file, const struct host_setup *setup)
+static int file_create(struct host *host, const struct host_setup *setup)
 {
+    struct file_host *file = container_of(host, struct file_host, host);
     const char *path = opts_str(setup->opts, "path");
 
+    file->stream_index = setup->stream_index;
+    file->folder_fd = file->take.fd = -1;
     if (library_load(&sf_library) < 0)
         return -ENOPKG;
     if (path == NULL)
@@ -362,38 +364,21 @@ static int file_init(struct file_host *file, const struct host_setup *setup)
         return opts_error("--snd path: %s: the ending does not name a kind of sound file; "
                           ".wav, .flac, .w64, .caf, .aiff, .au and .raw do",
                           path);
-    file->host.caps = (struct host_caps){
+    host->caps = (struct host_caps){
         .formats = formats_supported(file), .rates = (1u << PCM_RATE_COUNT) - 1, .channels_min = 1};
-    if (file->host.caps.formats == 0)
+    if (host->caps.formats == 0)
         return opts_error("--snd path: %s: this kind of file can't hold what a guest plays", path);
-    file->host.caps.channels_max = channels_supported(file, file->host.caps.formats);
-    const struct pcm_params params = first_params(setup, file->host.caps.formats);
+    host->caps.channels_max = channels_supported(file, host->caps.formats);
+    const struct pcm_params params = first_params(setup, host->caps.formats);
     int r = folder_open(file);
     if (r == 0 && (r = take_next(file, 1, &params)) < 0)
         (void)log_error(0, "--snd path: %s: %s", path, why(r));
     return r;
 }
 
-static int file_create(const struct host_setup *setup, struct host **ret_host)
-{
-    struct file_host *file = calloc(1, sizeof(*file));
-
-    if (file == NULL)
-        return log_error(-ENOMEM, "%s", setup->name);
-    file->host.class = &host_file;
-    file->host.name = setup->name;
-    file->stream_index = setup->stream_index;
-    file->folder_fd = file->take.fd = -1;
-    int r = file_init(file, setup);
-    if (r < 0)
-        file_destroy(&file->host);
-    else
-        *ret_host = &file->host;
-    return r;
-}
-
 const struct host_class host_file = {
     .name = "file",
+    .instance_size = sizeof(struct file_host),
     .create = file_create,
     .destroy = file_destroy,
     .open = file_open, /* and no close: what is played next may continue the take */

@@ -44,20 +44,16 @@ static struct loopback *loopback_of(struct host *host)
 
 /* -- life -- */
 
-static int loopback_create(const struct host_setup *setup, struct host **ret_host)
+static int loopback_create(struct host *host, const struct host_setup *setup)
 {
-    struct loopback *loop = calloc(1, sizeof(*loop));
+    struct loopback *loop = loopback_of(host);
 
-    if (loop == NULL)
-        return log_error(-ENOMEM, "%s", setup->name);
-    loop->host = (struct host){
-        .class = &host_loopback, .name = setup->name, .caps = host_caps_any(pcm_formats(false))};
+    host->caps = host_caps_any(pcm_formats(false));
     loop->records = setup->direction == PCM_INPUT;
     if (setup->peer != NULL && setup->peer->class == &host_loopback) {
         loop->peer = loopback_of(setup->peer);
         loop->peer->peer = loop;
     }
-    *ret_host = &loop->host;
     return 0;
 }
 
@@ -194,6 +190,7 @@ static ssize_t loopback_read(struct host *host, void *ret_buf, size_t frames)
 
 const struct host_class host_loopback = {
     .name = "loopback",
+    .instance_size = sizeof(struct loopback),
     .create = loopback_create,
     .destroy = loopback_destroy,
     .open = loopback_open,

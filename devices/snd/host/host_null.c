@@ -23,28 +23,21 @@ static struct null_host *null_host(struct host *host)
     return container_of(host, struct null_host, host);
 }
 
-static int create(const struct host_setup *setup, const struct host_class *class, uint64_t formats,
-                  struct host **ret_host)
+static int null_create(struct host *host, const struct host_setup *setup)
 {
-    struct null_host *null = calloc(1, sizeof(*null));
-
-    if (null == NULL)
-        return log_error(-ENOMEM, "%s", setup->name);
-    null->host = (struct host){.class = class, .name = setup->name, .caps = host_caps_any(formats)};
-    null->freq_hz = (double)opts_u64(setup->opts, "tone-freq");
-    null->amplitude = pow(10, -(double)opts_u64(setup->opts, "tone-level") / 20);
-    *ret_host = &null->host;
+    (void)setup;
+    host->caps = host_caps_any(pcm_formats(false));
     return 0;
 }
 
-static int null_create(const struct host_setup *setup, struct host **ret_host)
+static int tone_create(struct host *host, const struct host_setup *setup)
 {
-    return create(setup, &host_null, pcm_formats(false), ret_host);
-}
+    struct null_host *tone = null_host(host);
 
-static int tone_create(const struct host_setup *setup, struct host **ret_host)
-{
-    return create(setup, &host_tone, pcm_formats(true), ret_host);
+    host->caps = host_caps_any(pcm_formats(true));
+    tone->freq_hz = (double)opts_u64(setup->opts, "tone-freq");
+    tone->amplitude = pow(10, -(double)opts_u64(setup->opts, "tone-level") / 20);
+    return 0;
 }
 
 static void null_destroy(struct host *host)
@@ -91,6 +84,7 @@ static ssize_t tone_read(struct host *host, void *ret_buf, size_t frames)
 
 const struct host_class host_null = {
     .name = "null",
+    .instance_size = sizeof(struct null_host),
     .create = null_create,
     .destroy = null_destroy,
     .open = null_open,
@@ -100,6 +94,7 @@ const struct host_class host_null = {
 
 const struct host_class host_tone = {
     .name = "tone",
+    .instance_size = sizeof(struct null_host),
     .create = tone_create,
     .destroy = null_destroy,
     .open = null_open,

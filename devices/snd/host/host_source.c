@@ -80,12 +80,14 @@ static uint64_t rates_supported(const struct source_host *source)
     return rates;
 }
 
-static int source_init(struct source_host *source, const struct host_setup *setup)
+static int source_create(struct host *host, const struct host_setup *setup)
 {
+    struct source_host *source = source_host(host);
     const char *path = opts_str(setup->opts, "source-path");
     const struct sound_file *file = &source->file;
     int error = 0;
 
+    source->loops = opts_bool(setup->opts, "source-loop");
     if (path == NULL)
         return opts_error("--snd source-path: source=file needs the name of a sound file");
     if (sound_open(&source->file, "--snd source-path: ", path) < 0)
@@ -111,28 +113,11 @@ static int source_init(struct source_host *source, const struct host_setup *setu
         source->resampler == NULL)
         return opts_error("--snd rates: %s has %u Hz; source-resample=on gives others", path,
                           file->rate_hz);
-    source->host.caps = (struct host_caps){.formats = pcm_formats(true),
-                                           .rates = rates,
-                                           .channels_min = file->channels,
-                                           .channels_max = file->channels};
+    host->caps = (struct host_caps){.formats = pcm_formats(true),
+                                    .rates = rates,
+                                    .channels_min = file->channels,
+                                    .channels_max = file->channels};
     return 0;
-}
-
-static int source_create(const struct host_setup *setup, struct host **ret_host)
-{
-    struct source_host *source = calloc(1, sizeof(*source));
-
-    if (source == NULL)
-        return log_error(-ENOMEM, "%s", setup->name);
-    source->host.class = &host_source;
-    source->host.name = setup->name;
-    source->loops = opts_bool(setup->opts, "source-loop");
-    int r = source_init(source, setup);
-    if (r < 0)
-        source_destroy(&source->host);
-    else
-        *ret_host = &source->host;
-    return r;
 }
 
 static int source_open(struct host *host, const struct pcm_params *params)
@@ -184,6 +169,7 @@ static ssize_t source_read(struct host *host, void *ret_buf, size_t frames)
 
 const struct host_class host_source = {
     .name = "file",
+    .instance_size = sizeof(struct source_host),
     .create = source_create,
     .destroy = source_destroy,
     .open = source_open,
