@@ -142,16 +142,18 @@ static int elem_fill(struct alsa_elem *elem, const snd_ctl_elem_info_t *info)
     return limits_fill(elem, info);
 }
 
-static int info_get(struct alsa_ctl *ctl, const snd_ctl_elem_id_t *id)
+/* `item`: of an enumeration, to be told its name. What is left from another element is no item. */
+static int info_get(struct alsa_ctl *ctl, const snd_ctl_elem_id_t *id, unsigned item)
 {
     alsa.ctl_elem_info_set_id(ctl->info, id);
+    alsa.ctl_elem_info_set_item(ctl->info, item);
     return alsa_result(alsa.ctl_elem_info(ctl->handle, ctl->info));
 }
 
 void alsa_ctl_look(struct alsa_ctl *ctl, unsigned index)
 {
     struct alsa_elem *elem = &ctl->elem[index];
-    int r = info_get(ctl, elem->id);
+    int r = info_get(ctl, elem->id, 0);
 
     elem->info.head.access = to_le32(r == 0 ? access_of(ctl->info) : WIRE_CTL_INACTIVE);
 }
@@ -159,8 +161,7 @@ void alsa_ctl_look(struct alsa_ctl *ctl, unsigned index)
 void alsa_ctl_item(struct alsa_ctl *ctl, unsigned index, unsigned item,
                    char ret_name[WIRE_CTL_ITEM_BYTES])
 {
-    alsa.ctl_elem_info_set_item(ctl->info, item);
-    int r = info_get(ctl, ctl->elem[index].id);
+    int r = info_get(ctl, ctl->elem[index].id, item);
     const char *name = r == 0 ? alsa.ctl_elem_info_get_item_name(ctl->info) : "";
     (void)snprintf(ret_name, WIRE_CTL_ITEM_BYTES, "%s", name[0] != '\0' ? name : "-");
 }
@@ -189,7 +190,7 @@ static int elem_add(struct alsa_ctl *ctl)
 {
     struct alsa_elem *elem = &ctl->elem[ctl->count];
 
-    if (info_get(ctl, ctl->id) < 0)
+    if (info_get(ctl, ctl->id, 0) < 0)
         return 0; /* it was removed meanwhile */
     *elem = (struct alsa_elem){.numid = alsa.ctl_elem_id_get_numid(ctl->id)};
     int r = elem_fill(elem, ctl->info);
