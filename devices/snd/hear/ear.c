@@ -41,23 +41,15 @@ void ears_fini(struct ears *ears)
     ears->ear = NULL;
 }
 
-static uint32_t offered_hz(const struct wire_pcm_info *offer, unsigned code)
-{
-    return (from_le64(offer->rates) >> code & 1) != 0 ? pcm_rate_hz(code) : 0;
-}
-
-/* Makes the listener, ready for each rate that is offered. */
+/* Makes the listener, for each rate that is offered. */
 static int listener_make(struct ear *ear, const struct wire_pcm_info *offer)
 {
     uint32_t most_hz = 0;
 
     for (unsigned code = 0; code < PCM_RATE_COUNT; code++)
-        most_hz = MAX(most_hz, offered_hz(offer, code));
-    int r = listener_create(most_hz, offer->channels_max, &ear->listener);
-    for (unsigned code = 0; code < PCM_RATE_COUNT && r == 0; code++)
-        if (offered_hz(offer, code) > 0)
-            r = listener_prepare(ear->listener, offered_hz(offer, code));
-    return r;
+        if ((from_le64(offer->rates) >> code & 1) != 0)
+            most_hz = MAX(most_hz, pcm_rate_hz(code));
+    return listener_create(most_hz, offer->channels_max, &ear->listener);
 }
 
 int ear_open(struct ears *ears, unsigned index, const char *name, const char *expect,

@@ -105,11 +105,6 @@ void listener_tune(struct listener *listener, uint32_t rate_hz, unsigned channel
     }
 }
 
-int listener_prepare(struct listener *listener, uint32_t rate_hz)
-{
-    return spectrum_bench_prepare(&listener->bench, window_size(rate_hz));
-}
-
 static int channel_init(struct channel *channel, size_t frames_max)
 {
     channel->window = calloc(frames_max, sizeof(double));
@@ -131,8 +126,6 @@ int listener_create(uint32_t rate_hz, unsigned channels, struct listener **ret_l
 
     int r = spectrum_bench_init(&listener->bench, listener->window_frames_max);
 
-    if (r == 0)
-        r = listener_prepare(listener, rate_hz);
     if (r == 0)
         r = click_finder_init(&listener->finder, listener->window_frames_max);
     for (unsigned c = 0; c < channels && r == 0; c++)

@@ -65,9 +65,8 @@ int listener_create(uint32_t rate_hz, unsigned channels, struct listener **ret_l
 /* Accepts NULL. */
 void listener_destroy(struct listener *listener);
 
-/* Main. Gets ready for a rate, which is no higher, too. 0 or -ENOMEM. */
-int listener_prepare(struct listener *listener, uint32_t rate_hz);
-/* Forgets all. What follows is a sound of this rate, which was prepared, and so many channels. */
+/* Forgets all. What follows is a sound of this rate and so many channels, no more than it is for.
+ */
 void listener_tune(struct listener *listener, uint32_t rate_hz, unsigned channels);
 
 /* Hears `frames` frames of interleaved samples, full scale at -1 and 1. */

@@ -31,23 +31,17 @@ int spectrum_bench_init(struct spectrum_bench *bench, size_t frames_max)
     bench->power = fftw.alloc_real(frames_max / 2 + 1);
     if (!bench->hann || !bench->input || !bench->bins || !bench->power)
         return -ENOMEM;
-    return 0;
-}
-
-int spectrum_bench_prepare(struct spectrum_bench *bench, size_t frames)
-{
-    fftw_plan *plan = &bench->plans[__builtin_ctzl(frames)];
-
-    if (!*plan)
-        *plan = fftw.plan_dft_r2c_1d((int)frames, bench->input, bench->bins, FFTW_ESTIMATE);
-    return *plan ? 0 : -ENOMEM;
+    for (unsigned i = 0; frames_max >> i > 0 && r == 0; i++) {
+        bench->plans[i] = fftw.plan_dft_r2c_1d(1 << i, bench->input, bench->bins, FFTW_ESTIMATE);
+        r = bench->plans[i] ? 0 : -ENOMEM;
+    }
+    return r;
 }
 
 void spectrum_bench_tune(struct spectrum_bench *bench, size_t frames)
 {
     bench->frames = frames;
     bench->plan = bench->plans[__builtin_ctzl(frames)];
-    assert(bench->plan);
     for (size_t i = 0; i < frames; i++)
         bench->hann[i] = hann_at(i, frames);
 }

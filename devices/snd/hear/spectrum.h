@@ -40,13 +40,11 @@ struct spectrum_pitch {
     double share;     /* of the power, DC aside, that is at this frequency: 0 to 1 */
 };
 
-/* A zeroed bench for windows of up to frames_max. 0, -ENOMEM, or -ENOPKG after a line; fini accepts
- * what a failed init left. */
+/* A zeroed bench for windows of up to frames_max, a power of two like each window. 0, -ENOMEM, or
+ * -ENOPKG after a line; fini accepts what a failed init left. */
 int spectrum_bench_init(struct spectrum_bench *bench, size_t frames_max);
 void spectrum_bench_fini(struct spectrum_bench *bench);
-/* Makes the plan for windows of so many frames. 0 or -ENOMEM. */
-int spectrum_bench_prepare(struct spectrum_bench *bench, size_t frames);
-/* Windows of so many frames, which was prepared, from now on. */
+/* Windows of so many frames from now on. */
 void spectrum_bench_tune(struct spectrum_bench *bench, size_t frames);
 
 int spectrum_init(struct spectrum *spectrum, size_t frames_max);
