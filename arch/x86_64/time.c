@@ -78,6 +78,22 @@ static int tsc_set_all(const struct vcpu_env *vcpus, uint64_t tsc, uint64_t far)
     return r;
 }
 
+/* The clock ran on for `clock_ns` since it was set; the TSCs shall have as well, and no longer. */
+static int tsc_resume(const struct vcpu_env *vcpus, const struct arch_time *time, uint64_t clock_ns,
+                      uint64_t host_tsc)
+{
+    int khz = MAX(kvm_ioctl(vcpus->vcpu[0].fd, KVM_GET_TSC_KHZ, NULL), 0);
+    uint64_t ran = clock_ns * (uint64_t)khz / 1000000;
+    uint64_t ticks = ran - (host_tsc - time->host_counter);
+    int r = 0;
+
+    for (unsigned i = 0; i < vcpus->count && r == 0; i++)
+        r = tsc_move(&vcpus->vcpu[i], ticks);
+    if (r == -ENXIO || r == -ENOTTY || r == -EINVAL)
+        r = tsc_set_all(vcpus, time->counter, 100 * UINT64_C(1000) * (uint64_t)MAX(khz, 1));
+    return r;
+}
+
 int arch_time_stop(const struct vcpu_env *vcpus, struct arch_time *ret_time)
 {
     struct arch_time time;
@@ -95,18 +111,12 @@ int arch_time_resume(const struct vcpu_env *vcpus, const struct arch_time *time)
 {
     struct kvm_clock_data clock = {.clock = time->clock_ns};
     uint64_t now_ns = 0, host_tsc = 0;
-    int khz = kvm_ioctl(vcpus->vcpu[0].fd, KVM_GET_TSC_KHZ, NULL);
     int r = kvm_ioctl(vcpus->kvm->vm_fd, KVM_SET_CLOCK, &clock);
 
     if (r == 0)
         r = clock_get(vcpus, &now_ns, &host_tsc);
-    /* The clock ran since it was set; the TSC shall have as well, and no longer. */
-    uint64_t ran = (now_ns - time->clock_ns) * (uint64_t)MAX(khz, 0) / 1000000;
-    uint64_t ticks = ran - (host_tsc - time->host_counter);
-    for (unsigned i = 0; i < vcpus->count && r == 0; i++)
-        r = tsc_move(&vcpus->vcpu[i], ticks);
-    if (r == -ENXIO || r == -ENOTTY || r == -EINVAL)
-        r = tsc_set_all(vcpus, time->counter, 100 * UINT64_C(1000) * (uint64_t)MAX(khz, 1));
+    if (r == 0)
+        r = tsc_resume(vcpus, time, now_ns - time->clock_ns, host_tsc);
     for (unsigned i = 0; i < vcpus->count; i++) /* or it suspects a lockup; most guests have none */
         (void)kvm_ioctl(vcpus->vcpu[i].fd, KVM_KVMCLOCK_CTRL, NULL);
     return r < 0 ? log_error(r, "resume: set the guest's clock") : 0;

@@ -203,6 +203,21 @@ START_TEST(resume_that_fails_is_one_line)
 }
 END_TEST
 
+/* It says what it would of an offset that cannot be had. */
+START_TEST(clock_that_is_refused_is_no_missing_offset)
+{
+    struct arch_time time;
+
+    ck_assert_int_eq(arch_time_stop(&env, &time), 0);
+    fake_kvm_fail(KVM_SET_CLOCK, 0, EINVAL);
+    capture_start(&capture);
+    int r = arch_time_resume(&env, &time);
+    const char *text = capture_end(&capture);
+    ck_assert_int_eq(r, -EINVAL);
+    ck_assert_msg(capture_is_one_error(text), "%s", text);
+}
+END_TEST
+
 Suite *x86_64_time_suite(void);
 Suite *x86_64_time_suite(void)
 {
@@ -216,6 +231,7 @@ Suite *x86_64_time_suite(void)
     tcase_add_test(tc, tsc_is_set_where_its_offset_cannot_be);
     tcase_add_loop_test(tc, stop_that_fails_is_one_line, 0, ARRAY_SIZE(needed_to_stop));
     tcase_add_loop_test(tc, resume_that_fails_is_one_line, 0, ARRAY_SIZE(needed_to_resume));
+    tcase_add_test(tc, clock_that_is_refused_is_no_missing_offset);
     suite_add_tcase(suite, tc);
     return suite;
 }
