@@ -31,9 +31,9 @@ void alsa_ctl_name(const char *pcm_name, char ret_name[ALSA_CTL_NAME_BYTES])
 {
     snd_pcm_info_t *info = NULL;
     struct alsa_pcm pcm;
-    int card = alsa.pcm_info_malloc(&info);
+    int card = -1;
 
-    card = -1;
+    (void)alsa.pcm_info_malloc(&info); /* without memory no card is found */
     for (unsigned d = PCM_OUTPUT; d <= PCM_INPUT && card < 0 && info != NULL; d++) {
         if (alsa_pcm_open(&pcm, pcm_name, (enum pcm_direction)d) < 0)
             continue;
