@@ -244,7 +244,7 @@ static void request_serve(struct request *request)
             continue;
         if (words[1] == NULL)
             return refuse(request, "say what the device shall do");
-        if (control->paused) /* the device's thread stands still */
+        if (control->paused) /* the guest would see nothing of it before */
             return refuse(request, "the machine is paused; resume it first");
         return device_ask(request, dev);
     }
