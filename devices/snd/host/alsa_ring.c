@@ -99,7 +99,7 @@ static void note_xrun(struct alsa_ring *ring, uint64_t spare)
     ring->host->xruns += !guest_is_late;
     ring->host->lost_frames += lost - ring->lost;
     if (!guest_is_late)
-        log_guest(&ring->log_limit,
+        log_guest(&ring->host->log_limit,
                   restarts != ring->restarts
                       ? "%s: \"%s\" stopped by itself; it is started anew"
                       : "%s: this machine was too busy for \"%s\": the sound has a gap",

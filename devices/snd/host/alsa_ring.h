@@ -8,7 +8,6 @@
 
 #include "devices/snd/host/alsa_link.h"
 #include "devices/snd/host/host.h"
-#include "vmm/base/log.h"
 
 struct alsa_ring {
     struct host *host;  /* borrowed: counts, name, time, whom to tell what was played */
@@ -16,7 +15,6 @@ struct alsa_ring {
     enum pcm_direction direction;
     struct alsa_shared *shared; /* owned by the host, as is the next */
     int kick_fd;                /* eventfd */
-    struct log_limit log_limit; /* for what an overloaded machine would say all the time */
 
     struct pcm_params params;
     uint32_t look_frames;       /* looks need be no closer: a period */

@@ -45,22 +45,16 @@ static void signals_set(void)
 
 static void fds_close(int socket, const int fds[HELPER_FDS_MAX])
 {
-    unsigned first = STDERR_FILENO + 1;
+    int last = MAX(socket, STDERR_FILENO);
 
-    for (unsigned left = HELPER_FDS_MAX + 1; left > 0; left--) {
-        unsigned next = ~0u; /* the lowest of those to keep from `first` on */
-        for (unsigned i = 0; i <= HELPER_FDS_MAX; i++) {
-            unsigned fd = (unsigned)(i < HELPER_FDS_MAX ? fds[i] : socket);
-            next = fd >= first ? MIN(next, fd) : next;
-        }
-        if (next > first)
-            (void)close_range(first, next - 1, 0);
-        if (next == ~0u)
-            return;
-        first = next + 1;
-    }
-    (void)close_range(first, ~0u, 0);
+    for (unsigned i = 0; i < HELPER_FDS_MAX; i++)
+        last = MAX(last, fds[i]);
+    for (int fd = STDERR_FILENO + 1; fd < last; fd++)
+        if (fd != socket && fd != fds[0] && fd != fds[1])
+            (void)close(fd);
+    (void)close_range((unsigned)last + 1, ~0u, 0);
 }
+_Static_assert(HELPER_FDS_MAX == 2, "see fds_close()");
 
 /* -- in the parent -- */
 

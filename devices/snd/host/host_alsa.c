@@ -33,8 +33,6 @@ struct alsa_host {
     struct watch messages; /* the helper's socket */
     struct watch news;     /* eventfd, owned */
     struct alsa_caps caps;
-    struct log_limit
-        log_limit; /* for what a guest, or an overloaded machine, would say all the time */
 
     enum link_state state;
     uint32_t serial; /* of the last OPEN */
@@ -88,11 +86,11 @@ static int fail(struct alsa_host *alsa, int r)
         log_warn("%s: the process that has \"%s\" ended; the guest goes on without it",
                  alsa->host.name, alsa->device);
     else if (r == -ENODEV)
-        log_guest(&alsa->log_limit,
+        log_guest(&alsa->host.log_limit,
                   "%s: \"%s\" is gone; the guest goes on without it until it is back",
                   alsa->host.name, alsa->device);
     else
-        log_guest(&alsa->log_limit,
+        log_guest(&alsa->host.log_limit,
                   "%s: \"%s\" failed: %s; the guest goes on without it, it is opened anew",
                   alsa->host.name, alsa->device, strerror(-r));
     return r;
@@ -212,7 +210,7 @@ static void opened(struct alsa_host *alsa, int r, uint32_t card_period_frames)
         loop_remove(&alsa->messages);
         loop_remove(&alsa->news);
         if (alsa->said != r && alsa->said != -EPIPE)
-            log_guest(&alsa->log_limit,
+            log_guest(&alsa->host.log_limit,
                       "%s: can't open \"%s\" for %s of %s, %u Hz, %u channels: %s; %s",
                       alsa->host.name, alsa->device, plays(alsa) ? "playback" : "capture",
                       params->format->name, params->rate_hz, params->channels, strerror(-r),
