@@ -19,7 +19,7 @@
  */
 #pragma once
 
-#include "devices/snd/base/format.h"
+#include "devices/snd/host/host.h"
 
 #include <stdatomic.h>
 
@@ -60,12 +60,11 @@ struct alsa_message {
     uint32_t zero;
 };
 
-/* What the PCM can do, as struct host_caps has it. */
+/* What the PCM can do. */
 struct alsa_caps {
     uint32_t word;
     int32_t result;
-    uint64_t formats, rates;
-    uint32_t channels_min, channels_max;
+    struct host_caps can;
     /* By format and rate: the numbers of channels that go with them, bit n: n channels, up to 31;
      * all ones: the user did not ask for these, so it was not looked. */
     uint32_t channels[PCM_FORMAT_COUNT][PCM_RATE_COUNT];

@@ -164,22 +164,18 @@ static void take_messages(struct alsa_serve *serve)
 
 static void probe(const struct alsa_serve *serve, struct alsa_pcm *pcm, struct alsa_caps *caps)
 {
-    struct host_caps can = {0};
+    const struct host_caps *can = &caps->can;
 
     caps->result = alsa_load();
     if (caps->result == 0)
         caps->result = alsa_pcm_open(pcm, serve->job.device, serve->job.direction);
     if (caps->result == 0)
-        caps->result = alsa_pcm_caps(pcm, &can);
-    caps->formats = can.formats;
-    caps->rates = can.rates;
-    caps->channels_min = can.channels_min;
-    caps->channels_max = can.channels_max;
+        caps->result = alsa_pcm_caps(pcm, &caps->can);
     memset(caps->channels, 0xff, sizeof(caps->channels));
     for (unsigned code = 0; code < PCM_FORMAT_COUNT; code++)
         for (unsigned rate = 0; rate < PCM_RATE_COUNT; rate++)
-            if ((can.formats & serve->job.formats & 1ull << code) != 0 &&
-                (can.rates & serve->job.rates & 1ull << rate) != 0)
+            if ((can->formats & serve->job.formats & 1ull << code) != 0 &&
+                (can->rates & serve->job.rates & 1ull << rate) != 0)
                 caps->channels[code][rate] =
                     alsa_pcm_channels(pcm, pcm_format_by_code(code), pcm_rate_hz(rate));
     alsa_pcm_close(pcm);

@@ -355,14 +355,11 @@ static int caps_take(struct alsa_host *alsa)
         return -ETIMEDOUT;
     ssize_t len = helper_take(alsa->helper.socket, caps, sizeof(*caps));
     if (len != sizeof(*caps) || caps->word != ALSA_CAPS || caps->result > 0 ||
-        caps->channels_min < 1 || caps->channels_min > caps->channels_max)
+        caps->can.channels_min < 1 || caps->can.channels_min > caps->can.channels_max)
         return len < 0 || caps->result >= 0 ? -EPIPE : caps->result;
-    alsa->host.caps = (struct host_caps){
-        .formats = caps->formats & ((1ull << PCM_FORMAT_COUNT) - 1),
-        .rates = caps->rates & ((1ull << PCM_RATE_COUNT) - 1),
-        .channels_min = caps->channels_min,
-        .channels_max = MIN(caps->channels_max, 255u),
-    };
+    alsa->host.caps = caps->can;
+    alsa->host.caps.formats &= (1ull << PCM_FORMAT_COUNT) - 1;
+    alsa->host.caps.rates &= (1ull << PCM_RATE_COUNT) - 1;
     return caps->result;
 }
 
