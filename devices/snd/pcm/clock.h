@@ -32,7 +32,7 @@ struct clock {
     struct host_position host_position; /* host: at the last clock_look() */
 };
 
-/* Stopped at frame 0. `host` for CLOCK_KIND_HOST only. */
+/* Stopped at frame 0. `host` matters for CLOCK_KIND_HOST only. */
 void clock_init(struct clock *clock, enum clock_kind kind, uint32_t rate_hz, struct host *host);
 
 /* Goes on from where it stands. */

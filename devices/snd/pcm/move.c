@@ -219,17 +219,12 @@ enum clock_kind stream_clock_kind(const struct stream *stream)
     return without ? CLOCK_KIND_TIMER : stream->clock_kind;
 }
 
-struct host *stream_clock_host(const struct stream *stream)
-{
-    return stream_clock_kind(stream) == CLOCK_KIND_HOST ? stream->host : NULL;
-}
-
 /* Goes on by the clock that there is now, from the frame that is reached. What was to be recorded
  * meanwhile is silence. */
 static void switch_clock(struct stream *stream)
 {
     clock_switch(&stream->clock, pcm_now_ns(stream->pcm), stream->submitted_frames,
-                 stream_clock_kind(stream), stream_clock_host(stream));
+                 stream_clock_kind(stream), stream->host);
     uint64_t frame = stream->clock.anchor_frames;
     if (stream_is_output(stream))
         seek(stream, frame);

@@ -9,8 +9,6 @@
 
 /* The clock that the stream has with, or without, its host. */
 enum clock_kind stream_clock_kind(const struct stream *stream);
-/* The host whose that is, or NULL. */
-struct host *stream_clock_host(const struct stream *stream);
 
 /* 0: the host is open. -EINPROGRESS: its opened() will be called. Else why it can't be. */
 int stream_open_host(struct stream *stream);

@@ -154,8 +154,7 @@ static uint32_t prepare_status(struct stream *stream, int r)
 
     if (r < 0 && r != -EINPROGRESS && !gone)
         return VIRTIO_SND_S_IO_ERR;
-    clock_init(&stream->clock, stream_clock_kind(stream), stream->params.rate_hz,
-               stream_clock_host(stream));
+    clock_init(&stream->clock, stream_clock_kind(stream), stream->params.rate_hz, stream->host);
     stream->pcm->ops->tune(stream);
     stream->submitted_frames = stream->moved_frames = stream->heard_frames = 0;
     stream->completed_ns = stream->fault_end_frame = stream->fault_stall_end_ns = 0;
