@@ -120,7 +120,7 @@ uint32_t stream_set_params(struct stream *stream, const struct wire_pcm_params *
     struct pcm_params params;
 
     unpark(stream);
-    int next = next_state[stream->state][STREAM_SET_PARAMS];
+    int8_t next = next_state[stream->state][STREAM_SET_PARAMS];
     if (next < 0)
         return VIRTIO_SND_S_NOT_SUPP;
     uint32_t status = params_check(stream, wire, &params);
@@ -269,7 +269,7 @@ uint32_t stream_command(struct stream *stream, enum stream_command command, cons
     /* A guest that unwinds a stream which a device reset has closed already (SND-52). */
     if (stream->state == STREAM_INIT && (command == STREAM_STOP || command == STREAM_RELEASE))
         return VIRTIO_SND_S_OK;
-    int next = next_state[stream->state][command];
+    int8_t next = next_state[stream->state][command];
     if (next < 0)
         return VIRTIO_SND_S_NOT_SUPP;
     if (command == STREAM_PREPARE)
