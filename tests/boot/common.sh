@@ -19,8 +19,9 @@ boot_seconds_max=120
 case_names=() case_machines=() case_functions=()
 
 # boot_case MACHINE NAME FUNCTION [ARCH]: a case of every architecture, or of that. Without hardware
-# KVM a case runs in the rig, in an outer machine of one of two kinds: "counting" has one CPU, whose
-# clock counts instructions and skips idle time; "smp" has two at once and more memory.
+# KVM a case runs in the rig, in an outer machine of one of two kinds, whose clock counts instructions and
+# skips idle time, so that a busy host is no slower in it: "counting" has one CPU; "smp" has two, which
+# take turns, and more memory.
 boot_case() {
     [ "${4-$arch}" = "$arch" ] || return 0
     case_machines+=("$1")

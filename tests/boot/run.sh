@@ -46,7 +46,7 @@ machines=(smp counting)
 # shellcheck disable=SC2034 # by reference
 rig_options_counting=(--counting --timeout 3600)
 # shellcheck disable=SC2034
-rig_options_smp=(--cpus 2 --mem 8192 --timeout 3600)
+rig_options_smp=(--counting --cpus 2 --mem 8192 --timeout 3600)
 # shellcheck disable=SC2034 # the interrupt controller that the outer machine has, and so its guests
 rig_options_gicv2=(--counting --gic 2 --timeout 3600)
 # Outer machines that share its cases, each of which takes a minute to come up.
@@ -173,7 +173,7 @@ wait_part() {
 # What the recordings of grid-play hold, wherever that ran.
 judge() {
     local takes
-    takes=$(find "$logs" -path "$logs/$theme*/takes")
+    takes=$(find "$logs" -path "*/$theme/takes")
     [ -z "$takes" ] || grid_judge "$takes"
 }
 

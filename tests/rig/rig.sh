@@ -95,7 +95,7 @@ start_outer() {
     esac
     # shellcheck disable=SC2054
     if [ -n "$counting" ]; then
-        args+=(-accel tcg,thread=single -icount shift=0,sleep=off -smp 1)
+        args+=(-accel tcg,thread=single -icount shift=0,sleep=off -smp "$cpus")
     else # a thread for each CPU would now and then run code that another CPU has changed
         args+=(-accel tcg,thread=single -smp "$cpus")
     fi
@@ -187,8 +187,8 @@ while [ $# -gt 0 ]; do
     esac
 done
 [ $# -gt 0 ] || die "$usage"
-if [ -n "$counting" ] && [ "${cpus:-1}" != 1 ]; then die "--counting has one CPU"; fi
-cpus=${cpus:-2}
+
+if [ -n "$counting" ]; then cpus=${cpus:-1}; else cpus=${cpus:-2}; fi
 modules=(virtio_pci 9p 9pnet_virtio overlay snd-aloop)
 userland= # whose programs the outer machine has over the host's, if the host's are not for it
 case $arch in

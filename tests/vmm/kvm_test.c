@@ -190,6 +190,7 @@ START_TEST(connected_interrupt_pulses_its_line)
     struct loop loop;
     struct irq irq;
 
+    level_count = 0;
     ck_assert_int_eq(irq_init(&irq), 0);
     fake_kvm_answer(KVM_IRQ_LINE_STATUS, level_noted);
     ck_assert_int_eq(loop_init(&loop), 0);
