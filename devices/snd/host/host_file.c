@@ -32,11 +32,22 @@
 
 #define TAKES_MAX 1000
 
+/* The header that libsndfile gives a WAV file, and what in it counts frames and bytes. */
+#define WAV_BYTES     112
+#define WAV_RIFF_SIZE 4
+#define WAV_ALIGN     64
+#define WAV_FACT      92
+#define WAV_FRAMES    100
+#define WAV_DATA      104
+#define WAV_DATA_SIZE 108
+
 struct take {
-    int fd;                   /* owned, locked; -1: none */
-    SNDFILE *file;            /* owned, on fd; NULL: none, or it failed */
-    struct pcm_params params; /* as long as `file` is there */
-    uint64_t frames;          /* recorded */
+    int fd;                    /* owned, locked; -1: none */
+    SNDFILE *file;             /* owned, on fd; NULL: none, or it failed */
+    struct pcm_params params;  /* as long as `file` is there */
+    uint64_t frames;           /* recorded */
+    uint32_t frame_bytes;      /* in the file, if this is its header, which we keep; else 0 */
+    uint8_t header[WAV_BYTES]; /* (libsndfile asks how long the file is, and makes it anew) */
 };
 
 struct file_host {
@@ -156,10 +167,35 @@ static void take_close(struct take *take)
     fd_close(&take->fd);
 }
 
-/* Has the file's header say what is in the file. */
-static void header_update(const struct take *take)
+/* Has the file's header say what is in the file: 0, or -EIO. Each period, so three numbers in it
+ * are set if it is the one that we know. */
+static int header_update(struct take *take)
 {
-    (void)sf.command(take->file, SFC_UPDATE_HEADER_NOW, NULL, 0);
+    off_t end = take->frame_bytes > 0 ? lseek(take->fd, 0, SEEK_CUR) : 0;
+
+    if (end < WAV_BYTES || end > UINT32_MAX) {
+        (void)sf.command(take->file, SFC_UPDATE_HEADER_NOW, NULL, 0);
+        return 0;
+    }
+    const uint32_t bytes = (uint32_t)end - WAV_BYTES;
+    const le32 riff = to_le32((uint32_t)end - 8), data = to_le32(bytes),
+               frames = to_le32(bytes / take->frame_bytes);
+    memcpy(take->header + WAV_RIFF_SIZE, &riff, sizeof(riff));
+    memcpy(take->header + WAV_FRAMES, &frames, sizeof(frames));
+    memcpy(take->header + WAV_DATA_SIZE, &data, sizeof(data));
+    return pwrite(take->fd, take->header, WAV_BYTES, 0) == WAV_BYTES ? 0 : -EIO;
+}
+
+/* Takes over the header of an empty recording, if it is one that header_update() knows. */
+static void header_adopt(struct take *take)
+{
+    uint8_t *header = take->header;
+
+    if (lseek(take->fd, 0, SEEK_CUR) != WAV_BYTES ||
+        pread(take->fd, header, WAV_BYTES, 0) != WAV_BYTES || memcmp(header, "RIFF", 4) != 0 ||
+        memcmp(header + WAV_FACT, "fact", 4) != 0 || memcmp(header + WAV_DATA, "data", 4) != 0)
+        return;
+    take->frame_bytes = header[WAV_ALIGN]; /* 18 channels of 8 bytes are the most */
 }
 
 /* Begins an empty recording in take->fd, which holds none or an empty one. */
@@ -183,7 +219,8 @@ static int take_begin(const struct file_host *file, struct take *take,
     (void)sf.command(take->file, SFC_RF64_AUTO_DOWNGRADE, NULL, SF_TRUE);
     (void)sf.command(take->file, SFC_SET_ADD_PEAK_CHUNK, NULL, SF_FALSE);
     if (file->container->live)
-        header_update(take);
+        (void)header_update(take);
+    header_adopt(take);
     return 0;
 }
 
@@ -264,7 +301,7 @@ static void take_fail(struct file_host *file)
                     (unsigned long long)take->frames, file->path);
     if (file->container->live) {
         (void)sf.command(take->file, SFC_FILE_TRUNCATE, &frames, sizeof(frames));
-        header_update(take);
+        (void)sf.command(take->file, SFC_UPDATE_HEADER_NOW, NULL, 0);
     }
     take_close(take);
 }
@@ -310,10 +347,8 @@ static ssize_t file_write(struct host *host, const void *buf, size_t frames)
         sf_count_t wrote = samples_write(take, buf, frames * take->params.channels);
         whole = (size_t)MAX(wrote, 0) / take->params.channels;
         take->frames += whole;
-        if (whole < frames)
+        if (whole < frames || (file->container->live && header_update(take) < 0))
             take_fail(file);
-        else if (file->container->live)
-            header_update(take);
     }
     host->lost_frames += frames - whole;
     return (ssize_t)frames;
