@@ -202,7 +202,7 @@ static void dsdt_resources(struct aml *aml, const struct platform_device *dev)
         aml_resource_memory(aml, (uint32_t)dev->base, (uint32_t)dev->size);
     }
     if (dev->irq != 0)
-        aml_resource_irq(aml, dev->irq);
+        aml_resource_irq(aml, dev->irq, dev->kind == PLATFORM_VIRTIO);
     aml_resources_close(aml, crs);
 }
 

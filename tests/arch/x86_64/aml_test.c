@@ -86,7 +86,7 @@ START_TEST(resources_end_with_a_tag_and_know_their_size)
     size_t crs = aml_resources_open(&aml);
     aml_resource_ports(&aml, 0x3f8, 8);
     aml_resource_memory(&aml, 0xd0001000, 0x200);
-    aml_resource_irq(&aml, 23);
+    aml_resource_irq(&aml, 23, false);
     aml_resources_close(&aml, crs);
     WROTE(0x11, 0x84, 0x02, 0x00, 0x0a, 0x1f,             /* Buffer (0x1f) */
           0x47, 0x01, 0xf8, 0x03, 0xf8, 0x03, 0x01, 0x08, /* IO (Decode16, ...) */
@@ -105,7 +105,7 @@ START_TEST(nothing_is_written_behind_the_buffer)
         aml_name(&aml, "_CRS");
         size_t crs = aml_resources_open(&aml);
         aml_resource_memory(&aml, 0xd0001000, 0x200);
-        aml_resource_irq(&aml, 23);
+        aml_resource_irq(&aml, 23, false);
         aml_resources_close(&aml, crs);
         aml_close(&aml, device);
         ck_assert(aml.size <= capacity);
