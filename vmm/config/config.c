@@ -274,13 +274,30 @@ static bool is_device_value(const struct config_device_kind *kind, const char *w
     return false;
 }
 
-/* The key whose value a device of that kind may have in the place of "key=value": `--dtbo FILE`. */
+/* The key whose value a device of that kind may have in the place of its first "key=value":
+ * `--dtbo FILE`. */
 static const struct opt *plain_key(const struct config_device_kind *kind)
 {
     for (const struct opt *row = kind->opts; row != NULL && row->name != NULL; row++)
         if ((row->flags & OPT_POSITIONAL) != 0)
             return row;
     return NULL;
+}
+
+/* Takes "key=value,..." or "PLAIN,key=value,...". */
+static int parse_device(const struct config_device_kind *kind, struct opts *opts,
+                        const char *prefix, const char *value)
+{
+    const struct opt *plain = plain_key(kind);
+    auto_free char *text = NULL;
+
+    if (plain == NULL || value[0] == '\0' || is_device_value(kind, value))
+        return opts_parse(opts, prefix, value);
+    if (asprintf(&text, "%s=%s", plain->name, value) < 0) {
+        text = NULL;
+        return log_error(-ENOMEM, "%soptions", prefix);
+    }
+    return opts_parse(opts, prefix, text);
 }
 
 /* Takes "--kind", "--kind=keys" or "--kind keys" at argv[*index]: 1, or 0 if it is none. */
@@ -308,11 +325,8 @@ static int take_device(struct config *config, char *const argv[], int *index)
     (void)snprintf(where, sizeof(where), "--%s", config->kinds[kind].name);
     (void)snprintf(prefix, sizeof(prefix), "--%s ", config->kinds[kind].name);
     r = config_add_device(config, kind, where, &opts);
-    if (r == 0 && plain != NULL && value[0] != '\0' &&
-        !is_device_value(&config->kinds[kind], value))
-        r = opts_set(opts, prefix, plain->name, value);
-    else if (r == 0)
-        r = opts_parse(opts, prefix, value);
+    if (r == 0)
+        r = parse_device(&config->kinds[kind], opts, prefix, value);
     if (r == 0)
         r = opts_check(opts, prefix);
     *index = next;

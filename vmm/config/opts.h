@@ -43,7 +43,7 @@ enum opt_flags {
     OPT_PLAIN_MIB = 2,    /* OPT_SIZE: a plain number counts MiB, as in other VMMs' memory option */
     OPT_COMMAND_LINE = 4, /* not part of a configuration: no JSON key, never printed */
     OPT_POSITIONAL =
-        8, /* also (and in --help first of all) the plain argument; a device's: its only value */
+        8, /* also (and in --help first of all) the plain argument; a device's: its first value */
 };
 
 /* A row. Tables end with {0}; at most OPTS_ROWS_MAX rows. Names: lower case, digits, '-'. */

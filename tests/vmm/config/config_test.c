@@ -124,6 +124,35 @@ START_TEST(word_behind_a_device_is_its_value_when_it_looks_so)
 }
 END_TEST
 
+/* A device's plain argument stands in the place of the first "key=value". */
+static const struct {
+    const char *line, *to, *kernel;
+    bool fast;
+} plain_rows[] = {
+    {"--link|here|k", "here", "k", false},          {"--link|here,fast|k", "here", "k", true},
+    {"--link=here,fast=off|k", "here", "k", false}, {"--link|'a,b',fast|k", "a,b", "k", true},
+    {"--link|fast,to=here|k", "here", "k", true},   {"--link=|k", "nowhere", "k", false},
+};
+
+START_TEST(plain_argument_of_a_device_is_its_first_value)
+{
+    static const struct opt link_opts[] = {
+        {.name = "to", .value = "nowhere", .help = "where", .flags = OPT_POSITIONAL},
+        {.name = "fast", .value = "off", .help = "how", .type = OPT_BOOL},
+        {0}};
+    static const struct config_device_kind kinds[] = {{"link", "a link", link_opts, 2}, {0}};
+    const struct opts *opts;
+
+    config_destroy(config);
+    ck_assert_int_eq(config_create(kinds, &config), 0);
+    ck_assert_int_eq(parse(plain_rows[_i].line), 0);
+    opts = config_device(config, "link", 0);
+    ck_assert_str_eq(opts_str(opts, "to"), plain_rows[_i].to);
+    ck_assert_int_eq(opts_bool(opts, "fast"), plain_rows[_i].fast);
+    ck_assert_str_eq(opts_str(config->options, "kernel"), plain_rows[_i].kernel);
+}
+END_TEST
+
 static const struct {
     const char *line, *said;
 } error_rows[] = {
@@ -399,6 +428,8 @@ Suite *config_suite(void)
     tcase_add_test(tcase, devices_add_up_in_order);
     tcase_add_loop_test(tcase, word_behind_a_device_is_its_value_when_it_looks_so, 0,
                         ARRAY_SIZE(value_rows));
+    tcase_add_loop_test(tcase, plain_argument_of_a_device_is_its_first_value, 0,
+                        ARRAY_SIZE(plain_rows));
     tcase_add_loop_test(tcase, wrong_words_are_refused_in_one_line, 0, ARRAY_SIZE(error_rows));
     tcase_add_test(tcase, help_and_version_end_the_parsing);
     tcase_add_test(tcase, version_needs_no_kernel);
