@@ -164,7 +164,7 @@ void aml_resource_irq(struct aml *aml, uint32_t gsi, bool shared)
     aml_byte(aml, 0x89); /* extended interrupt, 6 bytes */
     aml_word(aml, 6);
     aml_byte(aml, shared ? 0x0b : 0x03); /* consumer, edge; bit 2 active low, bit 3 shared */
-    aml_byte(aml, 1);    /* interrupts that follow */
+    aml_byte(aml, 1);                    /* interrupts that follow */
     aml_dword(aml, gsi);
 }
 
