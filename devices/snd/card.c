@@ -40,8 +40,9 @@ const struct opt card_opts[] = {
          "loopback to the capture stream of the same number"},
     {.name = "path",
      .type = OPT_PATH,
-     .help = "host=file: the recording; its ending says what kind (.flac: killed, it lacks up to "
-             "4,096 frames). A second stream records into NAME-s1, another format into NAME.2"},
+     .help =
+         "host=file: the recording, NAME.wav. A second stream records into NAME-s1.wav, another "
+         "format into NAME.2.wav"},
     {.name = "source",
      .type = OPT_CHOICE,
      .choices = source_names,

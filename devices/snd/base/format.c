@@ -7,7 +7,6 @@
 #include <alsa/asoundlib.h>
 #include <linux/virtio_snd.h>
 #include <math.h>
-#include <sndfile.h>
 #include <string.h>
 #include <strings.h>
 
@@ -16,12 +15,11 @@
 #define UNSIGNED PCM_KIND_UNSIGNED
 #define REAL     PCM_KIND_FLOAT
 
-/* The row of format X: code, ALSA's code A, libsndfile's subtype, bytes, bits, kind. */
-#define ROW(X, A, SUBTYPE, BYTES, BITS, KIND, ...)                                                 \
+/* The row of format X: code, ALSA's code A, bytes, bits, kind. */
+#define ROW(X, A, BYTES, BITS, KIND, ...)                                                          \
     [VIRTIO_SND_PCM_FMT_##X] = {.name = #X,                                                        \
                                 .code = VIRTIO_SND_PCM_FMT_##X,                                    \
                                 .alsa = SND_PCM_FORMAT_##A,                                        \
-                                .sndfile = (SUBTYPE),                                              \
                                 .sample_bytes = (BYTES),                                           \
                                 .sample_bits = (BITS),                                             \
                                 .kind = (KIND),                                                    \
@@ -32,30 +30,30 @@
  * byte a sample and no frames, so it is not offered: its row stays empty.
  */
 static const struct pcm_format formats[PCM_FORMAT_COUNT] = {
-    ROW(MU_LAW, MU_LAW, SF_FORMAT_ULAW, 1, 8, OPAQUE, 0x7f),
-    ROW(A_LAW, A_LAW, SF_FORMAT_ALAW, 1, 8, OPAQUE, 0x55),
-    ROW(S8, S8, SF_FORMAT_PCM_S8, 1, 8, SIGNED),
-    ROW(U8, U8, SF_FORMAT_PCM_U8, 1, 8, UNSIGNED, 0x80),
-    ROW(S16, S16_LE, SF_FORMAT_PCM_16, 2, 16, SIGNED),
-    ROW(U16, U16_LE, SF_FORMAT_PCM_16, 2, 16, UNSIGNED, 0, 0x80),
-    ROW(S18_3, S18_3LE, SF_FORMAT_PCM_24, 3, 18, SIGNED),
-    ROW(U18_3, U18_3LE, SF_FORMAT_PCM_24, 3, 18, UNSIGNED, 0, 0, 0x02),
-    ROW(S20_3, S20_3LE, SF_FORMAT_PCM_24, 3, 20, SIGNED),
-    ROW(U20_3, U20_3LE, SF_FORMAT_PCM_24, 3, 20, UNSIGNED, 0, 0, 0x08),
-    ROW(S24_3, S24_3LE, SF_FORMAT_PCM_24, 3, 24, SIGNED),
-    ROW(U24_3, U24_3LE, SF_FORMAT_PCM_24, 3, 24, UNSIGNED, 0, 0, 0x80),
-    ROW(S20, S20_LE, SF_FORMAT_PCM_24, 4, 20, SIGNED),
-    ROW(U20, U20_LE, SF_FORMAT_PCM_24, 4, 20, UNSIGNED, 0, 0, 0x08),
-    ROW(S24, S24_LE, SF_FORMAT_PCM_24, 4, 24, SIGNED),
-    ROW(U24, U24_LE, SF_FORMAT_PCM_24, 4, 24, UNSIGNED, 0, 0, 0x80),
-    ROW(S32, S32_LE, SF_FORMAT_PCM_32, 4, 32, SIGNED),
-    ROW(U32, U32_LE, SF_FORMAT_PCM_32, 4, 32, UNSIGNED, 0, 0, 0, 0x80),
-    ROW(FLOAT, FLOAT_LE, SF_FORMAT_FLOAT, 4, 32, REAL),
-    ROW(FLOAT64, FLOAT64_LE, SF_FORMAT_DOUBLE, 8, 64, REAL),
-    ROW(DSD_U8, DSD_U8, 0, 1, 8, OPAQUE, 0x69),
-    ROW(DSD_U16, DSD_U16_LE, 0, 2, 16, OPAQUE, 0x69, 0x69),
-    ROW(DSD_U32, DSD_U32_LE, 0, 4, 32, OPAQUE, 0x69, 0x69, 0x69, 0x69),
-    ROW(IEC958_SUBFRAME, IEC958_SUBFRAME_LE, 0, 4, 32, OPAQUE),
+    ROW(MU_LAW, MU_LAW, 1, 8, OPAQUE, 0x7f),
+    ROW(A_LAW, A_LAW, 1, 8, OPAQUE, 0x55),
+    ROW(S8, S8, 1, 8, SIGNED),
+    ROW(U8, U8, 1, 8, UNSIGNED, 0x80),
+    ROW(S16, S16_LE, 2, 16, SIGNED),
+    ROW(U16, U16_LE, 2, 16, UNSIGNED, 0, 0x80),
+    ROW(S18_3, S18_3LE, 3, 18, SIGNED),
+    ROW(U18_3, U18_3LE, 3, 18, UNSIGNED, 0, 0, 0x02),
+    ROW(S20_3, S20_3LE, 3, 20, SIGNED),
+    ROW(U20_3, U20_3LE, 3, 20, UNSIGNED, 0, 0, 0x08),
+    ROW(S24_3, S24_3LE, 3, 24, SIGNED),
+    ROW(U24_3, U24_3LE, 3, 24, UNSIGNED, 0, 0, 0x80),
+    ROW(S20, S20_LE, 4, 20, SIGNED),
+    ROW(U20, U20_LE, 4, 20, UNSIGNED, 0, 0, 0x08),
+    ROW(S24, S24_LE, 4, 24, SIGNED),
+    ROW(U24, U24_LE, 4, 24, UNSIGNED, 0, 0, 0x80),
+    ROW(S32, S32_LE, 4, 32, SIGNED),
+    ROW(U32, U32_LE, 4, 32, UNSIGNED, 0, 0, 0, 0x80),
+    ROW(FLOAT, FLOAT_LE, 4, 32, REAL),
+    ROW(FLOAT64, FLOAT64_LE, 8, 64, REAL),
+    ROW(DSD_U8, DSD_U8, 1, 8, OPAQUE, 0x69),
+    ROW(DSD_U16, DSD_U16_LE, 2, 16, OPAQUE, 0x69, 0x69),
+    ROW(DSD_U32, DSD_U32_LE, 4, 32, OPAQUE, 0x69, 0x69, 0x69, 0x69),
+    ROW(IEC958_SUBFRAME, IEC958_SUBFRAME_LE, 4, 32, OPAQUE),
 };
 
 /* By code. 12000 and 24000 are new in virtio 1.4. */

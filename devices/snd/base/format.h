@@ -22,7 +22,6 @@ struct pcm_format {
     const char *name;     /* as in options and reports: "S16" */
     uint8_t code;         /* VIRTIO_SND_PCM_FMT_*: also its bit in pcm_info.formats */
     int8_t alsa;          /* snd_pcm_format_t of the little-endian variant; -1 if there is none */
-    int sndfile;          /* libsndfile subtype that holds every bit of it; 0 if there is none */
     uint8_t sample_bytes; /* of the container */
     uint8_t sample_bits;  /* significant ones, in the low end of the container */
     uint8_t silence[8];   /* the bytes of one sample of silence */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* libsndfile, which reads and writes sound files, by vmm/base/library.h. */
+/* libsndfile, which reads sound files, by vmm/base/library.h. */
 #pragma once
 
 #include "vmm/base/library.h"
@@ -13,14 +13,8 @@
     F(sf_, command)                                                                                \
     F(sf_, error)                                                                                  \
     F(sf_, strerror)                                                                               \
-    F(sf_, format_check)                                                                           \
     F(sf_, seek)                                                                                   \
-    F(sf_, readf_double)                                                                           \
-    F(sf_, write_raw)                                                                              \
-    F(sf_, write_short)                                                                            \
-    F(sf_, write_int)                                                                              \
-    F(sf_, write_float)                                                                            \
-    F(sf_, write_double)
+    F(sf_, readf_double)
 
 struct sf {
     SF_FUNCTIONS(LIBRARY_FIELD)

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Tests of devices/snd/base/format.c: the tables against the specification, ALSA and libsndfile. */
+/* Tests of devices/snd/base/format.c: the tables against the specification and ALSA. */
 #include "devices/snd/base/format.h"
 #include "vmm/base/timebase.h"
 
 #include <alsa/asoundlib.h>
 #include <check.h>
-#include <sndfile.h>
 #include <string.h>
 
 /* virtio 1.4 §5.14.6.6.2: value, bytes of the container. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Tests of devices/snd/host/host_file.c: later takes, and what may stand in their way. */
+#include "tests/alloc_fail.h"
 #include "tests/capture.h"
 #include "tests/devices/snd/host/recording.h"
 
@@ -126,6 +127,22 @@ START_TEST(takes_stay_in_a_folder_that_is_renamed)
 }
 END_TEST
 
+/* The worker makes it, while the guest runs. */
+START_TEST(later_take_needs_no_memory)
+{
+    struct rig rig;
+
+    record_period(&rig, "p.wav");
+    ck_assert_uint_eq(rig_set_params(&rig, 0, 3840, 1920, 1, RIG_S32, 6), RIG_OK);
+    alloc_fail_after(0);
+    uint32_t status = rig_command(&rig, RIG_PREPARE, 0);
+    ck_assert(!alloc_fail_stop());
+    ck_assert_uint_eq(status, RIG_OK);
+    ck_assert_int_eq(access(recording_path("p.2.wav"), F_OK), 0);
+    rig_end(&rig);
+}
+END_TEST
+
 START_TEST(guest_that_insists_does_not_flood_the_log)
 {
     struct capture capture;
@@ -157,6 +174,7 @@ Suite *host_file_take_suite(void)
     tcase_add_test(tcase, take_that_can_not_be_opened_fails_prepare);
     tcase_add_loop_test(tcase, take_is_not_a_link_nor_a_pipe, 0, 2);
     tcase_add_test(tcase, takes_stay_in_a_folder_that_is_renamed);
+    tcase_add_test(tcase, later_take_needs_no_memory);
     tcase_add_test(tcase, guest_that_insists_does_not_flood_the_log);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -70,10 +70,6 @@ SNDFILE *recording_reopen(const char *name, SF_INFO *ret_info)
     SNDFILE *file;
 
     *ret_info = (SF_INFO){0};
-    if (strstr(name, ".raw") != NULL)
-        *ret_info = (SF_INFO){.samplerate = 48000,
-                              .channels = 2,
-                              .format = SF_FORMAT_RAW | SF_FORMAT_PCM_16 | SF_ENDIAN_LITTLE};
     file = sf_open(recording_path(name), SFM_READ, ret_info);
     if (file == NULL)
         ck_abort_msg("%s: %s", name, sf_strerror(NULL));

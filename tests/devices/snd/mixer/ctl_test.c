@@ -453,7 +453,7 @@ START_TEST(volume_changes_samples_from_its_moment_on)
     int fd = mkstemp(path);
 
     ck_assert_int_ge(fd, 0);
-    (void)snprintf(options, sizeof(options), "host=file,path=%s.raw,controls=on", path);
+    (void)snprintf(options, sizeof(options), "host=file,path=%s.wav,controls=on", path);
     rig_start(&rig, options);
     rig_prepare(&rig, 0);
     for (unsigned i = 0; i < 2; i++)
@@ -469,9 +469,10 @@ START_TEST(volume_changes_samples_from_its_moment_on)
     rig_end(&rig);
     (void)close(fd);
     (void)unlink(path);
-    strcat(path, ".raw");
+    strcat(path, ".wav");
     FILE *file = fopen(path, "rb");
     ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(fseek(file, 92, SEEK_SET), 0); /* behind the header */
     ck_assert_uint_eq(fread(bytes, 1, sizeof(bytes), file), 2 * PERIOD_BYTES);
     (void)fclose(file);
     (void)unlink(path);

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* See wav.h. */
+#include "devices/snd/host/wav.h"
+
+#include <linux/virtio_snd.h>
+
+#define A_LAW  VIRTIO_SND_PCM_FMT_A_LAW
+#define MU_LAW VIRTIO_SND_PCM_FMT_MU_LAW
+
+#define ID(a, b, c, d) ((uint32_t)(a) | (b) << 8 | (c) << 16 | (uint32_t)(d) << 24)
+
+uint64_t wav_formats(void)
+{
+    return pcm_formats(true) | 1u << A_LAW | 1u << MU_LAW;
+}
+
+/* Integers are unsigned up to 8 bits, else signed, in whole bytes. */
+const struct pcm_format *wav_format(const struct pcm_format *format)
+{
+    static const uint8_t codes[] = {VIRTIO_SND_PCM_FMT_U8, VIRTIO_SND_PCM_FMT_S16,
+                                    VIRTIO_SND_PCM_FMT_S24_3, VIRTIO_SND_PCM_FMT_S32};
+    bool same = format->kind == PCM_KIND_FLOAT || format->kind == PCM_KIND_OPAQUE;
+
+    return same ? format : pcm_format_by_code(codes[(format->sample_bits - 1) / 8]);
+}
+
+static uint32_t tag_of(const struct pcm_format *format)
+{
+    return format->kind == PCM_KIND_FLOAT ? 3
+           : format->code == A_LAW        ? 6
+           : format->code == MU_LAW       ? 7
+                                          : 1;
+}
+
+void wav_header(const struct pcm_params *params, uint64_t frames, le32 ret_words[WAV_HEADER_WORDS])
+{
+    const uint32_t sample_bytes = wav_format(params->format)->sample_bytes;
+    const uint32_t frame_bytes = sample_bytes * params->channels;
+    const uint64_t data = frames * frame_bytes, riff = data + WAV_HEADER_BYTES - 8;
+    const bool is_large = riff >= UINT32_MAX;
+    const uint64_t most = is_large ? UINT32_MAX : UINT64_MAX; /* "see ds64" */
+    /* clang-format off */
+    const uint64_t words[WAV_HEADER_WORDS] = {
+        is_large ? ID('R', 'F', '6', '4') : ID('R', 'I', 'F', 'F'),
+        MIN(riff, most), ID('W', 'A', 'V', 'E'),
+        is_large ? ID('d', 's', '6', '4') : ID('J', 'U', 'N', 'K'),
+        28, riff, riff >> 32, data, data >> 32, frames, frames >> 32, 0,
+        ID('f', 'm', 't', ' '), 16, tag_of(params->format) | params->channels << 16,
+        params->rate_hz, params->rate_hz * frame_bytes, frame_bytes | sample_bytes * 8 << 16,
+        ID('f', 'a', 'c', 't'), 4, MIN(frames, most),
+        ID('d', 'a', 't', 'a'), MIN(data, most),
+    };
+    /* clang-format on */
+
+    for (unsigned i = 0; i < WAV_HEADER_WORDS; i++)
+        ret_words[i] = to_le32((uint32_t)words[i]);
+}
