@@ -4,8 +4,6 @@
  */
 #include "devices/snd/hear/click.h"
 
-#include "devices/snd/hear/silence.h"
-
 #include <math.h>
 #include <string.h>
 
@@ -21,6 +19,8 @@
 #define STEPS_MIN       4
 #define EDGE_SECONDS    0.001
 #define EDGE_FRAMES_MIN 8
+
+#define QUIET_MAX 1e-4 /* -80 dBFS */
 
 /* Beside an event, what is so much smaller is quiet. */
 #define QUIET_SHARE 0.05
@@ -321,7 +321,7 @@ static bool is_quiet(const struct click_finder *finder, const double *samples, s
     size_t loud = 0;
 
     for (ptrdiff_t i = MAX(from, 0); i < end; i++)
-        loud += !silence_is_quiet(samples[i]) && fabs(samples[i]) > level;
+        loud += fabs(samples[i]) > MAX(level, QUIET_MAX);
     return loud <= ORDER;
 }
 

@@ -163,8 +163,8 @@ static double heard(enum key key, const struct listener_report *report, unsigned
         [FRAMES] = (double)report->frames,
         [FREQ] = one->freq_hz > 0 ? one->freq_hz : NAN,
         [LEVEL] = one->peak_dbfs,
-        [GAPS] = (double)one->gap_count,
-        [CLICKS] = (double)one->click_count,
+        [GAPS] = (double)one->gaps.count,
+        [CLICKS] = (double)one->clicks.count,
     };
 
     return numbers[key];
@@ -180,13 +180,13 @@ static void detail(enum key key, const struct listener_report *report, unsigned 
     ret[0] = '\0';
     if (key == FREQ && one->freq_hz == 0)
         (void)snprintf(ret, DETAIL_SIZE, " (%s)", one->silent ? "silence" : "no pitch");
-    else if (key == GAPS && one->gap_count > 0)
+    else if (key == GAPS && one->gaps.count > 0)
         (void)snprintf(ret, DETAIL_SIZE, " (the first at %.4f s for %.1f ms)",
-                       (double)one->gaps[0].at_frame / rate,
-                       1e3 * (double)one->gaps[0].frames / rate);
-    else if (key == CLICKS && one->click_count > 0)
+                       (double)one->gaps.first[0].at_frame / rate,
+                       1e3 * (double)one->gaps.first[0].frames / rate);
+    else if (key == CLICKS && one->clicks.count > 0)
         (void)snprintf(ret, DETAIL_SIZE, " (the first at %.4f s)",
-                       (double)one->clicks[0].at_frame / rate);
+                       (double)one->clicks.first[0].at_frame / rate);
 }
 
 static bool judge_number(enum key key, const struct expect_value *value,

@@ -8,8 +8,6 @@
 /* Shorter silence at the ends is a wave that begins at zero. */
 #define EDGE_SECONDS_MIN 0.001
 
-#define DC_MIN 0.0005
-
 #define PITCH_SIZE 48
 
 static double seconds(const struct listener_report *report, uint64_t frames)
@@ -43,16 +41,10 @@ static void print_channel(const struct listener_report *report, unsigned index, 
     (void)snprintf(label, sizeof(label), "channel %u", index + 1);
     (void)fprintf(out, "  %-10s %-20s peak %7.2f dBFS, rms %7.2f dBFS", label,
                   pitch_text(channel, pitch), channel->peak_dbfs, channel->rms_dbfs);
-    if (channel->dc > DC_MIN || channel->dc < -DC_MIN)
-        (void)fprintf(out, ", DC %+.4f", channel->dc);
     if (seconds(report, channel->lead_frames) >= EDGE_SECONDS_MIN && !channel->silent)
         (void)fprintf(out, ", silent for %.4f s before", seconds(report, channel->lead_frames));
     if (seconds(report, channel->trail_frames) >= EDGE_SECONDS_MIN)
         (void)fprintf(out, ", silent for %.4f s after", seconds(report, channel->trail_frames));
-    if (channel->clipped_frames > 0)
-        (void)fprintf(out, ", %" PRIu64 " frames clipped", channel->clipped_frames);
-    if (channel->invalid_frames > 0)
-        (void)fprintf(out, ", %" PRIu64 " samples are no numbers", channel->invalid_frames);
     (void)fputc('\n', out);
 }
 
@@ -64,18 +56,19 @@ static void print_marks(const struct listener_report *report, bool gaps, FILE *o
 
     for (unsigned c = 0; c < report->channels; c++) {
         const struct listener_channel *channel = &report->channel[c];
-        const struct listener_mark *marks = gaps ? channel->gaps : channel->clicks;
-        uint64_t count = gaps ? channel->gap_count : channel->click_count;
+        const struct listener_marks *marks = gaps ? &channel->gaps : &channel->clicks;
 
-        if (count == 0)
+        if (marks->count == 0)
             continue;
-        (void)fprintf(out, "  %-10s %" PRIu64 " in channel %u:", any ? "" : label, count, c + 1);
-        for (uint64_t i = 0; i < MIN(count, (uint64_t)LISTENER_MARKS_MAX); i++) {
-            (void)fprintf(out, "%s %.4f s", i > 0 ? "," : "", seconds(report, marks[i].at_frame));
+        (void)fprintf(out, "  %-10s %" PRIu64 " in channel %u:", any ? "" : label, marks->count,
+                      c + 1);
+        for (uint64_t i = 0; i < MIN(marks->count, (uint64_t)LISTENER_MARKS_MAX); i++) {
+            (void)fprintf(out, "%s %.4f s", i > 0 ? "," : "",
+                          seconds(report, marks->first[i].at_frame));
             if (gaps)
-                (void)fprintf(out, " for %.1f ms", 1e3 * seconds(report, marks[i].frames));
+                (void)fprintf(out, " for %.1f ms", 1e3 * seconds(report, marks->first[i].frames));
         }
-        (void)fputs(count > LISTENER_MARKS_MAX ? ", ...\n" : "\n", out);
+        (void)fputs(marks->count > LISTENER_MARKS_MAX ? ", ...\n" : "\n", out);
         any = true;
     }
     if (!any)
@@ -111,13 +104,11 @@ void heard_json(const struct listener_report *report, FILE *out)
         const struct listener_channel *channel = &report->channel[c];
         (void)fprintf(out,
                       "%s{\"silent\":%s,\"freq_hz\":%.6f,\"share\":%.6f,\"peak_dbfs\":%.3f,"
-                      "\"rms_dbfs\":%.3f,\"dc\":%.6f,\"lead_frames\":%" PRIu64
-                      ",\"trail_frames\":%" PRIu64 ",\"gaps\":%" PRIu64 ",\"clicks\":%" PRIu64
-                      ",\"clipped\":%" PRIu64 ",\"invalid\":%" PRIu64 "}",
+                      "\"rms_dbfs\":%.3f,\"lead_frames\":%" PRIu64 ",\"trail_frames\":%" PRIu64
+                      ",\"gaps\":%" PRIu64 ",\"clicks\":%" PRIu64 "}",
                       c > 0 ? "," : "", channel->silent ? "true" : "false", channel->freq_hz,
-                      channel->share, channel->peak_dbfs, channel->rms_dbfs, channel->dc,
-                      channel->lead_frames, channel->trail_frames, channel->gap_count,
-                      channel->click_count, channel->clipped_frames, channel->invalid_frames);
+                      channel->share, channel->peak_dbfs, channel->rms_dbfs, channel->lead_frames,
+                      channel->trail_frames, channel->gaps.count, channel->clicks.count);
     }
     (void)fputc(']', out);
 }

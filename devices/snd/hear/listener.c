@@ -19,6 +19,10 @@
 #define WINDOW_SECONDS_MIN (1.0 / 7.5)
 #define WINDOW_FRAMES_MIN  256
 
+#define QUIET_MAX      1e-4 /* -80 dBFS */
+#define GAP_SECONDS    0.001
+#define GAP_FRAMES_MIN 8
+
 /* Less of the power than this in the strongest pitch is noise, not pitch. */
 #define TONE_SHARE_MIN 0.02
 
@@ -27,50 +31,40 @@
 #define PURE_SHARE_MIN 0.99
 
 /* Fewer waves than this in a window are no pitch. */
-#define TONE_WAVES_MIN 2
+#define TONE_WAVES_MIN 3
 
 #define MAGNITUDE_MAX 1e6 /* 120 dBFS: beyond is no sound but garbage */
 
-/* Clipping: the largest value of 16 bits, and the height of the step onto a flat top. A sine that
- * just fits has flat tops too, but goes onto them by a step or two. */
-#define FULL_SCALE    (32767.0 / 32768)
-#define CLIP_RUN_MIN  3
-#define CLIP_STEP_MIN (4.0 / 32768)
-
 #define CLICK_SECONDS_APART 0.001
 
-struct level {
-    double peak, sum, square_sum;
-    uint64_t invalid, clipped;
-    double last;          /* sample */
-    uint64_t at_top;      /* samples in a row at full scale, not beyond */
-    double step_onto_top; /* by which that run began */
-};
-
 struct clicks {
-    uint64_t count;
+    struct listener_marks marks;
     uint64_t counted_to; /* frame up to which windows were counted */
     uint64_t end_frame;  /* behind the latest click */
-    struct listener_mark marks[LISTENER_MARKS_MAX];
 };
 
 struct channel {
-    struct level level;
-    struct silence silence;
-    struct spectrum spectrum;
-    struct click_trail trail;
+    double peak, square_sum;
+    bool sounded;
+    uint64_t lead_frames;
+    uint64_t quiet; /* silent samples since the last loud one */
+    struct listener_marks gaps;
     struct clicks clicks;
-    double *window; /* owned; the latest samples */
+    struct click_trail trail;
+    double *window; /* owned, window_frames_max; the latest samples */
+    double *power;  /* as many, behind it: spectra, summed up */
 };
 
 struct listener {
     uint32_t rate_hz;
     unsigned channels, channels_max;
     uint64_t frames; /* heard */
+    uint64_t gap_frames_min;
     size_t window_frames, window_frames_max;
     size_t filled; /* samples in each channel's window */
-    struct spectrum_bench bench;
+    struct spectrum spectrum;
     struct click_finder finder;
+    double *power; /* owned; of one window */
     struct channel channel[];
 };
 
@@ -85,30 +79,20 @@ static size_t window_size(uint32_t rate_hz)
 
 void listener_tune(struct listener *listener, uint32_t rate_hz, unsigned channels)
 {
-    size_t window_frames = window_size(rate_hz);
+    const size_t window_frames = window_size(rate_hz), max = listener->window_frames_max;
 
-    assert(window_frames <= listener->window_frames_max && channels <= listener->channels_max);
+    assert(window_frames <= max && channels <= listener->channels_max);
     listener->rate_hz = rate_hz;
     listener->channels = channels;
     listener->frames = listener->filled = 0;
+    listener->gap_frames_min = MAX((uint64_t)ceil(rate_hz * GAP_SECONDS), (uint64_t)GAP_FRAMES_MIN);
     listener->window_frames = window_frames;
-    spectrum_bench_tune(&listener->bench, window_frames);
     click_finder_tune(&listener->finder, rate_hz);
     for (unsigned c = 0; c < channels; c++) {
-        struct channel *channel = &listener->channel[c];
-
-        channel->level = (struct level){0};
-        channel->trail = (struct click_trail){0};
-        channel->clicks = (struct clicks){0};
-        silence_init(&channel->silence, rate_hz);
-        spectrum_clear(&channel->spectrum, window_frames);
+        double *window = listener->channel[c].window;
+        memset(window, 0, 2 * max * sizeof(double));
+        listener->channel[c] = (struct channel){.window = window, .power = window + max};
     }
-}
-
-static int channel_init(struct channel *channel, size_t frames_max)
-{
-    channel->window = calloc(frames_max, sizeof(double));
-    return channel->window ? spectrum_init(&channel->spectrum, frames_max) : -ENOMEM;
 }
 
 int listener_create(uint32_t rate_hz, unsigned channels, struct listener **ret_listener)
@@ -121,15 +105,17 @@ int listener_create(uint32_t rate_hz, unsigned channels, struct listener **ret_l
 
     if (!listener)
         return -ENOMEM;
+    const size_t max = listener->window_frames_max = window_size(rate_hz);
+
     listener->channels_max = channels;
-    listener->window_frames_max = window_size(rate_hz);
-
-    int r = spectrum_bench_init(&listener->bench, listener->window_frames_max);
-
+    listener->power = calloc(max, sizeof(double));
+    int r = listener->power != NULL ? spectrum_init(&listener->spectrum, max) : -ENOMEM;
     if (r == 0)
-        r = click_finder_init(&listener->finder, listener->window_frames_max);
-    for (unsigned c = 0; c < channels && r == 0; c++)
-        r = channel_init(&listener->channel[c], listener->window_frames_max);
+        r = click_finder_init(&listener->finder, max);
+    for (unsigned c = 0; c < channels && r == 0; c++) {
+        listener->channel[c].window = calloc(2 * max, sizeof(double));
+        r = listener->channel[c].window != NULL ? 0 : -ENOMEM;
+    }
     if (r < 0) {
         listener_destroy(listener);
         return r;
@@ -143,80 +129,72 @@ void listener_destroy(struct listener *listener)
 {
     if (!listener)
         return;
-    for (unsigned c = 0; c < listener->channels_max; c++) {
-        spectrum_fini(&listener->channel[c].spectrum);
+    for (unsigned c = 0; c < listener->channels_max; c++)
         free(listener->channel[c].window);
-    }
     click_finder_fini(&listener->finder);
-    spectrum_bench_fini(&listener->bench);
+    spectrum_fini(&listener->spectrum);
+    free(listener->power);
     free(listener);
 }
 
-static uint64_t clipped_in_run(const struct level *level)
+static void mark(struct listener_marks *marks, uint64_t at_frame, uint64_t frames)
 {
-    return level->at_top >= CLIP_RUN_MIN && level->step_onto_top > CLIP_STEP_MIN ? level->at_top
-                                                                                 : 0;
+    if (marks->count < LISTENER_MARKS_MAX)
+        marks->first[marks->count] = (struct listener_mark){.at_frame = at_frame, .frames = frames};
+    marks->count++;
 }
 
-static void level_feed(struct level *level, double sample)
+/* Takes sample number `frame`. */
+static double channel_feed(struct channel *channel, uint64_t frame, uint64_t gap_frames_min,
+                           double sample)
 {
-    double magnitude = fabs(sample);
+    const double magnitude = fabs(sample);
 
-    level->peak = MAX(level->peak, magnitude);
-    level->sum += sample;
-    level->square_sum += sample * sample;
-    if (magnitude > 1)
-        level->clipped++;
-    if (magnitude >= FULL_SCALE && magnitude <= 1) {
-        if (level->at_top == 0)
-            level->step_onto_top = fabs(sample - level->last);
-        level->at_top++;
-    } else if (level->at_top > 0) {
-        level->clipped += clipped_in_run(level);
-        level->at_top = 0;
+    if (!(magnitude <= MAGNITUDE_MAX)) /* also true of NaN */
+        return channel_feed(channel, frame, gap_frames_min, 0);
+    channel->peak = MAX(channel->peak, magnitude);
+    channel->square_sum += sample * sample;
+    if (magnitude <= QUIET_MAX) {
+        channel->quiet++;
+        return sample;
     }
-    level->last = sample;
+    if (!channel->sounded)
+        channel->lead_frames = channel->quiet;
+    else if (channel->quiet >= gap_frames_min)
+        mark(&channel->gaps, frame - channel->quiet, channel->quiet);
+    channel->sounded = true;
+    channel->quiet = 0;
+    return sample;
 }
 
-/* Takes one sample; what is no number is heard as 0. */
-static void channel_feed(struct channel *channel, size_t at, double sample)
+/* The pitch of a window's samples alone. */
+static struct spectrum_pitch window_pitch(struct listener *listener, const struct channel *channel)
 {
-    if (!(fabs(sample) <= MAGNITUDE_MAX)) { /* also true of NaN */
-        channel->level.invalid++;
-        sample = 0;
-    }
-    level_feed(&channel->level, sample);
-    silence_feed(&channel->silence, sample);
-    channel->window[at] = sample;
-}
-
-static void count_click(struct clicks *clicks, uint64_t at, uint64_t end, uint32_t rate_hz)
-{
-    double apart = rate_hz * CLICK_SECONDS_APART;
-
-    if (clicks->count == 0 || (double)at - (double)clicks->end_frame > apart) {
-        if (clicks->count < LISTENER_MARKS_MAX)
-            clicks->marks[clicks->count] = (struct listener_mark){.at_frame = at};
-        clicks->count++;
-    }
-    clicks->end_frame = end;
+    memset(listener->power, 0, listener->window_frames_max * sizeof(double));
+    spectrum_add(&listener->spectrum, channel->window, listener->filled, listener->power);
+    return spectrum_pitch(&listener->spectrum, listener->power, listener->filled);
 }
 
 /* Searches the channel's window, whose first sample is frame `start`, and counts clicks from where
  * the last search ended up to frame `to`. */
 static void search_clicks(struct listener *listener, const struct channel *channel, uint64_t start,
-                          uint64_t to, struct spectrum_pitch pitch, struct clicks *clicks)
+                          uint64_t to, struct clicks *clicks)
 {
     struct click_finder *finder = &listener->finder;
+    struct spectrum_pitch pitch = window_pitch(listener, channel);
     bool has_edges = pitch.frequency > 0 && pitch.share < PURE_SHARE_MIN;
+    double apart = listener->rate_hz * CLICK_SECONDS_APART;
 
     click_finder_scan(finder, channel->window, listener->filled,
                       has_edges ? 1 / pitch.frequency : 0);
     for (size_t i = 0; i < finder->event_count; i++) {
         uint64_t at = start + finder->events[i].at;
 
-        if (at >= clicks->counted_to && at < to)
-            count_click(clicks, at, start + finder->events[i].end, listener->rate_hz);
+        if (at < clicks->counted_to || at >= to)
+            continue;
+        if (clicks->marks.count == 0 || (double)at - (double)clicks->end_frame > apart)
+            mark(&clicks->marks, at, 0);
+        clicks->end_frame = start + finder->events[i].end;
     }
     clicks->counted_to = to;
 }
@@ -224,20 +202,18 @@ static void search_clicks(struct listener *listener, const struct channel *chann
 /* All windows are full: looks at them and slides them on by half. */
 static void end_windows(struct listener *listener)
 {
-    size_t half = listener->window_frames / 2;
-    uint64_t start = listener->frames - listener->window_frames;
-    size_t fresh = start == 0 ? listener->window_frames : half;
+    const size_t frames = listener->window_frames, half = frames / 2;
+    const uint64_t start = listener->frames - frames, to = start + half + half / 2;
 
     for (unsigned c = 0; c < listener->channels; c++) {
         struct channel *channel = &listener->channel[c];
-        struct spectrum_pitch pitch =
-            spectrum_add(&channel->spectrum, &listener->bench, channel->window);
 
-        if (click_trail_is_smooth(&channel->trail, channel->window, listener->window_frames, fresh))
-            channel->clicks.counted_to = start + half + half / 2;
+        spectrum_add(&listener->spectrum, channel->window, frames, channel->power);
+        if (click_trail_is_smooth(&channel->trail, channel->window, frames,
+                                  start == 0 ? frames : half))
+            channel->clicks.counted_to = to;
         else
-            search_clicks(listener, channel, start, start + half + half / 2, pitch,
-                          &channel->clicks);
+            search_clicks(listener, channel, start, to, &channel->clicks);
         memcpy(channel->window, channel->window + half, half * sizeof(double));
     }
     listener->filled = half;
@@ -245,20 +221,21 @@ static void end_windows(struct listener *listener)
 
 void listener_feed(struct listener *listener, const double *samples, size_t frames)
 {
-    while (frames > 0) {
-        size_t count = MIN(frames, listener->window_frames - listener->filled);
+    const unsigned channels = listener->channels;
 
-        for (unsigned c = 0; c < listener->channels; c++) {
+    for (size_t count; frames > 0; frames -= count, samples += count * channels) {
+        count = MIN(frames, listener->window_frames - listener->filled);
+        for (unsigned c = 0; c < channels; c++) {
+            struct channel *channel = &listener->channel[c];
             for (size_t i = 0; i < count; i++)
-                channel_feed(&listener->channel[c], listener->filled + i,
-                             samples[i * listener->channels + c]);
+                channel->window[listener->filled + i] =
+                    channel_feed(channel, listener->frames + i, listener->gap_frames_min,
+                                 samples[i * channels + c]);
         }
         listener->filled += count;
         listener->frames += count;
         if (listener->filled == listener->window_frames)
             end_windows(listener);
-        samples += count * listener->channels;
-        frames -= count;
     }
 }
 
@@ -267,48 +244,40 @@ static double dbfs(double magnitude)
     return magnitude > 0 ? MAX(20 * log10(magnitude), LISTENER_DBFS_MIN) : LISTENER_DBFS_MIN;
 }
 
-static void report_clicks(struct listener *listener, const struct channel *channel,
-                          struct listener_channel *ret)
+/* Of whole windows, or of what there is of the first one. */
+static void report_pitch(struct listener *listener, const struct channel *channel,
+                         struct listener_channel *ret)
 {
-    struct clicks clicks = channel->clicks; /* a copy: feeding may go on */
-    struct spectrum_pitch pitch =
-        spectrum_read(&channel->spectrum, &listener->bench, channel->window, listener->filled);
+    const size_t heard = MIN(listener->frames, (uint64_t)listener->window_frames);
+    struct spectrum_pitch pitch = heard < listener->window_frames
+                                      ? window_pitch(listener, channel)
+                                      : spectrum_pitch(&listener->spectrum, channel->power, heard);
 
-    size_t heard = MIN(listener->frames, (uint64_t)listener->window_frames);
-
-    if (!ret->silent && pitch.share >= TONE_SHARE_MIN &&
-        pitch.frequency * (double)heard >= TONE_WAVES_MIN) {
-        ret->freq_hz = pitch.frequency * listener->rate_hz;
-        ret->share = pitch.share;
-    }
-    pitch = spectrum_look(&listener->bench, channel->window, listener->filled);
-    search_clicks(listener, channel, listener->frames - listener->filled, listener->frames, pitch,
-                  &clicks);
-    ret->click_count = clicks.count;
-    memcpy(ret->clicks, clicks.marks, sizeof(ret->clicks));
+    if (ret->silent || pitch.share < TONE_SHARE_MIN ||
+        pitch.frequency * (double)heard < TONE_WAVES_MIN)
+        return;
+    ret->freq_hz = pitch.frequency * listener->rate_hz;
+    ret->share = pitch.share;
 }
 
 static void report_channel(struct listener *listener, const struct channel *channel,
                            struct listener_channel *ret)
 {
-    const struct level *level = &channel->level;
-    const struct silence *silence = &channel->silence;
+    struct clicks clicks = channel->clicks; /* a copy: feeding may go on */
     double frames = (double)MAX(listener->frames, (uint64_t)1);
 
+    search_clicks(listener, channel, listener->frames - listener->filled, listener->frames,
+                  &clicks);
     *ret = (struct listener_channel){
-        .silent = !silence->sounded,
-        .peak_dbfs = dbfs(level->peak),
-        .rms_dbfs = dbfs(sqrt(level->square_sum / frames)),
-        .dc = level->sum / frames,
-        .lead_frames = silence->sounded ? silence->lead_frames : listener->frames,
-        .trail_frames = silence_trail_frames(silence),
-        .gap_count = silence->gap_count,
-        .gap_longest_frames = silence->gap_longest_frames,
-        .clipped_frames = level->clipped + clipped_in_run(level),
-        .invalid_frames = level->invalid,
+        .silent = !channel->sounded,
+        .peak_dbfs = dbfs(channel->peak),
+        .rms_dbfs = dbfs(sqrt(channel->square_sum / frames)),
+        .lead_frames = channel->sounded ? channel->lead_frames : listener->frames,
+        .trail_frames = channel->sounded ? channel->quiet : 0,
+        .gaps = channel->gaps,
+        .clicks = clicks.marks,
     };
-    memcpy(ret->gaps, silence->gaps, sizeof(ret->gaps));
-    report_clicks(listener, channel, ret);
+    report_pitch(listener, channel, ret);
 }
 
 void listener_report(struct listener *listener, struct listener_report *ret_report)

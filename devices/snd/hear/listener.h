@@ -4,13 +4,15 @@
  * is fed frames as they come, from a file (`linnet listen`) or beside a playing stream, and can be
  * asked at any moment.
  *
- *   samples ──┬── levels, clipping                       each sample
- *             ├── silence.c: lead, gaps, trail           each sample
+ *   samples ──┬── level, silence, gaps                   each sample
  *             └── window of 0.13 to 0.26 s, half overlapping
  *                    ├── spectrum.c: pitch               each half window
  *                    └── click.c: clicks                 each half window
  *
- * Memory is fixed at create (some 0.3 MB a channel at 48 kHz). A call's work is bounded: constant
+ * A sample is silent at -80 dBFS or below (that covers the dither of 16-bit files). A *gap* is a
+ * run of silent samples with sound before and after it, of at least 1 ms and 8 samples.
+ *
+ * Memory is fixed at create (some 0.2 MB a channel at 48 kHz). A call's work is bounded: constant
  * for each sample, plus one transform and one click search a channel for each half window that
  * fills (0.1 s of sound).
  *
@@ -18,7 +20,6 @@
  */
 #pragma once
 
-#include "devices/snd/hear/silence.h"
 #include "vmm/base/base.h"
 
 #define LISTENER_CHANNELS_MAX 32
@@ -27,25 +28,31 @@
 /* The level that stands for silence in a report: no format here reaches it. */
 #define LISTENER_DBFS_MIN (-200.0)
 
+/* Gaps and clicks of which the position is kept; all are counted. */
+#define LISTENER_MARKS_MAX 16
+
+struct listener_mark {
+    uint64_t at_frame; /* from the first one fed */
+    uint64_t frames;   /* of a gap; 0: a click */
+};
+
+struct listener_marks {
+    uint64_t count;
+    struct listener_mark first[LISTENER_MARKS_MAX];
+};
+
 struct listener_channel {
     bool silent;    /* never above -80 dBFS */
     double freq_hz; /* the strongest pitch; 0: silence, or noise without one */
     double share;   /* of the power that is in that pitch: 1 is a pure tone, noise has below 0.02 */
     double peak_dbfs; /* largest magnitude; a full-scale sine has 0 */
     double rms_dbfs;  /* a full-scale sine has -3.01 */
-    double dc;        /* mean; 1 is full scale */
 
     uint64_t lead_frames;  /* silence before the sound; all frames if silent */
     uint64_t trail_frames; /* silence after the sound; 0 if silent */
 
-    uint64_t gap_count; /* silence.h says what a gap is */
-    uint64_t gap_longest_frames;
-    uint64_t click_count; /* click.h says what a click is; two within 1 ms are one */
-    struct listener_mark gaps[LISTENER_MARKS_MAX]; /* the first of them */
-    struct listener_mark clicks[LISTENER_MARKS_MAX];
-
-    uint64_t clipped_frames; /* beyond full scale, or three and more in a row cut off at it */
-    uint64_t invalid_frames; /* NaN, infinite or above 120 dBFS; heard as 0 */
+    struct listener_marks gaps;
+    struct listener_marks clicks; /* click.h says what a click is; two within 1 ms are one */
 };
 
 struct listener_report {
@@ -69,7 +76,8 @@ void listener_destroy(struct listener *listener);
  */
 void listener_tune(struct listener *listener, uint32_t rate_hz, unsigned channels);
 
-/* Hears `frames` frames of interleaved samples, full scale at -1 and 1. */
+/* Hears `frames` frames of interleaved samples, full scale at -1 and 1. What is no number, or above
+ * 120 dBFS, is heard as 0. */
 void listener_feed(struct listener *listener, const double *samples, size_t frames);
 
 /* What was heard so far. Feeding may go on after it. */

@@ -106,10 +106,10 @@ START_TEST(gaps_and_clicks_are_told_with_their_place)
 {
     struct listener_report report = clean_report();
 
-    report.channel[1].gap_count = 2;
-    report.channel[1].gaps[0] = (struct listener_mark){.at_frame = 24000, .frames = 480};
-    report.channel[1].click_count = 20;
-    report.channel[1].clicks[0].at_frame = 36000;
+    report.channel[1].gaps.count = 2;
+    report.channel[1].gaps.first[0] = (struct listener_mark){.at_frame = 24000, .frames = 480};
+    report.channel[1].clicks.count = 20;
+    report.channel[1].clicks.first[0].at_frame = 36000;
     ck_assert_str_eq(judge("gaps=0", &report),
                      "expected gaps 0, heard 2 in channel 2 (the first at 0.5000 s for 10.0 ms)");
     ck_assert_str_eq(judge("clicks=0", &report),

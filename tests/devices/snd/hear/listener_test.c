@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Tests of devices/snd/hear/listener.c with its parts (spectrum.c, silence.c): pitch, level,
+ * Tests of devices/snd/hear/listener.c with its part spectrum.c: pitch, level,
  * silence, gaps, and how it is fed. Clicks have click_test.c. What is expected follows from how a
  * signal was made.
  */
@@ -28,8 +28,8 @@ START_TEST(two_seconds_of_440_hz_are_heard_as_440)
     ck_assert_double_eq_tol(heard.freq_hz, 440.0, 0.001);
     ck_assert_double_ge(heard.share, 0.99);
     ck_assert(!heard.silent);
-    ck_assert_uint_eq(heard.gap_count, 0);
-    ck_assert_uint_eq(heard.click_count, 0);
+    ck_assert_uint_eq(heard.gaps.count, 0);
+    ck_assert_uint_eq(heard.clicks.count, 0);
 }
 END_TEST
 
@@ -48,8 +48,8 @@ START_TEST(tones_are_heard_at_each_rate)
             signal_hear(signal_sine16(frames, rate, tones[t], height), frames, rate);
 
         ck_assert_double_eq_tol(heard.freq_hz, tones[t], 0.02);
-        ck_assert_uint_eq(heard.gap_count, 0);
-        ck_assert_uint_eq(heard.click_count, 0);
+        ck_assert_uint_eq(heard.gaps.count, 0);
+        ck_assert_uint_eq(heard.clicks.count, 0);
     }
 }
 END_TEST
@@ -102,13 +102,13 @@ START_TEST(noise_has_no_pitch_no_gaps_and_no_clicks)
     struct listener_channel heard = signal_hear(samples, frames, 48000);
 
     ck_assert_double_eq(heard.freq_hz, 0);
-    ck_assert_uint_eq(heard.gap_count, 0);
-    ck_assert_uint_eq(heard.click_count, 0);
+    ck_assert_uint_eq(heard.gaps.count, 0);
+    ck_assert_uint_eq(heard.clicks.count, 0);
     ck_assert_double_eq_tol(heard.rms_dbfs, -20, 0.1); /* 12 times 0.1² / 12 */
 }
 END_TEST
 
-START_TEST(fewer_than_two_waves_are_no_pitch)
+START_TEST(fewer_than_three_waves_are_no_pitch)
 {
     struct listener_channel heard = signal_hear(signal_sine(180, 48000, 440, 0.5), 180, 48000);
 
@@ -129,49 +129,11 @@ START_TEST(levels_of_a_sine_on_dc_are_its_own)
 
     ck_assert_double_eq_tol(heard.peak_dbfs, 20 * log10(0.75), 0.001);
     ck_assert_double_eq_tol(heard.rms_dbfs, 10 * log10(0.25 * 0.25 + 0.5 * 0.5 / 2), 0.001);
-    ck_assert_double_eq_tol(heard.dc, 0.25, 1e-6);
     ck_assert_double_eq_tol(heard.freq_hz, 440, 0.02);
-    ck_assert_uint_eq(heard.clipped_frames, 0);
 }
 END_TEST
 
-START_TEST(cut_off_tops_are_clipped_frames)
-{
-    double *samples = signal_sine(96000, 48000, 440, 2);
-    uint64_t cut = 0;
-
-    for (size_t i = 0; i < 96000; i++) {
-        cut += fabs(samples[i]) >= 32767.0 / 32768;
-        samples[i] = fmax(-1, fmin(32767.0 / 32768, samples[i]));
-    }
-    struct listener_channel heard = signal_hear(samples, 96000, 48000);
-
-    ck_assert_uint_eq(heard.clipped_frames, cut); /* two thirds of all */
-    ck_assert_uint_eq(heard.click_count, 0);
-}
-END_TEST
-
-START_TEST(a_sine_that_just_fits_is_not_clipped)
-{
-    double *samples = signal_sine16(96000, 48000, 20, 1);
-
-    for (size_t i = 0; i < 96000; i++)
-        samples[i] = fmin(32767.0 / 32768, samples[i]);
-    ck_assert_uint_eq(signal_hear(samples, 96000, 48000).clipped_frames, 0);
-}
-END_TEST
-
-START_TEST(floats_beyond_full_scale_are_clipped_frames)
-{
-    double *samples = signal_sine(4800, 48000, 440, 0.5);
-
-    samples[1000] = 1.5;
-    samples[2000] = -1.25;
-    ck_assert_uint_eq(signal_hear(samples, 4800, 48000).clipped_frames, 2);
-}
-END_TEST
-
-START_TEST(what_is_no_number_is_counted_and_spoils_nothing)
+START_TEST(what_is_no_number_spoils_nothing)
 {
     double *samples = signal_sine(96000, 48000, 440, 0.5);
 
@@ -181,7 +143,6 @@ START_TEST(what_is_no_number_is_counted_and_spoils_nothing)
     samples[95999] = 1e300;
     struct listener_channel heard = signal_hear(samples, 96000, 48000);
 
-    ck_assert_uint_eq(heard.invalid_frames, 4);
     ck_assert_double_eq_tol(heard.peak_dbfs, 20 * log10(0.5), 0.001);
     ck_assert_double_eq_tol(heard.rms_dbfs, 20 * log10(0.5) - 3.0103, 0.01);
     ck_assert_double_eq_tol(heard.freq_hz, 440, 0.01);
@@ -211,17 +172,15 @@ static void assert_same_report(const struct listener_report *a, const struct lis
     for (unsigned c = 0; c < 3; c++) {
         const struct listener_channel *x = &a->channel[c], *y = &b->channel[c];
 
-        ck_assert_double_eq(x->freq_hz, y->freq_hz);
-        ck_assert_double_eq(x->share, y->share);
+        ck_assert_double_eq_tol(x->freq_hz, y->freq_hz, 0.01);
+        ck_assert_double_eq_tol(x->share, y->share, 0.001);
         ck_assert_double_eq(x->peak_dbfs, y->peak_dbfs);
         ck_assert_double_eq(x->rms_dbfs, y->rms_dbfs);
-        ck_assert_double_eq(x->dc, y->dc);
         ck_assert_uint_eq(x->lead_frames, y->lead_frames);
-        ck_assert_uint_eq(x->gap_count, y->gap_count);
-        ck_assert_uint_eq(x->click_count, y->click_count);
-        ck_assert_uint_eq(x->clipped_frames, y->clipped_frames);
-        ck_assert_mem_eq(x->gaps, y->gaps, sizeof(x->gaps));
-        ck_assert_mem_eq(x->clicks, y->clicks, sizeof(x->clicks));
+        ck_assert_uint_eq(x->gaps.count, y->gaps.count);
+        ck_assert_uint_eq(x->clicks.count, y->clicks.count);
+        ck_assert_mem_eq(&x->gaps, &y->gaps, sizeof(x->gaps));
+        ck_assert_mem_eq(&x->clicks, &y->clicks, sizeof(x->clicks));
     }
 }
 
@@ -247,9 +206,8 @@ START_TEST(the_size_of_blocks_and_asking_early_change_nothing)
     listener_destroy(listener);
     free(samples);
     assert_same_report(&whole, &parts);
-    ck_assert_uint_eq(whole.channel[0].click_count, 1);
-    ck_assert_uint_eq(whole.channel[1].gap_count, 4); /* at 20000, 40000, 60000, 80000 */
-    ck_assert_uint_gt(whole.channel[2].clipped_frames, 0);
+    ck_assert_uint_eq(whole.channel[0].clicks.count, 1);
+    ck_assert_uint_eq(whole.channel[1].gaps.count, 4); /* at 20000, 40000, 60000, 80000 */
 }
 END_TEST
 
@@ -312,8 +270,8 @@ START_TEST(each_of_up_to_32_channels_is_heard_alone)
     for (unsigned c = 0; c < channels; c++) {
         ck_assert_double_eq_tol(report.channel[c].freq_hz, 300 + 50.0 * c, 0.05);
         ck_assert_double_eq_tol(report.channel[c].peak_dbfs, -20 * log10(c + 2.0), 0.1);
-        ck_assert_uint_eq(report.channel[c].gap_count, 0);
-        ck_assert_uint_eq(report.channel[c].click_count, 0);
+        ck_assert_uint_eq(report.channel[c].gaps.count, 0);
+        ck_assert_uint_eq(report.channel[c].clicks.count, 0);
     }
     listener_destroy(listener);
     free(samples);
@@ -332,8 +290,8 @@ START_TEST(any_number_of_frames_can_be_reported)
         listener_feed(listener, samples, frames);
         listener_report(listener, &report);
         ck_assert_uint_eq(report.frames, frames);
-        ck_assert_uint_eq(report.channel[0].click_count, 0);
-        ck_assert_uint_eq(report.channel[0].gap_count, 0);
+        ck_assert_uint_eq(report.channel[0].clicks.count, 0);
+        ck_assert_uint_eq(report.channel[0].gaps.count, 0);
         ck_assert(report.silent == (frames < 2)); /* the first sample is 0 */
         listener_destroy(listener);
         free(samples);
@@ -361,9 +319,9 @@ START_TEST(two_minutes_need_no_more_memory_than_the_first_second)
     ck_assert_uint_le(mallinfo2().uordblks, before);
     listener_report(listener, &report);
     ck_assert_uint_eq(report.frames, 960000);
-    ck_assert_uint_eq(report.channel[0].click_count, 120);
-    ck_assert_uint_eq(report.channel[0].clicks[0].at_frame, 4321);
-    ck_assert_uint_eq(report.channel[0].clicks[15].at_frame, 15 * 8000 + 4321);
+    ck_assert_uint_eq(report.channel[0].clicks.count, 120);
+    ck_assert_uint_eq(report.channel[0].clicks.first[0].at_frame, 4321);
+    ck_assert_uint_eq(report.channel[0].clicks.first[15].at_frame, 15 * 8000 + 4321);
     ck_assert_double_eq_tol(report.channel[0].freq_hz, 440, 0.001);
     listener_destroy(listener);
 }
@@ -418,14 +376,11 @@ Suite *listener_suite(void)
     tcase_add_test(pitch, the_stronger_of_two_tones_is_the_pitch);
     tcase_add_test(pitch, pitch_of_a_late_tone_after_silence_is_heard);
     tcase_add_test(pitch, noise_has_no_pitch_no_gaps_and_no_clicks);
-    tcase_add_test(pitch, fewer_than_two_waves_are_no_pitch);
+    tcase_add_test(pitch, fewer_than_three_waves_are_no_pitch);
     suite_add_tcase(suite, pitch);
 
     tcase_add_test(level, levels_of_a_sine_on_dc_are_its_own);
-    tcase_add_test(level, cut_off_tops_are_clipped_frames);
-    tcase_add_test(level, a_sine_that_just_fits_is_not_clipped);
-    tcase_add_test(level, floats_beyond_full_scale_are_clipped_frames);
-    tcase_add_test(level, what_is_no_number_is_counted_and_spoils_nothing);
+    tcase_add_test(level, what_is_no_number_spoils_nothing);
     suite_add_tcase(suite, level);
 
     tcase_set_timeout(feeding, 60);
