@@ -35,6 +35,13 @@ CFLAGS_ALL  = -std=gnu17 -D_GNU_SOURCE -I. -I$(BUILD) -g -pthread -MMD -MP \
 LDFLAGS_ALL = -pthread $(SANITIZE) $(LDFLAGS)
 PACKAGE_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PACKAGES) $(LOADED))
 LIBS        = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -l:libfdt.so.1 -lm # libfdt has no .pc file, and -dev for one architecture at a time
+# Init of guests that run a command (linnet run -- CMD), which linnet carries inside: static, with musl.
+GUEST_TRIPLET := $(patsubst arm64,aarch64,$(ARCH))-linux-musl
+GUEST_CC      := $(CROSS_COMPILE)gcc
+GUEST_LIB     := /usr/lib/$(GUEST_TRIPLET)
+RUN_INIT_FLAGS = -std=gnu17 -D_GNU_SOURCE -I. -Os -fno-pic -no-pie -fno-asynchronous-unwind-tables -ffunction-sections -static \
+	-nostdlib -nostdinc -isystem /usr/include/$(GUEST_TRIPLET) -isystem $(shell $(GUEST_CC) -print-file-name=include) \
+	-s -Wl,--gc-sections,--build-id=none,-z,noseparate-code,-z,max-page-size=4096 $(WARNINGS)
 # Unit tests make these fail in turn: tests/alloc_fail.h.
 WRAPPED := malloc calloc strdup eventfd epoll_create1 epoll_ctl timerfd_create pthread_create mmap mprotect getrandom \
 	memfd_create memory_at open ioctl virtio_command getsockopt setsockopt helper_start helper_end
@@ -64,6 +71,13 @@ deps: ## install what building and testing need (sudo if not root)
 $(BUILD)/linnet: $(OBJS)
 	@echo 'LD $@'
 	@$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+$(BUILD)/run_init: $(wildcard vmm/run/guest/*.[ch]) vmm/base/base.h Makefile
+	@mkdir -p $(@D)
+	@echo 'CC $@'
+	@$(GUEST_CC) $(RUN_INIT_FLAGS) -o $@ $(addprefix $(GUEST_LIB)/,crt1.o crti.o) $(filter %.c,$^) $(GUEST_LIB)/libc.a -lgcc $(GUEST_LIB)/crtn.o
+$(BUILD)/vmm/run/initramfs.o: CFLAGS_ALL += -Wa,-I$(BUILD)
+$(BUILD)/vmm/run/initramfs.o: $(BUILD)/run_init
 
 $(BUILD)/%.o: %.c | $(BUILD)/suites.h
 	@mkdir -p $(@D)

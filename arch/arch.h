@@ -84,6 +84,7 @@ struct arch_layout {
     uint32_t irq_line_first;             /* GSI 0 as KVM_IRQ_LINE numbers it */
     size_t cmdline_bytes_max;            /* with NUL */
     const char *console_arg;             /* the one argument linnet adds, "console=ttyS0" */
+    const char *kernel_in_tree;          /* where a build of Linux leaves its kernel */
     const struct platform_device *fixed; /* devices that every machine has */
     unsigned fixed_count;
 };

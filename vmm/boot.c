@@ -156,7 +156,8 @@ static int tree_dump(const char *path, const struct memory *mem, const struct ar
     return 0;
 }
 
-int boot_load(const struct config *config, struct platform *platform, struct arch_entry *ret_entry)
+int boot_load(const struct config *config, const struct image *made, struct platform *platform,
+              struct arch_entry *ret_entry)
 {
     const struct opts *options = config->options;
     struct image kernel = {0}, initrd = {0};
@@ -168,7 +169,7 @@ int boot_load(const struct config *config, struct platform *platform, struct arc
     if (r == 0 && platform->direct)
         cache_open(options, &kernel_st, &cache);
     platform->cache = &cache;
-    if (r == 0 && opts_has(options, "initrd"))
+    if (r == 0 && made == NULL && opts_has(options, "initrd"))
         r = image_open("--initrd", opts_str(options, "initrd"), &initrd);
     if (r == 0)
         r = tree_open_files(config, &platform->tree);
@@ -176,7 +177,7 @@ int boot_load(const struct config *config, struct platform *platform, struct arc
         r = seed_make(options, &seed);
     platform->seed = &seed;
     if (r == 0)
-        r = arch_load(platform, &kernel, &initrd, ret_entry);
+        r = arch_load(platform, &kernel, made != NULL ? made : &initrd, ret_entry);
     if (r == 0 && opts_has(options, "dump-dtb"))
         r = tree_dump(opts_str(options, "dump-dtb"), platform->mem, ret_entry);
     platform->seed = NULL;

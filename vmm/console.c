@@ -5,6 +5,7 @@
 #include "vmm/base/log.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 
@@ -21,8 +22,19 @@ static int wait_for(int fd, short events, int patience_ms)
 
 /* -- the console's thread -- */
 
+static void keep(struct console *console, const uint8_t *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        console->kept[console->kept_total++ % CONSOLE_KEPT_BYTES] = (char)bytes[i];
+    serial_output_done(console->serial, len);
+}
+
 static void put(struct console *console, const uint8_t *bytes, size_t len)
 {
+    if (console->kept != NULL) {
+        keep(console, bytes, len);
+        return;
+    }
     ssize_t n = write(console->fd, bytes, MIN(len, (size_t)WRITE_BYTES_MAX));
 
     if (n >= 0) {
@@ -63,9 +75,8 @@ static void console_main(void *arg)
 
 /* -- main -- */
 
-int console_start(struct console *console, struct serial *serial, int fd)
+static int start(struct console *console)
 {
-    *console = (struct console){.serial = serial, .fd = fd, .patience_ms = CONSOLE_PATIENCE_MS};
     int r = irq_init(&console->progress);
     if (r == 0)
         r = thread_start(&console->thread, THREAD_CONSOLE, "console", console_main, console);
@@ -74,6 +85,23 @@ int console_start(struct console *console, struct serial *serial, int fd)
         return log_error(r, "serial console");
     }
     return 0;
+}
+
+int console_start(struct console *console, struct serial *serial, int fd)
+{
+    *console = (struct console){.serial = serial, .fd = fd, .patience_ms = CONSOLE_PATIENCE_MS};
+    return start(console);
+}
+
+int console_start_keeping(struct console *console, struct serial *serial)
+{
+    char *kept = calloc(1, CONSOLE_KEPT_BYTES);
+
+    if (kept == NULL)
+        return log_error(-ENOMEM, "serial console");
+    *console = (struct console){
+        .serial = serial, .fd = -1, .kept = kept, .patience_ms = CONSOLE_PATIENCE_MS};
+    return start(console);
 }
 
 /* Until the thread has ended, or wrote nothing for patience_ms. */
@@ -102,4 +130,40 @@ void console_stop(struct console *console)
     uint64_t lost = serial_output_lost(console->serial) + serial_output_waiting(console->serial);
     if (lost > 0)
         log_warn("serial console: nobody read it, %llu bytes are lost", (unsigned long long)lost);
+}
+
+/* Where the last CONSOLE_TAIL_LINES lines of what was kept begin. */
+static uint64_t tail_start(const struct console *console)
+{
+    uint64_t end = console->kept_total, at = end;
+    uint64_t first = end > CONSOLE_KEPT_BYTES ? end - CONSOLE_KEPT_BYTES : 0;
+    unsigned lines = 0;
+
+    for (; at > first; at--) {
+        if (console->kept[(at - 1) % CONSOLE_KEPT_BYTES] == '\n' && at != end)
+            lines++;
+        if (lines == CONSOLE_TAIL_LINES)
+            break;
+    }
+    return at;
+}
+
+/* A line of a guest is a stranger's: no control character of it reaches the terminal. */
+void console_tell_tail(const struct console *console)
+{
+    if (console->kept == NULL || console->kept_total == 0)
+        return;
+    log_info("the last lines of the guest's console:");
+    for (uint64_t at = tail_start(console); at < console->kept_total; at++) {
+        char c = console->kept[at % CONSOLE_KEPT_BYTES];
+        if (c != '\r')
+            (void)fputc(c == '\n' || c == '\t' || (c >= ' ' && c != 0x7f) ? c : '?', stderr);
+    }
+}
+
+void console_fini(struct console *console)
+{
+    console_stop(console);
+    free(console->kept);
+    console->kept = NULL;
 }

@@ -16,9 +16,14 @@
 
 #define CONSOLE_PATIENCE_MS 2000
 
+#define CONSOLE_KEPT_BYTES 65536
+#define CONSOLE_TAIL_LINES 20
+
 struct console {
     struct serial *serial; /* borrowed */
-    int fd;                /* borrowed */
+    int fd;                /* borrowed; -1: what comes is kept */
+    char *kept;            /* owned: the last of it, a ring of CONSOLE_KEPT_BYTES; NULL: none */
+    uint64_t kept_total;   /* bytes that came */
     int patience_ms;       /* at the end: how long a reader that takes nothing is waited for */
     struct thread thread;
     struct irq progress;   /* owned; raised when something was written while `ending`, and at the
@@ -30,5 +35,10 @@ struct console {
 
 /* Main, before the guest runs. 0 or -errno, logged. */
 int console_start(struct console *console, struct serial *serial, int fd);
+/* The same, and output is kept in memory: its last CONSOLE_KEPT_BYTES. */
+int console_start_keeping(struct console *console, struct serial *serial);
 /* Main, when the guest runs no more. Accepts zeroed consoles, and those that did not start. */
 void console_stop(struct console *console);
+/* After that: the last lines that were kept, to standard error. Does nothing if none are. */
+void console_tell_tail(const struct console *console);
+void console_fini(struct console *console);

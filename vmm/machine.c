@@ -20,7 +20,7 @@
 
 const struct config_device_kind *machine_device_kinds(void)
 {
-    static struct config_device_kind kinds[VIRTIO_DEVICES_MAX + 2]; /* filled once, by main */
+    static struct config_device_kind kinds[VIRTIO_DEVICES_MAX + 8]; /* filled once, by main */
     size_t i;
 
     if (kinds[0].name != NULL)
@@ -32,7 +32,9 @@ const struct config_device_kind *machine_device_kinds(void)
             .opts = virtio_slots[i].class->opts,
             .count_max = virtio_slots[i].count,
         };
-    kinds[i] = boot_overlay_kind;
+    kinds[i++] = boot_overlay_kind;
+    for (size_t j = 0; run_kinds[j].name != NULL; j++)
+        kinds[i++] = run_kinds[j];
     return kinds;
 }
 
@@ -75,6 +77,10 @@ static int make_serial(struct machine *machine)
     switch (opts_choice(options, "serial")) {
     case CONFIG_SERIAL_STDIO:
         return console_start(&machine->console, &machine->serial, STDOUT_FILENO);
+    case CONFIG_SERIAL_STDERR:
+        return console_start(&machine->console, &machine->serial, STDERR_FILENO);
+    case CONFIG_SERIAL_KEEP:
+        return console_start_keeping(&machine->console, &machine->serial);
     case CONFIG_SERIAL_FILE:
         machine->serial_fd = open(opts_choice_arg(options, "serial"),
                                   O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
@@ -187,13 +193,16 @@ static int make_devices(struct machine *machine)
     return r;
 }
 
-/* "console=... APPEND": the user's words come last, so they win. */
+/* "console=... APPEND": the user's words come last, so they win. With a command the kernel is
+ * quiet, and a panic is the end at once. */
 static int make_cmdline(struct machine *machine)
 {
     const char *append = opts_str(machine->config->options, "append");
     const char *space = append[0] != '\0' ? " " : "";
+    const char *quiet = machine->run != NULL ? " quiet panic=-1" : "";
 
-    if (asprintf(&machine->cmdline, "%s%s%s", arch_layout->console_arg, space, append) < 0) {
+    if (asprintf(&machine->cmdline, "%s%s%s%s", arch_layout->console_arg, quiet, space, append) <
+        0) {
         machine->cmdline = NULL;
         return log_error(-ENOMEM, "command line");
     }
@@ -245,6 +254,25 @@ static int start_threads(struct machine *machine)
     return r;
 }
 
+static int load(struct machine *machine, struct arch_entry *ret_entry)
+{
+    struct image made = {.name = "initramfs"};
+
+    if (machine->run == NULL)
+        return boot_load(machine->config, NULL, &machine->platform, ret_entry);
+    made.bytes = machine->run->initramfs.at;
+    made.size = machine->run->initramfs.size;
+    return boot_load(machine->config, &made, &machine->platform, ret_entry);
+}
+
+static int start_session(struct machine *machine)
+{
+    if (machine->run == NULL)
+        return 0;
+    return session_start(&machine->session, machine->run, &machine->loop,
+                         opts_ns(machine->config->options, "boot-limit"));
+}
+
 static int make_control(struct machine *machine)
 {
     const struct opts *options = machine->config->options;
@@ -261,7 +289,7 @@ static int make_control(struct machine *machine)
     return control_create(opts_str(options, "control"), &machine->loop, vm, &machine->control);
 }
 
-int machine_create(const struct config *config, struct machine **ret_machine)
+int machine_create(const struct config *config, struct run *run, struct machine **ret_machine)
 {
     struct machine *machine = calloc(1, sizeof(*machine));
     struct arch_entry entry;
@@ -270,6 +298,7 @@ int machine_create(const struct config *config, struct machine **ret_machine)
     if (machine == NULL)
         return log_error(-ENOMEM, "machine");
     machine->config = config;
+    machine->run = run;
     machine->kvm = (struct kvm){.fd = -1, .vm_fd = -1, .irqchip_fd = -1};
     machine->serial_fd = -1;
     wake_init(&machine->wake, &timebase_monotonic);
@@ -301,7 +330,7 @@ int machine_create(const struct config *config, struct machine **ret_machine)
     if (r == 0)
         r = make_cmdline(machine);
     if (r == 0)
-        r = boot_load(config, &machine->platform, &entry);
+        r = load(machine, &entry);
     if (r == 0)
         r = make_vcpus(machine, &entry);
     if (r == 0)
@@ -310,6 +339,8 @@ int machine_create(const struct config *config, struct machine **ret_machine)
         r = wake_after(&machine->wake, &machine->loop, opts_ns(config->options, "time-limit"));
     if (r == 0)
         r = make_control(machine);
+    if (r == 0)
+        r = start_session(machine);
     if (r == 0)
         r = start_threads(machine);
     if (r < 0) {
@@ -326,6 +357,7 @@ void machine_destroy(struct machine *machine)
         return;
     vcpus_destroy(&machine->vcpus);
     terminal_close(&machine->terminal);
+    (void)session_stop(&machine->session, VM_HOST_ERROR);
     bus_fini(&machine->mmio);
     bus_fini(&machine->pio);
     while (machine->virtio_count > 0) {
@@ -333,7 +365,7 @@ void machine_destroy(struct machine *machine)
         mmio_fini(&machine->transport[machine->virtio_count]);
     }
     control_destroy(machine->control);
-    console_stop(&machine->console);
+    console_fini(&machine->console);
     rtc_fini(&machine->rtc);
     if (machine->serial_made)
         serial_fini(&machine->serial);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "vmm/config/config.h"
+#include "vmm/run/run.h"
 #include "vmm/vcpu.h"
 
 struct machine;
@@ -14,9 +15,10 @@ struct machine;
 /* Kinds of devices that a configuration may have: from the table of virtio classes. Const. */
 const struct config_device_kind *machine_device_kinds(void);
 
-/* Makes the VM that config (borrowed for its life) describes, ready to run. Logged on failure,
- * -EINVAL for what the user should have said otherwise. */
-int machine_create(const struct config *config, struct machine **ret_machine);
+/* Makes the VM that config (borrowed for its life) describes, ready to run, or (`run`, borrowed as
+ * well, not NULL) to run a command. Logged on failure, -EINVAL for what the user should have said
+ * otherwise. */
+int machine_create(const struct config *config, struct run *run, struct machine **ret_machine);
 
 /* Runs until the guest, the user or the host ends it. For VM_SIGNAL, *ret_signal says which. */
 enum vm_end machine_run(struct machine *machine, int *ret_signal);
@@ -35,6 +37,8 @@ int machine_resume(struct machine *machine);
 /* After machine_run(): completes recordings and judges expectations. 0; -EPROTO if an expectation
  * failed, another -errno if the host lost something; logged. */
 int machine_finish(struct machine *machine);
+/* After machine_run(): the exit status that a command's run has. */
+int machine_command_status(const struct machine *machine, enum vm_end how);
 /* Tells clients of the control socket how it ended. */
 void machine_tell_end(struct machine *machine, int exit_status);
 

@@ -10,6 +10,7 @@
 #include "vmm/console.h"
 #include "vmm/control/control.h"
 #include "vmm/machine.h"
+#include "vmm/run/session.h"
 #include "vmm/terminal.h"
 #include "vmm/vcpu.h"
 #include "vmm/wake.h"
@@ -35,6 +36,9 @@ struct machine {
     unsigned virtio_slot[VIRTIO_DEVICES_MAX];
     struct mmio transport[VIRTIO_DEVICES_MAX];
     struct vcpu_env vcpus;
+
+    const struct run *run; /* borrowed; NULL: no command */
+    struct session session;
 
     struct loop loop;
     struct control_vm control_vm;

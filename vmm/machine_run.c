@@ -52,6 +52,16 @@ static void woken(struct wake *wake, bool by_signal)
     machine_end(container_of(wake, struct machine, wake), by_signal ? VM_SIGNAL : VM_TIME_LIMIT);
 }
 
+static void session_ended(struct session *session, enum vm_end how)
+{
+    machine_end(container_of(session, struct machine, session), how);
+}
+
+static bool signal_taken(struct wake *wake, int signal)
+{
+    return session_signal(&container_of(wake, struct machine, wake)->session, signal);
+}
+
 static void woken_for_report(struct wake *wake)
 {
     struct machine *machine = container_of(wake, struct machine, wake);
@@ -115,6 +125,9 @@ void machine_connect(struct machine *machine)
     machine->vcpus.end = vcpu_ended;
     machine->terminal.quit = terminal_quit;
     machine->wake.ended = woken;
+    machine->session.end = session_ended;
+    if (machine->run != NULL)
+        machine->wake.taken = signal_taken;
     machine->wake.report = woken_for_report;
     machine->control_vm.quit = control_quit;
     machine->control_vm.pause = control_pause;
@@ -144,10 +157,18 @@ enum vm_end machine_run(struct machine *machine, int *ret_signal)
     vcpus_join(&machine->vcpus);
     console_stop(&machine->console);
     terminal_close(&machine->terminal);
-    if (atomic_load(&machine->end) == VM_TIME_LIMIT)
+    enum vm_end how = (enum vm_end)atomic_load(&machine->end);
+    if (how == VM_TIME_LIMIT)
         tell_time_limit(machine);
+    if (!session_stop(&machine->session, how) && how != VM_SIGNAL)
+        console_tell_tail(&machine->console);
     *ret_signal = machine->wake.signal;
-    return (enum vm_end)atomic_load(&machine->end);
+    return how;
+}
+
+int machine_command_status(const struct machine *machine, enum vm_end how)
+{
+    return session_status(&machine->session, how);
 }
 
 void machine_tell_end(struct machine *machine, int exit_status)

@@ -7,6 +7,7 @@
 #include "vmm/machine.h"
 #include "vmm/version.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,7 +28,8 @@ static const int end_status[] = {
     [VM_RUNNING] = EXIT_HOST_ERROR,    [VM_POWEROFF] = EXIT_POWEROFF,
     [VM_RESET] = EXIT_RESET,           [VM_CRASHED] = EXIT_CRASHED,
     [VM_PANICKED] = EXIT_PANICKED,     [VM_HOST_ERROR] = EXIT_HOST_ERROR,
-    [VM_TIME_LIMIT] = EXIT_TIME_LIMIT, [VM_QUIT] = EXIT_POWEROFF,
+    [VM_TIME_LIMIT] = EXIT_TIME_LIMIT, [VM_BOOT_LIMIT] = EXIT_TIME_LIMIT,
+    [VM_QUIT] = EXIT_POWEROFF,         [VM_COMMAND] = EXIT_POWEROFF,
 };
 
 static int error_status(int r)
@@ -35,27 +37,31 @@ static int error_status(int r)
     return r == -EINVAL ? EXIT_BAD_ARGUMENTS : EXIT_HOST_ERROR;
 }
 
-/* How the VM ended, then what its devices have to say; the guest's own failure comes first. */
-static int run_status(enum vm_end how, int finish)
+/* How it ended, then what its devices have to say; the guest's own failure comes first. */
+static int run_status(const struct machine *machine, const struct run *run, enum vm_end how,
+                      int finish)
 {
-    int status = end_status[how];
+    int status = run != NULL ? machine_command_status(machine, how) : end_status[how];
 
     if (status != EXIT_POWEROFF || finish == 0)
         return status;
-    return finish == -EPROTO ? EXIT_EXPECTATION : EXIT_HOST_ERROR;
+    if (finish == -EPROTO)
+        return EXIT_EXPECTATION;
+    return run != NULL ? RUN_STATUS_FAILED : EXIT_HOST_ERROR;
 }
 
-static int run_machine(const struct config *config)
+/* `run`: for a command, else NULL. */
+static int run_machine(const struct config *config, struct run *run)
 {
     struct machine *machine;
     int signal_number = 0;
-    int r = machine_create(config, &machine);
+    int r = machine_create(config, run, &machine);
 
     if (r < 0)
-        return error_status(r);
+        return run != NULL ? RUN_STATUS_FAILED : error_status(r);
     enum vm_end how = machine_run(machine, &signal_number);
     r = machine_finish(machine);
-    int status = how == VM_SIGNAL ? 128 + signal_number : run_status(how, r);
+    int status = how == VM_SIGNAL ? 128 + signal_number : run_status(machine, run, how, r);
     machine_tell_end(machine, status);
     machine_destroy(machine);
     if (how != VM_SIGNAL)
@@ -70,13 +76,24 @@ static int run_machine(const struct config *config)
     return status;
 }
 
+/* `linnet run -- CMD`. */
+static int run_command(struct config *config)
+{
+    struct run run;
+    int r = run_init(&run, config);
+    int status = r < 0 ? RUN_STATUS_FAILED : run_machine(config, &run);
+
+    run_fini(&run);
+    return status;
+}
+
 static int print_version(void)
 {
     printf("linnet " LINNET_VERSION "\n");
     return 0;
 }
 
-static int run_configured(const struct config *config)
+static int run_configured(struct config *config)
 {
     const struct config_device_kind *kinds = machine_device_kinds();
     enum log_level level;
@@ -94,7 +111,18 @@ static int run_configured(const struct config *config)
         return config_print(config, stdout) < 0 ? EXIT_HOST_ERROR : 0;
     if (log_level_by_name(opts_str(config->options, "log"), &level) == 0)
         log_set_level(level);
-    return run_machine(config);
+    if (config->command != NULL)
+        return run_command(config);
+    int r = run_refuse_options(config);
+    return r < 0 ? error_status(r) : run_machine(config, NULL);
+}
+
+/* CMD's own statuses are small numbers: what is wrong with linnet's words then is none of those. */
+static int failed_status(int r, char **argv)
+{
+    while (*argv != NULL && strcmp(*argv, "--") != 0)
+        argv++;
+    return argv[0] != NULL && argv[1] != NULL ? RUN_STATUS_FAILED : error_status(r);
 }
 
 static int run_main(char **argv)
@@ -105,7 +133,7 @@ static int run_main(char **argv)
     if (r < 0)
         return error_status(r);
     r = config_parse_args(config, argv);
-    int status = r < 0 ? error_status(r) : run_configured(config);
+    int status = r < 0 ? failed_status(r, argv) : run_configured(config);
     config_destroy(config);
     return status;
 }
@@ -114,6 +142,7 @@ static void print_usage(FILE *out)
 {
     fputs("Usage: linnet COMMAND [options]\n\n"
           "  run KERNEL       boot a Linux kernel; serial console here, Ctrl-A x stops\n"
+          "  run -- CMD       run a command in a machine, with this host's files, and be as it is\n"
           "  control SOCKET   ask a running machine for something\n"
           "  listen FILE...   say what is in sound files, or whether it is what it should be\n"
           "  doctor           say what this host can do for linnet\n\n"
@@ -121,10 +150,19 @@ static void print_usage(FILE *out)
           out);
 }
 
+/* What is closed would become a file of ours. */
+static void open_standard(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)open("/dev/null", O_RDWR); /* takes the lowest number, which is this */
+}
+
 int main(int argc, char **argv)
 {
     const char *command = argc > 1 ? argv[1] : "";
 
+    open_standard();
     if (strcmp(command, "run") == 0)
         return run_main(argv + 2);
     if (strcmp(command, "listen") == 0)

@@ -15,7 +15,7 @@
 static struct termios saved_mode;
 static volatile sig_atomic_t saved_valid;
 
-static void mode_restore(void)
+void terminal_restore(void)
 {
     if (saved_valid)
         (void)tcsetattr(STDIN_FILENO, TCSANOW, &saved_mode); /* async-signal-safe */
@@ -25,7 +25,7 @@ static void mode_restore(void)
 /* SA_RESETHAND: returning to the fault, or raising again, now ends the process as it should. */
 static void fatal_handler(int signal)
 {
-    mode_restore();
+    terminal_restore();
     (void)raise(signal);
 }
 
@@ -36,10 +36,10 @@ static void restore_on_death(void)
 
     for (size_t i = 0; i < ARRAY_SIZE(fatal); i++)
         (void)sigaction(fatal[i], &action, NULL); /* valid signals: cannot fail */
-    (void)atexit(mode_restore);                   /* no room: the normal way out still restores */
+    (void)atexit(terminal_restore);               /* no room: the normal way out still restores */
 }
 
-static int mode_raw(void)
+int terminal_raw(void)
 {
     struct termios raw;
 
@@ -54,13 +54,12 @@ static int mode_raw(void)
 }
 
 /* One key after Ctrl-A. True if it is for the guest. */
-static bool escape_key(struct terminal *terminal, uint8_t *key)
+static bool escape_key(uint8_t *key, bool *ret_quit)
 {
-    terminal->escaped = false;
     switch (*key) {
     case 'x':
     case 'X':
-        terminal->quit(terminal);
+        *ret_quit = true;
         return false;
     case 'a':
     case KEY_ESCAPE:
@@ -75,20 +74,32 @@ static bool escape_key(struct terminal *terminal, uint8_t *key)
     }
 }
 
-static void keys_to_guest(struct terminal *terminal, uint8_t *keys, size_t len)
+size_t terminal_take_escapes(bool *escaped, uint8_t *keys, size_t count, bool *ret_quit)
 {
     size_t kept = 0;
 
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0; i < count; i++) {
         uint8_t key = keys[i];
-        if (terminal->raw && !terminal->escaped && key == KEY_ESCAPE) {
-            terminal->escaped = true;
+        if (!*escaped && key == KEY_ESCAPE) {
+            *escaped = true;
             continue;
         }
-        if (!terminal->escaped || escape_key(terminal, &key))
+        if (!*escaped || escape_key(&key, ret_quit))
             keys[kept++] = key;
+        *escaped = false;
     }
-    (void)serial_input(terminal->serial, keys, kept); /* no more was read than has room */
+    return kept;
+}
+
+static void keys_to_guest(struct terminal *terminal, uint8_t *keys, size_t len)
+{
+    bool quit = false;
+
+    if (terminal->raw)
+        len = terminal_take_escapes(&terminal->escaped, keys, len, &quit);
+    if (quit)
+        terminal->quit(terminal);
+    (void)serial_input(terminal->serial, keys, len); /* no more was read than has room */
 }
 
 /* Reads once. False: there is no room, or nothing comes now or ever. */
@@ -152,7 +163,7 @@ int terminal_open(struct terminal *terminal, struct loop *loop, struct serial *s
     terminal->input = (struct watch){.fd = STDIN_FILENO, .ready = input_ready};
     terminal->drained = (struct watch){.fd = serial->drained.fd, .ready = drained_ready};
     if (isatty(STDIN_FILENO)) {
-        r = mode_raw();
+        r = terminal_raw();
         if (r < 0)
             return log_error(r, "make the terminal raw");
         terminal->raw = true;
@@ -170,6 +181,6 @@ void terminal_close(struct terminal *terminal)
     loop_remove(&terminal->input);
     loop_remove(&terminal->drained);
     if (terminal->raw)
-        mode_restore();
+        terminal_restore();
     terminal->raw = false;
 }

@@ -23,6 +23,14 @@ struct terminal {
     void (*quit)(struct terminal *terminal); /* Ctrl-A x */
 };
 
+/* Standard input, a terminal, becomes raw, and as it was. The first is -errno if it fails; it is
+ * undone on every way out. */
+int terminal_raw(void);
+void terminal_restore(void);
+/* Takes the escape and its keys away from `keys`; returns how many are left. *escaped is kept from
+ * call to call, *ret_quit set when the user wants to stop. */
+size_t terminal_take_escapes(bool *escaped, uint8_t *keys, size_t count, bool *ret_quit);
+
 /* Makes standard input raw if it is a terminal and watches it in `loop`. 0 or -errno, logged. */
 int terminal_open(struct terminal *terminal, struct loop *loop, struct serial *serial);
 /* Restores. Accepts zeroed and closed terminals. */

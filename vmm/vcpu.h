@@ -35,8 +35,10 @@ enum vm_end {
     VM_PANICKED,   /* the guest kernel said so */
     VM_HOST_ERROR, /* a host call failed; it was logged */
     VM_TIME_LIMIT,
-    VM_QUIT,   /* the user asked, by the escape */
-    VM_SIGNAL, /* SIGTERM, SIGINT, SIGHUP */
+    VM_BOOT_LIMIT,
+    VM_QUIT,    /* the user asked, by the escape */
+    VM_SIGNAL,  /* SIGTERM, SIGINT, SIGHUP */
+    VM_COMMAND, /* the command is done: vmm/run/session.h knows how */
 };
 
 struct vcpu {

@@ -16,11 +16,15 @@ static void signal_ready(struct watch *watch, uint32_t epoll_events)
     (void)epoll_events;
     if (read(watch->fd, &info, sizeof(info)) != sizeof(info))
         return;
-    if (info.ssi_signo == SIGUSR1) {
+    int signal = (int)info.ssi_signo;
+    if (signal != SIGWINCH && signal != SIGUSR1 && signal != SIGUSR2)
+        wake->signal = signal; /* the one to die of, should it come to that */
+    if (wake->taken != NULL && wake->taken(wake, signal))
+        return;
+    if (signal == SIGUSR1) {
         wake->report(wake);
         return;
     }
-    wake->signal = (int)info.ssi_signo;
     wake->ended(wake, true);
 }
 
@@ -56,6 +60,11 @@ int wake_on_signals(struct wake *wake, struct loop *loop)
     (void)sigaddset(&set, SIGINT);
     (void)sigaddset(&set, SIGHUP);
     (void)sigaddset(&set, SIGUSR1);
+    if (wake->taken != NULL) {
+        (void)sigaddset(&set, SIGQUIT);
+        (void)sigaddset(&set, SIGUSR2);
+        (void)sigaddset(&set, SIGWINCH);
+    }
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN); /* a recording that grows too large: EFBIG */
     (void)sigprocmask(SIG_BLOCK, &set, NULL);

@@ -15,6 +15,9 @@ struct wake {
     int signal;                                       /* the one that ended us */
     void (*ended)(struct wake *wake, bool by_signal); /* SIGTERM, SIGINT, SIGHUP, or time is up */
     void (*report)(struct wake *wake);                /* SIGUSR1 */
+    /* NULL: nobody else wants signals. Else it is asked first, about these and a few more
+     * (SIGQUIT, SIGUSR2, SIGWINCH); true if it took the signal. */
+    bool (*taken)(struct wake *wake, int signal);
 };
 
 /* Blocks the signals, for threads made later too, and watches for them in `loop`. Writing to a

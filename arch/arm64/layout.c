@@ -31,6 +31,7 @@ const struct arch_layout arm64_layout = {
     .irq_line_first = ARM64_IRQ_LINE_SPI,
     .cmdline_bytes_max = 2048,
     .console_arg = "console=ttyS0",
+    .kernel_in_tree = "arch/arm64/boot/Image",
     .fixed = fixed,
     .fixed_count = ARRAY_SIZE(fixed),
 };

@@ -34,6 +34,7 @@ const struct arch_layout x86_64_layout = {
     .virtio_irqs = virtio_irqs,
     .cmdline_bytes_max = 2048,
     .console_arg = "console=ttyS0",
+    .kernel_in_tree = "arch/x86/boot/bzImage",
     .fixed = fixed,
     .fixed_count = ARRAY_SIZE(fixed),
 };

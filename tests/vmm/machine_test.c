@@ -89,7 +89,7 @@ static void configure(const char *first, const char *second)
 static void create(const char *first, const char *second)
 {
     configure(first, second);
-    ck_assert_int_eq(machine_create(config, &machine), 0);
+    ck_assert_int_eq(machine_create(config, NULL, &machine), 0);
 }
 
 static void script(const struct fake_exit *exits, unsigned count)
@@ -129,7 +129,7 @@ START_TEST(kvm_call_that_fails_is_one_line_or_does_not_matter)
         fake_kvm_start();
         fake_kvm_fail_one(n, EIO);
         capture_start(&capture);
-        int r = machine_create(config, &machine);
+        int r = machine_create(config, NULL, &machine);
         unsigned calls = fake_kvm_calls();
         machine_destroy(machine);
         machine = NULL;
@@ -154,7 +154,7 @@ START_TEST(kvm_that_cannot_be_opened_is_one_line)
     configure(NULL, NULL);
     fake_kvm_fail(FAKE_KVM_OPEN, 0, EACCES);
     capture_start(&capture);
-    int r = machine_create(config, &machine);
+    int r = machine_create(config, NULL, &machine);
     const char *text = capture_end(&capture);
     ck_assert_int_eq(r, -EACCES);
     ck_assert_msg(capture_is_one_error(text), "%s", text);
@@ -165,7 +165,7 @@ START_TEST(serial_file_that_cannot_be_opened_is_one_line)
 {
     configure("--serial", "file:/nowhere/at/all");
     capture_start(&capture);
-    int r = machine_create(config, &machine);
+    int r = machine_create(config, NULL, &machine);
     const char *text = capture_end(&capture);
     ck_assert_int_eq(r, -ENOENT);
     ck_assert_msg(capture_is_one_error(text), "%s", text);
@@ -176,7 +176,7 @@ START_TEST(threads_are_there_before_the_guest_runs)
 {
     configure("--rng", NULL);
     unsigned threads = entries_count("/proc/self/task");
-    ck_assert_int_eq(machine_create(config, &machine), 0);
+    ck_assert_int_eq(machine_create(config, NULL, &machine), 0);
     ck_assert_uint_eq(entries_count("/proc/self/task"), threads + 4); /* vCPUs, console, worker */
     machine_destroy(machine);
     machine = NULL;

@@ -16,9 +16,14 @@
 #define APPEND_BYTES_MAX 2047
 
 static const char *const serial_choices[] = {
-    [CONFIG_SERIAL_STDIO] = "stdio",
-    [CONFIG_SERIAL_NONE] = "none",
-    [CONFIG_SERIAL_FILE] = "file:FILE",
+    [CONFIG_SERIAL_STDIO] = "stdio",    [CONFIG_SERIAL_STDERR] = "stderr",
+    [CONFIG_SERIAL_KEEP] = "keep",      [CONFIG_SERIAL_NONE] = "none",
+    [CONFIG_SERIAL_FILE] = "file:FILE", NULL,
+};
+static const char *const tty_choices[] = {
+    [CONFIG_TTY_AUTO] = "auto",
+    [CONFIG_TTY_ON] = "on",
+    [CONFIG_TTY_OFF] = "off",
     NULL,
 };
 static const char *const kvm_choices[] = {
@@ -107,10 +112,38 @@ static const struct opt run_options[] = {
     {.name = "cpus", .value = "1", .help = "virtual CPUs", .type = OPT_INT, .min = 1, .max = 64},
     {.name = "serial",
      .value = "stdio",
-     .help = "where the serial console goes",
+     .help = "where the serial console goes; keep: its last 64 KiB are kept in memory, and the "
+             "tail is told when the guest dies (with a command that is the default)",
      .type = OPT_CHOICE,
      .choices = serial_choices,
      .arg = "WHERE"},
+    {.name = "root",
+     .value = "/",
+     .help = "what CMD sees as its root: a folder of this host, of which it changes a copy that is "
+             "gone with it; disk (the first --disk); none (the initial RAM disk)",
+     .type = OPT_PATH,
+     .arg = "DIR|disk|none",
+     .group = "A command: linnet run [options] [KERNEL] -- CMD ARGS"},
+    {.name = "cwd",
+     .help = "working directory of CMD; without: the current one, if the guest has it",
+     .type = OPT_PATH,
+     .arg = "DIR"},
+    {.name = "user", .help = "who CMD runs as; without: root", .arg = "NAME|UID[:GID]"},
+    {.name = "tty",
+     .value = "auto",
+     .help = "whether CMD gets a terminal; auto: if standard input and output are one",
+     .type = OPT_CHOICE,
+     .choices = tty_choices},
+    {.name = "modules",
+     .value = "auto",
+     .help = "where the kernel's modules are; auto: beside the kernel, then below /lib/modules",
+     .type = OPT_PATH,
+     .arg = "auto|none|DIR"},
+    {.name = "boot-limit",
+     .value = "2m",
+     .help = "how long the guest may take until it is ready to run CMD: else it ends with 37",
+     .type = OPT_DURATION,
+     .max = 8760 * HOUR_NS},
     {.name = "name",
      .value = "linnet",
      .help = "name of this machine, for people and programs",
@@ -291,6 +324,8 @@ static int parse_device(const struct config_device_kind *kind, struct opts *opts
     const struct opt *plain = plain_key(kind);
     auto_free char *text = NULL;
 
+    if (kind->plain && value[0] != '\0')
+        return opts_set(opts, prefix, plain->name, value);
     if (plain == NULL || value[0] == '\0' || is_device_value(kind, value))
         return opts_parse(opts, prefix, value);
     if (asprintf(&text, "%s=%s", plain->name, value) < 0) {
@@ -367,16 +402,8 @@ static int take_kernel(struct config *config, const char *word, const char **ker
 static int take_option(struct config *config, char *const argv[], int *index, bool *ret_done)
 {
     const struct opt *row = NULL;
-    char quote[TEXT_QUOTE_SIZE];
     int r;
 
-    if (strcmp(argv[*index], "--") == 0 && argv[*index + 1] == NULL) {
-        (*index)++;
-        return 0;
-    }
-    if (strcmp(argv[*index], "--") == 0)
-        return opts_error("--: no command can follow; leave out %s and what is behind it",
-                          text_quote(quote, argv[*index + 1]));
     r = opts_take(config->options, argv, index, &row);
     if (r == 0)
         r = strncmp(argv[*index], "--", 2) == 0 ? take_device(config, argv, index) : 0;
@@ -397,6 +424,10 @@ int config_parse_args(struct config *config, char *const argv[])
     int r = 0;
 
     for (int i = 0; r == 0 && argv[i] != NULL;) {
+        if (strcmp(argv[i], "--") == 0) {
+            config->command = argv[i + 1] == NULL ? NULL : argv + i + 1;
+            break;
+        }
         if (argv[i][0] == '-' && argv[i][1] != '\0')
             r = take_option(config, argv, &i, &done);
         else
@@ -406,7 +437,7 @@ int config_parse_args(struct config *config, char *const argv[])
     }
     if (r < 0 || opts_bool(config->options, "print-config"))
         return r;
-    if (!opts_given(config->options, "kernel"))
+    if (!opts_given(config->options, "kernel") && config->command == NULL)
         return opts_error("KERNEL: missing; name the kernel to boot, as in linnet run bzImage");
     return 0;
 }
@@ -417,9 +448,13 @@ void config_help(const struct config_device_kind *kinds, FILE *out)
 {
     char left[64], right[256];
 
-    (void)fputs("usage: linnet run [options] KERNEL\n\n"
-                "Boots KERNEL in a virtual machine; its serial console is this terminal. Write\n"
-                "options as --mem 1G or --mem=1G; one given again replaces what it was.\n\n",
+    (void)fputs("usage: linnet run [options] KERNEL\n"
+                "       linnet run [options] [KERNEL] -- CMD ARGS\n\n"
+                "Boots KERNEL in a virtual machine; its serial console is this terminal. With a\n"
+                "command: runs that in the machine, with this host's files, of which it changes a\n"
+                "copy only; its input, output and exit status are linnet's. KERNEL may then be a\n"
+                "build tree or a release, too, and is the newest in /boot if it is left out.\n\n"
+                "Write options as --mem 1G or --mem=1G; one given again replaces what it was.\n\n",
                 out);
     opts_help_options(out, run_options);
     (void)fputs("\nDevices; each adds one, as --KIND key=value,key=value. In a value, write a\n"

@@ -28,6 +28,7 @@ struct config_device_kind {
     const char *help;       /* one line */
     const struct opt *opts; /* ends with {0}; NULL: takes no keys */
     unsigned count_max;     /* in one machine; 1 or more */
+    bool plain; /* has one key, and takes its value alone: any text, never "key=value" */
 };
 
 struct config_devices {
@@ -38,13 +39,21 @@ struct config_devices {
 struct config {
     const struct config_device_kind *kinds; /* borrowed */
     size_t kinds_count;
-    struct opts *options;            /* owned; read with opts_str(config->options, "kernel") */
+    struct opts *options; /* owned; read with opts_str(config->options, "kernel") */
+    char *const *command; /* borrowed: what is behind "--", ends with NULL; NULL: nothing */
     struct config_devices devices[]; /* one for each kind, in its order */
 };
 
-/* What --serial, --kvm and --unpack mean: opts_choice() of them. That of --hugepages is an
+/* What --serial, --kvm, --tty and --unpack mean: opts_choice() of them. That of --hugepages is an
  * enum memory_pages. */
-enum config_serial { CONFIG_SERIAL_STDIO, CONFIG_SERIAL_NONE, CONFIG_SERIAL_FILE };
+enum config_serial {
+    CONFIG_SERIAL_STDIO,
+    CONFIG_SERIAL_STDERR,
+    CONFIG_SERIAL_KEEP,
+    CONFIG_SERIAL_NONE,
+    CONFIG_SERIAL_FILE,
+};
+enum config_tty { CONFIG_TTY_AUTO, CONFIG_TTY_ON, CONFIG_TTY_OFF };
 enum config_kvm { CONFIG_KVM_HARDWARE, CONFIG_KVM_ANY };
 enum config_unpack { CONFIG_UNPACK_HOST, CONFIG_UNPACK_GUEST };
 enum config_kernel_cache {

@@ -178,7 +178,8 @@ static const struct {
     {"--mem|lots|k", "--mem: \"lots\" will not do"},
     {"--cpus|0|k", "--cpus: \"0\" is out of range; give a whole number, 1 to 64"},
     {"--cpus|65|k", "--cpus: \"65\" is out of range; give a whole number, 1 to 64"},
-    {"--serial|fil:x|k", "--serial: \"fil:x\" will not do; give stdio, none or file:FILE"},
+    {"--serial|fil:x|k",
+     "--serial: \"fil:x\" will not do; give stdio, stderr, keep, none or file:FILE"},
     {"--kvm|hw|k", "--kvm: \"hw\" will not do; give hardware or any"},
     {"--log|inof|k", "did you mean \"info\"?"},
     {"--name|a/b|k", "--name: \"a/b\" will not do"},
@@ -199,7 +200,6 @@ static const struct {
     {"--disk=k", "--disk \"k\": no such key"},
     {"--plain=x|k", "--plain \"x\": no such key; known keys: none"},
     {"--rng|--rng|k", "--rng: one too many; a machine has at most 1 of rng"},
-    {"k|--|true", "--: no command can follow; leave out \"true\" and what is behind it"},
     {"a\nb|--mem", "kernel: \"a?b\" has control characters or is not UTF-8"},
     {"--a\nb", "\"--a?b\": no such option"},
 };
@@ -416,6 +416,64 @@ START_TEST(markdown_names_every_option_and_key)
 }
 END_TEST
 
+/* -- commands -- */
+
+START_TEST(what_is_behind_two_dashes_is_a_command)
+{
+    char *words[] = {(char *)"--cpus", (char *)"2",  (char *)"--",    (char *)"ls",
+                     (char *)"--mem",  (char *)"--", (char *)"a b\n", NULL};
+
+    ck_assert_int_eq(config_parse_args(config, words), 0);
+    ck_assert_ptr_eq(config->command, words + 3);
+    ck_assert(!opts_given(config->options, "kernel"));
+    ck_assert(!opts_given(config->options, "mem"));
+    ck_assert_uint_eq(opts_u64(config->options, "cpus"), 2);
+}
+END_TEST
+
+START_TEST(nothing_behind_two_dashes_is_no_command)
+{
+    char *words[] = {(char *)"kernel", (char *)"--", NULL};
+
+    ck_assert_int_eq(config_parse_args(config, words), 0);
+    ck_assert_ptr_null(config->command);
+}
+END_TEST
+
+static const struct opt set_opts[] = {
+    {.name = "set", .help = "what", .flags = OPT_REQUIRED | OPT_POSITIONAL}, {0}};
+static const struct config_device_kind plain_kinds[] = {
+    {.name = "env", .help = "text", .opts = set_opts, .count_max = 4, .plain = true}, {0}};
+
+START_TEST(text_of_a_plain_kind_is_taken_as_it_is)
+{
+    char *words[] = {(char *)"--env", (char *)"set=a,b", (char *)"--env=x='1',,", (char *)"k",
+                     NULL};
+    struct config *plain;
+
+    ck_assert_int_eq(config_create(plain_kinds, &plain), 0);
+    ck_assert_int_eq(config_parse_args(plain, words), 0);
+    ck_assert_str_eq(opts_str(config_device(plain, "env", 0), "set"), "set=a,b");
+    ck_assert_str_eq(opts_str(config_device(plain, "env", 1), "set"), "x='1',,");
+    config_destroy(plain);
+}
+END_TEST
+
+START_TEST(plain_kind_needs_its_text)
+{
+    char *words[] = {(char *)"--env", (char *)"--", (char *)"ls", NULL};
+    struct config *plain;
+
+    ck_assert_int_eq(config_create(plain_kinds, &plain), 0);
+    capture_start(&capture);
+    int r = config_parse_args(plain, words);
+    const char *text = capture_end(&capture);
+    ck_assert_int_eq(r, -EINVAL);
+    ck_assert_msg(capture_is_one_error(text), "%s", text);
+    config_destroy(plain);
+}
+END_TEST
+
 Suite *config_suite(void)
 {
     Suite *suite = suite_create("config");
@@ -441,6 +499,10 @@ Suite *config_suite(void)
     tcase_add_test(tcase, file_that_comes_in_pieces_is_read);
     tcase_add_test(tcase, help_names_every_option_and_key_within_80_columns);
     tcase_add_test(tcase, markdown_names_every_option_and_key);
+    tcase_add_test(tcase, what_is_behind_two_dashes_is_a_command);
+    tcase_add_test(tcase, nothing_behind_two_dashes_is_no_command);
+    tcase_add_test(tcase, text_of_a_plain_kind_is_taken_as_it_is);
+    tcase_add_test(tcase, plain_kind_needs_its_text);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The parts of the init that linnet puts into its guests. One process, one thread. */
+#pragma once
+
+#include "vmm/base/base.h"
+#include "vmm/run/guest/wire.h"
+
+enum guest_port { IN, OUT, ERR, CTL, PORTS };
+
+struct guest {
+    char *strings; /* the run file, whole */
+    size_t size;
+    int port[PORTS]; /* -1: closed */
+};
+
+/* The first string of the run file that is of this kind, behind `after` (NULL: from the start);
+ * without its first byte. NULL: no more. */
+const char *run_string(const struct guest *guest, int kind, const char *after);
+
+/* Tells linnet why nothing can run here, or the kernel's log where linnet is not reached yet. */
+_Noreturn void unfit(struct guest *guest, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* mount.c: modules, ports, the root that CMD sees, what is mounted there. */
+void modules_load(struct guest *guest);
+void ports_open(struct guest *guest);
+void root_enter(struct guest *guest);
+void make_folders(const char *path);
+
+/* init.c: one message to linnet. */
+void ctl_send(struct guest *guest, int type, const void *bytes, size_t size);
+
+/* command.c: starts CMD; the ends of its pipes or its terminal that are ours, pid. */
+struct command {
+    pid_t pid;
+    int in, out, err; /* -1: none */
+    bool tty;
+};
+void command_start(struct guest *guest, struct command *ret_command);
+
+/* copy.c: until CMD has ended and its output is out. Returns what waitpid() told. */
+int command_serve(struct guest *guest, struct command *command);

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* See session.h. */
+#include "vmm/run/session.h"
+
+#include "vmm/base/log.h"
+#include "vmm/base/timebase.h"
+#include "vmm/terminal.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#define TERM_PATIENCE_NS                                                                           \
+    (2 * SECOND_NS) /* CMD's, after SIGTERM: less than any runner's before KILL */
+
+/* -- to the guest -- */
+
+/* A guest that does not read what it is told does not get it. */
+static void tell_guest(struct session *session, int type, const void *bytes, size_t size)
+{
+    uint8_t message[CTL_HEAD_BYTES + CTL_SIZE_MAX] = {(uint8_t)type, (uint8_t)size};
+
+    assert(size <= CTL_SIZE_MAX);
+    memcpy(message + CTL_HEAD_BYTES, bytes, size);
+    (void)send(session->messages.fd, message, CTL_HEAD_BYTES + size, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void tell_window(struct session *session)
+{
+    struct winsize window;
+
+    if (!session->run->tty || ioctl(STDIN_FILENO, TIOCGWINSZ, &window) < 0)
+        return;
+    le16 size[2] = {to_le16(window.ws_row), to_le16(window.ws_col)};
+    tell_guest(session, CTL_WINDOW, size, sizeof(size));
+}
+
+static void timer_set(struct session *session, uint64_t in_ns)
+{
+    struct timebase *time = &timebase_monotonic;
+
+    time->arm(time, session->timer.fd, in_ns == 0 ? TIME_NEVER : time->now_ns(time) + in_ns);
+}
+
+bool session_signal(struct session *session, int signal)
+{
+    uint8_t number = (uint8_t)signal;
+    bool ends = signal != SIGUSR1 && signal != SIGUSR2;
+
+    if (signal == SIGWINCH) {
+        tell_window(session);
+        return true;
+    }
+    if (!session->ctl.started || session->ctl.end != 0)
+        return !ends;
+    if (signal == SIGINT || signal == SIGTERM) {
+        if (session->asked)
+            return false;
+        session->asked = true;
+    }
+    if (signal == SIGTERM)
+        timer_set(session, TERM_PATIENCE_NS);
+    tell_guest(session, CTL_SIGNAL, &number, sizeof(number));
+    return true;
+}
+
+/* -- from the guest -- */
+
+/* Output is whole when its port is closed and all of it is written. */
+static void end_if_complete(struct session *session)
+{
+    int end = session->ctl.end;
+    bool ran = end == CTL_EXITED || end == CTL_KILLED;
+
+    if (end == 0 || (ran && (!atomic_load(&session->pump[RUN_OUT].ended) ||
+                             !atomic_load(&session->pump[RUN_ERR].ended))))
+        return;
+    session->end(session, VM_COMMAND);
+}
+
+static void command_started(struct session *session)
+{
+    timer_set(session, 0);
+    if (!session->run->tty || !isatty(STDIN_FILENO))
+        return;
+    if (terminal_raw() == 0)
+        session->raw = true;
+    tell_window(session); /* it may have changed since the run file was written */
+}
+
+/* False: nothing comes now, or ever. */
+static bool hear(struct session *session)
+{
+    bool hello = session->ctl.hello, started = session->ctl.started;
+    uint8_t bytes[CTL_HEAD_BYTES + CTL_SIZE_MAX];
+    ssize_t n = recv(session->messages.fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+    if (n == 0)
+        loop_remove(&session->messages);
+    if (n <= 0)
+        return false;
+    if (ctl_hear(&session->ctl, bytes, (size_t)n) < 0) {
+        session->ctl.end = CTL_UNFIT;
+        (void)strcpy(session->ctl.text, "what it said over " PORT_CTL " is no message");
+    }
+    if (!hello && session->ctl.hello)
+        timer_set(session, 0);
+    if (!started && session->ctl.started)
+        command_started(session);
+    return true;
+}
+
+static void messages_ready(struct watch *watch, uint32_t epoll_events)
+{
+    struct session *session = container_of(watch, struct session, messages);
+
+    (void)epoll_events;
+    (void)hear(session);
+    end_if_complete(session);
+}
+
+static void news_ready(struct session *session, struct watch *watch)
+{
+    eventfd_t count;
+
+    (void)eventfd_read(watch->fd, &count);
+    if (atomic_load(&session->quit))
+        session->end(session, VM_QUIT);
+    end_if_complete(session);
+}
+
+static void in_ready(struct watch *watch, uint32_t epoll_events)
+{
+    (void)epoll_events;
+    news_ready(container_of(watch, struct session, news[RUN_IN]), watch);
+}
+
+static void out_ready(struct watch *watch, uint32_t epoll_events)
+{
+    (void)epoll_events;
+    news_ready(container_of(watch, struct session, news[RUN_OUT]), watch);
+}
+
+static void err_ready(struct watch *watch, uint32_t epoll_events)
+{
+    (void)epoll_events;
+    news_ready(container_of(watch, struct session, news[RUN_ERR]), watch);
+}
+
+static void timer_ready(struct watch *watch, uint32_t epoll_events)
+{
+    struct session *session = container_of(watch, struct session, timer);
+    uint64_t count;
+
+    (void)epoll_events;
+    (void)!read(watch->fd, &count, sizeof(count));
+    session->end(session, session->asked ? VM_SIGNAL : VM_BOOT_LIMIT);
+}
+
+/* -- standard streams -- */
+
+/* The input thread. */
+static size_t take_keys(struct pump *pump, uint8_t *keys, size_t count)
+{
+    struct session *session = container_of(pump, struct session, pump[RUN_IN]);
+    bool quit = false;
+
+    count = terminal_take_escapes(&session->escaped, keys, count, &quit);
+    if (quit) {
+        atomic_store(&session->quit, true);
+        irq_raise(&pump->news);
+    }
+    return count;
+}
+
+static int pumps_start(struct session *session, struct loop *loop)
+{
+    static void (*const ready[])(struct watch *, uint32_t) = {in_ready, out_ready, err_ready};
+    int r = 0;
+
+    for (int i = 0; i < RUN_CTL && r == 0; i++) {
+        struct pump *pump = &session->pump[i];
+        pump->stream = i;
+        pump->socket = session->run->ours[i];
+        pump->is_input = i == RUN_IN;
+        if (i == RUN_IN && session->run->tty && isatty(STDIN_FILENO))
+            pump->keys = take_keys;
+        r = pump_start(pump);
+        if (r < 0)
+            break;
+        session->news[i] = (struct watch){.fd = pump->news.fd, .ready = ready[i]};
+        r = loop_add(loop, &session->news[i], EPOLLIN);
+    }
+    return r;
+}
+
+int session_start(struct session *session, const struct run *run, struct loop *loop,
+                  uint64_t boot_limit_ns)
+{
+    session->run = run;
+    session->messages = (struct watch){.fd = run->ours[RUN_CTL], .ready = messages_ready};
+    session->timer = (struct watch){.fd = timebase_timer(), .ready = timer_ready};
+    int r = session->timer.fd < 0 ? session->timer.fd : 0;
+    if (r == 0)
+        r = loop_add(loop, &session->timer, EPOLLIN);
+    if (r == 0)
+        r = loop_add(loop, &session->messages, EPOLLIN);
+    if (r < 0)
+        return log_error(r, "the command's session");
+    timer_set(session, boot_limit_ns);
+    return pumps_start(session, loop);
+}
+
+/* -- the end -- */
+
+static const struct {
+    int status;
+    const char *why; /* "... before CMD ended"; NULL: somebody else says it */
+} ends[] = {
+    [VM_RUNNING] = {RUN_STATUS_FAILED, NULL},
+    [VM_POWEROFF] = {RUN_STATUS_FAILED, "the guest powered off"},
+    [VM_RESET] = {32, "the guest was reset"},
+    [VM_CRASHED] = {33, "the guest crashed"},
+    [VM_PANICKED] = {34, "the guest's kernel panicked"},
+    [VM_HOST_ERROR] = {RUN_STATUS_FAILED, NULL},
+    [VM_TIME_LIMIT] = {37, NULL},
+    [VM_BOOT_LIMIT] = {37, "--boot-limit was over"},
+    [VM_QUIT] = {RUN_STATUS_FAILED, "the machine was stopped"},
+    [VM_SIGNAL] = {RUN_STATUS_FAILED, NULL},
+    [VM_COMMAND] = {RUN_STATUS_FAILED, NULL},
+};
+
+int session_status(const struct session *session, enum vm_end how)
+{
+    return session->ctl.end != 0 ? ctl_status(&session->ctl) : ends[how].status;
+}
+
+static void tell_end(const struct session *session, enum vm_end how)
+{
+    const struct ctl *ctl = &session->ctl;
+    const char *name = session->run->command[0];
+
+    if (ctl->end == CTL_NOT_RUN && ctl->number == ENOENT)
+        (void)log_error(0, "%s: not found in the guest (127)", name);
+    else if (ctl->end == CTL_NOT_RUN)
+        (void)log_error(0, "%s: cannot be run in the guest: %s (126)", name, strerror(ctl->number));
+    else if (ctl->end == CTL_UNFIT)
+        (void)log_error(0, "the guest cannot run %s: %s", name, ctl->text);
+    else if (ctl->end == 0 && ends[how].why != NULL)
+        (void)log_error(0, "%s before %s %s", ends[how].why, name,
+                        ctl->started ? "ended" : "could begin");
+}
+
+bool session_stop(struct session *session, enum vm_end how)
+{
+    if (session->run == NULL)
+        return true;
+    while (session->ctl.end == 0 && hear(session)) /* each turn takes a byte at least */
+        ;
+    for (int i = RUN_CTL - 1; i >= 0; i--) {
+        loop_remove(&session->news[i]);
+        pump_stop(&session->pump[i]);
+    }
+    loop_remove(&session->messages);
+    loop_remove(&session->timer);
+    fd_close(&session->timer.fd);
+    if (session->raw)
+        terminal_restore();
+    session->raw = false;
+    tell_end(session, how);
+    session->run = NULL;
+    return session->ctl.end != 0;
+}
