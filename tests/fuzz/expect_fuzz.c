@@ -19,7 +19,7 @@ static void judge(const struct expect *expect, unsigned channels)
         .frames = 48000, .rate_hz = 48000, .channels = channels, .silent = channels == 1};
     for (unsigned c = 0; c < channels; c++)
         report.channel[c] = (struct listener_channel){
-            .silent = channels == 1, .freq_hz = 440 * (c + 1), .peak_dbfs = -6, .gap_count = c};
+            .silent = channels == 1, .freq_hz = 440 * (c + 1), .peak_dbfs = -6, .gaps.count = c};
     must(expect_judge(expect, &report, line) == (line[0] == '\0'), "a line if not as expected");
     must(memchr(line, '\0', sizeof(line)) != NULL && strchr(line, '\n') == NULL, "one line");
 }

@@ -6,8 +6,8 @@
  * How: the window is cut into blocks; a linear predictor (8 weights, least squares) is fitted to
  * each. A sample's error is the smaller one of what the predictors of the block before and of the
  * block after its own make of it. A click is an error that stands out: 12 times what three quarters
- * of the window's errors stay below, above 0.4 % of the window's peak, and above 4 steps of a
- * coarse format.
+ * of the window's errors stay below, above 0.4 % of the window's peak, and above 4 steps of 16 bits
+ * or of 8, where the samples are of 8 bits.
  *
  * So noise has none, and a lost or repeated period in a tone has one where the sound is joined. A
  * single frame lost from a 440 Hz sine at 48 kHz is found but near the sine's very peaks; in slower
@@ -23,7 +23,7 @@
  *  - errors that fill a quarter of the window and more.
  * A window with more than CLICK_EVENTS_MAX candidates is that kind of sound and has none.
  *
- * No allocation after init, bounded work for each window. One thread at a time uses one finder.
+ * No state, no allocation, bounded work for each window.
  */
 #pragma once
 
@@ -31,50 +31,40 @@
 
 #define CLICK_EVENTS_MAX 256
 
-/* Blocks of a window. The window should be about 0.2 s. */
+/* Blocks of a full window, which should be about 0.2 s. */
 #define CLICK_BLOCKS 8
 
 /* Weights of a predictor. */
 #define CLICK_ORDER 8
 
-/* What a sample is by those before it: the latest first. */
-struct click_predictor {
-    double weight[CLICK_ORDER];
+struct click_block {
+    double weight[CLICK_ORDER]; /* what a sample is by those before it, the latest first */
+    double peak;                /* largest magnitude */
+    double error;               /* the same, of prediction by the block before */
 };
 
-/* A channel's blocks, as far as it takes to tell that most windows need no search. Zeroed: none. */
-struct click_trail {
-    struct click_predictor latest; /* of the block that came last */
-    struct {
-        double peak, error; /* largest ones; error: by the predictor of the block before */
-    } block[CLICK_BLOCKS];
+struct click_window {
+    const double *samples;
+    size_t frames, block_frames;
+    const struct click_block *blocks; /* fitted, as far as they are whole */
+    size_t edge_frames;   /* of silence next to a click that make it the edge of a sound: 1 ms */
+    double period_frames; /* of the channel's own pitch; 0: none that has edges */
+    double *errors;       /* scratch: one for each sample */
 };
 
-struct click_event {
-    size_t at;   /* first sample that breaks the prediction */
-    size_t end;  /* behind the last one */
-    double size; /* largest error, with its sign */
+struct click_events {
+    size_t count;
+    struct click_event {
+        size_t at;   /* first sample that breaks the prediction */
+        size_t end;  /* behind the last one */
+        double size; /* largest error, with its sign */
+    } event[CLICK_EVENTS_MAX];
 };
 
-struct click_finder {
-    size_t frames_max; /* of a window */
-    size_t run_frames; /* of silence next to a click that make it the edge of a sound: 1 ms */
-    double *errors;    /* owned; of prediction, one for each sample of the window */
-    struct click_event events[CLICK_EVENTS_MAX];
-    size_t event_count;
-};
-
-/* 0 or -ENOMEM. click_finder_fini() accepts what a failed init left. */
-int click_finder_init(struct click_finder *finder, size_t frames_max);
-void click_finder_tune(struct click_finder *finder, uint32_t rate_hz);
-void click_finder_fini(struct click_finder *finder);
-
-/* True if a whole window (of whole blocks) can have no click. `fresh` samples at its end were not
- * in the window before. To be told of each window, and in order. */
-bool click_trail_is_smooth(struct click_trail *trail, const double *samples, size_t frames,
-                           size_t fresh);
-
-/* Leaves the clicks of samples[0..frames), in order, in finder->events. period_frames: of the
- * channel's pitch, 0 if it has none. */
-void click_finder_scan(struct click_finder *finder, const double *samples, size_t frames,
-                       double period_frames);
+/* Fits blocks[first..end) to a window's samples. The block before the first is fitted already. */
+void click_fit(const double *samples, size_t block_frames, size_t first, size_t end,
+               struct click_block *blocks);
+/* True if a full window can have no click, by its blocks: most need no search. */
+bool click_none(const struct click_block blocks[CLICK_BLOCKS]);
+/* The clicks, in order. */
+void click_search(const struct click_window *window, struct click_events *ret_events);

@@ -50,21 +50,20 @@ struct channel {
     uint64_t quiet; /* silent samples since the last loud one */
     struct listener_marks gaps;
     struct clicks clicks;
-    struct click_trail trail;
-    double *window; /* owned, window_frames_max; the latest samples */
-    double *power;  /* as many, behind it: spectra, summed up */
+    struct click_block blocks[CLICK_BLOCKS]; /* of the window, as far as they were fitted */
+    double *window;                          /* owned, window_frames_max; the latest samples */
+    double *power;                           /* as many, behind it: spectra, summed up */
 };
 
 struct listener {
     uint32_t rate_hz;
     unsigned channels, channels_max;
-    uint64_t frames; /* heard */
-    uint64_t gap_frames_min;
+    uint64_t frames;      /* heard */
+    uint64_t edge_frames; /* of silence: a gap at least, or the edge of a sound */
     size_t window_frames, window_frames_max;
     size_t filled; /* samples in each channel's window */
     struct spectrum spectrum;
-    struct click_finder finder;
-    double *power; /* owned; of one window */
+    double *scratch; /* owned, window_frames_max */
     struct channel channel[];
 };
 
@@ -85,9 +84,8 @@ void listener_tune(struct listener *listener, uint32_t rate_hz, unsigned channel
     listener->rate_hz = rate_hz;
     listener->channels = channels;
     listener->frames = listener->filled = 0;
-    listener->gap_frames_min = MAX((uint64_t)ceil(rate_hz * GAP_SECONDS), (uint64_t)GAP_FRAMES_MIN);
+    listener->edge_frames = MAX((uint64_t)ceil(rate_hz * GAP_SECONDS), (uint64_t)GAP_FRAMES_MIN);
     listener->window_frames = window_frames;
-    click_finder_tune(&listener->finder, rate_hz);
     for (unsigned c = 0; c < channels; c++) {
         double *window = listener->channel[c].window;
         memset(window, 0, 2 * max * sizeof(double));
@@ -108,10 +106,8 @@ int listener_create(uint32_t rate_hz, unsigned channels, struct listener **ret_l
     const size_t max = listener->window_frames_max = window_size(rate_hz);
 
     listener->channels_max = channels;
-    listener->power = calloc(max, sizeof(double));
-    int r = listener->power != NULL ? spectrum_init(&listener->spectrum, max) : -ENOMEM;
-    if (r == 0)
-        r = click_finder_init(&listener->finder, max);
+    listener->scratch = calloc(max, sizeof(double));
+    int r = listener->scratch != NULL ? spectrum_init(&listener->spectrum, max) : -ENOMEM;
     for (unsigned c = 0; c < channels && r == 0; c++) {
         listener->channel[c].window = calloc(2 * max, sizeof(double));
         r = listener->channel[c].window != NULL ? 0 : -ENOMEM;
@@ -131,9 +127,8 @@ void listener_destroy(struct listener *listener)
         return;
     for (unsigned c = 0; c < listener->channels_max; c++)
         free(listener->channel[c].window);
-    click_finder_fini(&listener->finder);
     spectrum_fini(&listener->spectrum);
-    free(listener->power);
+    free(listener->scratch);
     free(listener);
 }
 
@@ -170,9 +165,9 @@ static double channel_feed(struct channel *channel, uint64_t frame, uint64_t gap
 /* The pitch of a window's samples alone. */
 static struct spectrum_pitch window_pitch(struct listener *listener, const struct channel *channel)
 {
-    memset(listener->power, 0, listener->window_frames_max * sizeof(double));
-    spectrum_add(&listener->spectrum, channel->window, listener->filled, listener->power);
-    return spectrum_pitch(&listener->spectrum, listener->power, listener->filled);
+    memset(listener->scratch, 0, listener->window_frames_max * sizeof(double));
+    spectrum_add(&listener->spectrum, channel->window, listener->filled, listener->scratch);
+    return spectrum_pitch(&listener->spectrum, listener->scratch, listener->filled);
 }
 
 /* Searches the channel's window, whose first sample is frame `start`, and counts clicks from where
@@ -180,23 +175,38 @@ static struct spectrum_pitch window_pitch(struct listener *listener, const struc
 static void search_clicks(struct listener *listener, const struct channel *channel, uint64_t start,
                           uint64_t to, struct clicks *clicks)
 {
-    struct click_finder *finder = &listener->finder;
     struct spectrum_pitch pitch = window_pitch(listener, channel);
     bool has_edges = pitch.frequency > 0 && pitch.share < PURE_SHARE_MIN;
     double apart = listener->rate_hz * CLICK_SECONDS_APART;
+    struct click_window window = {.samples = channel->window,
+                                  .frames = listener->filled,
+                                  .block_frames = listener->window_frames / CLICK_BLOCKS,
+                                  .blocks = channel->blocks,
+                                  .edge_frames = listener->edge_frames,
+                                  .period_frames = has_edges ? 1 / pitch.frequency : 0,
+                                  .errors = listener->scratch};
+    struct click_events events;
 
-    click_finder_scan(finder, channel->window, listener->filled,
-                      has_edges ? 1 / pitch.frequency : 0);
-    for (size_t i = 0; i < finder->event_count; i++) {
-        uint64_t at = start + finder->events[i].at;
+    click_search(&window, &events);
+    for (size_t i = 0; i < events.count; i++) {
+        uint64_t at = start + events.event[i].at;
 
         if (at < clicks->counted_to || at >= to)
             continue;
         if (clicks->marks.count == 0 || (double)at - (double)clicks->end_frame > apart)
             mark(&clicks->marks, at, 0);
-        clicks->end_frame = start + finder->events[i].end;
+        clicks->end_frame = start + events.event[i].end;
     }
-    clicks->counted_to = to;
+}
+
+/* Fits the blocks that are whole now. */
+static void fit_blocks(struct listener *listener, struct channel *channel)
+{
+    const size_t block_frames = listener->window_frames / CLICK_BLOCKS;
+    const bool is_first = listener->frames == listener->filled;
+
+    click_fit(channel->window, block_frames, is_first ? 0 : CLICK_BLOCKS / 2,
+              listener->filled / block_frames, channel->blocks);
 }
 
 /* All windows are full: looks at them and slides them on by half. */
@@ -209,12 +219,13 @@ static void end_windows(struct listener *listener)
         struct channel *channel = &listener->channel[c];
 
         spectrum_add(&listener->spectrum, channel->window, frames, channel->power);
-        if (click_trail_is_smooth(&channel->trail, channel->window, frames,
-                                  start == 0 ? frames : half))
-            channel->clicks.counted_to = to;
-        else
+        fit_blocks(listener, channel);
+        if (!click_none(channel->blocks))
             search_clicks(listener, channel, start, to, &channel->clicks);
+        channel->clicks.counted_to = to;
         memcpy(channel->window, channel->window + half, half * sizeof(double));
+        memcpy(channel->blocks, channel->blocks + CLICK_BLOCKS / 2,
+               CLICK_BLOCKS / 2 * sizeof(channel->blocks[0]));
     }
     listener->filled = half;
 }
@@ -229,7 +240,7 @@ void listener_feed(struct listener *listener, const double *samples, size_t fram
             struct channel *channel = &listener->channel[c];
             for (size_t i = 0; i < count; i++)
                 channel->window[listener->filled + i] =
-                    channel_feed(channel, listener->frames + i, listener->gap_frames_min,
+                    channel_feed(channel, listener->frames + i, listener->edge_frames,
                                  samples[i * channels + c]);
         }
         listener->filled += count;
@@ -260,12 +271,13 @@ static void report_pitch(struct listener *listener, const struct channel *channe
     ret->share = pitch.share;
 }
 
-static void report_channel(struct listener *listener, const struct channel *channel,
+static void report_channel(struct listener *listener, struct channel *channel,
                            struct listener_channel *ret)
 {
     struct clicks clicks = channel->clicks; /* a copy: feeding may go on */
     double frames = (double)MAX(listener->frames, (uint64_t)1);
 
+    fit_blocks(listener, channel);
     search_clicks(listener, channel, listener->frames - listener->filled, listener->frames,
                   &clicks);
     *ret = (struct listener_channel){

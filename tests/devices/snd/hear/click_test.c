@@ -305,15 +305,14 @@ END_TEST
 START_TEST(a_window_that_needs_no_search_has_none)
 {
     static double samples[200 * WINDOW / 2 + WINDOW];
-    struct click_finder finder = {0};
-    struct click_trail trail = {0};
-    unsigned smooth = 0, with_clicks = 0;
+    static double errors[WINDOW];
+    struct click_block blocks[CLICK_BLOCKS] = {0};
+    struct click_events events;
+    unsigned none = 0, with_clicks = 0;
     uint64_t state = 1 + (uint64_t)_i;
     double hz = 100 + 3000 * signal_random(&state), level = pow(10, -3 * signal_random(&state));
     double noise = _i % 3 == 0 ? 1e-3 * signal_random(&state) : 0;
 
-    ck_assert_int_eq(click_finder_init(&finder, WINDOW), 0);
-    click_finder_tune(&finder, 8000);
     for (size_t i = 0; i < ARRAY_SIZE(samples); i++)
         samples[i] = level * sin(2 * M_PI * hz * (double)i / 8000) +
                      noise * (signal_random(&state) - 0.5) +
@@ -321,16 +320,23 @@ START_TEST(a_window_that_needs_no_search_has_none)
     for (size_t i = 0; i < ARRAY_SIZE(samples) && _i % 2 == 0; i++)
         samples[i] = signal_round(samples[i], 32768);
     for (size_t at = 0; at + WINDOW <= ARRAY_SIZE(samples); at += WINDOW / 2) {
-        bool is_smooth =
-            click_trail_is_smooth(&trail, samples + at, WINDOW, at == 0 ? WINDOW : WINDOW / 2);
-        click_finder_scan(&finder, samples + at, WINDOW, 0);
-        ck_assert(!is_smooth || finder.event_count == 0);
-        smooth += is_smooth;
-        with_clicks += finder.event_count > 0;
+        const struct click_window window = {.samples = samples + at,
+                                            .frames = WINDOW,
+                                            .block_frames = WINDOW / CLICK_BLOCKS,
+                                            .blocks = blocks,
+                                            .edge_frames = 8,
+                                            .errors = errors};
+
+        memcpy(blocks, blocks + CLICK_BLOCKS / 2, sizeof(blocks) / 2);
+        click_fit(samples + at, WINDOW / CLICK_BLOCKS, at == 0 ? 0 : CLICK_BLOCKS / 2, CLICK_BLOCKS,
+                  blocks);
+        click_search(&window, &events);
+        ck_assert(!click_none(blocks) || events.count == 0);
+        none += click_none(blocks);
+        with_clicks += events.count > 0;
     }
-    click_finder_fini(&finder);
     ck_assert(with_clicks > 0 || noise > 0);
-    ck_assert(smooth > 20 || level < 0.05 || noise > 0);
+    ck_assert(none > 20 || level < 0.05 || noise > 0);
 }
 END_TEST
 
