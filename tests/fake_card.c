@@ -18,16 +18,6 @@ static uint64_t queued_frames(void)
     return fake_card.io.appl_ptr - fake_card.hw_frames;
 }
 
-static void fd_set_ready(bool is_ready)
-{
-    uint64_t count = 1;
-
-    if (is_ready)
-        (void)!write(fake_card.fd, &count, sizeof(count));
-    else
-        (void)!read(fake_card.fd, &count, sizeof(count));
-}
-
 /* -- what alsa-lib calls -- */
 
 static int on_start(snd_pcm_ioplug_t *io)
@@ -103,13 +93,6 @@ static int on_hw_params(snd_pcm_ioplug_t *io, snd_pcm_hw_params_t *params)
     return fake_card.setup_error;
 }
 
-static int on_sw_params(snd_pcm_ioplug_t *io, snd_pcm_sw_params_t *params)
-{
-    (void)io;
-    fake_card.wake_changes++;
-    return snd_pcm_sw_params_get_avail_min(params, &fake_card.avail_min);
-}
-
 static int on_pause(snd_pcm_ioplug_t *io, int enable)
 {
     (void)io;
@@ -126,53 +109,6 @@ static int on_delay(snd_pcm_ioplug_t *io, snd_pcm_sframes_t *delay)
 
     *delay = (snd_pcm_sframes_t)(in_ring + fake_card.fifo_frames);
     return 0;
-}
-
-static int on_poll_revents(snd_pcm_ioplug_t *io, struct pollfd *fds, unsigned count,
-                           unsigned short *ret_events)
-{
-    bool plays = io->stream == SND_PCM_STREAM_PLAYBACK;
-    uint64_t avail = plays ? io->buffer_size - queued_frames() : fake_card.hw_frames - io->appl_ptr;
-
-    *ret_events = 0;
-    if (fake_card.fds_lie || (fds[count - 1].revents & POLLIN) == 0)
-        return 0;
-    fd_set_ready(false);
-    if (io->state != SND_PCM_STATE_RUNNING && io->state != SND_PCM_STATE_PREPARED)
-        *ret_events = POLLERR;
-    else if (avail >= fake_card.avail_min)
-        *ret_events = plays ? POLLOUT : POLLIN;
-    return 0;
-}
-
-static int on_fd_count(snd_pcm_ioplug_t *io)
-{
-    (void)io;
-    if (fake_card.no_fds)
-        return 0;
-    return fake_card.two_fds ? 2 : 1;
-}
-
-static int on_fds(snd_pcm_ioplug_t *io, struct pollfd *fds, unsigned space)
-{
-    (void)io;
-    if (space < 2)
-        return -EINVAL;
-    fds[0] = (struct pollfd){.fd = fake_card.idle_fd, .events = POLLIN};
-    fds[1] = (struct pollfd){.fd = fake_card.fd, .events = POLLIN};
-    return 2;
-}
-
-static snd_pcm_chmap_t *on_get_chmap(snd_pcm_ioplug_t *io)
-{
-    snd_pcm_chmap_t *map = malloc(sizeof(*map) + 2 * sizeof(map->pos[0]));
-
-    (void)io;
-    if (map == NULL)
-        return NULL;
-    map->channels = 2;
-    memcpy(map->pos, fake_card.chmap, 2 * sizeof(map->pos[0]));
-    return map;
 }
 
 static int on_set_chmap(snd_pcm_ioplug_t *io, const snd_pcm_chmap_t *map)
@@ -223,14 +159,9 @@ static int fake_open(snd_pcm_t **pcm, const char *name, snd_pcm_stream_t stream,
         .transfer = on_transfer,
         .close = on_close,
         .hw_params = on_hw_params,
-        .sw_params = on_sw_params,
         .prepare = on_prepare,
         .pause = fake_card.can_pause ? on_pause : NULL,
-        .poll_descriptors_count = on_fd_count,
-        .poll_descriptors = fake_card.two_fds ? on_fds : NULL,
-        .poll_revents = on_poll_revents,
         .delay = on_delay,
-        .get_chmap = fake_card.chmap != NULL ? on_get_chmap : NULL,
         .set_chmap = fake_card.takes_chmap ? on_set_chmap : NULL,
     };
     *io = (snd_pcm_ioplug_t){
@@ -247,15 +178,6 @@ static int fake_open(snd_pcm_t **pcm, const char *name, snd_pcm_stream_t stream,
     fake_card.is_open = r == 0;
     *pcm = io->pcm;
     return r;
-}
-
-static int fake_resume(snd_pcm_t *pcm)
-{
-    if (fake_card.resume_error != 0)
-        return fake_card.resume_error;
-    fake_card.running = true;
-    (void)snd_pcm_ioplug_set_state(&fake_card.io, SND_PCM_STATE_RUNNING);
-    return real.pcm_resume(pcm);
 }
 
 static int fake_status(snd_pcm_t *pcm, snd_pcm_status_t *status)
@@ -280,19 +202,16 @@ void fake_card_init(void)
         real = alsa;
     assert(real.pcm_open != NULL);
     alsa.pcm_open = fake_open;
-    alsa.pcm_resume = fake_resume;
     alsa.pcm_status = fake_status;
     alsa.pcm_type = fake_type;
     fake_card.period_frames_max = FAKE_CARD_RING_FRAMES / 2;
     fake_card.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    fake_card.idle_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    assert(fake_card.fd >= 0 && fake_card.idle_fd >= 0);
+    assert(fake_card.fd >= 0);
 }
 
 void fake_card_fini(void)
 {
     fd_close(&fake_card.fd);
-    fd_close(&fake_card.idle_fd);
     memset(&fake_card, 0, sizeof(fake_card));
     alsa = real;
 }
@@ -325,21 +244,18 @@ void fake_card_run(unsigned frames)
                   : fake_card.hw_frames - fake_card.io.appl_ptr >= fake_card.io.buffer_size)
             fake_card_trip();
     }
-    fd_set_ready(true);
 }
 
 void fake_card_suspend(void)
 {
     fake_card.running = false;
     (void)snd_pcm_ioplug_set_state(&fake_card.io, SND_PCM_STATE_SUSPENDED);
-    fd_set_ready(true);
 }
 
 void fake_card_trip(void)
 {
     fake_card.running = false;
     (void)snd_pcm_ioplug_set_state(&fake_card.io, SND_PCM_STATE_XRUN);
-    fd_set_ready(true);
 }
 
 void fake_card_unplug(void)
@@ -347,5 +263,4 @@ void fake_card_unplug(void)
     fake_card.running = false;
     fake_card.open_error = -ENODEV;
     (void)snd_pcm_ioplug_set_state(&fake_card.io, SND_PCM_STATE_DISCONNECTED);
-    fd_set_ready(true);
 }

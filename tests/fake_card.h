@@ -25,27 +25,22 @@ struct fake_card {
     bool is_plug;         /* says it is alsa-lib's plug, behind which there may be anything */
     unsigned fifo_frames; /* that have left the ring and are not heard yet */
     unsigned period_frames_max;
-    const unsigned *chmap; /* its channels (SND_CHMAP_*), two; NULL: it does not say */
-    bool takes_chmap;      /* lets others choose */
-    bool no_fds;
-    bool two_fds; /* the first of them is never ready */
-    bool fds_lie; /* ready all the time, meaning nothing */
-    bool moves;   /* a frame whenever it is asked where it is; these are not heard */
+    bool takes_chmap; /* lets others choose its channels */
+    bool moves;       /* a frame whenever it is asked where it is; these are not heard */
     /* What goes wrong; any time. Results of alsa-lib's functions, 0: none. */
-    int open_error, setup_error, start_error, pause_error, resume_error, status_error;
+    int open_error, setup_error, start_error, pause_error, status_error;
 
     /* What it saw. */
     unsigned chosen[2]; /* channels */
-    unsigned opens, closes, starts, stops, prepares, looks, wake_changes;
+    unsigned opens, closes, starts, stops, prepares, looks;
     uint32_t heard[FAKE_CARD_HEARD_FRAMES];
     size_t heard_frames;
 
     /* Its own. */
     snd_pcm_ioplug_t io;
     bool is_open;
-    int fd, idle_fd;
+    int fd; /* never ready */
     bool running;
-    snd_pcm_uframes_t avail_min;
     uint64_t hw_frames; /* since it was prepared */
     uint32_t recorded;  /* number of the last frame */
     uint32_t ring[FAKE_CARD_RING_FRAMES];
@@ -57,11 +52,10 @@ extern struct fake_card fake_card;
 void fake_card_init(void);
 void fake_card_fini(void);
 
-/* The card plays (records) that many frames, or until it has run dry (over), which stops it. Says
- * by its fd that a period is over. Does nothing if it does not run. */
+/* The card plays (records) that many frames, or until it has run dry (over), which stops it. Does
+ * nothing if it does not run. */
 void fake_card_run(unsigned frames);
-/* The machine sleeps; the card stands still until snd_pcm_resume(), which fails with resume_error
- * if that is not 0. */
+/* The machine sleeps; the card stands still until it is prepared anew. */
 void fake_card_suspend(void);
 /* Stops of its own accord with what is in the ring. */
 void fake_card_trip(void);

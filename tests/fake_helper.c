@@ -14,11 +14,11 @@
 /* More than any has to do at once. */
 #define ROUNDS_MAX 1000
 
-int __real_helper_start(struct helper *helper, const char *name, const int fds[HELPER_FDS_MAX],
+int __real_helper_start(struct helper *helper, const char *name, int fd,
                         void (*run)(int socket, const void *arg), const void *arg)
     __attribute__((weak));
 int __real_helper_end(struct helper *helper, int wait_ms) __attribute__((weak));
-int __wrap_helper_start(struct helper *helper, const char *name, const int fds[HELPER_FDS_MAX],
+int __wrap_helper_start(struct helper *helper, const char *name, int fd,
                         void (*run)(int socket, const void *arg), const void *arg);
 int __wrap_helper_end(struct helper *helper, int wait_ms);
 
@@ -46,9 +46,9 @@ struct timebase *fake_helper_stepped(void)
     return fake.timebase;
 }
 
-bool fake_helper_is_kicked(void)
+bool fake_helper_is_asked(void)
 {
-    struct pollfd kicked = {.fd = fake.helper[0].pcm.job.kick_fd, .events = POLLIN};
+    struct pollfd kicked = {.fd = fake.helper[0].socket, .events = POLLIN};
 
     return poll(&kicked, 1, 0) == 1;
 }
@@ -83,7 +83,7 @@ static void memory_free(unsigned i)
 {
     struct alsa_ctl *card = &fake.helper[i].mixer.card;
 
-    alsa_pcm_close(&fake.helper[i].pcm.run.pcm);
+    alsa_pcm_close(&fake.helper[i].pcm.pcm);
     alsa_ctl_close(card);
     for (unsigned id = 0; id < card->count; id++)
         alsa.ctl_elem_id_free(card->elem[id].id);
@@ -130,17 +130,16 @@ static bool round_do(unsigned i)
 
 static void step(unsigned i)
 {
-    struct pollfd asked[] = {{.fd = fake.helper[i].socket, .events = POLLIN},
-                             {.fd = fake.helper[i].pcm.job.kick_fd, .events = POLLIN}};
-    unsigned count = fake.helper[i].is_mixer ? 1 : 2, rounds = 0;
+    struct pollfd asked = {.fd = fake.helper[i].socket, .events = POLLIN};
+    unsigned rounds = 0;
     bool goes_on;
 
     do {
         assert(rounds < ROUNDS_MAX);
         rounds++;
         goes_on = round_do(i);
-    } while (goes_on && poll(asked, count, 0) > 0);
-    if (goes_on) /* its time is up, whatever the card's fds say */
+    } while (goes_on && poll(&asked, 1, 0) > 0);
+    if (goes_on) /* its time is up */
         (void)round_do(i);
 }
 
@@ -161,7 +160,7 @@ uint64_t fake_helper_wait(void)
     return wait;
 }
 
-int __wrap_helper_start(struct helper *helper, const char *name, const int fds[HELPER_FDS_MAX],
+int __wrap_helper_start(struct helper *helper, const char *name, int fd,
                         void (*run)(int socket, const void *arg), const void *arg)
 {
     unsigned i = 0;
@@ -170,7 +169,7 @@ int __wrap_helper_start(struct helper *helper, const char *name, const int fds[H
     if (fake.refusal != 0)
         return fake.refusal;
     if (fake.timebase == NULL)
-        return __real_helper_start(helper, name, fds, run, arg);
+        return __real_helper_start(helper, name, fd, run, arg);
     while (fake.helper[i].is_there) {
         i++;
         assert(i < HELPERS_MAX);
@@ -187,7 +186,7 @@ int __wrap_helper_start(struct helper *helper, const char *name, const int fds[H
         mixer_begin(&fake.helper[i].mixer, ends[1], arg);
     else
         alsa_serve_begin(&fake.helper[i].pcm, ends[1], arg);
-    fake.helper[i].pcm.run.timebase = fake.timebase;
+    fake.helper[i].pcm.timebase = fake.timebase;
     return 0;
 }
 

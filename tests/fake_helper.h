@@ -18,8 +18,8 @@ struct timebase *fake_helper_stepped(void);
 void fake_helper_step(void);
 /* How long until one of them wants to be stepped unasked. */
 uint64_t fake_helper_wait(void);
-/* True if the first was told to look for frames, and has not yet. */
-bool fake_helper_is_kicked(void);
+/* True if the first was asked something, and has not looked yet. */
+bool fake_helper_is_asked(void);
 /* Its end of the socket and, of a PCM's, the memory that it shares: for a test that lies. */
 int fake_helper_socket(void);
 /* Ours. */

@@ -153,13 +153,13 @@ static void lie_in_memory(struct input *in)
         atomic_fetch_add(&shared->card_frames, number);
         break;
     case 3:
-        atomic_store(&shared->at_ns, number);
+        atomic_store(&shared->wants_kick, (uint32_t)number);
         break;
     case 4:
         atomic_store(&shared->latency_frames, (uint32_t)number);
         break;
     case 5:
-        atomic_store(&shared->restarts, number);
+        atomic_store(&shared->stops, number);
         break;
     default:
         atomic_store(&shared->lost_frames, number);
@@ -167,24 +167,25 @@ static void lie_in_memory(struct input *in)
     }
 }
 
-static void lie_by_message(int socket, struct input *in)
+static void lie_by_message(int socket, bool to_helper, struct input *in)
 {
     struct pollfd room = {.fd = socket, .events = POLLOUT};
-    struct alsa_message message = {
+    const struct alsa_request request = {
         .word = take_byte(in) % 9,
         .serial = take_byte(in) % 4,
-        .result = (int32_t)take_number(in),
         .format = take_byte(in) % 30,
         .rate_hz = (uint32_t)take_number(in),
         .channels = (uint32_t)take_number(in),
         .period_frames = (uint32_t)take_number(in),
         .buffer_frames = (uint32_t)take_number(in),
-        .first = take_number(in),
     };
-    size_t len = take_byte(in) % 8 == 0 ? take_byte(in) % sizeof(message) : sizeof(message);
+    const struct alsa_answer answer = {request.serial, (int32_t)take_number(in)};
+    const void *message = to_helper ? (const void *)&request : &answer;
+    size_t size = to_helper ? sizeof(request) : sizeof(answer);
+    size_t len = take_byte(in) % 8 == 0 ? take_byte(in) % size : size;
 
     if (len > 0 && poll(&room, 1, 0) == 1 && (room.revents & POLLOUT) != 0)
-        (void)helper_send(socket, &message, len);
+        (void)helper_send(socket, message, len);
 }
 
 /* -- all of it -- */
@@ -233,10 +234,10 @@ static void run_one(struct input *in, int socket)
         lie_in_memory(in);
         break;
     case 9:
-        lie_by_message(fake_helper_socket(), in); /* as the helper, to us */
+        lie_by_message(fake_helper_socket(), false, in); /* as the helper, to us */
         break;
     case 10:
-        lie_by_message(socket, in); /* as us, to the helper */
+        lie_by_message(socket, true, in); /* as us, to the helper */
         break;
     case 11:
         fake_helper_hang(take_byte(in) % 2 == 1);

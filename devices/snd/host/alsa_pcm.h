@@ -6,13 +6,8 @@
  */
 #pragma once
 
-#include "devices/snd/base/chmap.h"
 #include "devices/snd/host/host.h"
 #include "devices/snd/lib/alsa.h"
-#include "vmm/base/timebase.h"
-
-/* Fds of a PCM that can be waited for; one that has more goes by time. */
-#define ALSA_FDS_MAX 8
 
 struct alsa_pcm {
     snd_pcm_t *handle; /* owned, as are the next three; NULL: closed */
@@ -26,13 +21,8 @@ struct alsa_pcm {
     /* Set up. */
     struct pcm_params params;
     bool can_pause;
-    uint32_t period_frames, buffer_frames; /* of the PCM's ring: near what was asked for */
-    uint32_t fill_frames;                  /* of the ring to be filled at most */
-    uint32_t wake_frames;                  /* of room, or recorded, with which the fds fire */
-    uint8_t channel[CHMAP_CHANNELS_MAX];   /* of the PCM, by channel of the stream: where it goes */
-    void *copy;                            /* owned: frames whose channels are not in order; NULL */
-    struct pollfd fds[ALSA_FDS_MAX];
-    unsigned fd_count;
+    uint32_t buffer_frames; /* of the PCM's ring: near what was asked for */
+    uint32_t fill_frames;   /* of the ring to be filled at most */
 };
 
 struct alsa_look {
@@ -54,15 +44,9 @@ uint32_t alsa_pcm_channels(const struct alsa_pcm *pcm, const struct pcm_format *
                            uint32_t rate_hz);
 /* Format, rate and channels exactly; ring and period as near as it can. Leaves it prepared. */
 int alsa_pcm_setup(struct alsa_pcm *pcm, const struct pcm_params *params);
-/* Plays (records) silence on a PCM that was set up, until a frame has moved: so it is with a sound
- * server that works. Leaves it prepared. -ETIMEDOUT: none did, in a second. */
-int alsa_pcm_try(struct alsa_pcm *pcm);
 
-/* Moves up to `frames` frames; returns how many, 0 if there is no room, or nothing to read. -EPIPE:
- * it has run dry or over; -ESTRPIPE: suspended. */
-ssize_t alsa_pcm_write(struct alsa_pcm *pcm, const void *buf, size_t frames);
-ssize_t alsa_pcm_read(struct alsa_pcm *pcm, void *ret_buf, size_t frames);
-/* 0, or what alsa-lib said. Note that a PCM which has run dry is looked at without an error. */
-int alsa_pcm_look(struct alsa_pcm *pcm, struct timebase *timebase, struct alsa_look *ret_look);
-/* Has the fds fire with so many frames of room (playback), or recorded. */
-int alsa_pcm_wake_at(struct alsa_pcm *pcm, uint32_t frames);
+/* Moves `frames` frames, of which there is room for, or as many to read: how many. -EPIPE: it has
+ * run dry or over; -ESTRPIPE: suspended. */
+ssize_t alsa_pcm_move(struct alsa_pcm *pcm, void *buf, size_t frames);
+/* `now_ns`: CLOCK_MONOTONIC. Note that a PCM which has run dry is looked at without an error. */
+int alsa_pcm_look(struct alsa_pcm *pcm, uint64_t now_ns, struct alsa_look *ret_look);

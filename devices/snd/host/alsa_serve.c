@@ -9,155 +9,328 @@
 #include <sys/eventfd.h>
 #include <time.h>
 
-/* How long a PCM that was closed is kept: longer than a sound server takes to have its last frames
- * heard, shorter than another program would mind. */
-#define KEEP_NS (2000 * MS_NS)
+/* How long after the time at which it should be a period's end is looked for; and how long after
+ * that again, if it was not there: a quarter of the period, within these. */
+#define SLACK_NS     100000ull
+#define SPARE_NS_MIN (1 * MS_NS)
+#define SPARE_NS_MAX (50 * MS_NS)
+/* How long the last frames that have left the ring are given to be heard. */
+#define LINGER_NS (2000 * MS_NS)
+
+static bool plays(const struct alsa_serve *serve)
+{
+    return serve->pcm.direction == PCM_OUTPUT;
+}
+
 static uint64_t now_ns(const struct alsa_serve *serve)
 {
-    return serve->run.timebase->now_ns(serve->run.timebase);
+    return serve->timebase->now_ns(serve->timebase);
 }
 
-static void tell(const struct alsa_serve *serve, enum alsa_word word, int result)
+/* -- the shared ring -- */
+
+/* How many frames can be moved as far as the other side goes: its count is brought within what can
+ * be. */
+static uint64_t movable(const struct alsa_serve *serve)
 {
-    const struct alsa_message message = {
-        .word = word,
-        .serial = serve->serial,
-        .result = result,
-        .period_frames = serve->run.pcm.period_frames,
-    };
+    uint64_t frames = atomic_load(&serve->job.shared->our_frames);
+    uint64_t room = serve->pcm.params.buffer_frames;
 
-    (void)helper_send(serve->socket, &message, sizeof(message)); /* its end is seen when waiting */
+    if (plays(serve))
+        return MAX(MIN(frames, serve->consumed + room), serve->moved) - serve->moved;
+    uint64_t least = serve->moved - MIN(serve->moved, room);
+    return room - (serve->moved - MAX(MIN(frames, serve->moved), least));
 }
 
-/* -- messages -- */
-
-/* Until what has left the ring is heard. */
-static void linger(const struct alsa_serve *serve)
+/* Says where the PCM is, and if a period of the guest's has ended, or all there is. */
+static void publish(struct alsa_serve *serve)
 {
-    const struct alsa_run *run = &serve->run;
-    bool plays = run->pcm.handle != NULL && run->pcm.direction == PCM_OUTPUT;
-    uint64_t tail = plays ? frames_to_ns(run->latency_frames, run->pcm.params.rate_hz) : 0;
-    uint64_t now = now_ns(serve), end = MIN(run->at_ns + tail, now + KEEP_NS);
+    struct alsa_shared *shared = serve->job.shared;
+    uint32_t period = serve->pcm.params.period_frames;
+    bool is_dry = plays(serve) && serve->consumed == serve->moved && serve->told < serve->consumed;
 
-    if (now < end)
-        (void)poll(NULL, 0, (int)((end - now) / MS_NS + 1));
+    atomic_store_explicit(&shared->latency_frames, serve->latency_frames, memory_order_relaxed);
+    atomic_store_explicit(&shared->card_frames, serve->consumed, memory_order_release);
+    if (serve->consumed / period == serve->told / period && !is_dry)
+        return;
+    serve->told = serve->consumed;
+    (void)eventfd_write(serve->job.news_fd, 1);
 }
 
-static bool same_params(const struct pcm_params *a, const struct pcm_params *b)
+/* -- the PCM -- */
+
+/* What is in the PCM's ring is lost, or there is nothing. It is prepared when there are frames:
+ * that could cut off what has left the ring and is not heard yet. */
+static void start_over(struct alsa_serve *serve)
 {
-    return pcm_params_alike(a, b) && a->period_frames == b->period_frames &&
-           a->buffer_frames == b->buffer_frames;
+    serve->state = ALSA_DRY;
+    serve->moved = serve->consumed;
 }
 
+/* Takes over the PCM's numbers. */
+static void settle(struct alsa_serve *serve, const struct alsa_look *now)
+{
+    uint32_t in_ring = now->avail_frames, out = serve->pcm.buffer_frames - serve->pcm.fill_frames;
+
+    serve->avail_frames = now->avail_frames;
+    if (plays(serve)) {
+        in_ring = serve->pcm.buffer_frames - now->avail_frames;
+        serve->avail_frames -= MIN(out, now->avail_frames);
+        serve->consumed = serve->moved - MIN((uint64_t)in_ring, serve->moved - serve->consumed);
+    }
+    serve->latency_frames = now->delay_frames - MIN(in_ring, now->delay_frames);
+    serve->at_ns = now->at_ns;
+}
+
+/* Finds out where the PCM is. If it has stopped (it ran dry or over, or slept with the machine) it
+ * starts over. */
+static int look(struct alsa_serve *serve)
+{
+    struct alsa_shared *shared = serve->job.shared;
+    struct alsa_look now;
+
+    if (serve->state == ALSA_DRY)
+        return 0;
+    int r = alsa_pcm_look(&serve->pcm, now_ns(serve), &now);
+    if (r < 0)
+        return r;
+    settle(serve, &now);
+    if (now.state == SND_PCM_STATE_RUNNING || now.state == SND_PCM_STATE_PAUSED ||
+        now.state == SND_PCM_STATE_PREPARED || now.state == SND_PCM_STATE_DRAINING)
+        return 0;
+    if (now.state == SND_PCM_STATE_DISCONNECTED)
+        return -ENODEV;
+    bool untimely = plays(serve) ? serve->moved > serve->consumed : movable(serve) > 0;
+    atomic_fetch_add(&shared->stops, untimely);
+    atomic_fetch_add(&shared->lost_frames, plays(serve) ? 0 : now.avail_frames);
+    start_over(serve);
+    return 0;
+}
+
+/* Readies a dry PCM. */
+static int prepare(struct alsa_serve *serve)
+{
+    serve->avail_frames = plays(serve) ? serve->pcm.fill_frames : 0;
+    return alsa_result(alsa.pcm_prepare(serve->pcm.handle));
+}
+
+/* It runs, from what is in its ring now. */
+static int begin(struct alsa_serve *serve)
+{
+    int r = alsa_result(alsa.pcm_start(serve->pcm.handle));
+
+    /* Some plugins start by themselves. */
+    if (r < 0 && alsa.pcm_state(serve->pcm.handle) != SND_PCM_STATE_RUNNING)
+        return r;
+    serve->state = ALSA_MOVING;
+    serve->at_ns = now_ns(serve);
+    return 0;
+}
+
+/* Moves what can be moved, and starts the PCM with that. -EPIPE or so: it has stopped meanwhile. */
+static int move(struct alsa_serve *serve)
+{
+    const struct pcm_params *params = &serve->pcm.params;
+    bool is_dry = serve->state == ALSA_DRY;
+    uint64_t frames = movable(serve);
+    ssize_t r = 0;
+
+    if (!serve->wanted)
+        return 0;
+    if (is_dry && (frames > 0 || !plays(serve)))
+        r = prepare(serve);
+    while (r >= 0 && (frames = MIN(movable(serve), (uint64_t)serve->avail_frames)) > 0) {
+        uint64_t at = serve->moved % params->buffer_frames;
+        r = alsa_pcm_move(&serve->pcm, serve->job.shared->ring + at * params->frame_bytes,
+                          MIN(frames, params->buffer_frames - at));
+        if (r <= 0)
+            break;
+        serve->moved += (uint64_t)r;
+        serve->avail_frames -= (uint32_t)MIN((uint64_t)r, frames);
+    }
+    if (!plays(serve))
+        serve->consumed = serve->moved;
+    bool begins = is_dry && (!plays(serve) || serve->moved > serve->consumed);
+    return r >= 0 && begins ? begin(serve) : (int)MIN(r, 0);
+}
+
+/* A card that has much to play is not worth a kick for each period: it looks when one ends. Nor is
+ * one that has room for its recording. */
+static bool wants_kick(const struct alsa_serve *serve)
+{
+    uint64_t queued = serve->moved - serve->consumed;
+
+    if (!serve->wanted)
+        return false;
+    return plays(serve)
+               ? serve->state != ALSA_MOVING || queued < 3ull * serve->pcm.params.period_frames
+               : movable(serve) == 0;
+}
+
+/* Looks where the PCM is, moves what can be moved, and once more what came before it was known that
+ * a kick is wanted, or if the PCM has stopped between the two. */
+static int advance(struct alsa_serve *serve)
+{
+    int r = look(serve);
+
+    for (unsigned i = 0; i < 2 && r == 0; i++) {
+        r = move(serve);
+        if (r == -EPIPE || r == -ESTRPIPE)
+            r = look(serve);
+        atomic_store(&serve->job.shared->wants_kick, wants_kick(serve));
+    }
+    if (r == 0)
+        publish(serve);
+    return r;
+}
+
+/* How long until a period of the guest's should have ended, or all that the PCM has. TIME_NEVER:
+ * there is nothing to play, or no room to record, until a kick. */
+static uint64_t until_next(const struct alsa_serve *serve)
+{
+    const struct pcm_params *params = &serve->pcm.params;
+    uint64_t spare = frames_to_ns(params->period_frames, params->rate_hz) / 4;
+    uint64_t left = params->period_frames - serve->consumed % params->period_frames;
+    uint64_t now = now_ns(serve);
+
+    if (plays(serve))
+        left = MIN(left, serve->moved - serve->consumed);
+    else if (movable(serve) == 0)
+        left = 0;
+    uint64_t due = serve->at_ns + frames_to_ns(left, params->rate_hz);
+    if (serve->wanted && (serve->state == ALSA_MOVING ? left > 0 : movable(serve) > 0))
+        return now < due ? due - now + SLACK_NS : MIN(MAX(spare, SPARE_NS_MIN), SPARE_NS_MAX);
+    return TIME_NEVER;
+}
+
+/* -- requests -- */
+
+/* What has left the ring is heard, what has not is not. */
 static void do_close(struct alsa_serve *serve)
 {
-    if (!serve->in_use)
+    if (serve->state == ALSA_CLOSED)
         return;
-    serve->in_use = false;
-    serve->keep_ns = now_ns(serve) + KEEP_NS;
-    if (alsa_run_close(&serve->run) < 0)
-        alsa_pcm_close(&serve->run.pcm);
+    uint64_t tail = plays(serve) && look(serve) == 0 && serve->moved == serve->consumed
+                        ? frames_to_ns(serve->latency_frames, serve->pcm.params.rate_hz)
+                        : 0;
+    uint64_t now = now_ns(serve), end = serve->at_ns + MIN(tail, LINGER_NS);
+    if (now < end)
+        (void)poll(NULL, 0, (int)((end - now) / MS_NS + 1));
+    alsa_pcm_close(&serve->pcm);
+    serve->state = ALSA_CLOSED;
+    serve->wanted = false;
 }
 
-static int open_pcm(struct alsa_serve *serve, const struct pcm_params *params, bool distrust)
+static int do_open(struct alsa_serve *serve, const struct alsa_request *request)
 {
-    struct alsa_pcm *pcm = &serve->run.pcm;
-
-    linger(serve);
-    alsa_pcm_close(pcm);
-    int r = alsa_pcm_open(pcm, serve->job.device, serve->job.direction);
-    if (r == 0)
-        r = alsa_pcm_setup(pcm, params);
-    if (r == 0 && distrust) /* some servers can be opened while they hang */
-        r = alsa_pcm_try(pcm);
-    return r;
-}
-
-static int do_open(struct alsa_serve *serve, const struct alsa_message *message)
-{
-    const struct pcm_format *format = pcm_format_by_code(message->format);
+    const struct pcm_format *format = pcm_format_by_code(request->format);
     const struct pcm_params params = {
         .format = format,
-        .rate_hz = message->rate_hz,
-        .channels = message->channels,
-        .frame_bytes = format == NULL ? 0 : format->sample_bytes * message->channels,
-        .period_frames = message->period_frames,
-        .buffer_frames = message->buffer_frames,
+        .rate_hz = request->rate_hz,
+        .channels = request->channels,
+        .frame_bytes = format == NULL ? 0 : format->sample_bytes * request->channels,
+        .period_frames = request->period_frames,
+        .buffer_frames = request->buffer_frames,
     };
-    uint64_t bytes = (uint64_t)params.frame_bytes * params.buffer_frames;
-    struct alsa_pcm *pcm = &serve->run.pcm;
 
-    do_close(serve);
     if (format == NULL || format->alsa < 0 || params.rate_hz == 0 || params.channels - 1 > 254 ||
-        params.period_frames - 1 >= params.buffer_frames || bytes > ALSA_RING_BYTES ||
-        message->first > INT64_MAX)
+        params.period_frames - 1 >= params.buffer_frames ||
+        (uint64_t)params.frame_bytes * params.buffer_frames > ALSA_RING_BYTES)
         return -EINVAL;
-    bool is_fresh =
-        pcm->handle == NULL || !same_params(&pcm->params, &params) || message->distrust != 0;
-    int r = is_fresh ? open_pcm(serve, &params, message->distrust != 0) : 0;
+    int r = alsa_pcm_open(&serve->pcm, serve->job.device, serve->job.direction);
     if (r == 0)
-        r = alsa_run_open(&serve->run, message->first, is_fresh);
+        r = alsa_pcm_setup(&serve->pcm, &params);
     if (r < 0)
-        alsa_pcm_close(pcm);
-    serve->in_use = r == 0;
-    return r;
+        return r;
+    serve->moved = serve->consumed = serve->told = 0;
+    serve->latency_frames = 0;
+    serve->at_ns = now_ns(serve);
+    serve->state = ALSA_DRY;
+    publish(serve);
+    return 0;
 }
 
-static void fail(struct alsa_serve *serve, int r)
-{
-    alsa_pcm_close(&serve->run.pcm);
-    serve->in_use = false;
-    tell(serve, ALSA_FAILED, r);
-}
-
-static int do_start(struct alsa_serve *serve)
+static void do_start(struct alsa_serve *serve)
 {
     if (serve->job.real_time)
         helper_real_time(serve->job.device);
-    return alsa_run_start(&serve->run);
+    serve->wanted = true;
+    if (serve->state == ALSA_RUNOUT)
+        serve->state = ALSA_MOVING;
+    if (serve->state != ALSA_PAUSED)
+        return;
+    serve->state = ALSA_MOVING;
+    if (alsa.pcm_pause(serve->pcm.handle, 0) == 0)
+        return;
+    (void)alsa.pcm_drop(serve->pcm.handle); /* it is prepared from any state */
+    start_over(serve);
 }
 
-static void handle(struct alsa_serve *serve, const struct alsa_message *message)
+static int do_stop(struct alsa_serve *serve)
+{
+    int r = advance(serve); /* what was played or recorded until now */
+
+    serve->wanted = false;
+    if (r < 0 || serve->state != ALSA_MOVING)
+        return r;
+    bool has_tail = plays(serve) && serve->moved == serve->consumed;
+    if (!has_tail && serve->pcm.can_pause && alsa.pcm_pause(serve->pcm.handle, 1) == 0) {
+        serve->state = ALSA_PAUSED;
+    } else if (has_tail || (plays(serve) && !serve->pcm.is_card)) {
+        serve->state = ALSA_RUNOUT; /* dmix: dropped, its mix is heard */
+    } else {
+        (void)alsa.pcm_drop(serve->pcm.handle); /* it is prepared from any state */
+        start_over(serve);
+    }
+    return 0;
+}
+
+static void answer(struct alsa_serve *serve, int result)
+{
+    const struct alsa_answer message = {.serial = serve->serial, .result = result};
+
+    if (result < 0) {
+        alsa_pcm_close(&serve->pcm);
+        serve->state = ALSA_CLOSED;
+    }
+    /* Its end is seen when waiting. */
+    (void)helper_send(serve->socket, &message, sizeof(message));
+}
+
+static void handle(struct alsa_serve *serve, const struct alsa_request *request)
 {
     int r = 0;
 
-    if (message->word == ALSA_OPEN) {
-        serve->serial = message->serial;
-        r = do_open(serve, message);
-        tell(serve, ALSA_OPENED, r);
+    if (request->word == ALSA_OPEN) {
+        do_close(serve);
+        serve->serial = request->serial;
+        answer(serve, do_open(serve, request));
         return;
     }
-    if (!serve->in_use || message->serial != serve->serial)
+    if (serve->state == ALSA_CLOSED || request->serial != serve->serial)
         return;
-    if (message->word == ALSA_CLOSE)
+    if (request->word == ALSA_CLOSE)
         do_close(serve);
-    else if (message->word == ALSA_START)
-        r = do_start(serve);
-    else if (message->word == ALSA_STOP)
-        r = alsa_run_stop(&serve->run);
+    else if (request->word == ALSA_START)
+        do_start(serve);
+    else if (request->word == ALSA_STOP)
+        r = do_stop(serve);
     if (r < 0)
-        fail(serve, r);
+        answer(serve, r);
 }
 
 /* All that there are; the socket's end has the last sound heard. */
-static void take_messages(struct alsa_serve *serve)
+static void take_requests(struct alsa_serve *serve)
 {
-    struct alsa_message message;
+    struct alsa_request request;
     ssize_t len;
 
-    while ((len = helper_take(serve->socket, &message, sizeof(message))) > 0)
-        if (len == sizeof(message))
-            handle(serve, &message);
-    if (len == 0)
-        return;
-    serve->ended = true;
-    do_close(serve);
-    linger(serve); /* first the time: there are PCMs that cut off what has left their ring */
-    if (serve->run.pcm.handle != NULL && serve->run.state != ALSA_DRY) {
-        (void)alsa.pcm_nonblock(serve->run.pcm.handle, 0);
-        (void)alsa.pcm_drain(serve->run.pcm.handle);
-    }
-    alsa_pcm_close(&serve->run.pcm);
+    while ((len = helper_take(serve->socket, &request, sizeof(request))) > 0)
+        if (len == sizeof(request))
+            handle(serve, &request);
+    serve->ended = len < 0;
+    if (serve->ended)
+        do_close(serve);
 }
 
 /* -- the helper -- */
@@ -183,60 +356,27 @@ static void probe(const struct alsa_serve *serve, struct alsa_pcm *pcm, struct a
 
 void alsa_serve_begin(struct alsa_serve *serve, int socket, const struct alsa_job *job)
 {
-    struct alsa_caps caps = {.word = ALSA_CAPS};
+    struct alsa_caps caps = {0};
 
-    *serve = (struct alsa_serve){
-        .job = *job,
-        .socket = socket,
-        .run = {.shared = job->shared, .news_fd = job->news_fd, .timebase = &timebase_monotonic},
-    };
-    probe(serve, &serve->run.pcm, &caps);
+    *serve = (struct alsa_serve){.job = *job, .socket = socket, .timebase = &timebase_monotonic};
+    probe(serve, &serve->pcm, &caps);
     (void)helper_send(socket, &caps, sizeof(caps));
-}
-
-/* The PCM is not in use: how long it is kept. */
-static uint64_t keep(struct alsa_serve *serve)
-{
-    uint64_t now = now_ns(serve);
-
-    if (serve->run.pcm.handle == NULL)
-        return TIME_NEVER;
-    if (now < serve->keep_ns)
-        return serve->keep_ns - now;
-    alsa_pcm_close(&serve->run.pcm);
-    return TIME_NEVER;
 }
 
 uint64_t alsa_serve_round(struct alsa_serve *serve, uint64_t wait_ns)
 {
-    struct alsa_run *run = &serve->run;
-    struct pollfd fds[2 + ALSA_FDS_MAX] = {{.fd = serve->socket, .events = POLLIN},
-                                           {.fd = serve->job.kick_fd, .events = POLLIN}};
-    unsigned count = serve->in_use && alsa_run_listens(run) ? run->pcm.fd_count : 0;
+    struct pollfd told = {.fd = serve->socket, .events = POLLIN};
     const struct timespec wait = {.tv_sec = (time_t)(wait_ns / SECOND_NS),
                                   .tv_nsec = (long)(wait_ns % SECOND_NS)};
-    unsigned short fired = 0;
-    eventfd_t kicks;
 
-    memcpy(fds + 2, run->pcm.fds, count * sizeof(fds[0]));
-    int ready = ppoll(fds, 2 + count, wait_ns == TIME_NEVER ? NULL : &wait, NULL);
-    bool told = ready > 0 && fds[0].revents != 0;
-    if (told)
-        take_messages(serve);
-    if (ready > 0 && fds[1].revents != 0)
-        (void)eventfd_read(serve->job.kick_fd, &kicks);
-    if (!serve->in_use)
-        return keep(serve);
-    for (unsigned i = 0; i < count && !told; i++)
-        fired |= (unsigned short)fds[2 + i].revents;
-    if (fired != 0) {
-        run->futile++;
-        (void)alsa.pcm_poll_descriptors_revents(run->pcm.handle, fds + 2, count, &fired);
-    }
-    int r = alsa_run_serve(run, told || ready <= 0 || fired != 0);
+    if (ppoll(&told, 1, wait_ns == TIME_NEVER ? NULL : &wait, NULL) > 0)
+        take_requests(serve);
+    if (serve->state == ALSA_CLOSED)
+        return TIME_NEVER;
+    int r = advance(serve);
     if (r < 0)
-        fail(serve, r);
-    return r < 0 ? TIME_NEVER : alsa_run_wait(run);
+        answer(serve, r);
+    return r < 0 ? TIME_NEVER : until_next(serve);
 }
 
 void alsa_serve(int socket, const void *job)

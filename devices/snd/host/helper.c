@@ -10,7 +10,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -43,22 +42,20 @@ static void signals_set(void)
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static void fds_close(int socket, const int fds[HELPER_FDS_MAX])
+/* All but the standard ones and these. */
+static void fds_close(int socket, int kept)
 {
-    int last = MAX(socket, STDERR_FILENO);
+    int last = MAX(socket, kept);
 
-    for (unsigned i = 0; i < HELPER_FDS_MAX; i++)
-        last = MAX(last, fds[i]);
     for (int fd = STDERR_FILENO + 1; fd < last; fd++)
-        if (fd != socket && fd != fds[0] && fd != fds[1])
+        if (fd != socket && fd != kept)
             (void)close(fd);
     (void)close_range((unsigned)last + 1, ~0u, 0);
 }
-_Static_assert(HELPER_FDS_MAX == 2, "see fds_close()");
 
 /* -- in the parent -- */
 
-int helper_start(struct helper *helper, const char *name, const int fds[HELPER_FDS_MAX],
+int helper_start(struct helper *helper, const char *name, int fd,
                  void (*run)(int socket, const void *arg), const void *arg)
 {
     const pid_t parent = getpid();
@@ -72,22 +69,19 @@ int helper_start(struct helper *helper, const char *name, const int fds[HELPER_F
         signals_set();
         (void)prctl(PR_SET_NAME, name);
         (void)prctl(PR_SET_PDEATHSIG, SIGUSR1);
-        fds_close(ends[1], fds);
+        fds_close(ends[1], fd);
         if (getppid() == parent)
             run(ends[1], arg);
         _exit(0);
     }
     int r = helper->pid < 0 ? -errno : 0;
     fd_close(&ends[1]);
+    if (r < 0)
+        fd_close(&ends[0]);
+    else
+        (void)fcntl(ends[0], F_SETFL, O_NONBLOCK); /* can't fail */
+    helper->pid = MAX(helper->pid, 0);
     helper->socket = ends[0];
-    if (r == 0 && fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0)
-        r = -errno;
-    if (helper->pid < 0)
-        helper->pid = 0;
-    if (r < 0) {
-        fd_close(&helper->socket);
-        (void)helper_end(helper, 0);
-    }
     return r;
 }
 
@@ -127,19 +121,8 @@ ssize_t helper_take(int socket, void *ret_message, size_t room)
 
 void helper_real_time(const char *name)
 {
-    struct sched_param param = {.sched_priority = REAL_TIME_PRIORITY};
-    struct rlimit limit;
+    const struct sched_param param = {.sched_priority = REAL_TIME_PRIORITY};
 
-    if (sched_getscheduler(0) != SCHED_OTHER)
-        return;
-    int r = sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param);
-    if (r < 0 && getrlimit(RLIMIT_RTPRIO, &limit) == 0 && limit.rlim_cur > 0 &&
-        limit.rlim_cur < REAL_TIME_PRIORITY) {
-        param.sched_priority = (int)limit.rlim_cur;
-        r = sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param);
-    }
-    if (r < 0)
+    if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param) < 0)
         log_debug("%s: no real-time priority: %s (see 'ulimit -r')", name, strerror(errno));
-    else
-        log_debug("%s: real-time priority %d", name, param.sched_priority);
 }

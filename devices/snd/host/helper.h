@@ -17,7 +17,6 @@
 
 #include <sys/types.h>
 
-#define HELPER_FDS_MAX 2
 /* Longest message. */
 #define HELPER_BYTES_MAX 8192
 
@@ -27,15 +26,14 @@ struct helper {
 };
 
 /* Main. Has run(socket, arg) called in a process of that name, which ends when run() returns. Of
- * our descriptors it keeps the standard ones and `fds` (-1: none). 0 or -errno. */
-int helper_start(struct helper *helper, const char *name, const int fds[HELPER_FDS_MAX],
+ * our descriptors it keeps the standard ones and `fd` (-1: none). 0 or -errno. */
+int helper_start(struct helper *helper, const char *name, int fd,
                  void (*run)(int socket, const void *arg), const void *arg);
 /* Main. Asks it to end, and kills it if it has not after `wait_ms`: then -ETIMEDOUT. Does nothing
  * if there is none. */
 int helper_end(struct helper *helper, int wait_ms);
 
-/* Both sides; -EPIPE: the other has ended. Ours never waits: -EAGAIN if the helper takes no more.
- */
+/* Both sides; -EPIPE: the other has ended. Ours never waits: -EAGAIN, it takes no more. */
 int helper_send(int socket, const void *message, size_t len);
 /* Takes the next message: its length; 0 if there is none; -EPIPE: none will come. */
 ssize_t helper_take(int socket, void *ret_message, size_t room);

@@ -8,8 +8,9 @@
  * A helper that hangs, or moves no frame for too long, is as a PCM that failed; when it goes on, it
  * finds what it was asked meanwhile. One that dies is not started again: its card is gone for good.
  */
-#include "devices/snd/host/alsa_ring.h"
+#include "devices/snd/host/alsa_link.h"
 #include "devices/snd/host/helper.h"
+#include "devices/snd/lib/alsa.h"
 #include "vmm/base/timebase.h"
 #include "vmm/config/opts.h"
 
@@ -23,22 +24,36 @@
 #define PROBE_MS 5000
 /* How long the last frames of all may take to be heard. */
 #define LAST_MS 4000
+/* The helper says when a period has ended. If that is late, it is looked for now and then. */
+#define LATE_NS (50 * MS_NS)
+/* A sound server that is stopped moves no frame, and its PCM does not tell: after this it is given
+ * up, or after the ring's time less a period. Servers may move all but two periods at once, and
+ * Linux waits for any frame for 1.1 times the ring's time. */
+#define STUCK_NS (250 * MS_NS)
+
 enum link_state { LINK_CLOSED, LINK_OPENING, LINK_OPEN };
 
 struct alsa_host {
     struct host host;
     char *device; /* owned; the PCM's name */
-    bool real_time;
+    bool plays, real_time;
     struct helper helper;
-    struct watch messages; /* the helper's socket */
-    struct watch news;     /* eventfd, owned */
+    struct watch answers; /* the helper's socket */
+    struct watch news;    /* eventfd, owned */
+    struct alsa_shared *shared;
     struct alsa_caps caps;
 
     enum link_state state;
     uint32_t serial; /* of the last OPEN */
-    struct alsa_ring ring;
-    int error; /* why the PCM is of no use; 0: it is */
-    int said;  /* the error of which the user was told last; 0: none, or it was overcome */
+    int error;       /* why the PCM is of no use; 0: it is */
+    int said;        /* the error of which the user was told last; 0: none, or it was overcome */
+
+    struct pcm_params params;
+    bool wanted;                /* between start and stop */
+    uint64_t ours, theirs;      /* frames: written (fetched), consumed */
+    uint64_t stops, lost;       /* the helper's counts, as they were last */
+    uint64_t look_ns, stuck_ns; /* when it was looked last, 0: not since a start; for how long no
+                                 * frame was consumed */
 };
 
 static struct alsa_host *alsa_host(struct host *host)
@@ -46,143 +61,218 @@ static struct alsa_host *alsa_host(struct host *host)
     return container_of(host, struct alsa_host, host);
 }
 
-static bool plays(const struct alsa_host *alsa)
-{
-    return alsa->ring.direction == PCM_OUTPUT;
-}
-
-/* What to tell a user of an open that failed: what is the matter, and what to do about it. */
-static const char *explain(const struct alsa_host *alsa, int error)
-{
-    switch (-error) {
-    case EBUSY:
-    case EAGAIN:
-        return "another program has it; stop that, or take a PCM that can be shared "
-               "(device=default)";
-    case EACCES:
-    case EPERM:
-        return "not permitted; be in the group 'audio', or take device=default";
-    case ECONNREFUSED:
-    case EHOSTDOWN:
-    case ETIMEDOUT:
-        return "its sound server does not answer";
-    case EOPNOTSUPP:
-        return plays(alsa) ? "it does not take such sound; device=plughw:... converts"
-                           : "it does not give such sound; device=plughw:... converts";
-    default:
-        return plays(alsa) ? "'aplay -L' lists the names there are"
-                           : "'arecord -L' lists the names there are";
-    }
-}
-
 /* After a failure the PCM is of no use until it is opened again. */
-static int fail(struct alsa_host *alsa, int r)
+static int fail(struct alsa_host *card, int r)
 {
-    alsa->error = r;
-    if (alsa->said == r)
+    card->error = r;
+    if (card->said == r)
         return r;
-    alsa->said = r;
+    card->said = r;
     if (r == -EPIPE)
         log_warn("%s: the process that has \"%s\" ended; the guest goes on without it",
-                 alsa->host.name, alsa->device);
-    else if (r == -ENODEV)
-        log_guest(&alsa->host.log_limit,
-                  "%s: \"%s\" is gone; the guest goes on without it until it is back",
-                  alsa->host.name, alsa->device);
+                 card->host.name, card->device);
     else
-        log_guest(&alsa->host.log_limit,
+        log_guest(&card->host.log_limit,
                   "%s: \"%s\" failed: %s; the guest goes on without it, it is opened anew",
-                  alsa->host.name, alsa->device, strerror(-r));
+                  card->host.name, card->device, strerror(-r));
     return r;
 }
 
-static int send_word(struct alsa_host *alsa, enum alsa_word word)
+static int ask(struct alsa_host *card, enum alsa_word word)
 {
-    const struct pcm_params *params = &alsa->ring.params;
-    const struct alsa_message message = {
+    const struct pcm_params *params = &card->params;
+    const struct alsa_request request = {
         .word = word,
-        .serial = alsa->serial,
+        .serial = card->serial,
         .format = params->format->code,
         .rate_hz = params->rate_hz,
         .channels = params->channels,
         .period_frames = params->period_frames,
         .buffer_frames = params->buffer_frames,
-        .first = alsa->ring.first,
-        .distrust = alsa->said == -ETIMEDOUT,
     };
-    int r = helper_send(alsa->helper.socket, &message, sizeof(message));
+    int r = helper_send(card->helper.socket, &request, sizeof(request));
 
     return r == -EAGAIN ? -ETIMEDOUT : r; /* it has not taken what came before */
 }
 
-/* -- while it is open -- */
+static uint64_t now_ns(const struct alsa_host *card)
+{
+    return card->host.timebase->now_ns(card->host.timebase);
+}
+
+/* -- the shared ring -- */
+
+/* Where frame `frame` lies; *frames is cut to what lies there in one piece. */
+static uint8_t *ring_at(const struct alsa_host *card, uint64_t frame, size_t *frames)
+{
+    uint64_t room = card->params.buffer_frames, at = frame % room;
+
+    *frames = (size_t)MIN((uint64_t)*frames, room - at);
+    return card->shared->ring + at * card->params.frame_bytes;
+}
+
+/* Copies frames into the ring, or out of it, from ours on. */
+static ssize_t copy(struct alsa_host *card, void *buf, uint64_t frames)
+{
+    size_t done = 0, piece;
+
+    if (card->error != 0)
+        return card->error;
+    for (; done < frames; done += piece) {
+        piece = frames - done;
+        uint8_t *there = ring_at(card, card->ours + done, &piece);
+        uint8_t *here = (uint8_t *)buf + done * card->params.frame_bytes;
+        memcpy(card->plays ? there : here, card->plays ? here : there,
+               piece * card->params.frame_bytes);
+    }
+    card->ours += done;
+    atomic_store(&card->shared->our_frames, card->ours);
+    if (done > 0 && atomic_load(&card->shared->wants_kick) != 0)
+        (void)ask(card, ALSA_KICK); /* no room: it has not looked yet, and will */
+    return (ssize_t)done;
+}
 
 static ssize_t alsa_write(struct host *host, const void *buf, size_t frames)
 {
-    struct alsa_host *alsa = alsa_host(host);
+    struct alsa_host *card = alsa_host(host);
+    uint64_t room = card->params.buffer_frames - (card->ours - card->theirs);
 
-    return alsa->error != 0 ? alsa->error : alsa_ring_write(&alsa->ring, buf, frames);
+    return copy(card, (void *)(uintptr_t)buf, MIN(room, frames)); /* which only reads it */
 }
 
 static ssize_t alsa_read(struct host *host, void *ret_buf, size_t frames)
 {
-    struct alsa_host *alsa = alsa_host(host);
+    struct alsa_host *card = alsa_host(host);
 
-    return alsa->error != 0 ? alsa->error : alsa_ring_read(&alsa->ring, ret_buf, frames);
+    return copy(card, ret_buf, MIN(card->theirs - card->ours, frames));
 }
 
-/* What was consumed since the last time is heard. */
-static int look(struct alsa_host *alsa)
+/* True if frames can be consumed: there is something to play, or room to record. */
+static bool can_move(const struct alsa_host *card)
 {
-    uint64_t before = alsa->ring.theirs;
-    int r = alsa->error != 0 ? alsa->error : alsa_ring_look(&alsa->ring);
+    return card->wanted && (card->plays ? card->ours > card->theirs
+                                        : card->theirs - card->ours < card->params.buffer_frames);
+}
 
-    if (alsa->ring.theirs > before && alsa->said != 0 && r == 0) {
-        log_info("%s: \"%s\" is back", alsa->host.name, alsa->device);
-        alsa->said = 0;
+/* The card stopped without need, or has run dry. If the stream had two periods there (`spare`) at
+ * its last look, this process did not get to run. Else the guest was late; that is told by the
+ * stream. */
+static void note_stops(struct alsa_host *card, uint64_t spare)
+{
+    uint64_t stops = atomic_load(&card->shared->stops);
+    uint64_t lost = atomic_load(&card->shared->lost_frames);
+    bool dry =
+        card->plays && card->ours == card->theirs && spare * 2 > card->params.period_frames * 3ull;
+
+    if (stops != card->stops || dry) {
+        card->host.xruns++;
+        log_guest(&card->host.log_limit,
+                  "%s: this machine was too busy for \"%s\", or it stopped by itself: the sound "
+                  "has a gap",
+                  card->host.name, card->device);
     }
-    return r < 0 && alsa->error == 0 ? fail(alsa, r) : r;
+    card->host.lost_frames += lost - card->lost;
+    card->stops = stops;
+    card->lost = lost;
+}
+
+/* Time in which nobody looked does not count: maybe nobody on this machine got to run. */
+static int note_standstill(struct alsa_host *card, bool moved)
+{
+    const struct pcm_params *params = &card->params;
+    uint64_t now = now_ns(card);
+    uint64_t limit = frames_to_ns(params->buffer_frames - params->period_frames, params->rate_hz);
+
+    if (moved || !can_move(card))
+        card->stuck_ns = 0;
+    else if (card->look_ns > 0)
+        card->stuck_ns += MIN(now - card->look_ns, LATE_NS);
+    card->look_ns = now;
+    return card->stuck_ns >= MAX(limit, STUCK_NS) ? fail(card, -ETIMEDOUT) : 0;
+}
+
+/* Takes over the helper's numbers, brought within what can be, and tells the stream what was
+ * played. */
+static int look(struct alsa_host *card)
+{
+    uint64_t now = atomic_load_explicit(&card->shared->card_frames, memory_order_acquire);
+    uint64_t before = card->theirs, spare = card->ours - before;
+
+    if (card->error != 0 || !card->wanted)
+        return card->error;
+    now = MIN(now, card->plays ? card->ours : card->ours + card->params.buffer_frames);
+    while (card->plays && card->theirs < now) {
+        size_t frames = (size_t)(now - card->theirs);
+        const uint8_t *at = ring_at(card, card->theirs, &frames);
+        card->host.played(&card->host, at, frames);
+        card->theirs += frames;
+    }
+    card->theirs = MAX(card->theirs, now);
+    bool moved = card->theirs > before;
+    note_stops(card, moved && card->look_ns > 0 ? spare : 0);
+    if (moved && card->said != 0) {
+        log_info("%s: \"%s\" is back", card->host.name, card->device);
+        card->said = 0;
+    }
+    return note_standstill(card, moved);
 }
 
 static int alsa_position(struct host *host, struct host_position *ret_position)
 {
-    struct alsa_host *alsa = alsa_host(host);
-    int r = look(alsa);
+    struct alsa_host *card = alsa_host(host);
+    int r = look(card);
 
     if (r == 0)
-        *ret_position = alsa_ring_position(&alsa->ring);
+        *ret_position = (struct host_position){
+            .consumed_frames = card->theirs,
+            .accepted_frames = card->plays ? card->ours : card->theirs,
+            .latency_frames = atomic_load(&card->shared->latency_frames),
+        };
     return r;
 }
 
+/* The helper wakes the stream before: this is for when it does not. */
 static uint64_t alsa_remaining_ns(struct host *host, uint64_t frame)
 {
-    return alsa_ring_remaining_ns(&alsa_host(host)->ring, frame);
+    const struct alsa_host *card = alsa_host(host);
+
+    if (frame <= card->theirs)
+        return 0;
+    if (!can_move(card))
+        return TIME_NEVER;
+    uint64_t left = card->stuck_ns > 0 ? 0 : frame - card->theirs;
+    return frames_to_ns(left, card->params.rate_hz) + LATE_NS;
 }
+
+/* -- starting and stopping -- */
 
 static int alsa_start(struct host *host)
 {
-    struct alsa_host *alsa = alsa_host(host);
+    struct alsa_host *card = alsa_host(host);
 
-    if (alsa->error != 0)
-        return alsa->error;
-    if (alsa->real_time)
+    if (card->error != 0)
+        return card->error;
+    if (card->real_time)
         helper_real_time(host->name);
-    alsa_ring_start(&alsa->ring);
-    int r = send_word(alsa, ALSA_START);
-    return r < 0 ? fail(alsa, r) : 0;
+    card->wanted = true;
+    card->stuck_ns = 0;
+    int r = ask(card, ALSA_START);
+    return r < 0 ? fail(card, r) : 0;
 }
 
-/* A PCM that fails stands still too, which is what was asked for: start() tells of it. */
+/* A PCM that fails stands still too, which is what was asked for: start() tells of it. What is
+ * played all the same may run dry, and that is nobody's fault. */
 static int alsa_stop(struct host *host)
 {
-    struct alsa_host *alsa = alsa_host(host);
-    int r = look(alsa);
+    struct alsa_host *card = alsa_host(host);
+    int r = look(card);
 
-    alsa_ring_stop(&alsa->ring);
+    card->wanted = false;
+    card->look_ns = 0;
     if (r == 0)
-        r = send_word(alsa, ALSA_STOP);
-    if (r < 0 && alsa->error == 0)
-        (void)fail(alsa, r);
+        r = ask(card, ALSA_STOP);
+    if (r < 0 && card->error == 0)
+        (void)fail(card, r);
     return 0;
 }
 
@@ -190,107 +280,108 @@ static int alsa_stop(struct host *host)
 
 static bool alsa_check(struct host *host, const struct pcm_params *params)
 {
-    const struct alsa_host *alsa = alsa_host(host);
+    const struct alsa_host *card = alsa_host(host);
     int rate = pcm_rate_by_hz(params->rate_hz);
 
     assert(rate >= 0); /* was a code */
     return params->channels > 31 ||
-           (alsa->caps.channels[params->format->code][rate] >> params->channels & 1) != 0;
+           (card->caps.channels[params->format->code][rate] >> params->channels & 1) != 0;
 }
 
 /* An open() in progress has ended. */
-static void opened(struct alsa_host *alsa, int r, uint32_t card_period_frames)
+static void opened(struct alsa_host *card, int r)
 {
-    const struct pcm_params *params = &alsa->ring.params;
+    const struct pcm_params *params = &card->params;
 
-    alsa->state = r == 0 ? LINK_OPEN : LINK_CLOSED;
-    alsa->error = r;
-    alsa->ring.look_frames = MAX(params->period_frames, card_period_frames);
+    card->state = r == 0 ? LINK_OPEN : LINK_CLOSED;
+    card->error = r;
     if (r < 0) {
-        loop_remove(&alsa->messages);
-        loop_remove(&alsa->news);
-        if (alsa->said != r && alsa->said != -EPIPE)
-            log_guest(&alsa->host.log_limit,
+        loop_remove(&card->answers);
+        loop_remove(&card->news);
+        if (card->said != r && card->said != -EPIPE) {
+            card->said = r;
+            log_guest(&card->host.log_limit,
                       "%s: can't open \"%s\" for %s of %s, %u Hz, %u channels: %s; %s",
-                      alsa->host.name, alsa->device, plays(alsa) ? "playback" : "capture",
+                      card->host.name, card->device, card->plays ? "playback" : "capture",
                       params->format->name, params->rate_hz, params->channels, strerror(-r),
-                      explain(alsa, r));
-        alsa->said = alsa->said == -EPIPE ? -EPIPE : r;
+                      alsa_remedy(r));
+        }
     }
-    alsa->host.opened(&alsa->host, r);
+    card->host.opened(&card->host, r);
 }
 
-static void messages_ready(struct watch *watch, uint32_t epoll_events)
+static void answers_ready(struct watch *watch, uint32_t epoll_events)
 {
-    struct alsa_host *alsa = container_of(watch, struct alsa_host, messages);
-    bool is_opening = alsa->state == LINK_OPENING;
-    struct alsa_message message = {.serial = alsa->serial};
-    ssize_t len = helper_take(watch->fd, &message, sizeof(message));
+    struct alsa_host *card = container_of(watch, struct alsa_host, answers);
+    bool is_opening = card->state == LINK_OPENING;
+    struct alsa_answer answer;
+    ssize_t len = helper_take(watch->fd, &answer, sizeof(answer));
 
     (void)epoll_events;
-    if (len == -EPIPE) {
-        loop_remove(watch);
-        (void)fail(alsa, -EPIPE);
-        message.word = is_opening ? ALSA_OPENED : ALSA_FAILED;
-        message.result = -ENODEV;
-    } else if (len != sizeof(message) || message.serial != alsa->serial) {
+    if (len >= 0 && (len != sizeof(answer) || answer.serial != card->serial))
         return;
-    }
-    int r = message.result > 0 || message.result < -4095 ? -EIO : message.result;
-    if (message.word == ALSA_OPENED && is_opening) {
-        opened(alsa, r, message.period_frames);
-    } else if (message.word == ALSA_FAILED && alsa->state == LINK_OPEN) {
-        if (len > 0)
-            (void)fail(alsa, r < 0 ? r : -EIO);
-        alsa->host.wake(&alsa->host);
-    }
+    int r = len < 0 ? -EPIPE : answer.result;
+    if (r > 0 || r < -4095)
+        r = -EIO;
+    if (len < 0)
+        loop_remove(watch);
+    if (r < 0 && (len < 0 || !is_opening))
+        (void)fail(card, r);
+    if (is_opening)
+        opened(card, len < 0 ? -ENODEV : r);
+    else if (r < 0)
+        card->host.wake(&card->host);
 }
 
+/* Edge triggered: nobody reads it. */
 static void news_ready(struct watch *watch, uint32_t epoll_events)
 {
-    struct alsa_host *alsa = container_of(watch, struct alsa_host, news);
-    eventfd_t count;
+    struct alsa_host *card = container_of(watch, struct alsa_host, news);
 
     (void)epoll_events;
-    (void)eventfd_read(watch->fd, &count);
-    if (alsa->state == LINK_OPEN)
-        alsa->host.wake(&alsa->host);
+    if (card->state == LINK_OPEN)
+        card->host.wake(&card->host);
 }
 
 static void alsa_close(struct host *host)
 {
-    struct alsa_host *alsa = alsa_host(host);
+    struct alsa_host *card = alsa_host(host);
 
-    if (alsa->state == LINK_CLOSED)
+    if (card->state == LINK_CLOSED)
         return;
-    loop_remove(&alsa->messages);
-    loop_remove(&alsa->news);
-    (void)look(alsa); /* what it consumed was heard */
-    alsa->state = LINK_CLOSED;
-    alsa_ring_stop(&alsa->ring);
-    (void)send_word(alsa, ALSA_CLOSE); /* if it is too busy, the next OPEN says it, too */
+    loop_remove(&card->answers);
+    loop_remove(&card->news);
+    (void)look(card); /* what it consumed was heard */
+    card->state = LINK_CLOSED;
+    card->wanted = false;
+    (void)ask(card, ALSA_CLOSE); /* if it is too busy, the next OPEN says it, too */
 }
 
 static int alsa_open(struct host *host, const struct pcm_params *params)
 {
-    struct alsa_host *alsa = alsa_host(host);
+    struct alsa_host *card = alsa_host(host);
 
-    if (alsa->said == -EPIPE ||
+    if (card->said == -EPIPE ||
         (uint64_t)params->buffer_frames * params->frame_bytes > ALSA_RING_BYTES)
         return -ENODEV;
-    alsa_ring_open(&alsa->ring, params);
-    alsa->serial++;
-    int r = send_word(alsa, ALSA_OPEN);
+    card->params = *params;
+    card->ours = card->theirs = 0;
+    atomic_store(&card->shared->our_frames, 0);
+    card->stops = atomic_load(&card->shared->stops);
+    card->lost = atomic_load(&card->shared->lost_frames);
+    card->look_ns = 0;
+    card->serial++;
+    int r = ask(card, ALSA_OPEN);
     if (r == 0)
-        r = loop_add(host->loop, &alsa->messages, EPOLLIN);
+        r = loop_add(host->loop, &card->answers, EPOLLIN);
     if (r == 0)
-        r = loop_add(host->loop, &alsa->news, EPOLLIN);
+        r = loop_add(host->loop, &card->news, EPOLLIN | EPOLLET);
     if (r < 0) {
-        loop_remove(&alsa->messages);
-        return fail(alsa, r) == -EPIPE ? -ENODEV : r;
+        loop_remove(&card->answers);
+        return fail(card, r) == -EPIPE ? -ENODEV : r;
     }
-    alsa->error = 0;
-    alsa->state = LINK_OPENING;
+    card->error = 0;
+    card->state = LINK_OPENING;
     return -EINPROGRESS;
 }
 
@@ -299,96 +390,92 @@ static int alsa_open(struct host *host, const struct pcm_params *params)
 /* Nothing is lost that anybody would miss. */
 static int alsa_finish(struct host *host)
 {
-    struct alsa_host *alsa = alsa_host(host);
+    struct alsa_host *card = alsa_host(host);
 
-    if (helper_end(&alsa->helper, alsa->error == -ETIMEDOUT ? 0 : LAST_MS) < 0)
-        log_warn("%s: \"%s\" does not close; it is left alone", host->name, alsa->device);
+    if (helper_end(&card->helper, card->error == -ETIMEDOUT ? 0 : LAST_MS) < 0)
+        log_warn("%s: \"%s\" does not close; it is left alone", host->name, card->device);
     return 0;
 }
 
 static void alsa_destroy(struct host *host)
 {
-    struct alsa_host *alsa = alsa_host(host);
+    struct alsa_host *card = alsa_host(host);
 
     (void)alsa_finish(host);
-    if (alsa->ring.shared != NULL)
-        (void)munmap(alsa->ring.shared, sizeof(*alsa->ring.shared));
-    fd_close(&alsa->ring.kick_fd);
-    fd_close(&alsa->news.fd);
-    free(alsa->device);
-    free(alsa);
+    if (card->shared != NULL)
+        (void)munmap(card->shared, sizeof(*card->shared));
+    fd_close(&card->news.fd);
+    free(card->device);
+    free(card);
 }
 
-static int helper_make(struct alsa_host *alsa, const struct host_setup *setup)
+static int helper_make(struct alsa_host *card, const struct host_setup *setup)
 {
-    alsa->ring.kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    alsa->news.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    card->news.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     /* Of a size that nobody can change; what is never used costs nothing. */
-    void *shared = mmap(NULL, sizeof(*alsa->ring.shared), PROT_READ | PROT_WRITE,
+    void *shared = mmap(NULL, sizeof(*card->shared), PROT_READ | PROT_WRITE,
                         MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (shared == MAP_FAILED || alsa->ring.kick_fd < 0 || alsa->news.fd < 0)
+    if (shared == MAP_FAILED || card->news.fd < 0)
         return -errno;
-    alsa->ring.shared = shared;
+    card->shared = shared;
     const struct alsa_job job = {
-        .device = alsa->device,
-        .direction = alsa->ring.direction,
-        .real_time = alsa->real_time,
+        .device = card->device,
+        .direction = setup->direction,
+        .real_time = card->real_time,
         .formats = setup->formats,
         .rates = setup->rates,
-        .shared = alsa->ring.shared,
-        .kick_fd = alsa->ring.kick_fd,
-        .news_fd = alsa->news.fd,
+        .shared = card->shared,
+        .news_fd = card->news.fd,
     };
-    const int fds[HELPER_FDS_MAX] = {alsa->ring.kick_fd, alsa->news.fd};
-    int r = helper_start(&alsa->helper, setup->name, fds, alsa_serve, &job);
-    alsa->messages.fd = alsa->helper.socket;
+    int r = helper_start(&card->helper, setup->name, card->news.fd, alsa_serve, &job);
+    card->answers.fd = card->helper.socket;
     return r;
 }
 
 /* Waits to hear what the PCM can do. */
-static int caps_take(struct alsa_host *alsa)
+static int caps_take(struct alsa_host *card)
 {
-    struct pollfd ready = {.fd = alsa->helper.socket, .events = POLLIN};
-    struct alsa_caps *caps = &alsa->caps;
+    struct pollfd ready = {.fd = card->helper.socket, .events = POLLIN};
+    struct alsa_caps *caps = &card->caps;
 
     if (poll(&ready, 1, PROBE_MS) == 0)
         return -ETIMEDOUT;
-    ssize_t len = helper_take(alsa->helper.socket, caps, sizeof(*caps));
-    if (len != sizeof(*caps) || caps->word != ALSA_CAPS || caps->result > 0 ||
-        caps->can.channels_min < 1 || caps->can.channels_min > caps->can.channels_max)
-        return len < 0 || caps->result >= 0 ? -EPIPE : caps->result;
-    alsa->host.caps = caps->can;
-    alsa->host.caps.formats &= (1ull << PCM_FORMAT_COUNT) - 1;
-    alsa->host.caps.rates &= (1ull << PCM_RATE_COUNT) - 1;
+    ssize_t len = helper_take(card->helper.socket, caps, sizeof(*caps));
+    if (len != sizeof(*caps) || caps->result > 0)
+        return -EPIPE;
+    if (caps->result == 0 &&
+        (caps->can.channels_min < 1 || caps->can.channels_min > caps->can.channels_max))
+        return -EPIPE;
+    card->host.caps = caps->can;
+    card->host.caps.formats &= (1ull << PCM_FORMAT_COUNT) - 1;
+    card->host.caps.rates &= (1ull << PCM_RATE_COUNT) - 1;
     return caps->result;
 }
 
 static int alsa_create(struct host *host, const struct host_setup *setup)
 {
     const char *device = opts_str(setup->opts, "device");
-    struct alsa_host *alsa = alsa_host(host);
+    struct alsa_host *card = alsa_host(host);
 
-    *alsa = (struct alsa_host){
+    *card = (struct alsa_host){
         .host = *host,
         .device = strdup(device),
-        .ring = {.host = host, .direction = setup->direction, .kick_fd = -1},
+        .plays = setup->direction == PCM_OUTPUT,
         .real_time = opts_bool(setup->opts, "rt"),
         .helper = {.socket = -1},
-        .messages = {.ready = messages_ready},
+        .answers = {.ready = answers_ready},
         .news = {.fd = -1, .ready = news_ready},
     };
     host->timebase = &timebase_monotonic;
-    alsa->ring.device = alsa->device;
     if (strcmp(device, "null") == 0)
         return opts_error("--snd device: ALSA's \"null\" keeps no time; take host=null");
-    int r = alsa->device == NULL ? -ENOMEM : helper_make(alsa, setup);
+    int r = card->device == NULL ? -ENOMEM : helper_make(card, setup);
     if (r < 0)
         (void)log_error(r, "%s: no process for the sound card", setup->name);
-    else if ((r = caps_take(alsa)) < 0 && r != -ENOPKG) /* that has its own line */
+    else if ((r = caps_take(card)) < 0 && r != -ENOPKG) /* that has its own line */
         (void)log_error(0, "%s: --snd device: can't open \"%s\" for %s: %s; %s", setup->name,
-                        device, plays(alsa) ? "playback" : "capture", strerror(-r),
-                        explain(alsa, r));
-    alsa->error = r; /* one that hangs is not waited for */
+                        device, card->plays ? "playback" : "capture", strerror(-r), alsa_remedy(r));
+    card->error = r; /* one that hangs is not waited for */
     /* -EINVAL would say that the option is written wrong, which is more than we know. */
     return r == -EINVAL ? -ENXIO : r;
 }

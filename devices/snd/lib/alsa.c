@@ -41,3 +41,23 @@ int alsa_result(long result)
     /* alsa-lib has a few codes of its own, far above any errno. */
     return result < -4095 ? -EIO : (int)result;
 }
+
+const char *alsa_remedy(int error)
+{
+    switch (-error) {
+    case EBUSY:
+    case EAGAIN:
+        return "another program has it; stop that, or share one (device=default)";
+    case EACCES:
+    case EPERM:
+        return "not permitted; be in the group 'audio', or take device=default";
+    case ECONNREFUSED:
+    case EHOSTDOWN:
+    case ETIMEDOUT:
+        return "its sound server does not answer";
+    case EOPNOTSUPP:
+        return "it has no such sound; device=plughw:... converts";
+    default:
+        return "'aplay -L' and 'arecord -L' list the names there are";
+    }
+}

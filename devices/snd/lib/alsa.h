@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* alsa-lib, by vmm/base/library.h. It is loaded, and called, in helpers only (host/helper.h). */
+/* alsa-lib, by vmm/base/library.h. It is loaded, and called, in helpers only
+ * (host/helper.h). */
 #pragma once
 
 #include "vmm/base/library.h"
@@ -8,8 +9,8 @@
 
 /* clang-format off */
 #define ALSA_PCM_FUNCTIONS(F) \
-    F(snd_, pcm_avail_update) F(snd_, pcm_close) F(snd_, pcm_drain) F(snd_, pcm_drop) \
-    F(snd_, pcm_get_chmap) F(snd_, pcm_hw_params) F(snd_, pcm_hw_params_any) \
+ F(snd_, pcm_close) F(snd_, pcm_drop) \
+ F(snd_, pcm_hw_params) F(snd_, pcm_hw_params_any) \
     F(snd_, pcm_hw_params_can_pause) F(snd_, pcm_hw_params_free) \
     F(snd_, pcm_hw_params_get_buffer_size) F(snd_, pcm_hw_params_get_channels_max) \
     F(snd_, pcm_hw_params_get_channels_min) F(snd_, pcm_hw_params_get_period_size) \
@@ -19,15 +20,15 @@
     F(snd_, pcm_hw_params_set_rate) F(snd_, pcm_hw_params_test_channels) \
     F(snd_, pcm_hw_params_test_format) F(snd_, pcm_hw_params_test_rate) F(snd_, pcm_info) \
     F(snd_, pcm_info_free) F(snd_, pcm_info_get_card) F(snd_, pcm_info_malloc) \
-    F(snd_, pcm_nonblock) F(snd_, pcm_open) F(snd_, pcm_pause) F(snd_, pcm_poll_descriptors) \
-    F(snd_, pcm_poll_descriptors_count) F(snd_, pcm_poll_descriptors_revents) \
-    F(snd_, pcm_prepare) F(snd_, pcm_readi) F(snd_, pcm_resume) F(snd_, pcm_set_chmap) \
+ F(snd_, pcm_open) F(snd_, pcm_pause) \
+ \
+    F(snd_, pcm_prepare) F(snd_, pcm_readi) F(snd_, pcm_set_chmap) \
     F(snd_, pcm_start) F(snd_, pcm_state) F(snd_, pcm_status) F(snd_, pcm_status_free) \
     F(snd_, pcm_status_get_avail) F(snd_, pcm_status_get_delay) F(snd_, pcm_status_get_htstamp) \
     F(snd_, pcm_status_get_state) F(snd_, pcm_status_malloc) F(snd_, pcm_sw_params) \
     F(snd_, pcm_sw_params_current) F(snd_, pcm_sw_params_free) \
     F(snd_, pcm_sw_params_get_boundary) F(snd_, pcm_sw_params_malloc) \
-    F(snd_, pcm_sw_params_set_avail_min) F(snd_, pcm_sw_params_set_silence_size) \
+ F(snd_, pcm_sw_params_set_silence_size) \
     F(snd_, pcm_sw_params_set_silence_threshold) F(snd_, pcm_sw_params_set_start_threshold) \
     F(snd_, pcm_sw_params_set_stop_threshold) F(snd_, pcm_sw_params_set_tstamp_mode) \
     F(snd_, pcm_sw_params_set_tstamp_type) F(snd_, pcm_type) F(snd_, pcm_writei)
@@ -77,3 +78,5 @@ extern const struct library alsa_library;
 int alsa_load(void);
 /* -errno of a result of alsa-lib; 0 and above stay. */
 int alsa_result(long result);
+/* What a user can do about that -errno of a PCM that does not open. */
+const char *alsa_remedy(int error);

@@ -325,7 +325,7 @@ static int elems_take(struct ctl_host *host)
 int ctl_host_create(struct ctls *ctls, const char *name, const char *device)
 {
     const struct mixer_job job = {.name = name, .device = device};
-    const int fds[HELPER_FDS_MAX] = {-1, -1};
+
     struct ctl_host *host = calloc(1, sizeof(*host));
 
     ctls->item = calloc(MIXER_ELEMS_MAX, sizeof(ctls->item[0]));
@@ -338,7 +338,7 @@ int ctl_host_create(struct ctls *ctls, const char *name, const char *device)
     ctls->host = host;
     int r = MIN(host->timer.fd, 0);
     if (r == 0)
-        r = helper_start(&host->helper, "linnet mixer", fds, mixer_serve, &job);
+        r = helper_start(&host->helper, "linnet mixer", -1, mixer_serve, &job);
     host->messages = (struct watch){.fd = host->helper.socket, .ready = messages_ready};
     if (r == 0)
         r = elems_take(host);

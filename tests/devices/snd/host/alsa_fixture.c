@@ -18,8 +18,6 @@ static uint64_t now_ns(struct timebase *timebase)
 
 static struct timebase timebase = {.now_ns = now_ns}; /* nothing is armed by it */
 
-const unsigned channels_swapped[2] = {SND_CHMAP_FR, SND_CHMAP_FL};
-
 void alsa_setup(void)
 {
     alsa_now_ns = 1000 * SECOND_NS;

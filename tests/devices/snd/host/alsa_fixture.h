@@ -15,8 +15,6 @@ extern struct player player;
 
 /* The time that the helper and the player have; it stands still. */
 extern uint64_t alsa_now_ns;
-/* Channels of a card that has right before left. */
-extern const unsigned channels_swapped[2];
 
 /* Checked fixture. */
 void alsa_setup(void);

@@ -32,37 +32,12 @@ START_TEST(every_frame_is_heard_once)
 }
 END_TEST
 
-/* Right before left: so the halves of each number. */
-START_TEST(channels_go_where_the_card_has_them)
-{
-    fake_card.chmap = channels_swapped;
-    start_playback(0);
-    player.limit = 2000;
-    player_serve(&player);
-    fake_card_run(2000);
-    ck_assert_uint_eq(fake_card.heard_frames, BUFFER);
-    for (uint32_t i = 0; i < fake_card.heard_frames; i++)
-        ck_assert_uint_eq(fake_card.heard[i], (i + 1) << 16);
-}
-END_TEST
-
 START_TEST(card_whose_channels_can_be_chosen_gets_the_usual_order)
 {
-    fake_card.chmap = channels_swapped;
     fake_card.takes_chmap = true;
     start_playback(0);
     ck_assert_uint_eq(fake_card.chosen[0], 3); /* front left */
     ck_assert_uint_eq(fake_card.chosen[1], 4);
-    play_and_check(1);
-}
-END_TEST
-
-/* A card for headphones of which one side is in the middle. */
-START_TEST(card_with_other_channels_gets_them_in_order)
-{
-    static const unsigned others[] = {SND_CHMAP_FC, SND_CHMAP_FL};
-    fake_card.chmap = others;
-    start_playback(0);
     play_and_check(1);
 }
 END_TEST
@@ -146,6 +121,7 @@ START_TEST(worker_that_did_not_run_is_an_xrun_and_is_told)
     struct capture capture;
 
     start_playback(BUFFER);
+    player_check(&player, 0, BUFFER);
     fake_card_run(BUFFER);
     capture_start(&capture);
     player.limit += PERIOD;
@@ -178,25 +154,6 @@ START_TEST(frames_left_in_a_ring_that_stopped_are_moved_again)
 }
 END_TEST
 
-START_TEST(suspended_card_that_comes_back_whole_plays_on)
-{
-    start_playback(BUFFER);
-    fake_card_run(100);
-    fake_card_suspend();
-    fake_card.resume_error = -EAGAIN;
-    player_check(&player, 100, BUFFER);
-    ck_assert_int_eq(player_write(&player, PERIOD), 100); /* kept until it is back */
-    ck_assert_uint_le(fake_helper_wait(), 50000000);
-    player_check(&player, 100, BUFFER + 100);
-    fake_card.resume_error = 0;
-    player_check(&player, 100, BUFFER + 100);
-    fake_card_run(100);
-    player_check(&player, 200, BUFFER + 100);
-    fake_card_check_heard(200);
-    ck_assert_uint_eq(fake_card.prepares, 1);
-}
-END_TEST
-
 START_TEST(suspended_card_that_lost_its_ring_gets_the_frames_again)
 {
     struct capture capture;
@@ -204,7 +161,6 @@ START_TEST(suspended_card_that_lost_its_ring_gets_the_frames_again)
     start_playback(BUFFER);
     fake_card_run(100);
     fake_card_suspend();
-    fake_card.resume_error = -ENOSYS;
     player.limit = 2 * BUFFER;
     capture_start(&capture);
     player_serve(&player);
@@ -223,6 +179,7 @@ END_TEST
 START_TEST(pause_freezes_the_card_and_start_goes_on)
 {
     start_playback(2 * PERIOD);
+    unsigned prepares = fake_card.prepares;
     fake_card_run(100);
     player_check(&player, 100, 2 * PERIOD);
     ck_assert_int_eq(player_stop(&player), 0);
@@ -238,7 +195,7 @@ START_TEST(pause_freezes_the_card_and_start_goes_on)
     play(3 * PERIOD);
     player_check(&player, 3 * PERIOD, 3 * PERIOD);
     fake_card_check_heard((size_t)3 * PERIOD);
-    ck_assert_uint_eq(fake_card.prepares, 1);
+    ck_assert_uint_eq(fake_card.prepares, prepares);
     ck_assert_uint_eq(player.host->xruns, 0);
 }
 END_TEST
@@ -334,9 +291,7 @@ Suite *alsa_playback_suite(void)
 
     tcase_add_checked_fixture(tests, alsa_setup, alsa_teardown);
     tcase_add_test(tests, every_frame_is_heard_once);
-    tcase_add_test(tests, channels_go_where_the_card_has_them);
     tcase_add_test(tests, card_whose_channels_can_be_chosen_gets_the_usual_order);
-    tcase_add_test(tests, card_with_other_channels_gets_them_in_order);
     tcase_add_test(tests, write_takes_what_there_is_room_for);
     tcase_add_test(tests, card_starts_with_start_and_not_before);
     tcase_add_test(tests, start_with_nothing_written_waits_for_the_first_frame);
@@ -345,7 +300,6 @@ Suite *alsa_playback_suite(void)
     tcase_add_test(tests, ring_found_dry_by_a_write_is_written_to_at_once);
     tcase_add_test(tests, worker_that_did_not_run_is_an_xrun_and_is_told);
     tcase_add_test(tests, frames_left_in_a_ring_that_stopped_are_moved_again);
-    tcase_add_test(tests, suspended_card_that_comes_back_whole_plays_on);
     tcase_add_test(tests, suspended_card_that_lost_its_ring_gets_the_frames_again);
     tcase_add_test(tests, pause_freezes_the_card_and_start_goes_on);
     tcase_add_test(tests, card_without_pause_is_dropped_and_gets_its_frames_again);

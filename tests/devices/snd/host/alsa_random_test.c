@@ -48,19 +48,6 @@ static void start_or_stop(void)
     ck_assert_int_eq(wanted ? player_start(&player) : player_stop(&player), 0);
 }
 
-/* A machine that sleeps in the middle of sound; what the card makes of it is anyone's guess. */
-static void suspend(void)
-{
-    if (!fake_card.running)
-        return;
-    fake_card_suspend();
-    fake_card.resume_error = (const int[]){-ENOSYS, -EAGAIN, 0}[draw(3)];
-    if (fake_card.resume_error == -EAGAIN && draw(2) == 0) {
-        check_truth();
-        fake_card.resume_error = draw(2) == 0 ? -ENOSYS : 0;
-    }
-}
-
 static void step(void)
 {
     switch (draw(12)) {
@@ -91,10 +78,8 @@ static void step(void)
         (void)player_step(&player);
         break;
     default:
-        if (fake_card.resume_error == -EAGAIN)
-            fake_card.resume_error = draw(2) == 0 ? -ENOSYS : 0;
         if (draw(4) == 0 && fake_card.running)
-            draw(2) == 0 ? suspend() : fake_card_trip();
+            draw(2) == 0 ? fake_card_suspend() : fake_card_trip();
     }
 }
 
@@ -117,7 +102,6 @@ START_TEST(every_frame_is_heard_once_whatever_happens)
     }
     if (!wanted)
         start_or_stop();
-    fake_card.resume_error = 0;
     for (unsigned i = 0; i < 2 * STEPS && fake_card.heard_frames < player.limit; i++) {
         player_serve(&player);
         fake_card_run(PERIOD);

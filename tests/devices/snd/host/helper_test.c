@@ -18,8 +18,6 @@
 
 Suite *helper_suite(void);
 
-static const int no_fds[HELPER_FDS_MAX] = {-1, -1};
-
 /* Waits for a message, or for the end. */
 static ssize_t take(const struct helper *helper, void *ret_message, size_t room)
 {
@@ -73,7 +71,7 @@ START_TEST(messages_go_both_ways_and_stay_apart)
     struct helper helper;
     char message[64];
 
-    ck_assert_int_eq(helper_start(&helper, "test", no_fds, echo, NULL), 0);
+    ck_assert_int_eq(helper_start(&helper, "test", -1, echo, NULL), 0);
     ck_assert_int_eq(helper_take(helper.socket, message, sizeof(message)), 0);
     ck_assert_int_eq(helper_send(helper.socket, "one", 3), 0);
     ck_assert_int_eq(helper_send(helper.socket, "three", 5), 0);
@@ -89,12 +87,11 @@ END_TEST
 START_TEST(helper_keeps_what_it_is_handed_and_nothing_else)
 {
     int other = eventfd(0, 0), given = eventfd(0, EFD_CLOEXEC), another = eventfd(0, 0);
-    const int fds[HELPER_FDS_MAX] = {given, -1};
     struct helper helper;
     unsigned found[2];
     eventfd_t count;
 
-    ck_assert_int_eq(helper_start(&helper, "test", fds, count_fds, &given), 0);
+    ck_assert_int_eq(helper_start(&helper, "test", given, count_fds, &given), 0);
     ck_assert_int_eq(take(&helper, found, sizeof(found)), sizeof(found));
     ck_assert_uint_eq(found[0], 2); /* its end of the socket, and that one */
     ck_assert_uint_eq(found[1], 1);
@@ -112,7 +109,7 @@ START_TEST(helper_that_is_killed_is_seen)
     struct helper helper;
     char message[8];
 
-    ck_assert_int_eq(helper_start(&helper, "test", no_fds, hang, NULL), 0);
+    ck_assert_int_eq(helper_start(&helper, "test", -1, hang, NULL), 0);
     ck_assert_int_eq(take(&helper, message, sizeof(message)), 4);
     ck_assert_int_eq(kill(helper.pid, SIGKILL), 0);
     ck_assert_int_eq(take(&helper, message, sizeof(message)), -EPIPE);
@@ -128,7 +125,7 @@ START_TEST(helper_that_hangs_is_not_waited_for)
     char message[8], full[1024] = "";
     int r = 0;
 
-    ck_assert_int_eq(helper_start(&helper, "test", no_fds, hang, NULL), 0);
+    ck_assert_int_eq(helper_start(&helper, "test", -1, hang, NULL), 0);
     ck_assert_int_eq(take(&helper, message, sizeof(message)), 4);
     if (_i == 1)
         ck_assert_int_eq(kill(helper.pid, SIGSTOP), 0);
@@ -146,7 +143,7 @@ START_TEST(signals_of_a_terminal_do_not_end_it)
     struct helper helper;
     char message[8];
 
-    ck_assert_int_eq(helper_start(&helper, "test", no_fds, echo, NULL), 0);
+    ck_assert_int_eq(helper_start(&helper, "test", -1, echo, NULL), 0);
     ck_assert_int_eq(helper_send(helper.socket, "1", 1), 0);
     ck_assert_int_eq(take(&helper, message, sizeof(message)), 1);
     (void)kill(helper.pid, SIGINT);
@@ -170,10 +167,9 @@ START_TEST(nothing_is_left_when_the_parent_is_killed)
     pid_t parent = fork();
     ck_assert_int_ge(parent, 0);
     if (parent == 0) {
-        const int kept[HELPER_FDS_MAX] = {fds[1], -1};
         struct helper helper;
         char message[8];
-        if (helper_start(&helper, "test", kept, echo, NULL) < 0 ||
+        if (helper_start(&helper, "test", fds[1], echo, NULL) < 0 ||
             helper_send(helper.socket, "x", 1) < 0 || take(&helper, message, 8) != 1)
             _exit(1);
         (void)!write(fds[1], "1", 1);
