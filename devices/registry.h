@@ -13,6 +13,7 @@
 
 extern const struct virtio_class virtio_rng;
 extern const struct virtio_class virtio_snd;
+extern const struct virtio_class virtio_blk;
 
 struct virtio_slots {
     const struct virtio_class *class;

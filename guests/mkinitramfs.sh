@@ -10,6 +10,7 @@
 #           /tone.wav; the same tone is left for the host as build/guests/tone.wav
 #   boot    busybox and the virtio modules alone: small, for tests and measurements of booting
 #   pipewire  as sound, with PipeWire in the place of alsa-utils
+#   disk    as boot, with virtio-blk and ext4
 #   linnet  busybox, KVM of Intel CPUs, and linnet as this tree has built it
 # guests/init and guests/jobs/ say what runs inside. guests/addfiles.sh adds files afterwards.
 set -eu
@@ -138,7 +139,7 @@ pack() {
 
 case $# in
 2 | 3) ;;
-*) die "usage: mkinitramfs.sh KERNEL OUT [sound|boot|pipewire|linnet]" ;;
+*) die "usage: mkinitramfs.sh KERNEL OUT [sound|boot|pipewire|disk|linnet]" ;;
 esac
 kernel=$1 out=$2 recipe=${3:-sound}
 PATH=$PATH:/usr/sbin:/sbin
@@ -171,9 +172,10 @@ install -m 644 "$here"/jobs/*.sh "$root/jobs/"
 add_modules "$root" "${bus_modules[@]}"
 case $recipe in
 boot | pipewire) ;;
+disk) add_modules "$root" virtio_blk ext4 ;;
 sound) add_sound "$root" ;;
 linnet) add_linnet "$root" ;;
-*) die "unknown recipe '$recipe': sound, boot, pipewire or linnet" ;;
+*) die "unknown recipe '$recipe': sound, boot, pipewire, disk or linnet" ;;
 esac
 
 mkdir -p "$(dirname "$out")"

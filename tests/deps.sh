@@ -16,11 +16,12 @@ set -eu
 # and what unpacks a kernel.
 build=(gcc make pkg-config
     libasound2-dev libsndfile1-dev libsamplerate0-dev libfdt-dev libjansson-dev libfftw3-dev
-    libzstd-dev liblzma-dev liblz4-dev zlib1g-dev
+    libzstd-dev liblzma-dev liblz4-dev zlib1g-dev liburing-dev
     musl-dev)                            # init of guests that run a command
 
 # To boot guests, here and in the rig.
 guest=(busybox-static cpio kmod          # initramfs of a guest
+    e2fsprogs                            # disks of a guest
     xz-utils zstd lz4 gzip               # kernels and modules are packed with these
     binutils                             # what libraries a program of the guest needs
     alsa-utils sox)                      # sound in the guest and outside
@@ -41,7 +42,7 @@ vtx=(g++ bochsbios vgabios isolinux syslinux-common xorriso)
 # libfdt-dev is for one architecture at a time; its headers are for all.
 arm64=(gcc-aarch64-linux-gnu qemu-user qemu-system-arm libfdt-dev)
 for package in libasound2-dev libsndfile1-dev libsamplerate0-dev libfdt1 libjansson-dev libfftw3-dev \
-    libzstd-dev liblzma-dev liblz4-dev zlib1g-dev musl-dev check libsubunit-dev; do
+    libzstd-dev liblzma-dev liblz4-dev zlib1g-dev liburing-dev musl-dev check libsubunit-dev; do
     arm64+=("$package:arm64")
 done
 

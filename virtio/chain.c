@@ -77,6 +77,16 @@ int chain_zero(struct chain *chain, size_t len)
     return 0;
 }
 
+int chain_skip_writable(struct chain *chain, size_t len)
+{
+    if (len > chain->writable_left)
+        return -EPROTO;
+    chain->writable_left -= (uint32_t)len;
+    while (len > 0)
+        len -= cursor_next(&chain->write, len).iov_len;
+    return 0;
+}
+
 /* Moves the cursor over `len` bytes that are there: how many pieces they are, or -E2BIG and the
  * cursor stays. */
 static int cursor_pieces(struct chain_cursor *cursor, size_t len, struct iovec *ret_iov,

@@ -168,6 +168,8 @@ int chain_skip(struct chain *chain, size_t len);
 int chain_write(struct chain *chain, const void *buf, size_t len);
 /* Writes `len` zero bytes; 0 or -EPROTO. */
 int chain_zero(struct chain *chain, size_t len);
+/* Skips `len` writable bytes, which do not count as written; 0 or -EPROTO. */
+int chain_skip_writable(struct chain *chain, size_t len);
 
 /* The next `len` bytes of the readable part where they lie, for pwritev() and its like, and moves
  * on: how many pieces, or with nothing taken -EPROTO if fewer bytes are left, -E2BIG if they are in

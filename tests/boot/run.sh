@@ -37,6 +37,8 @@
 . "$top/tests/boot/streams.sh"
 # shellcheck source=load.sh
 . "$top/tests/boot/load.sh"
+# shellcheck source=disk.sh
+. "$top/tests/boot/disk.sh"
 # shellcheck source=outside.sh
 . "$top/tests/boot/outside.sh"
 
@@ -198,6 +200,7 @@ prepare() {
         "$top/guests/mkinitramfs.sh" "$kernel" "$made/$kernel.boot" boot
     done
     "$top/guests/mkinitramfs.sh" "$stock" "$made/$stock.sound"
+    disk_prepare
     case $arch in
     arm64) make_packed ;;
     *)

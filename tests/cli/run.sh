@@ -46,6 +46,8 @@ files() {
     mkdir folder folder.wav
     echo "this is no kernel" >text
     : >empty
+    truncate -s 1M disk.img
+    truncate -s 1000 odd.img
     head -c 2000000 "$kernel" >truncated
     head -c 300 "$kernel" >stub
     head -c 3000000 "${kernel%vmlinuz}vmlinux" >truncated-elf
@@ -153,6 +155,29 @@ two_recordings() {
         --snd host=file,path=shared.wav "$kernel"
     kill "$first"
     wait "$first" || true # of the signal
+}
+
+# The second of two machines that have one disk, of which one writes it.
+two_writers() {
+    local first
+    [ -w /dev/kvm ] || skip "no /dev/kvm to write to"
+    ./linnet run --kvm any --serial none --disk disk.img "$kernel" </dev/null &
+    first=$!
+    # shellcheck disable=SC2064 # with its value: it is local
+    trap "kill $first; wait $first" EXIT
+    wait_for 30 guest_runs "$first"
+    refused 35 "--disk path: disk\.img is in use by process $first; " ./linnet run --kvm any \
+        --disk disk.img "$kernel"
+    refused 35 "in use by process $first; " ./linnet run --kvm any --disk path=disk.img,ro "$kernel"
+    kill "$first"
+    trap - EXIT
+    wait "$first" || true # of the signal
+}
+
+disk_not_writable() {
+    [ "$(id -u)" = 0 ] || skip "not root, so it can't become another user"
+    refused 35 "disk\.img can't be written: Permission denied; add ro or overlay" \
+        setpriv --reuid 65534 --regid 65534 --clear-groups ./linnet run --disk disk.img "$kernel"
 }
 
 # machine COMMAND...: while a machine has a control socket. It ends by "quit".
@@ -301,6 +326,17 @@ with_kvm sound-source-of-another-rate 35 'rates.*44100.*source-resample' \
     --snd source-path=cd.wav,rates=48000 "$kernel"
 with_kvm alsa-device-missing 1 '--snd device.*hw:Nonesuch' --snd host=alsa,device=hw:Nonesuch "$kernel"
 run_case cli/two-recordings two_recordings
+bad disk-without-path 35 '--disk path' "$kernel" --disk
+bad disk-missing 35 '--disk path: there is no absent; .truncate' --disk path=absent "$kernel"
+bad disk-folder 35 'folder is neither a file nor a block device' --disk folder "$kernel"
+bad disk-empty 35 'empty has 0 bytes.*at least 512' --disk empty "$kernel"
+bad disk-odd 35 'odd\.img has 1000 bytes.*multiple of 512; .truncate -s %512 odd\.img' --disk odd.img "$kernel"
+bad disk-overlay-of-ro 35 '--disk overlay.*leave one' --disk path=disk.img,ro,overlay "$kernel"
+bad disk-serial 35 '--disk serial: too long' --disk path=disk.img,serial=123456789012345678901 "$kernel"
+bad disk-queues 35 '--disk queues.*1 to 16' --disk path=disk.img,queues=17 "$kernel"
+TMPDIR=/nowhere bad disk-no-tmpdir 35 '--disk overlay: no file in /nowhere.*set TMPDIR' --disk path=disk.img,overlay "$kernel"
+run_case cli/disk-two-writers two_writers
+run_case cli/disk-not-writable disk_not_writable
 with_kvm control-no-folder 1 '--control nowhere/socket.*give another name' --control nowhere/socket "$kernel"
 with_kvm control-no-socket 1 '--control text.*give another name' --control text "$kernel"
 with_kvm control-long-name 35 '--control.*give a name of at most 107 bytes' \

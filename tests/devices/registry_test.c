@@ -6,6 +6,7 @@
 
 #include <check.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /* INDIRECT_DESC, EVENT_IDX, VERSION_1. */
 #define CORE (1ull << 28 | 1ull << 29 | 1ull << 32)
@@ -21,7 +22,21 @@ static const struct {
     {&virtio_rng, "", CORE},
     {&virtio_snd, "host=null", CORE},
     {&virtio_snd, "host=null,controls=on", CORE | 1u << 0},
+    /* SEG_MAX, BLK_SIZE, FLUSH, TOPOLOGY, CONFIG_WCE (which wants FLUSH), MQ; DISCARD, WRITE_ZEROES
+     * or RO. */
+    {&virtio_blk, "path=/proc/self/fd/100,overlay", CORE | 0x7e44},
+    {&virtio_blk, "path=/proc/self/fd/100,ro", CORE | 0x1e64},
 };
+
+/* A disk's image: descriptor 100, as long as the test's process lives. */
+static void setup(void)
+{
+    int fd = memfd_create("image", MFD_CLOEXEC);
+
+    ck_assert_int_eq(ftruncate(fd, 0x100000), 0);
+    ck_assert_int_eq(dup2(fd, 100), 100);
+    ck_assert_int_eq(close(fd), 0);
+}
 
 /* What a driver reads, not what the class says. */
 /* proves: DEV-10, DEV-13, DEV-15, DEV-17, DEV-19, DEV-21, MMIO-31, MMIO-32 */
@@ -101,6 +116,7 @@ Suite *registry_suite(void)
     Suite *suite = suite_create("registry");
     TCase *tcase = tcase_create("classes");
 
+    tcase_add_checked_fixture(tcase, setup, NULL);
     tcase_add_loop_test(tcase, device_offers_exactly_these_features, 0, ARRAY_SIZE(offers));
     tcase_add_test(tcase, every_class_is_among_them);
     tcase_add_test(tcase, classes_are_whole);

@@ -192,11 +192,14 @@ START_TEST(skip_and_zero_move_like_read_and_write)
     ck_assert_int_eq(chain_skip(&chain, 2), -EPROTO);
     ck_assert_int_eq(chain_skip(&chain, 1), 0);
     ck_assert_int_eq(chain_read(&chain, got, 1), -EPROTO);
-    ck_assert_int_eq(chain_zero(&chain, 3), 0);
+    ck_assert_int_eq(chain_zero(&chain, 1), 0);
+    ck_assert_int_eq(chain_skip_writable(&chain, 4), -EPROTO);
+    ck_assert_int_eq(chain_skip_writable(&chain, 2), 0);
     ck_assert_int_eq(chain_zero(&chain, 2), -EPROTO);
     ck_assert_int_eq(chain_write(&chain, "z", 1), 0);
     ck_assert_int_eq(chain_write(&chain, "z", 1), -EPROTO);
-    expect(DATA + 0x100, "\0\0xx\0z", 6);
+    ck_assert_uint_eq(chain.written, 2);
+    expect(DATA + 0x100, "\0xxxxz", 6);
 }
 END_TEST
 

@@ -8,7 +8,7 @@
  *   role           runs                      signals that reach it
  *   THREAD_VCPU    KVM_RUN and registers     faults, THREAD_KICK_SIGNAL
  *   THREAD_CONSOLE writes of the console     faults, THREAD_KICK_SIGNAL
- *   THREAD_WORKER  a loop, for one device    faults
+ *   THREAD_WORKER  a loop or I/O, of a device  faults
  *   THREAD_LISTENER  ears, for one device    faults
  *
  * The faults (SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS) are blocked nowhere: a handler that
