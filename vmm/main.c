@@ -144,7 +144,7 @@ static void print_usage(FILE *out)
           "  run KERNEL       boot a Linux kernel; serial console here, Ctrl-A x stops\n"
           "  run -- CMD       run a command in a machine, with this host's files, and be as it is\n"
           "  control SOCKET   ask a running machine for something\n"
-          "  listen FILE...   say what is in sound files, or whether it is what it should be\n"
+          "  listen FILE      say what is in a sound file, or whether it is what it should be\n"
           "  doctor           say what this host can do for linnet\n\n"
           "`linnet COMMAND --help` tells the options. --version tells the version.\n",
           out);

@@ -1,101 +1,85 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* See heard.h. Jansson quotes what is text in JSON. */
+/* See heard.h. */
 #include "devices/snd/hear/heard.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 
 /* Shorter silence at the ends is a wave that begins at zero. */
 #define EDGE_SECONDS_MIN 0.001
-
-#define PITCH_SIZE 48
 
 static double seconds(const struct listener_report *report, uint64_t frames)
 {
     return (double)frames / report->rate_hz;
 }
 
-/* -- for people -- */
-
-static void print_line(FILE *out, const char *label, const char *text)
+static void print_edge(const struct listener_report *report, uint64_t frames, const char *where,
+                       FILE *out)
 {
-    (void)fprintf(out, "  %-10s %s\n", label, text);
-}
-
-static const char *pitch_text(const struct listener_channel *channel, char buf[PITCH_SIZE])
-{
-    if (channel->silent)
-        return "silence";
-    if (channel->freq_hz == 0)
-        return "no pitch";
-    (void)snprintf(buf, PITCH_SIZE, "%.2f Hz (%.*f %%)", channel->freq_hz,
-                   channel->share < 0.9995 ? 1 : 0, channel->share * 100);
-    return buf;
+    if (seconds(report, frames) >= EDGE_SECONDS_MIN)
+        (void)fprintf(out, ", silent for %.4f s %s", seconds(report, frames), where);
 }
 
 static void print_channel(const struct listener_report *report, unsigned index, FILE *out)
 {
     const struct listener_channel *channel = &report->channel[index];
-    char label[24], pitch[PITCH_SIZE];
+    char pitch[48] = "no pitch";
 
-    (void)snprintf(label, sizeof(label), "channel %u", index + 1);
-    (void)fprintf(out, "  %-10s %-20s peak %7.2f dBFS, rms %7.2f dBFS", label,
-                  pitch_text(channel, pitch), channel->peak_dbfs, channel->rms_dbfs);
-    if (seconds(report, channel->lead_frames) >= EDGE_SECONDS_MIN && !channel->silent)
-        (void)fprintf(out, ", silent for %.4f s before", seconds(report, channel->lead_frames));
-    if (seconds(report, channel->trail_frames) >= EDGE_SECONDS_MIN)
-        (void)fprintf(out, ", silent for %.4f s after", seconds(report, channel->trail_frames));
+    if (channel->freq_hz > 0)
+        (void)snprintf(pitch, sizeof(pitch), "%.2f Hz (%.*f %%)", channel->freq_hz,
+                       channel->share < 0.9995 ? 1 : 0, channel->share * 100);
+    (void)fprintf(out, "  channel %-2u %-20s peak %7.2f dBFS, rms %7.2f dBFS", index + 1,
+                  channel->silent ? "silence" : pitch, channel->peak_dbfs, channel->rms_dbfs);
+    if (!channel->silent)
+        print_edge(report, channel->lead_frames, "before", out);
+    print_edge(report, channel->trail_frames, "after", out);
     (void)fputc('\n', out);
 }
 
-/* A line of marks for each channel that has some, or "none". */
-static void print_marks(const struct listener_report *report, bool gaps, FILE *out)
+static void print_marks(const struct listener_report *report, const struct listener_marks *marks,
+                        unsigned index, FILE *out)
 {
-    const char *label = gaps ? "gaps" : "clicks";
+    (void)fprintf(out, "%" PRIu64 " in channel %u:", marks->count, index + 1);
+    for (uint64_t i = 0; i < MIN(marks->count, (uint64_t)LISTENER_MARKS_MAX); i++) {
+        const struct listener_mark *mark = &marks->first[i];
+        (void)fprintf(out, "%s %.4f s", i > 0 ? "," : "", seconds(report, mark->at_frame));
+        if (mark->frames > 0)
+            (void)fprintf(out, " for %.1f ms", 1e3 * seconds(report, mark->frames));
+    }
+    (void)fputs(marks->count > LISTENER_MARKS_MAX ? ", ...\n" : "\n", out);
+}
+
+/* A line for each channel that has some, or "none". */
+static void print_all_marks(const struct listener_report *report, bool gaps, FILE *out)
+{
     bool any = false;
 
+    (void)fputs(gaps ? "  gaps       " : "  clicks     ", out);
     for (unsigned c = 0; c < report->channels; c++) {
         const struct listener_channel *channel = &report->channel[c];
         const struct listener_marks *marks = gaps ? &channel->gaps : &channel->clicks;
 
         if (marks->count == 0)
             continue;
-        (void)fprintf(out, "  %-10s %" PRIu64 " in channel %u:", any ? "" : label, marks->count,
-                      c + 1);
-        for (uint64_t i = 0; i < MIN(marks->count, (uint64_t)LISTENER_MARKS_MAX); i++) {
-            (void)fprintf(out, "%s %.4f s", i > 0 ? "," : "",
-                          seconds(report, marks->first[i].at_frame));
-            if (gaps)
-                (void)fprintf(out, " for %.1f ms", 1e3 * seconds(report, marks->first[i].frames));
-        }
-        (void)fputs(marks->count > LISTENER_MARKS_MAX ? ", ...\n" : "\n", out);
+        (void)fputs(any ? "             " : "", out);
+        print_marks(report, marks, c, out);
         any = true;
     }
-    if (!any)
-        print_line(out, label, "none");
+    (void)fputs(any ? "" : "none\n", out);
 }
 
-void heard_print(const struct heard *heard, FILE *out)
+void heard_print(const struct listener_report *report, FILE *out)
 {
-    const struct listener_report *report = &heard->report;
-
-    (void)fprintf(out, "%s\n", heard->path);
-    print_line(out, "format", heard->format);
-    (void)fprintf(out, "  %-10s %" PRIu64 " (%.4f s)%s\n", "frames", report->frames,
-                  seconds(report, report->frames), report->frames == 0 ? ": no sound" : "");
-    (void)fprintf(out, "  %-10s %u Hz\n", "rate", report->rate_hz);
-    (void)fprintf(out, "  %-10s %u\n", "channels", report->channels);
+    (void)fprintf(out,
+                  "  frames     %" PRIu64 " (%.4f s)%s\n"
+                  "  rate       %u Hz\n"
+                  "  channels   %u\n",
+                  report->frames, seconds(report, report->frames),
+                  report->frames == 0 ? ": no sound" : "", report->rate_hz, report->channels);
     for (unsigned c = 0; c < report->channels && report->frames > 0; c++)
         print_channel(report, c, out);
-    print_marks(report, true, out);
-    print_marks(report, false, out);
-    if (heard->judged)
-        print_line(out, "verdict", heard->as_expected ? "as expected" : heard->verdict);
-    if (heard->same.path)
-        (void)fprintf(out, "  identical to what was played: %s\n", heard->same.line);
+    print_all_marks(report, true, out);
+    print_all_marks(report, false, out);
 }
-
-/* -- for programs -- */
 
 void heard_json(const struct listener_report *report, FILE *out)
 {
@@ -111,34 +95,4 @@ void heard_json(const struct listener_report *report, FILE *out)
                       channel->trail_frames, channel->gaps.count, channel->clicks.count);
     }
     (void)fputc(']', out);
-}
-
-/* A member whose value is text. */
-static int print_text(FILE *out, const char *key, const char *text)
-{
-    json_t *string = json_string(text);
-
-    if (string == NULL)
-        return -ENOMEM;
-    (void)fprintf(out, "\"%s\":", key);
-    (void)json_dumpf(string, out,
-                     JSON_ENCODE_ANY); /* what is wrong with `out` is seen at its end */
-    (void)fputc(',', out);
-    json_decref(string);
-    return 0;
-}
-
-int heard_print_json(const struct heard *heard, FILE *out)
-{
-    (void)fputc('{', out);
-    int r = print_text(out, "file", heard->path);
-    r |= print_text(out, "format", heard->format);
-    if (heard->judged)
-        r |= print_text(out, "verdict", heard->as_expected ? "as expected" : heard->verdict);
-    if (heard->same.path != NULL)
-        r |= print_text(out, "identical", heard->same.line);
-    (void)fprintf(out, "\"rate_hz\":%u,", heard->report.rate_hz);
-    heard_json(&heard->report, out);
-    (void)fputs("}\n", out);
-    return r < 0 ? -ENOMEM : 0;
 }

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * The command `linnet listen`. For each file: feed it to the listener, judge, compare, tell.
- * The first that goes wrong is told on standard error, one line each; what was heard is told on
- * standard output in any case.
- */
+/* See listen.h. */
 #include "devices/snd/hear/listen.h"
 
+#include "devices/snd/hear/expect.h"
 #include "devices/snd/hear/heard.h"
+#include "devices/snd/lib/sound_file.h"
 #include "vmm/base/log.h"
 #include "vmm/base/text.h"
 #include "vmm/config/opts.h"
 
+#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,31 +25,36 @@ enum {
 static const struct opt listen_options[] = {
     {.name = "expect",
      .help = "what the sound should be, as freq=440,gaps=0; keys below",
-     .type = OPT_STRING,
      .arg = "LIST"},
     {.name = "same-as",
      .help = "compare with this sound file, sample by sample",
      .type = OPT_PATH,
      .arg = "FILE"},
-    {.name = "json", .help = "tell as one JSON object a file, one a line", .type = OPT_BOOL},
+    {.name = "json", .help = "tell as one JSON object on a line", .type = OPT_BOOL},
     {.name = "help", .help = "tell this", .type = OPT_BOOL},
     {0},
 };
 
 struct listen {
-    struct opts *opts; /* owned */
-    char **paths;      /* owned array of borrowed words */
-    int path_count;
-    bool judging;
-    struct expect expect;
+    struct opts *opts;    /* owned */
+    const char *path;     /* borrowed word */
+    const char *same_as;  /* the same; NULL: compare with nothing */
+    struct expect expect; /* of nothing, where --expect is missing */
+
+    struct sound_file file, other;
+    struct listener *listener; /* owned */
+    struct listener_report report;
+    char verdict[EXPECT_LINE_SIZE]; /* "expected ..., heard ..."; empty if as expected */
+    bool differs;
+    char same[EXPECT_LINE_SIZE]; /* "yes", or "no: " and why not */
 };
 
 /* -- arguments -- */
 
-static void print_help(void)
+static int print_help(void)
 {
-    fputs("Usage: linnet listen [options] FILE...\n\n"
-          "Says what is in sound files: length, pitch, level, gaps and clicks.\n\n",
+    fputs("Usage: linnet listen [options] FILE\n\n"
+          "Says what is in a sound file: length, pitch, level, gaps and clicks.\n\n",
           stdout);
     opts_help_options(stdout, listen_options);
     fputs("\nKeys of --expect, as key=value,... (a value may be followed by ± or +- and a "
@@ -60,241 +64,195 @@ static void print_help(void)
     fputs("\nExit status: 0 fine; 38 not as expected, or not the same; 1 a file cannot be read or "
           "written;\n35 bad arguments.\n",
           stdout);
+    return fflush(stdout) == 0 ? STATUS_FINE : STATUS_UNREADABLE;
 }
 
-static int unknown_option(const char *word)
+static int take_word(struct listen *listen, char **argv, int *index)
 {
-    char quote[TEXT_QUOTE_SIZE], name[TEXT_QUOTE_BYTES_MAX];
-    struct text_nearest nearest;
-
-    (void)text_quote(quote, word);
-    word += strspn(word, "-");
-    (void)snprintf(name, sizeof(name), "%.*s", (int)strcspn(word, "="), word);
-    text_nearest_init(&nearest, name);
-    for (const struct opt *row = listen_options; row->name; row++)
-        text_nearest_offer(&nearest, row->name);
-    if (!nearest.best)
-        return opts_error("%s: no such option; linnet listen --help lists all", quote);
-    return opts_error("%s: no such option; did you mean --%s?", quote, nearest.best);
-}
-
-/* Takes a word that is no option. */
-static int take_file(struct listen *listen, char *path)
-{
-    if (path[0] == '\0' || !text_is_clean(path, strlen(path)))
-        return opts_error("%s: not a file name of printable UTF-8; rename the file",
-                          path[0] == '\0' ? "\"\"" : path);
-    listen->paths[listen->path_count++] = path;
-    return 0;
-}
-
-static int take_words(struct listen *listen, char **argv)
-{
-    bool only_files = false;
+    const char *word = argv[*index];
     const struct opt *row;
-    int i = 1, r = 0;
 
-    while (argv[i] && r == 0) {
-        if (!only_files && strcmp(argv[i], "--") == 0) {
-            only_files = true;
-            i++;
-        } else if (only_files || argv[i][0] != '-') {
-            r = take_file(listen, argv[i++]);
-        } else {
-            r = opts_take(listen->opts, argv, &i, &row);
-            r = r == 0 ? unknown_option(argv[i]) : MIN(r, 0);
-        }
+    if (word[0] == '-') {
+        int r = opts_take(listen->opts, argv, index, &row);
+        return r == 0 ? opts_error("%s: no such option; linnet listen --help lists all", word)
+                      : MIN(r, 0);
     }
-    return r;
+    if (word[0] == '\0' || !text_is_clean(word, strlen(word)))
+        return opts_error("%s: not a file name of printable UTF-8; rename the file",
+                          word[0] == '\0' ? "\"\"" : word);
+    if (listen->path != NULL)
+        return opts_error("%s: one FILE at a time; %s is the first", word, listen->path);
+    listen->path = argv[(*index)++];
+    return 0;
 }
 
-static int check_arguments(struct listen *listen)
+static int take_arguments(struct listen *listen, char **argv)
 {
-    const char *expect = opts_str(listen->opts, "expect");
+    int index = 1, r = opts_create(listen_options, &listen->opts);
 
-    if (opts_bool(listen->opts, "help"))
-        return 0;
-    if (expect) {
-        int r = expect_parse(expect, "--expect: ", &listen->expect);
-        if (r < 0)
-            return r;
-        listen->judging = true;
-    }
-    if (listen->path_count == 0)
-        return opts_error("no FILE to listen to; write linnet listen FILE...");
-    return 0;
+    while (r == 0 && argv[index] != NULL)
+        r = take_word(listen, argv, &index);
+    if (r < 0 || opts_bool(listen->opts, "help"))
+        return r;
+    listen->same_as = opts_str(listen->opts, "same-as");
+    if (opts_given(listen->opts, "expect"))
+        r = expect_parse(opts_str(listen->opts, "expect"), "--expect: ", &listen->expect);
+    if (r == 0 && listen->path == NULL)
+        r = opts_error("no FILE to listen to; write linnet listen FILE");
+    return r;
 }
 
 /* -- listening -- */
 
-static int feed(struct sound_file *file, struct listener *listener)
+static int open_all(struct listen *listen)
 {
-    int frames;
+    const struct sound_file *file = &listen->file, *other = &listen->other;
+    int r = sound_open(&listen->file, "", listen->path);
 
-    while ((frames = sound_read(file, SOUND_BLOCK_FRAMES)) > 0)
-        listener_feed(listener, file->block, (size_t)frames);
-    return frames;
-}
-
-static int hear(const char *path, struct heard *heard)
-{
-    struct listener *listener = NULL;
-    struct sound_file file;
-    int r = sound_open(&file, "", path);
-
-    if (r == 0) {
-        (void)sound_format(&file, heard->format);
-        r = listener_create(file.rate_hz, file.channels, &listener);
-        if (r < 0)
-            (void)log_error(r, "%s", path);
-    }
-    if (r == 0 && (r = feed(&file, listener)) < 0)
-        (void)log_error(0, "%s: reading failed: %s", path, sound_error(&file));
-    if (r == 0)
-        listener_report(listener, &heard->report);
-    listener_destroy(listener);
-    sound_close(&file);
-    return r;
-}
-
-/* -- comparing -- */
-
-/* Looks for the first difference in the frames both blocks have, of which `before` came earlier. */
-static bool same_frames(const struct sound_file *file, const struct sound_file *other, int frames,
-                        uint64_t before, struct heard_same *same)
-{
-    for (size_t i = 0; i < (size_t)frames * file->channels; i++) {
-        uint64_t frame = before + i / file->channels;
-        double here = file->block[i], there = other->block[i];
-
-        if (here == there || (isnan(here) && isnan(there)))
-            continue;
-        (void)snprintf(same->line, sizeof(same->line),
-                       "no: from frame %llu (%.4f s), where channel %zu has %.12g instead of %.12g",
-                       (unsigned long long)frame, (double)frame / file->rate_hz,
-                       i % file->channels + 1, here, there);
-        return false;
-    }
-    return true;
-}
-
-static int compare_frames(struct sound_file *file, struct sound_file *other,
-                          struct heard_same *same)
-{
-    uint64_t before = 0;
-    int here, there;
-
-    do {
-        here = sound_read(file, SOUND_BLOCK_FRAMES);
-        there = here < 0 ? here : sound_read(other, SOUND_BLOCK_FRAMES);
-        if (there < 0)
-            return log_error(0, "%s: cannot be compared: reading failed", same->path), there;
-        if (!same_frames(file, other, MIN(here, there), before, same))
-            return 0;
-        before += (uint64_t)MIN(here, there);
-    } while (here == there && here > 0);
-    same->identical = here == there;
-    (void)snprintf(same->line, sizeof(same->line),
-                   here < there   ? "no: it ends after %llu frames, all the same"
-                   : here > there ? "no: all %llu frames of that are here, then more follow"
-                                  : "yes",
-                   (unsigned long long)before);
+    if (r == 0 && listen->same_as != NULL)
+        r = sound_open(&listen->other, "", listen->same_as);
+    if (r < 0)
+        return r;
+    r = listener_create(file->rate_hz, file->channels, &listen->listener);
+    if (r < 0)
+        return log_error(r, "%s", listen->path);
+    listen->differs = listen->same_as != NULL &&
+                      (file->channels != other->channels || file->rate_hz != other->rate_hz);
+    if (listen->differs)
+        (void)snprintf(listen->same, sizeof(listen->same),
+                       "no: %u Hz, channels: %u, instead of %u Hz, channels: %u", file->rate_hz,
+                       file->channels, other->rate_hz, other->channels);
     return 0;
 }
 
-/* Compares by value at full precision: 16 bits in a 32-bit file are the same as in a 16-bit one. */
-static int compare(const char *path, const char *other_path, struct heard_same *same)
+/* Compares the blocks of both files, with so many frames, of which `before` came earlier. By value
+ * at full precision: 16 bits in a 32-bit file are the same as in a 16-bit one. */
+static void compare(struct listen *listen, int here, int there, uint64_t before)
 {
-    struct sound_file file, other = {0};
-    int r = sound_open(&file, "", path);
+    const unsigned channels = listen->file.channels;
+    const double *a = listen->file.block, *b = listen->other.block;
+    size_t i = 0, samples = (size_t)MIN(here, there) * channels;
+    uint64_t frame;
 
-    *same = (struct heard_same){.path = other_path};
-    if (r == 0)
-        r = sound_open(&other, "", other_path);
-    if (r < 0)
-        goto out;
-    if (file.channels != other.channels)
-        (void)snprintf(same->line, sizeof(same->line), "no: channels: %u instead of %u",
-                       file.channels, other.channels);
-    else if (file.rate_hz != other.rate_hz)
-        (void)snprintf(same->line, sizeof(same->line), "no: rate: %u Hz instead of %u Hz",
-                       file.rate_hz, other.rate_hz);
+    while (i < samples && (a[i] == b[i] || (isnan(a[i]) && isnan(b[i]))))
+        i++;
+    frame = before + i / channels;
+    listen->differs = i < samples || here != there;
+    if (i < samples)
+        (void)snprintf(listen->same, sizeof(listen->same),
+                       "no: from frame %llu (%.4f s), where channel %zu has %.12g instead of %.12g",
+                       (unsigned long long)frame, (double)frame / listen->file.rate_hz,
+                       i % channels + 1, a[i], b[i]);
     else
-        r = compare_frames(&file, &other, same);
-out:
-    sound_close(&other);
-    sound_close(&file);
+        (void)snprintf(listen->same, sizeof(listen->same),
+                       here < there   ? "no: it ends after %llu frames, all the same"
+                       : here > there ? "no: all %llu frames of that are here, then more follow"
+                                      : "yes",
+                       (unsigned long long)frame);
+}
+
+static int hear(struct listen *listen)
+{
+    uint64_t before = 0;
+    int here, there = 0, r = open_all(listen);
+
+    do {
+        here = r == 0 ? sound_read(&listen->file, SOUND_BLOCK_FRAMES) : r;
+        if (here >= 0 && listen->same_as != NULL && !listen->differs) {
+            there = sound_read(&listen->other, SOUND_BLOCK_FRAMES);
+            compare(listen, here, MAX(there, 0), before);
+        }
+        if (here > 0)
+            listener_feed(listen->listener, listen->file.block, (size_t)here);
+        before += (uint64_t)MAX(here, 0);
+    } while (here > 0 && there >= 0);
+    if (r == 0 && (here < 0 || there < 0))
+        r = log_error(-EIO, "%s", here < 0 ? listen->path : listen->same_as);
+    if (r == 0)
+        listener_report(listen->listener, &listen->report);
     return r;
 }
 
-/* -- one file after the other -- */
+/* -- telling -- */
 
-/* Exit status for one file. */
-static int listen_to(const struct listen *listen, const char *path, struct heard *heard)
+static void print(const struct listen *listen, const char *format, const char *verdict)
 {
-    const char *same_as = opts_str(listen->opts, "same-as");
-
-    *heard = (struct heard){.path = path, .judged = listen->judging, .as_expected = true};
-    if (hear(path, heard) < 0)
-        return STATUS_UNREADABLE;
-    if (heard->judged)
-        heard->as_expected = expect_judge(&listen->expect, &heard->report, heard->verdict);
-    if (same_as && compare(path, same_as, &heard->same) < 0)
-        return STATUS_UNREADABLE;
-    if (!opts_bool(listen->opts, "json"))
-        heard_print(heard, stdout);
-    else if (heard_print_json(heard, stdout) < 0)
-        return log_error(-ENOMEM, "%s", path), STATUS_UNREADABLE;
-    if (!heard->as_expected)
-        (void)log_error(0, "%s: %s", path, heard->verdict);
-    if (same_as && !heard->same.identical)
-        (void)log_error(0, "%s: identical to %s? %s", path, same_as, heard->same.line);
-    return heard->as_expected && (!same_as || heard->same.identical) ? STATUS_FINE
-                                                                     : STATUS_NOT_AS_EXPECTED;
+    printf("%s\n  format     %s\n", listen->path, format);
+    heard_print(&listen->report, stdout);
+    if (verdict != NULL)
+        printf("  verdict    %s\n", verdict);
+    if (listen->same_as != NULL)
+        printf("  identical to what was played: %s\n", listen->same);
 }
 
-/* The worst of all files' statuses: unreadable is worse than not as expected. */
-static int listen_to_all(const struct listen *listen)
+static int print_json(const struct listen *listen, const char *format, const char *verdict)
 {
-    auto_free struct heard *heard = malloc(sizeof(*heard)); /* large */
-    int worst = STATUS_FINE;
+    json_t *texts =
+        json_pack("{s:s, s:s, s:s*, s:s*}", "file", listen->path, "format", format, "verdict",
+                  verdict, "identical", listen->same_as != NULL ? listen->same : NULL);
 
-    if (!heard)
-        return log_error(-ENOMEM, "cannot listen"), STATUS_UNREADABLE;
-    for (int i = 0; i < listen->path_count; i++) {
-        int status = listen_to(listen, listen->paths[i], heard);
+    if (texts == NULL)
+        return log_error(-ENOMEM, "%s", listen->path);
+    printf("{");
+    (void)json_dumpf(texts, stdout, JSON_EMBED | JSON_COMPACT); /* see tell() of errors */
+    printf(",\"rate_hz\":%u,", listen->report.rate_hz);
+    heard_json(&listen->report, stdout);
+    printf("}\n");
+    json_decref(texts);
+    return 0;
+}
 
-        if (worst == STATUS_FINE || status == STATUS_UNREADABLE)
-            worst = status;
-    }
-    if (fflush(stdout) != 0) {
-        (void)log_error(-errno, "cannot write what was heard to standard output");
+/* Tells what was heard: 0, or -errno after a line. */
+static int tell(struct listen *listen)
+{
+    bool judges = opts_given(listen->opts, "expect");
+    const char *verdict = !judges                      ? NULL
+                          : listen->verdict[0] != '\0' ? listen->verdict
+                                                       : "as expected";
+    char format[SOUND_FORMAT_SIZE];
+    int r = 0;
+
+    (void)sound_format(&listen->file, format);
+    if (opts_bool(listen->opts, "json"))
+        r = print_json(listen, format, verdict);
+    else
+        print(listen, format, verdict);
+    if (r == 0 && fflush(stdout) != 0)
+        r = log_error(-errno, "cannot write what was heard to standard output");
+    return r;
+}
+
+static int listen_to(struct listen *listen)
+{
+    if (hear(listen) < 0)
         return STATUS_UNREADABLE;
-    }
-    return worst;
+    bool as_expected = expect_judge(&listen->expect, &listen->report, listen->verdict);
+    if (tell(listen) < 0)
+        return STATUS_UNREADABLE;
+    if (!as_expected)
+        (void)log_error(0, "%s: %s", listen->path, listen->verdict);
+    if (listen->differs)
+        (void)log_error(0, "%s: identical to %s? %s", listen->path, listen->same_as, listen->same);
+    return as_expected && !listen->differs ? STATUS_FINE : STATUS_NOT_AS_EXPECTED;
 }
 
 int listen_main(int argc, char **argv)
 {
-    struct listen listen = {.paths = calloc((size_t)argc + 1, sizeof(char *))};
-    int r = listen.paths ? 0 : log_error(-ENOMEM, "cannot listen");
-    int status;
+    struct listen *listen = calloc(1, sizeof(*listen)); /* large */
+    int status, r;
 
-    if (r == 0)
-        r = opts_create(listen_options, &listen.opts);
-    if (r == 0)
-        r = take_words(&listen, argv);
-    if (r == 0)
-        r = check_arguments(&listen);
-    if (r < 0) {
+    (void)argc;
+    if (listen == NULL)
+        return log_error(-ENOMEM, "cannot listen"), STATUS_UNREADABLE;
+    r = take_arguments(listen, argv);
+    if (r < 0)
         status = r == -EINVAL ? STATUS_BAD_ARGUMENTS : STATUS_UNREADABLE;
-    } else if (opts_bool(listen.opts, "help")) {
-        print_help();
-        status = fflush(stdout) == 0 ? STATUS_FINE : STATUS_UNREADABLE;
-    } else {
-        status = listen_to_all(&listen);
-    }
-    opts_destroy(listen.opts);
-    free(listen.paths);
+    else
+        status = opts_bool(listen->opts, "help") ? print_help() : listen_to(listen);
+    listener_destroy(listen->listener);
+    sound_close(&listen->other);
+    sound_close(&listen->file);
+    opts_destroy(listen->opts);
+    free(listen);
     return status;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The command `linnet listen`: says what is in sound files, and whether it is what it should be. */
+/* The command `linnet listen`: says what is in a sound file, and whether it is what it should be.
+ */
 #pragma once
 
 #include "vmm/base/base.h"
