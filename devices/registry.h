@@ -14,6 +14,7 @@
 extern const struct virtio_class virtio_rng;
 extern const struct virtio_class virtio_snd;
 extern const struct virtio_class virtio_blk;
+extern const struct virtio_class virtio_fs;
 
 struct virtio_slots {
     const struct virtio_class *class;

@@ -11,6 +11,7 @@
 #   boot    busybox and the virtio modules alone: small, for tests and measurements of booting
 #   pipewire  as sound, with PipeWire in the place of alsa-utils
 #   disk    as boot, with virtio-blk and ext4
+#   share   as boot, with virtio-fs and overlayfs
 #   linnet  busybox, KVM of Intel CPUs, and linnet as this tree has built it
 # guests/init and guests/jobs/ say what runs inside. guests/addfiles.sh adds files afterwards.
 set -eu
@@ -139,7 +140,7 @@ pack() {
 
 case $# in
 2 | 3) ;;
-*) die "usage: mkinitramfs.sh KERNEL OUT [sound|boot|pipewire|disk|linnet]" ;;
+*) die "usage: mkinitramfs.sh KERNEL OUT [sound|boot|pipewire|disk|share|linnet]" ;;
 esac
 kernel=$1 out=$2 recipe=${3:-sound}
 PATH=$PATH:/usr/sbin:/sbin
@@ -173,9 +174,10 @@ add_modules "$root" "${bus_modules[@]}"
 case $recipe in
 boot | pipewire) ;;
 disk) add_modules "$root" virtio_blk ext4 ;;
+share) add_modules "$root" virtiofs overlay ;;
 sound) add_sound "$root" ;;
 linnet) add_linnet "$root" ;;
-*) die "unknown recipe '$recipe': sound, boot, pipewire, disk or linnet" ;;
+*) die "unknown recipe '$recipe': sound, boot, pipewire, disk, share or linnet" ;;
 esac
 
 mkdir -p "$(dirname "$out")"

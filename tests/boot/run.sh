@@ -39,6 +39,8 @@
 . "$top/tests/boot/load.sh"
 # shellcheck source=disk.sh
 . "$top/tests/boot/disk.sh"
+# shellcheck source=share.sh
+. "$top/tests/boot/share.sh"
 # shellcheck source=outside.sh
 . "$top/tests/boot/outside.sh"
 
@@ -201,6 +203,7 @@ prepare() {
     done
     "$top/guests/mkinitramfs.sh" "$stock" "$made/$stock.sound"
     disk_prepare
+    share_prepare
     case $arch in
     arm64) make_packed ;;
     *)

@@ -26,6 +26,7 @@ static const struct {
      * or RO. */
     {&virtio_blk, "path=/proc/self/fd/100,overlay", CORE | 0x7e44},
     {&virtio_blk, "path=/proc/self/fd/100,ro", CORE | 0x1e64},
+    {&virtio_fs, "path=/usr,tag=usr", CORE},
 };
 
 /* A disk's image: descriptor 100, as long as the test's process lives. */

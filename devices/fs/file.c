@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Data of regular files, which go between the file and guest memory directly. Anything else, a FIFO
+ * or a device node, is never opened: the guest opens what it names in its own kernel.
+ */
+#include "devices/fs/fs.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* -- opening -- */
+
+int fs_open_file(struct fs *fs, const struct inode *inode, uint32_t flags)
+{
+    char path[FS_PROC_PATH_SIZE];
+    int access = (int)(flags & O_ACCMODE);
+
+    if (inode->type != S_IFREG || inode->sealed)
+        return -EACCES;
+    if (access == O_ACCMODE)
+        return -EINVAL;
+    if (access != O_RDONLY && !fs->writable)
+        return -EROFS;
+    return fs_keep(fs, open(fs_proc_path(inode->fd, path), access | O_CLOEXEC));
+}
+
+int fs_answer_open(struct fs *fs, int taken_fd, uint64_t node, struct fuse_open_out *ret_open)
+{
+    auto_close int fd = taken_fd;
+    int r;
+
+    *ret_open = (struct fuse_open_out){.open_flags = fs->writable ? 0 : FOPEN_KEEP_CACHE};
+    r = handle_add(&fs->handles, fd, false, node, &ret_open->fh);
+    if (r == 0)
+        fd = -1;
+    return r;
+}
+
+int fs_do_open(struct fs *fs, struct request *req)
+{
+    const struct fuse_open_in *in = req->args;
+    struct fuse_open_out out;
+    int r = fs_open_file(fs, req->inode, in->flags);
+
+    if (r >= 0)
+        r = fs_answer_open(fs, r, req->head.nodeid, &out);
+    if (r < 0)
+        return r;
+    memcpy(fs->reply, &out, sizeof(out));
+    return sizeof(out);
+}
+
+static struct handle *file_of(const struct fs *fs, const struct request *req, uint64_t fh)
+{
+    struct handle *handle = handle_by_id(&fs->handles, fh, req->head.nodeid);
+
+    return handle != NULL && !handle->folder ? handle : NULL;
+}
+
+int fs_do_release(struct fs *fs, struct request *req)
+{
+    const struct fuse_release_in *in = req->args;
+    struct handle *handle = file_of(fs, req, in->fh);
+
+    if (handle == NULL)
+        return -EBADF;
+    handle_close(&fs->handles, handle);
+    return 0;
+}
+
+/* -- data -- */
+
+/* Leaves out the first `len` bytes of what iov says; how many pieces are left. */
+static unsigned iov_skip(struct iovec *iov, unsigned count, size_t len)
+{
+    unsigned done = 0;
+
+    while (done < count && len >= iov[done].iov_len)
+        len -= iov[done++].iov_len;
+    if (done < count) {
+        iov[done].iov_base = (uint8_t *)iov[done].iov_base + len;
+        iov[done].iov_len -= len;
+    }
+    memmove(iov, iov + done, (count - done) * sizeof(iov[0]));
+    return count - done;
+}
+
+/* Reads until there is no more: to a guest a short answer is the end of the file, which an error of
+ * the disk half-way is not. */
+static ssize_t read_all(int fd, struct iovec *iov, unsigned count, off_t offset)
+{
+    size_t got = 0;
+
+    while (count > 0) {
+        ssize_t r = preadv(fd, iov, (int)count, offset + (off_t)got);
+        if (r < 0)
+            return -errno;
+        if (r == 0)
+            break;
+        got += (size_t)r;
+        count = iov_skip(iov, count, (size_t)r);
+    }
+    return (ssize_t)got;
+}
+
+int fs_do_read(struct fs *fs, struct request *req)
+{
+    const struct fuse_read_in *in = req->args;
+    const struct handle *handle = file_of(fs, req, in->fh);
+    struct chain data =
+        *req->chain; /* at the answer's header; its own moves when that is written */
+    int count;
+
+    if (handle == NULL)
+        return -EBADF;
+    if (in->size > req->room || in->offset > (uint64_t)INT64_MAX - in->size)
+        return -EINVAL;
+    (void)chain_zero(&data, sizeof(struct fuse_out_header)); /* there is room, and it is not last */
+    count = chain_write_iov(&data, in->size, fs->iov, FS_IOVS_MAX);
+    if (count < 0)
+        return count;
+    req->in_place = true;
+    return (int)read_all(handle->fd, fs->iov, (unsigned)count, (off_t)in->offset);
+}
+
+int fs_do_lseek(struct fs *fs, struct request *req)
+{
+    const struct fuse_lseek_in *in = req->args;
+    const struct handle *handle = file_of(fs, req, in->fh);
+    struct fuse_lseek_out out;
+    off_t at;
+
+    if (handle == NULL)
+        return -EBADF;
+    if (in->whence != SEEK_DATA && in->whence != SEEK_HOLE)
+        return -EINVAL; /* the others are the guest's own affair */
+    at = lseek(handle->fd, (off_t)in->offset, (int)in->whence);
+    if (at < 0)
+        return -errno;
+    out.offset = (uint64_t)at;
+    memcpy(fs->reply, &out, sizeof(out));
+    return sizeof(out);
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * File system device (virtio 1.4 §5.11): a folder of this host in the guest, by a FUSE server of
+ * our own. One request queue; no DAX, no notifications. See fs.h.
+ *
+ * One worker serves both queues, one request at a time, and calls the host's file system as it
+ * does: a device that did it beside the worker would gain little, as plain files do not block.
+ * Nothing else is opened.
+ */
+#include "devices/fs/fs.h"
+
+#include "devices/registry.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#define QUEUE_SIZE 1024 /* Linux takes as many pages at once as fit: FS_PAGES_MAX and four */
+
+/* Descriptors: as many as the hard limit allows, up to FDS_MAX; the last are for the machine. */
+#define FDS_MAX     (1u << 20)
+#define FDS_RESERVE 256
+#define HANDLES_MAX 65536
+
+static struct fs *fs_of(struct virtio_device *dev)
+{
+    return container_of(dev, struct fs, dev);
+}
+
+/* -- queues -- */
+
+static void fs_notify(struct virtio_device *dev, struct virtq *vq)
+{
+    struct fs *fs = fs_of(dev);
+    struct chain chain;
+    int r;
+
+    while ((r = virtq_pop(vq, &chain)) > 0) {
+        fs_serve(fs, &chain);
+        virtq_push(vq, &chain);
+    }
+    if (r < 0)
+        virtio_fail(dev, r, "request");
+    virtio_signal(dev, vq);
+}
+
+static void fs_reset(struct virtio_device *dev)
+{
+    fs_end(fs_of(dev));
+}
+
+/* -- life -- */
+
+/* Each file that the guest knows takes a descriptor. How many there may be. */
+static uint32_t raise_fd_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return FDS_RESERVE * 2;
+    if (limit.rlim_cur < MIN(limit.rlim_max, (rlim_t)FDS_MAX)) {
+        struct rlimit more = {MIN(limit.rlim_max, (rlim_t)FDS_MAX), limit.rlim_max};
+        if (setrlimit(RLIMIT_NOFILE, &more) == 0)
+            limit = more;
+    }
+    return (uint32_t)MIN(MAX(limit.rlim_cur, (rlim_t)FDS_RESERVE * 2), (rlim_t)FDS_MAX);
+}
+
+static int open_root(struct fs *fs, const char *path)
+{
+    auto_close int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    struct statx st;
+    int r;
+
+    if (fd < 0 || faccessat(fd, ".", R_OK | X_OK, AT_EACCESS) < 0)
+        return opts_error("--share path: %s: %s", path, strerror(errno));
+    if (fs->writable && faccessat(fd, ".", W_OK, AT_EACCESS) < 0)
+        return opts_error("--share path: %s: can't be written to (%s); leave rw out", path,
+                          strerror(errno));
+    if (fs_is_kernels(fd))
+        return opts_error(
+            "--share path: %s: has no plain files; the guest has its own of this kind", path);
+    r = fs_stat(fd, &st);
+    if (r < 0)
+        return log_error(r, "--share path: %s", path);
+    (void)inode_add(&fs->inodes, fd_take(&fd), &st); /* the first one: there is room */
+    (void)fs_ino(fs, fs->inodes.inode[FUSE_ROOT_ID].dev, 0);
+    return 0;
+}
+
+static int fs_create(struct virtio_device *dev, const struct opts *opts)
+{
+    struct fs *fs = fs_of(dev);
+    const char *tag = opts_str(opts, "tag");
+    int r;
+
+    if (tag[0] == '\0')
+        return opts_error("--share tag: is empty; give the name by which the guest mounts it");
+    memcpy(fs->config.tag, tag, strlen(tag)); /* fits: so the table says; padded by zeros */
+    fs->config.num_request_queues = 1;
+    dev->config = (uint8_t *)&fs->config;
+    dev->config_size = sizeof(fs->config);
+    fs->writable = opts_bool(opts, "rw");
+    fs->valid_s = fs->writable ? 1 : 86400;
+    fs->root = geteuid() == 0;
+    fs->fd_limit = raise_fd_limit() - FDS_RESERVE;
+    r = inodes_init(&fs->inodes, fs->fd_limit);
+    if (r == 0)
+        r = handles_init(&fs->handles, HANDLES_MAX);
+    return r < 0 ? log_error(r, "%s", dev->name) : open_root(fs, opts_str(opts, "path"));
+}
+
+static void fs_destroy(struct virtio_device *dev)
+{
+    handles_fini(&fs_of(dev)->handles);
+    inodes_fini(&fs_of(dev)->inodes);
+}
+
+static const struct opt fs_opts[] = {
+    {.name = "path",
+     .help = "folder that the guest sees",
+     .type = OPT_PATH,
+     .arg = "DIR",
+     .flags = OPT_REQUIRED | OPT_POSITIONAL},
+    {.name = "tag",
+     .help = "name by which it does: mount -t virtiofs TAG /mnt",
+     .max = sizeof(((struct virtio_fs_config *)0)->tag),
+     .flags = OPT_REQUIRED},
+    {.name = "rw",
+     .value = "off",
+     .help = "whether the guest may change it, with your rights; else changes made here meanwhile "
+             "may not be seen there",
+     .type = OPT_BOOL},
+    {0},
+};
+
+const struct virtio_class virtio_fs = {
+    .name = "share",
+    .help = "folder of this host (virtio-fs)",
+    .id = VIRTIO_ID_FS,
+    .queue_count = 2, /* for what is urgent, and for requests */
+    .limits = {.size = QUEUE_SIZE, .chain_descs = FS_IOVS_MAX},
+    .instance_size = sizeof(struct fs),
+    .instance_offset = offsetof(struct fs, dev),
+    .opts = fs_opts,
+    .create = fs_create,
+    .destroy = fs_destroy,
+    .reset = fs_reset,
+    .notify = fs_notify,
+};
