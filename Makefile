@@ -29,7 +29,7 @@ FLAGS_clang   := -O1
 SANITIZE := $(filter -fsanitize=% --coverage,$(FLAGS_$(VARIANT)))
 
 PACKAGES := jansson
-LOADED   := alsa sndfile samplerate fftw3 libzstd liblzma liblz4 zlib liburing # their headers only: vmm/base/library.h. Tests link with them, too
+LOADED   := alsa sndfile fftw3 libzstd liblzma liblz4 zlib liburing # their headers only: vmm/base/library.h. Tests link with them, too
 CFLAGS_ALL  = -std=gnu17 -D_GNU_SOURCE -I. -I$(BUILD) -g -pthread -MMD -MP \
 	$(WARNINGS) $(FLAGS_$(VARIANT)) $(PACKAGE_CFLAGS) $(CFLAGS)
 LDFLAGS_ALL = -pthread $(SANITIZE) $(LDFLAGS)

@@ -12,10 +12,10 @@
 # With everything there it needs neither network nor root.
 set -eu
 
-# Also what the program runs with: alsa-lib, libsndfile, libsamplerate, libfdt, jansson, FFTW,
+# Also what the program runs with: alsa-lib, libsndfile, libfdt, jansson, FFTW,
 # and what unpacks a kernel.
 build=(gcc make pkg-config
-    libasound2-dev libsndfile1-dev libsamplerate0-dev libfdt-dev libjansson-dev libfftw3-dev
+    libasound2-dev libsndfile1-dev libfdt-dev libjansson-dev libfftw3-dev
     libzstd-dev liblzma-dev liblz4-dev zlib1g-dev liburing-dev
     musl-dev)                            # init of guests that run a command
 
@@ -41,7 +41,7 @@ vtx=(g++ bochsbios vgabios isolinux syslinux-common xorriso)
 
 # libfdt-dev is for one architecture at a time; its headers are for all.
 arm64=(gcc-aarch64-linux-gnu qemu-user qemu-system-arm libfdt-dev)
-for package in libasound2-dev libsndfile1-dev libsamplerate0-dev libfdt1 libjansson-dev libfftw3-dev \
+for package in libasound2-dev libsndfile1-dev libfdt1 libjansson-dev libfftw3-dev \
     libzstd-dev liblzma-dev liblz4-dev zlib1g-dev liburing-dev musl-dev check libsubunit-dev; do
     arm64+=("$package:arm64")
 done

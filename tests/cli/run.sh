@@ -320,9 +320,9 @@ with_kvm sound-of-no-kind 35 '--snd path.*x\.foo' --snd host=file,path=x.foo "$k
 bad sound-period-too-long 35 'period-min.*10s' --snd period-min=11s "$kernel"
 with_kvm sound-buffer-too-short 35 'buffer-max.*period-min' \
     --snd period-min=10ms,buffer-max=15ms "$kernel"
-with_kvm sound-source-of-odd-rate 35 'source-path.*37800.*source-resample' \
+with_kvm sound-source-of-odd-rate 35 'source-path.*37800 Hz.*resample it' \
     --snd source-path=odd.wav "$kernel"
-with_kvm sound-source-of-another-rate 35 'rates.*44100.*source-resample' \
+with_kvm sound-source-of-another-rate 35 'rates.*44100 Hz and no other' \
     --snd source-path=cd.wav,rates=48000 "$kernel"
 with_kvm alsa-device-missing 1 '--snd device.*hw:Nonesuch' --snd host=alsa,device=hw:Nonesuch "$kernel"
 run_case cli/two-recordings two_recordings

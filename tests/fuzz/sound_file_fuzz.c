@@ -84,7 +84,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
     listen(path);
     source(path, "source-loop=on");
-    source(path, "source-resample=on");
+    source(path, "source-loop=off");
     (void)close(fd);
     return 0;
 }
