@@ -52,16 +52,27 @@ void virtio_fail(struct virtio_device *dev, int r, const char *what)
         dev->transport->ops->config_news(dev->transport);
 }
 
-void virtio_config_set(struct virtio_device *dev, size_t off, const void *buf, size_t len)
+static void config_change(struct virtio_device *dev, size_t off, const void *buf, size_t len,
+                          bool news)
 {
     assert(off <= dev->config_size && len <= dev->config_size - off);
     virtio_lock(dev);
     memcpy(dev->config + off, buf, len);
     dev->config_generation++;
     /* Locked: a reset is either before, or forgets this. */
-    if (atomic_load(&dev->status) != 0)
+    if (news && atomic_load(&dev->status) != 0)
         dev->transport->ops->config_news(dev->transport);
     virtio_unlock(dev);
+}
+
+void virtio_config_set(struct virtio_device *dev, size_t off, const void *buf, size_t len)
+{
+    config_change(dev, off, buf, len, true);
+}
+
+void virtio_config_take(struct virtio_device *dev, size_t off, const void *buf, size_t len)
+{
+    config_change(dev, off, buf, len, false);
 }
 
 /* -- asked for by main -- */

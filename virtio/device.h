@@ -98,7 +98,7 @@ struct virtio_class {
     void (*resume)(struct virtio_device *dev, uint64_t paused_ns);
 
     /* The driver wrote [off, off + len) of config space, inside dev->config; NULL: it is read only.
-     * Takes it over by virtio_config_set(), or not. */
+     * Takes it over by virtio_config_take(), or not. */
     void (*config_write)(struct virtio_device *dev, size_t off, const void *buf, size_t len);
     /* On SIGUSR1, while active: tells what there is to tell, one line a thing. */
     void (*report)(struct virtio_device *dev);
@@ -221,6 +221,8 @@ void virtio_signal(struct virtio_device *dev, struct virtq *vq);
 /* Changes config space and, unless no driver has begun to look at the device, tells it (§2.5,
  * config change notification). Any thread. */
 void virtio_config_set(struct virtio_device *dev, size_t off, const void *buf, size_t len);
+/* The same for what the driver wrote itself: no news to it. */
+void virtio_config_take(struct virtio_device *dev, size_t off, const void *buf, size_t len);
 
 /* The driver broke the rules beyond repair, or nothing honest can be answered: DEVICE_NEEDS_RESET,
  * a config change notification, and no queue is touched again until reset. Logged, rate limited. r

@@ -25,6 +25,8 @@
 . "$top/tests/boot/ends.sh"
 # shellcheck source=machine.sh
 . "$top/tests/boot/machine.sh"
+# shellcheck source=memory.sh
+. "$top/tests/boot/memory.sh"
 # shellcheck source=grid.sh
 . "$top/tests/boot/grid.sh"
 # shellcheck source=sound.sh

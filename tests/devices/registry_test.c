@@ -27,6 +27,8 @@ static const struct {
     {&virtio_blk, "path=/proc/self/fd/100,overlay", CORE | 0x7e44},
     {&virtio_blk, "path=/proc/self/fd/100,ro", CORE | 0x1e64},
     {&virtio_fs, "path=/usr,tag=usr", CORE},
+    {&virtio_balloon, "", CORE | 1u << 1 | 1u << 2 | 1u << 5},
+    {&virtio_balloon, "reporting=off", CORE | 1u << 1 | 1u << 2},
 };
 
 /* A disk's image: descriptor 100, as long as the test's process lives. */

@@ -164,6 +164,12 @@ void memory_expect(const struct memory *mem, gpa_t addr, uint64_t len)
 
 /* (Not by MADV_REMOVE: QEMU's user emulation, where tests run, says yes to that and does nothing.)
  */
+static bool give_back(const struct memory *mem, const uint8_t *pages, uint64_t len)
+{
+    return fallocate(mem->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, pages - mem->host,
+                     (off_t)len) == 0;
+}
+
 void memory_clear(const struct memory *mem, gpa_t addr, uint64_t len)
 {
     const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
@@ -172,11 +178,21 @@ void memory_clear(const struct memory *mem, gpa_t addr, uint64_t len)
     assert(bytes != NULL);
     size_t head = MIN(len, (size_t)(-(uintptr_t)bytes % page));
     size_t pages = mem->reserved ? 0 : (len - head) / page * page;
-    off_t hole = bytes + head - mem->host;
 
     memset(bytes, 0, head);
-    if (pages > 0 &&
-        fallocate(mem->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, hole, (off_t)pages) < 0)
+    if (pages > 0 && !give_back(mem, bytes + head, pages))
         memset(bytes + head, 0, pages);
     memset(bytes + head + pages, 0, len - head - pages);
+}
+
+void memory_discard(const struct memory *mem, const void *host, uint64_t len)
+{
+    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    const uint8_t *bytes = host;
+    uint64_t head = -(uintptr_t)bytes % page;
+
+    assert(bytes >= mem->host && len <= mem->size - (uint64_t)(bytes - mem->host));
+    if (mem->reserved || len < head + page)
+        return;
+    (void)give_back(mem, bytes + head, (len - head) / page * page);
 }

@@ -77,3 +77,7 @@ void memory_expect(const struct memory *mem, gpa_t addr, uint64_t len);
 /* Zeroes RAM, all of which is in one region; whole pages are given back to the host, unless they
  * were set aside. */
 void memory_clear(const struct memory *mem, gpa_t addr, uint64_t len);
+
+/* The guest has no use for these bytes of the mapping: whole pages among them are given back to the
+ * host, unless they were set aside, and are zero when the guest comes back to them. */
+void memory_discard(const struct memory *mem, const void *host, uint64_t len);

@@ -138,6 +138,9 @@ const char *opt_range(const struct opt *row, char buf[OPT_RANGE_SIZE]);
 /* What a row takes, to end "give ...": "a whole number, 1 to 64". Returns buf. */
 #define OPT_WANTS_SIZE 256
 const char *opt_wants(const struct opt *row, char buf[OPT_WANTS_SIZE]);
+/* Decimal digits and a unit, for a row of a number's type: 0, -EINVAL if it is not that, -ERANGE if
+ * out of the row's bounds, -EDOM if not one of its multiples. Says nothing. */
+int opt_number_parse(const struct opt *row, const char *text, uint64_t *ret_number);
 /* Checks text as a value of row; its number (see struct opts_value) if the type has one. 0, or
  * -EINVAL after saying why. */
 int opt_value_parse(const struct opt *row, const char *prefix, const char *text,

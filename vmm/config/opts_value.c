@@ -61,9 +61,7 @@ static uint64_t row_max(const struct opt *row)
     return row->max != 0 ? row->max : INT64_MAX;
 }
 
-/* Decimal digits and a unit: 0, -EINVAL if it is not that, -ERANGE if out of the row's bounds,
- * -EDOM if not one of its multiples. */
-static int number_parse(const struct opt *row, const char *text, uint64_t *ret_number)
+int opt_number_parse(const struct opt *row, const char *text, uint64_t *ret_number)
 {
     const struct unit *unit = row_units(row);
     uint64_t number = 0, factor = row_plain_factor(row);
@@ -140,7 +138,7 @@ static size_t row_bytes_max(const struct opt *row)
     return OPTS_VALUE_MAX;
 }
 
-/* -E2BIG too long, -EILSEQ not clean text, else as number_parse(). */
+/* -E2BIG too long, -EILSEQ not clean text, else as opt_number_parse(). */
 static int value_parse(const struct opt *row, const char *text, uint64_t *ret_number)
 {
     size_t len = strnlen(text, row_bytes_max(row) + 1);
@@ -164,7 +162,7 @@ static int value_parse(const struct opt *row, const char *text, uint64_t *ret_nu
     case OPT_INT:
     case OPT_SIZE:
     case OPT_DURATION:
-        return number_parse(row, text, ret_number);
+        return opt_number_parse(row, text, ret_number);
     }
     assert(false);
     return -EINVAL;

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# balloon MIB: fills that much memory and frees it; then the host changes the balloon's size. It says
+# "linnet-balloon: WHAT" when the host is to look, or to do that, and goes on at a line from it.
+load virtio_balloon
+
+free_mib() {
+    echo $(($(sed -n 's/^MemFree: *\([0-9]*\) kB.*/\1/p' /proc/meminfo) / 1024))
+}
+
+# free_is TEST MIB: within 10 s.
+free_is() {
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+        [ ! "$(free_mib)" "$1" "$2" ] || return 0
+        sleep 0.5
+    done
+    fail "$(free_mib) MiB are free, not $1 $2"
+}
+
+# host WHAT
+host() {
+    echo "linnet-balloon: $1"
+    read -r _
+}
+
+mkdir /full
+mount -t tmpfs -o size=100% none /full
+dd if=/dev/urandom of=/full/bytes bs=1M count="$1" 2>/dev/null || fail "dd"
+host full
+rm /full/bytes
+sleep 10
+host freed
+before=$(free_mib)
+host inflate
+free_is -lt $((before - 150))
+echo "balloon: $(free_mib) of $before MiB are left"
+host stats
+host deflate
+free_is -gt $((before - 20))
+host inflate
+free_is -lt $((before - 150))
+# More than is left: the balloon gives it back before anybody is killed.
+dd if=/dev/zero of=/full/bytes bs=1M count=$((before - 80)) 2>/dev/null || fail "the balloon kept it"
+ok

@@ -1,0 +1,70 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Memory that goes back to the host, and comes again.
+
+# ram: MiB that guest RAM takes of this host.
+ram() {
+    local file
+    for file in /proc/"$vm"/fd/*; do
+        case $(readlink "$file") in
+        /memfd:*) stat -L -c '%b %s' "$file" ;;
+        esac
+    done | sort -n -k 2 | awk 'END { print int($1 / 2048) }'
+}
+
+# asked WHAT: the guest waits for it, or has ended.
+asked() {
+    grep -qE "^linnet-job: " console || [ "$(grep -c '^linnet-balloon: ' console)" -ge "$1" ]
+}
+
+# turn N WHAT: that is the N-th thing that it asks for.
+turn() {
+    wait_for "$boot_seconds_max" asked "$1"
+    [ "$(sed -n 's/^linnet-balloon: \([a-z]*\).*/\1/p' console | sed -n "$1p")" = "$2" ] ||
+        { cat console errors && fail "the guest ended before \"$2\""; }
+}
+
+balloon() {
+    local vm status=0 full freed inflated
+    warm "$made/$stock.boot" "$guests/$stock/vmlinuz"
+    mkfifo keys
+    "$linnet" run --control socket --balloon --initrd "$made/$stock.boot" --append "$(job balloon 200)" \
+        "$guests/$stock/vmlinuz" <>keys >console 2>errors &
+    vm=$!
+    exec 3<>keys
+    turn 1 full
+    full=$(ram)
+    echo >&3
+    turn 2 freed
+    freed=$(ram)
+    echo >&3
+    turn 3 inflate
+    "$linnet" control socket balloon0 size 200M
+    echo >&3
+    turn 4 stats
+    inflated=$(ram)
+    "$linnet" control socket balloon0 stats
+    "$linnet" control socket balloon0 stats | tee stats
+    echo >&3
+    turn 5 deflate
+    "$linnet" control socket balloon0 size 0
+    echo >&3
+    turn 6 inflate
+    "$linnet" control socket balloon0 size 200M
+    echo >&3
+    wait "$vm" || status=$?
+    exec 3>&-
+    cat console errors
+    echo "ram: full $full, freed $freed, inflated $inflated MiB"
+    [ "$status" = 0 ] || fail "exit status $status"
+    done_job balloon
+    [ ! -s errors ] || fail "linnet had something to say"
+    [ "$full" -gt 200 ] || fail "only $full MiB were ever taken"
+    [ "$freed" -lt $((full - 180)) ] || fail "of what was freed, only $((full - freed)) MiB went back"
+    [ "$inflated" -le $((freed + 10)) ] || fail "the balloon took $((inflated - freed)) MiB"
+    grep -q '^actual 209715200' stats || fail "the balloon is not full"
+    grep -q '^total [1-9]' stats || fail "the guest told nothing of its memory"
+}
+
+boot_case counting balloon balloon
