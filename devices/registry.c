@@ -3,6 +3,7 @@
 #include "devices/registry.h"
 
 /* Kept for what is to come: 13-16 networks, 17 console, 18 vsock, 24-27 input, 28-31 pmem. */
+/* clang-format off */
 const struct virtio_slots virtio_slots[] = {
     /* class, first, count */
     {&virtio_rng, 0, 1},
@@ -12,3 +13,4 @@ const struct virtio_slots virtio_slots[] = {
     {&virtio_balloon, 23, 1},
     {0},
 };
+/* clang-format on */
