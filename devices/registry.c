@@ -2,13 +2,14 @@
 /* The table of virtio devices, see registry.h. */
 #include "devices/registry.h"
 
-/* Kept for what is to come: 13-16 networks, 17 console, 18 vsock, 24-27 input, 28-31 pmem. */
+/* Kept for what is to come: 17 console, 18 vsock, 24-27 input, 28-31 pmem. */
 /* clang-format off */
 const struct virtio_slots virtio_slots[] = {
     /* class, first, count */
     {&virtio_rng, 0, 1},
     {&virtio_snd, 1, 4},
     {&virtio_blk, 5, 8},
+    {&virtio_net, 13, 4},
     {&virtio_fs, 19, 4},
     {&virtio_balloon, 23, 1},
     {0},

@@ -15,6 +15,7 @@ extern const struct virtio_class virtio_balloon;
 extern const struct virtio_class virtio_rng;
 extern const struct virtio_class virtio_snd;
 extern const struct virtio_class virtio_blk;
+extern const struct virtio_class virtio_net;
 extern const struct virtio_class virtio_fs;
 
 struct virtio_slots {

@@ -2,6 +2,8 @@
 /* See fake_kvm.h. The state is file-scope because the calls have no argument to carry it. */
 #include "tests/fake_kvm.h"
 
+#include "tests/fake_tap.h"
+
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
@@ -232,6 +234,9 @@ int __wrap_open(const char *path, int flags, ...)
     if ((flags & (O_CREAT | O_TMPFILE)) != 0)
         mode = va_arg(args, mode_t);
     va_end(args);
+    int fd = fake_tap_open(path);
+    if (fd != -ENOSYS)
+        return fd;
     if (!kvm.started || strcmp(path, "/dev/kvm") != 0)
         return __real_open(path, flags, mode);
     const struct rule *rule = rule_find(FAKE_KVM_OPEN);
@@ -430,9 +435,13 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
     (void)pthread_mutex_lock(&lock);
     bool ours = kvm.started && fd_find(fd, &known);
     (void)pthread_mutex_unlock(&lock);
-    if (!ours)
+    int r = ours ? -ENOSYS : fake_tap_ioctl(fd, request, number);
+    if (!ours && r == -ENOSYS)
         return __real_ioctl(fd, request, number);
-    int r;
+    if (!ours)
+        errno = -r;
+    if (!ours)
+        return r < 0 ? -1 : r;
     if (request == KVM_RUN) {
         r = vcpu_run(known.index);
     } else {

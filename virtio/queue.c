@@ -412,25 +412,37 @@ void virtq_kicks_off(struct virtq *vq)
 
 /* -- giving them back -- */
 
-void virtq_push(struct virtq *vq, struct chain *chain)
+static void used_write(struct virtq *vq, uint16_t at, const struct chain *chain)
 {
     struct used_elem elem = {to_le32(chain->head), to_le32(chain->written)};
-    size_t at = vq->last_used & (vq->size - 1u);
 
+    memcpy(vq->used + RING_SLOTS + (at & (vq->size - 1u)) * sizeof(elem), &elem, sizeof(elem));
+}
+
+void virtq_push_all(struct virtq *vq, struct chain *chains, unsigned count)
+{
     assert(vq->running);
-    assert(vq->held_count > 0);
-    vq->held_count--;
-    chunks_give(vq, chain->chunks);
+    assert(vq->held_count >= count);
+    vq->held_count = (uint16_t)(vq->held_count - count);
+    for (unsigned i = 0; i < count; i++) {
+        chunks_give(vq, chains[i].chunks);
+        if (!is_dead(vq))
+            used_write(vq, (uint16_t)(vq->last_used + i), &chains[i]);
+    }
     if (is_dead(vq))
         return;
-    memcpy(vq->used + RING_SLOTS + at * sizeof(elem), &elem, sizeof(elem));
-    vq->last_used++;
-    /* Release: the buffers and the element are out before the index. Partner: the driver's read
-     * barrier between reading used.idx and the element. */
+    vq->last_used = (uint16_t)(vq->last_used + count);
+    /* Release: the buffers and the elements are out before the index. Partner: the driver's read
+     * barrier between reading used.idx and the elements. */
     ring_store_release(vq->used + RING_IDX, vq->last_used);
     if (vq->starved)
         virtq_kick(vq); /* there may be room now */
     vq->starved = false;
+}
+
+void virtq_push(struct virtq *vq, struct chain *chain)
+{
+    virtq_push_all(vq, chain, 1);
 }
 
 bool virtq_should_signal(struct virtq *vq)

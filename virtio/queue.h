@@ -143,6 +143,8 @@ void virtq_kick(const struct virtq *vq);
 
 /* Returns the request with used length = chain->written (bytes from the first writable one on). */
 void virtq_push(struct virtq *vq, struct chain *chain);
+/* Returns several, in their order: the driver sees none of them before all. */
+void virtq_push_all(struct virtq *vq, struct chain *chains, unsigned count);
 
 /* Whether the driver wants an interrupt for what was pushed since the last call (§2.7.7, §2.7.10).
  * Devices call virtio_signal() instead. */

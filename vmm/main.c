@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The program: which command, and what its end means as an exit status. */
+#include "devices/net/mac.h"
 #include "devices/snd/hear/listen.h"
 #include "vmm/base/log.h"
 #include "vmm/control/control_client.h"
@@ -51,12 +52,14 @@ static int run_status(const struct machine *machine, const struct run *run, enum
 }
 
 /* `run`: for a command, else NULL. */
-static int run_machine(const struct config *config, struct run *run)
+static int run_machine(struct config *config, struct run *run)
 {
     struct machine *machine;
     int signal_number = 0;
-    int r = machine_create(config, run, &machine);
+    int r = net_macs_set(config);
 
+    if (r == 0)
+        r = machine_create(config, run, &machine);
     if (r < 0)
         return run != NULL ? RUN_STATUS_FAILED : error_status(r);
     enum vm_end how = machine_run(machine, &signal_number);

@@ -3,6 +3,7 @@
 #include "devices/registry.h"
 
 #include "tests/fake_driver.h"
+#include "tests/fake_tap.h"
 
 #include <check.h>
 #include <string.h>
@@ -29,6 +30,12 @@ static const struct {
     {&virtio_fs, "path=/usr,tag=usr", CORE},
     {&virtio_balloon, "", CORE | 1u << 1 | 1u << 2 | 1u << 5},
     {&virtio_balloon, "reporting=off", CORE | 1u << 1 | 1u << 2},
+    /* MAC, MRG_RXBUF, STATUS; MTU; with a tap CSUM, GUEST_CSUM, TSO and ECN, with several queues
+     * CTRL_VQ, MQ: rx.c and tx.c look at each that a frame needs */
+    {&virtio_net, "host=socket,path=/tmp/linnet-registry-test", CORE | 0x18020},
+    {&virtio_net, "host=socket,path=/tmp/linnet-registry-test,mtu=1500", CORE | 0x18028},
+    {&virtio_net, "host=tap,name=t", CORE | 0x1bba3},
+    {&virtio_net, "host=tap,name=t,queues=2", CORE | 0x43bba3},
 };
 
 /* A disk's image: descriptor 100, as long as the test's process lives. */
@@ -48,12 +55,14 @@ START_TEST(device_offers_exactly_these_features)
     struct virtio_device *dev;
     struct fake_driver drv;
     struct memory mem;
+    struct fake_tap tap = {0};
     struct opts *opts;
 
     ck_assert_int_eq(
         memory_create(&mem, 0x100000, &(struct memory_layout){0, 0, 0}, MEMORY_PAGES_AUTO), 0);
     ck_assert_int_eq(opts_create(offers[_i].class->opts, &opts), 0);
     ck_assert_int_eq(opts_parse(opts, "--test ", offers[_i].options), 0);
+    fake_tap_start(&tap);
     ck_assert_int_eq(virtio_create(offers[_i].class, 0, &mem, opts, &dev), 0);
     opts_destroy(opts);
     fake_driver_init(&drv, dev, 0x1000);
@@ -64,6 +73,7 @@ START_TEST(device_offers_exactly_these_features)
     }
     virtio_destroy(dev);
     fake_driver_fini(&drv);
+    fake_tap_stop();
     memory_destroy(&mem);
 }
 END_TEST

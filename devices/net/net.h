@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Inside the network device: a pair of queues for each direction's worker, see net.c.
+ */
+#pragma once
+
+#include "devices/net/host.h"
+#include "virtio/device.h"
+
+#define NET_QUEUE_SIZE  256
+#define NET_CHAIN_DESCS 128 /* in one request; Linux wants 19 */
+
+/* Requests and pieces that are gathered for one frame. */
+#define RX_HELD_MAX   256
+#define RX_PIECES_MAX (NET_PIECES_MAX - NET_CHAIN_DESCS)
+
+struct net_counts {
+    uint64_t frames, bytes, dropped;
+};
+
+struct net;
+
+/* From outside to the guest: the receiveq's worker. */
+struct net_rx {
+    struct net *net;
+    unsigned pair;
+    struct watch watch;             /* the host's descriptor; added while there are buffers */
+    struct chain held[RX_HELD_MAX]; /* buffers that wait for frames, in their order */
+    uint32_t sizes[RX_HELD_MAX];    /* of each, bytes, */
+    unsigned lengths[RX_HELD_MAX];  /* and how many of `pieces` */
+    unsigned held_count, pieces_count;
+    size_t bytes;                                     /* of all */
+    struct iovec pieces[RX_PIECES_MAX];               /* of all */
+    size_t frame;                                     /* received, with its header; 0: none is */
+    size_t spill_at;                                  /* its bytes from there on are in `spill` */
+    struct net_hdr hdr;                               /* of it */
+    uint8_t spill[NET_HDR_BYTES + NET_FRAME_MAX + 1]; /* where there was too little room */
+    struct net_counts counts;
+};
+
+/* From the guest to outside: the transmitq's worker. */
+struct net_tx {
+    struct net *net;
+    unsigned pair;
+    struct watch watch; /* owned, of the host's descriptor; added while a frame waits */
+    bool holding;       /* a frame waits */
+    struct chain held;
+    struct net_hdr hdr;
+    struct iovec pieces[1 + NET_CHAIN_DESCS];
+    unsigned pieces_count;
+    size_t bytes; /* of the frame */
+    struct net_counts counts;
+};
+
+struct net_config {
+    uint8_t mac[6];
+    le16 status, pairs, mtu;
+};
+_Static_assert(sizeof(struct net_config) == 12, "virtio 1.2 §5.1.4");
+
+struct net {
+    struct virtio_device dev;
+    struct net_config config;
+    struct net_host *host; /* owned */
+    bool unplugged;        /* by command */
+    _Atomic bool gone;     /* the host's end is. Any worker */
+    struct net_rx rx[NET_PAIRS_MAX];
+    struct net_tx tx[NET_PAIRS_MAX];
+};
+
+static inline struct net *net_of(struct virtio_device *dev)
+{
+    return container_of(dev, struct net, dev);
+}
+
+/* Any worker: the host's end is gone for good. */
+void net_gone(struct net *net);
+
+/* True if nothing goes through now. */
+static inline bool net_is_down(const struct net *net)
+{
+    return net->unplugged || atomic_load_explicit(&net->gone, memory_order_relaxed);
+}
+
+/* Receives while there are frames and buffers for them. */
+void net_rx_serve(struct net_rx *rx);
+void net_rx_init(struct net_rx *rx, struct net *net, unsigned pair);
+void net_rx_reset(struct net_rx *rx);
+
+/* Sends what is in the queue. */
+void net_tx_serve(struct net_tx *tx);
+int net_tx_init(struct net_tx *tx, struct net *net, unsigned pair);
+void net_tx_reset(struct net_tx *tx);

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Frames for the guest (virtio 1.2 §5.1.6.4). How long the next one is, the host's kernel tells
+ * only by giving it, so buffers are gathered until one of the largest size fits, and it is read
+ * straight into them. What they have no room for goes into `spill`, until the driver adds more.
+ *
+ *   held, pieces  [ 12 |  1514  ][    1526     ][    1526     ]          added later
+ *   frame         [hdr |.......................................|.......]
+ *                                                    spill_at ^ spill
+ *
+ * Without buffers nothing is read: the host's queue fills up, and drops or makes its sender wait.
+ */
+#include "devices/net/net.h"
+
+#include <linux/virtio_net.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+/* What one wake-up may cost. */
+#define ROUND_FRAMES_MAX 128
+
+static struct virtq *rx_queue(struct net_rx *rx)
+{
+    return &rx->net->dev.queue[2 * rx->pair];
+}
+
+static bool is_merging(const struct net_rx *rx)
+{
+    return virtio_has(&rx->net->dev, VIRTIO_NET_F_MRG_RXBUF);
+}
+
+/* -- buffers -- */
+
+/* The bytes of the largest frame that may come, with its header. */
+static size_t frame_max(const struct net_rx *rx)
+{
+    const struct virtio_device *dev = &rx->net->dev;
+    uint16_t mtu = from_le16(rx->net->config.mtu);
+
+    if (virtio_has(dev, VIRTIO_NET_F_GUEST_TSO4) || virtio_has(dev, VIRTIO_NET_F_GUEST_TSO6))
+        return NET_HDR_BYTES + NET_FRAME_MAX;
+    return NET_HDR_BYTES + NET_LINK_BYTES + 4 + (size_t)(mtu != 0 ? mtu : 1500);
+}
+
+/* True if no more buffers can be gathered for a frame. */
+static bool is_full(struct net_rx *rx)
+{
+    return rx->held_count == RX_HELD_MAX || rx->held_count == rx_queue(rx)->size ||
+           rx->pieces_count + NET_CHAIN_DESCS > RX_PIECES_MAX ||
+           (rx->held_count == 1 && !is_merging(rx));
+}
+
+static void buffer_add(struct net_rx *rx, struct chain *chain)
+{
+    uint32_t size = chain_writable(chain);
+    int count = chain_write_iov(chain, size, &rx->pieces[rx->pieces_count], NET_CHAIN_DESCS);
+
+    assert(count > 0); /* it has no more descriptors */
+    rx->sizes[rx->held_count] = size;
+    rx->lengths[rx->held_count] = (unsigned)count;
+    rx->held[rx->held_count++] = *chain;
+    rx->pieces_count += (unsigned)count;
+    rx->bytes += size;
+}
+
+/* Gathers buffers for `wanted` bytes, as far as there are any: 0 or -EPROTO. */
+static int buffers_gather(struct net_rx *rx, size_t wanted)
+{
+    struct chain chain;
+
+    while (rx->bytes < wanted && !is_full(rx)) {
+        int r = virtq_pop(rx_queue(rx), &chain);
+        if (r <= 0)
+            return r;
+        if (chain_readable(&chain) > 0 || chain_writable(&chain) < NET_HDR_BYTES)
+            virtq_push(rx_queue(rx), &chain); /* the driver broke §5.1.6.3: empty */
+        else
+            buffer_add(rx, &chain);
+    }
+    return 0;
+}
+
+/* The first buffers are used: as many as the frame takes. */
+static void buffers_use(struct net_rx *rx)
+{
+    size_t left = rx->frame;
+    unsigned count = 0, pieces = 0;
+
+    for (; left > 0; count++) {
+        rx->held[count].written = (uint32_t)MIN(left, (size_t)rx->sizes[count]);
+        left -= rx->held[count].written;
+        rx->bytes -= rx->sizes[count];
+        pieces += rx->lengths[count];
+    }
+    rx->hdr.num_buffers = to_le16((uint16_t)count);
+    net_iov_write(rx->pieces, rx->pieces_count, 0, &rx->hdr, sizeof(rx->hdr));
+    virtq_push_all(rx_queue(rx), rx->held, count);
+    rx->held_count -= count;
+    rx->pieces_count -= pieces;
+    memmove(rx->held, rx->held + count, rx->held_count * sizeof(rx->held[0]));
+    memmove(rx->sizes, rx->sizes + count, rx->held_count * sizeof(rx->sizes[0]));
+    memmove(rx->lengths, rx->lengths + count, rx->held_count * sizeof(rx->lengths[0]));
+    memmove(rx->pieces, rx->pieces + pieces, rx->pieces_count * sizeof(rx->pieces[0]));
+}
+
+/* -- frames -- */
+
+/* The feature that lets the driver have such a frame; -1: nothing does. */
+static int gso_feature(uint8_t gso_type)
+{
+    switch (gso_type & ~VIRTIO_NET_HDR_GSO_ECN) {
+    case VIRTIO_NET_HDR_GSO_TCPV4:
+        return VIRTIO_NET_F_GUEST_TSO4;
+    case VIRTIO_NET_HDR_GSO_TCPV6:
+        return VIRTIO_NET_F_GUEST_TSO6;
+    default:
+        return -1;
+    }
+}
+
+/* Whether the driver may have it: what a driver that was here before allowed may still come. Makes
+ * the header what this one is to see. */
+static bool frame_is_good(struct net_rx *rx)
+{
+    const struct virtio_device *dev = &rx->net->dev;
+    size_t len = rx->frame - NET_HDR_BYTES;
+    bool partial = virtio_has(dev, VIRTIO_NET_F_GUEST_CSUM);
+    uint16_t mtu = virtio_has(dev, VIRTIO_NET_F_MTU) ? from_le16(rx->net->config.mtu) : 0;
+
+    if (rx->hdr.gso_type != VIRTIO_NET_HDR_GSO_NONE) {
+        int feature = gso_feature(rx->hdr.gso_type);
+        bool ecn = (rx->hdr.gso_type & VIRTIO_NET_HDR_GSO_ECN) != 0;
+        if (feature < 0 || !virtio_has(dev, (unsigned)feature) || !partial ||
+            (ecn && !virtio_has(dev, VIRTIO_NET_F_GUEST_ECN)))
+            return false;
+    } else if (mtu != 0 && len > (size_t)mtu + NET_LINK_BYTES + 4) {
+        return false;
+    }
+    if ((rx->hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) != 0 && !partial)
+        return false;
+    rx->hdr.flags &= partial ? VIRTIO_NET_HDR_F_NEEDS_CSUM | VIRTIO_NET_HDR_F_DATA_VALID : 0;
+    return len <= NET_FRAME_MAX;
+}
+
+/* Receives a frame, into the buffers and what they have no room for: 1, 0 if there was one of no
+ * use, -EAGAIN, -EPIPE. */
+static int frame_receive(struct net_rx *rx)
+{
+    struct iovec pieces[2 + RX_PIECES_MAX] = {{&rx->hdr, sizeof(rx->hdr)}};
+    struct net_host *host = rx->net->host;
+    size_t skip = NET_HDR_BYTES; /* the header's place */
+    unsigned count = 1;
+
+    for (unsigned i = 0; i < rx->pieces_count; i++) {
+        size_t part = MIN(skip, rx->pieces[i].iov_len);
+        skip -= part;
+        if (part < rx->pieces[i].iov_len)
+            pieces[count++] = (struct iovec){(uint8_t *)rx->pieces[i].iov_base + part,
+                                             rx->pieces[i].iov_len - part};
+    }
+    pieces[count++] = (struct iovec){rx->spill, sizeof(rx->spill)};
+    ssize_t len = host->ops->receive(host, rx->pair, pieces, count);
+    if (len < 0)
+        return (int)len;
+    rx->frame = (size_t)len;
+    rx->spill_at = rx->bytes;
+    if (len > 0 && !net_is_down(rx->net) && frame_is_good(rx))
+        return 1;
+    rx->frame = 0;
+    rx->counts.dropped++;
+    return 0;
+}
+
+/* Hands over the frame that was received: 1, 0 if it is to wait for buffers, -EPROTO. */
+static int frame_deliver(struct net_rx *rx)
+{
+    int r = buffers_gather(rx, rx->frame);
+
+    if (r < 0)
+        return r;
+    if (rx->frame > rx->bytes && !is_full(rx))
+        return 0;
+    if (rx->frame > rx->bytes) { /* no partial delivery (§5.1.6.3.1) */
+        rx->counts.dropped++;
+    } else {
+        if (rx->frame > rx->spill_at)
+            net_iov_write(rx->pieces, rx->pieces_count, rx->spill_at, rx->spill,
+                          rx->frame - rx->spill_at);
+        rx->counts.frames++;
+        rx->counts.bytes += rx->frame - NET_HDR_BYTES;
+        buffers_use(rx);
+    }
+    rx->frame = 0;
+    return 1;
+}
+
+/* One frame: 1 if there may be more, 0 if there are no buffers, -EAGAIN, -EPIPE, -EPROTO. */
+static int frame_serve(struct net_rx *rx)
+{
+    int r;
+
+    if (rx->frame == 0) {
+        r = buffers_gather(rx, frame_max(rx));
+        if (r < 0 || rx->held_count == 0)
+            return r;
+        r = frame_receive(rx);
+        if (r <= 0)
+            return r == 0 ? 1 : r;
+    }
+    return frame_deliver(rx);
+}
+
+/* -- serving -- */
+
+/* Whether a frame that comes wakes us up. */
+static void watch_set(struct net_rx *rx, bool on)
+{
+    struct virtio_device *dev = &rx->net->dev;
+    int r = 0;
+
+    if (!on)
+        loop_remove(&rx->watch);
+    else if (rx->watch.loop == NULL)
+        r = loop_add(&dev->worker[2 * rx->pair % dev->worker_count].loop, &rx->watch, EPOLLIN);
+    if (r < 0)
+        virtio_fail(dev, r, "events of the host");
+}
+
+void net_rx_serve(struct net_rx *rx)
+{
+    struct virtio_device *dev = &rx->net->dev;
+    int r = 1;
+
+    if (virtio_failed(dev))
+        return;
+    for (unsigned i = 0; i < ROUND_FRAMES_MAX && r > 0; i++)
+        r = frame_serve(rx);
+    virtio_signal(dev, rx_queue(rx));
+    watch_set(rx, r == -EAGAIN);
+    if (r > 0)
+        virtq_kick(rx_queue(rx)); /* others are to have their turn; the host may keep frames where
+                                     no event tells of them */
+    else if (r == -EPIPE)
+        net_gone(rx->net);
+    else if (r == -EPROTO)
+        virtio_fail(dev, r, "receive queue");
+}
+
+static void rx_ready(struct watch *watch, uint32_t epoll_events)
+{
+    struct net_rx *rx = container_of(watch, struct net_rx, watch);
+
+    if ((epoll_events & EPOLLIN) == 0) {
+        loop_remove(watch); /* until the next kick, if it is one of several that is not used */
+        if (rx->pair == 0)
+            net_gone(rx->net);
+        return;
+    }
+    virtq_round(rx_queue(rx));
+    net_rx_serve(rx);
+}
+
+void net_rx_init(struct net_rx *rx, struct net *net, unsigned pair)
+{
+    rx->net = net;
+    rx->pair = pair;
+    rx->watch = (struct watch){.fd = net->host->fd[pair], .ready = rx_ready};
+}
+
+void net_rx_reset(struct net_rx *rx)
+{
+    loop_remove(&rx->watch);
+    rx->held_count = rx->pieces_count = 0;
+    rx->bytes = rx->frame = 0;
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A network for who is not root: passt (https://passt.top), a process of its own that gives the
+ * guest the host's network by ordinary sockets, answers its DHCP, DNS and IPv6 router requests, and
+ * has sandboxed itself before it looks at the first frame. Started before there is guest RAM or
+ * KVM, it keeps nothing of ours but one end of a socket, and ends when the other one is closed,
+ * however we end.
+ */
+#include "devices/net/host.h"
+
+#include "vmm/base/log.h"
+
+#include <fcntl.h>
+#include <netdb.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#define USER_MTU      65520 /* passt's own largest; it cuts packets for the host's network */
+#define FORWARDS_MAX  16
+#define ARGS_MAX      (12 + 2 * FORWARDS_MAX)
+#define START_MS_MAX  10000
+#define WORDS_MAX     4096 /* of passt's, when it fails */
+#define PASST_MISSING 127
+
+struct forward {
+    bool udp;
+    char address[64];
+    uint16_t from, to; /* ports of the host and of the guest */
+};
+
+struct forwards {
+    struct forward item[FORWARDS_MAX];
+    unsigned count;
+};
+
+/* -- ports -- */
+
+static int port_parse(const char *text, uint16_t *ret_port, char end)
+{
+    char *rest;
+    unsigned long port = strtoul(text, &rest, 10);
+
+    *ret_port = (uint16_t)port;
+    return text[0] >= '0' && text[0] <= '9' && *rest == end && port <= 65535 ? 0 : -EINVAL;
+}
+
+/* "tcp:127.0.0.1:2222-22", "udp:[::1]:0-53". */
+static int forward_parse(char *text, struct forward *ret_forward)
+{
+    char *address = text + 4, *ports = strrchr(text, ':'), *to = strchr(text, '-');
+
+    if ((strncmp(text, "tcp:", 4) != 0 && strncmp(text, "udp:", 4) != 0) || ports < address ||
+        to == NULL)
+        return -EINVAL;
+    *ports++ = '\0';
+    ret_forward->udp = text[0] == 'u';
+    if (address[0] == '[' && ports[-2] == ']') {
+        address++;
+        ports[-2] = '\0';
+    }
+    if (strlen(address) >= sizeof(ret_forward->address) || address[0] == '\0')
+        return -EINVAL;
+    (void)snprintf(ret_forward->address, sizeof(ret_forward->address), "%s", address);
+    if (port_parse(ports, &ret_forward->from, '-') < 0 ||
+        port_parse(to + 1, &ret_forward->to, '\0') < 0 || ret_forward->to == 0)
+        return -EINVAL;
+    return 0;
+}
+
+static int forwards_parse(const char *name, const char *text, struct forwards *ret_forwards)
+{
+    auto_free char *copy = strdup(text);
+    char *rest = copy, *item;
+
+    if (copy == NULL)
+        return log_error(-ENOMEM, "%s forward", name);
+    for (size_t at = 0; (item = strsep(&rest, "+")) != NULL; at += strlen(item) + 1) {
+        if (ret_forwards->count == FORWARDS_MAX)
+            return opts_error("%s forward: too many; at most %d are taken", name, FORWARDS_MAX);
+        if (forward_parse(item, &ret_forwards->item[ret_forwards->count++]) < 0)
+            return opts_error("%s forward: \"%s\" will not do; give tcp:ADDRESS:PORT-GUESTPORT or "
+                              "udp:..., several with + between, as tcp:127.0.0.1:2222-22",
+                              name, text);
+    }
+    return 0;
+}
+
+/* Looks whether passt will get the port, and takes a free one for port 0. */
+static int forward_probe(const char *name, struct forward *forward)
+{
+    const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
+                                   .ai_socktype = forward->udp ? SOCK_DGRAM : SOCK_STREAM};
+    struct addrinfo *address;
+    char port[8];
+    int one = 1, r = 0;
+
+    (void)snprintf(port, sizeof(port), "%u", forward->from);
+    if (getaddrinfo(forward->address, port, &hints, &address) != 0)
+        return opts_error("%s forward: \"%s\" is not an address of IP", name, forward->address);
+    auto_close int fd = socket(address->ai_family, address->ai_socktype | SOCK_CLOEXEC, 0);
+    if (fd < 0 ||
+        (!forward->udp && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0) ||
+        bind(fd, address->ai_addr, address->ai_addrlen) < 0 ||
+        getsockname(fd, address->ai_addr, &address->ai_addrlen) < 0 ||
+        getnameinfo(address->ai_addr, address->ai_addrlen, NULL, 0, port, sizeof(port),
+                    NI_NUMERICSERV) != 0)
+        r = -errno;
+    freeaddrinfo(address);
+    if (r < 0)
+        return log_error(r, "%s forward: %s port %u: give another one, or 0 for any that is free",
+                         name, forward->address, forward->from);
+    if (forward->from == 0)
+        log_info("%s forward: %s port %s leads to the guest's port %u", name, forward->address,
+                 port, forward->to);
+    return port_parse(port, &forward->from, '\0');
+}
+
+static int forwards_make(const char *name, const struct opts *opts, struct forwards *ret_forwards)
+{
+    int r = 0;
+
+    *ret_forwards = (struct forwards){.count = 0};
+    if (opts_has(opts, "forward"))
+        r = forwards_parse(name, opts_str(opts, "forward"), ret_forwards);
+    for (unsigned i = 0; i < ret_forwards->count && r == 0; i++)
+        r = forward_probe(name, &ret_forwards->item[i]);
+    return r;
+}
+
+/* -- passt -- */
+
+/* In the child: becomes passt, with nothing of ours but `socket` and where it says what fails. */
+static void become_passt(char *const args[], int socket, int words)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    sigset_t none;
+
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
+        dup2(words, STDERR_FILENO) < 0 || dup2(socket, STDERR_FILENO + 1) < 0 ||
+        close_range(STDERR_FILENO + 2, ~0u, 0) < 0)
+        _exit(1);
+    (void)execvp(args[0], args);
+    _exit(errno == ENOENT ? PASST_MISSING : 1);
+}
+
+/* What the child says until it has started: then it goes on as a child of nobody's, and lets go of
+ * what it was given to speak with. -ETIMEDOUT if it does not start. */
+static int hear_out(int fd, char ret_words[WORDS_MAX])
+{
+    struct pollfd ready = {.fd = fd, .events = POLLIN};
+    size_t len = 0;
+
+    for (;;) {
+        int r = poll(&ready, 1, START_MS_MAX);
+        ssize_t got = r > 0 ? read(fd, ret_words + len, WORDS_MAX - 1 - len) : 0;
+        if (r == 0)
+            return -ETIMEDOUT;
+        if ((r < 0 || got < 0) && errno == EINTR)
+            continue;
+        if (got <= 0) {
+            ret_words[len] = '\0';
+            return got < 0 || r < 0 ? -errno : 0;
+        }
+        len = MIN(len + (size_t)got, (size_t)WORDS_MAX / 2); /* the last words are what counts */
+    }
+}
+
+static const char *last_line(char *words)
+{
+    size_t len = strlen(words);
+
+    while (len > 0 && words[len - 1] == '\n')
+        words[--len] = '\0';
+    const char *line = strrchr(words, '\n');
+    return line == NULL ? words : line + 1;
+}
+
+static int passt_failed(const char *name, int status, char *words)
+{
+    if (WIFEXITED(status) && WEXITSTATUS(status) == PASST_MISSING)
+        return log_error(-ENOENT,
+                         "%s user: passt is missing; install it (sudo apt install passt), "
+                         "or give tap or socket",
+                         name);
+    return log_error(-EIO, "%s user: passt: \"%s\"", name, last_line(words));
+}
+
+/* Starts passt with one end of a socket: the other. */
+static int passt_start(const char *name, char *const args[], int *ret_fd)
+{
+    int ends[2], words[2], status = 0;
+    char said[WORDS_MAX] = "";
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+        return log_error(-errno, "%s user", name);
+    *ret_fd = ends[0];
+    auto_close int socket = ends[1];
+    if (pipe2(words, O_CLOEXEC) < 0)
+        return log_error(-errno, "%s user", name);
+    auto_close int hear = words[0], say = words[1];
+    pid_t pid = fork();
+    if (pid == 0)
+        become_passt(args, socket, say);
+    fd_close(&say);
+    fd_close(&socket);
+    if (pid < 0)
+        return log_error(-errno, "%s user", name);
+    int r = hear_out(hear, said);
+    if (r < 0)
+        (void)kill(pid, SIGKILL);
+    (void)waitpid(pid, &status, 0);
+    if (r < 0)
+        return log_error(r, "%s user: passt does not start", name);
+    return status != 0 ? passt_failed(name, status, said) : 0;
+}
+
+/* -- opening -- */
+
+static int start(const char *name, const struct opts *opts, const struct forwards *forwards,
+                 int *ret_fd)
+{
+    char fd[8], mtu[24], ports[FORWARDS_MAX][sizeof(forwards->item[0].address) + 16];
+    unsigned long given = opts_u64(opts, "mtu");
+    char *args[ARGS_MAX] = {"passt", "--quiet", "--fd", fd, "--mtu", mtu};
+    unsigned count = 6, tcp = 0, udp = 0;
+
+    (void)snprintf(fd, sizeof(fd), "%d", STDERR_FILENO + 1);
+    (void)snprintf(mtu, sizeof(mtu), "%lu", given == 0 ? USER_MTU : given);
+    for (unsigned i = 0; i < forwards->count; i++) {
+        const struct forward *item = &forwards->item[i];
+        (void)snprintf(ports[i], sizeof(ports[i]), "%s/%u:%u", item->address, item->from, item->to);
+        args[count++] = item->udp ? "-u" : "-t";
+        args[count++] = ports[i];
+        *(item->udp ? &udp : &tcp) += 1;
+    }
+    if (tcp > 0 && udp == 0) { /* else passt opens the same ports for UDP */
+        args[count++] = "-u";
+        args[count++] = "none";
+    }
+    assert(count < ARGS_MAX);
+    return passt_start(name, args, ret_fd);
+}
+
+static void describe(const struct forwards *forwards, char *about, size_t size)
+{
+    size_t len = (size_t)snprintf(about, size, "user");
+
+    for (unsigned i = 0; i < forwards->count && len < size; i++) {
+        const struct forward *item = &forwards->item[i];
+        len += (size_t)snprintf(about + len, size - len, ", %s %s port %u to %u",
+                                item->udp ? "udp" : "tcp", item->address, item->from, item->to);
+    }
+}
+
+int user_open(const char *name, const struct opts *opts, struct net_host **ret_host)
+{
+    struct forwards forwards;
+    int fd = -1;
+    int r = forwards_make(name, opts, &forwards);
+
+    if (r == 0)
+        r = start(name, opts, &forwards, &fd);
+    if (r < 0) {
+        fd_close(&fd);
+        return r;
+    }
+    r = stream_open(fd, ret_host);
+    if (r < 0)
+        return r;
+    (*ret_host)->mtu = USER_MTU;
+    describe(&forwards, (*ret_host)->about, sizeof((*ret_host)->about));
+    return 0;
+}
