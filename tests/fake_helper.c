@@ -81,21 +81,17 @@ void fake_helper_refuse(int error)
 /* What goes with a process. */
 static void memory_free(unsigned i)
 {
-    struct alsa_ctl *card = &fake.helper[i].mixer.card;
+    struct mixer *mixer = &fake.helper[i].mixer;
 
     alsa_pcm_close(&fake.helper[i].pcm.pcm);
-    alsa_ctl_close(card);
-    for (unsigned id = 0; id < card->count; id++)
-        alsa.ctl_elem_id_free(card->elem[id].id);
-    free(card->elem);
-    if (card->info != NULL)
-        alsa.ctl_elem_info_free(card->info);
-    if (card->value != NULL)
-        alsa.ctl_elem_value_free(card->value);
-    if (card->id != NULL)
-        alsa.ctl_elem_id_free(card->id);
-    if (card->event != NULL)
-        alsa.ctl_event_free(card->event);
+    if (mixer->handle != NULL)
+        (void)alsa.ctl_close(mixer->handle);
+    for (unsigned id = 0; id < mixer->count; id++)
+        snd_ctl_elem_id_free(mixer->elem[id].id);
+    snd_ctl_elem_info_free(mixer->info);
+    snd_ctl_elem_value_free(mixer->value);
+    snd_ctl_elem_id_free(mixer->id);
+    snd_ctl_event_free(mixer->event);
     fake.helper[i].pcm = (struct alsa_serve){0};
     fake.helper[i].mixer = (struct mixer){0};
 }

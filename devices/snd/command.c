@@ -237,8 +237,8 @@ static int serve_ctl(struct snd *snd, const char *const words[], FILE *reply)
         return refuse(reply, r, "'%s' has %u values", name, text_count(ctl));
     if (r < 0)
         return refuse(reply, r, "'%s' can't be '%s'", name, words[2]);
-    ctl_set(ctls, (unsigned)id, &value);
-    return 0;
+    r = ctl_set(ctls, (unsigned)id, &value);
+    return r < 0 ? refuse(reply, r, "the host's mixer is gone") : 0;
 }
 
 int snd_command(struct virtio_device *dev, const char *const words[], FILE *reply)

@@ -134,7 +134,8 @@ static void chmap_set(const struct alsa_pcm *pcm, unsigned channels)
  *
  * A card goes on for a moment before it is noticed that it has run dry, and would play once more
  * what it has played. So while less than two periods are left, the kernel keeps silence behind
- * them. Not more: to do that all the time would be work. */
+ * them. Not more: to do that all the time would be work. Plugins that can't have this do without.
+ */
 static int sw_setup(struct alsa_pcm *pcm, snd_pcm_uframes_t silence)
 {
     snd_pcm_uframes_t never;
@@ -146,16 +147,15 @@ static int sw_setup(struct alsa_pcm *pcm, snd_pcm_uframes_t silence)
         r = alsa.pcm_sw_params_set_start_threshold(pcm->handle, pcm->sw, never);
     if (r == 0)
         r = alsa.pcm_sw_params_set_stop_threshold(pcm->handle, pcm->sw, pcm->buffer_frames);
-    if (r == 0 && pcm->is_card)
-        r = alsa.pcm_sw_params_set_silence_threshold(pcm->handle, pcm->sw, silence);
-    if (r == 0 && pcm->is_card)
-        r = alsa.pcm_sw_params_set_silence_size(pcm->handle, pcm->sw, silence);
     if (r < 0)
         return alsa_result(r);
     /* Not every plugin knows time stamps; alsa_pcm_look() takes the time itself then. */
     (void)alsa.pcm_sw_params_set_tstamp_mode(pcm->handle, pcm->sw, SND_PCM_TSTAMP_ENABLE);
     (void)alsa.pcm_sw_params_set_tstamp_type(pcm->handle, pcm->sw, SND_PCM_TSTAMP_TYPE_MONOTONIC);
-    return alsa_result(alsa.pcm_sw_params(pcm->handle, pcm->sw));
+    (void)alsa.pcm_sw_params_set_silence_threshold(pcm->handle, pcm->sw, silence);
+    (void)alsa.pcm_sw_params_set_silence_size(pcm->handle, pcm->sw, silence);
+    r = alsa.pcm_sw_params(pcm->handle, pcm->sw);
+    return r < 0 && silence > 0 ? sw_setup(pcm, 0) : alsa_result(r);
 }
 
 /* The ring: the guest's period and buffer, or what comes nearest. dmix gets a period more that

@@ -18,7 +18,7 @@
 #include <sys/types.h>
 
 /* Longest message. */
-#define HELPER_BYTES_MAX 8192
+#define HELPER_BYTES_MAX 16384
 
 struct helper {
     pid_t pid;  /* 0: none */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* alsa-lib, by vmm/base/library.h. It is loaded, and called, in helpers only
- * (host/helper.h). */
+ * (host/helper.h); alsa_remedy() is for all. */
 #pragma once
 
 #include "vmm/base/library.h"
@@ -9,8 +9,7 @@
 
 /* clang-format off */
 #define ALSA_PCM_FUNCTIONS(F) \
- F(snd_, pcm_close) F(snd_, pcm_drop) \
- F(snd_, pcm_hw_params) F(snd_, pcm_hw_params_any) \
+    F(snd_, pcm_close) F(snd_, pcm_drop) F(snd_, pcm_hw_params) F(snd_, pcm_hw_params_any) \
     F(snd_, pcm_hw_params_can_pause) F(snd_, pcm_hw_params_free) \
     F(snd_, pcm_hw_params_get_buffer_size) F(snd_, pcm_hw_params_get_channels_max) \
     F(snd_, pcm_hw_params_get_channels_min) F(snd_, pcm_hw_params_get_period_size) \
@@ -18,50 +17,38 @@
     F(snd_, pcm_hw_params_set_buffer_size_near) F(snd_, pcm_hw_params_set_channels) \
     F(snd_, pcm_hw_params_set_format) F(snd_, pcm_hw_params_set_period_size_near) \
     F(snd_, pcm_hw_params_set_rate) F(snd_, pcm_hw_params_test_channels) \
-    F(snd_, pcm_hw_params_test_format) F(snd_, pcm_hw_params_test_rate) F(snd_, pcm_info) \
-    F(snd_, pcm_info_free) F(snd_, pcm_info_get_card) F(snd_, pcm_info_malloc) \
- F(snd_, pcm_open) F(snd_, pcm_pause) \
- \
-    F(snd_, pcm_prepare) F(snd_, pcm_readi) F(snd_, pcm_set_chmap) \
+    F(snd_, pcm_hw_params_test_format) F(snd_, pcm_hw_params_test_rate) F(snd_, pcm_open) \
+    F(snd_, pcm_pause) F(snd_, pcm_prepare) F(snd_, pcm_readi) F(snd_, pcm_set_chmap) \
     F(snd_, pcm_start) F(snd_, pcm_state) F(snd_, pcm_status) F(snd_, pcm_status_free) \
     F(snd_, pcm_status_get_avail) F(snd_, pcm_status_get_delay) F(snd_, pcm_status_get_htstamp) \
     F(snd_, pcm_status_get_state) F(snd_, pcm_status_malloc) F(snd_, pcm_sw_params) \
     F(snd_, pcm_sw_params_current) F(snd_, pcm_sw_params_free) \
     F(snd_, pcm_sw_params_get_boundary) F(snd_, pcm_sw_params_malloc) \
- F(snd_, pcm_sw_params_set_silence_size) \
-    F(snd_, pcm_sw_params_set_silence_threshold) F(snd_, pcm_sw_params_set_start_threshold) \
-    F(snd_, pcm_sw_params_set_stop_threshold) F(snd_, pcm_sw_params_set_tstamp_mode) \
-    F(snd_, pcm_sw_params_set_tstamp_type) F(snd_, pcm_type) F(snd_, pcm_writei)
+    F(snd_, pcm_sw_params_set_silence_size) F(snd_, pcm_sw_params_set_silence_threshold) \
+    F(snd_, pcm_sw_params_set_start_threshold) F(snd_, pcm_sw_params_set_stop_threshold) \
+    F(snd_, pcm_sw_params_set_tstamp_mode) F(snd_, pcm_sw_params_set_tstamp_type) \
+    F(snd_, pcm_type) F(snd_, pcm_writei)
 
 #define ALSA_CTL_FUNCTIONS(F) \
-    F(snd_, ctl_close) F(snd_, ctl_elem_id_copy) F(snd_, ctl_elem_id_free) \
-    F(snd_, ctl_elem_id_get_device) F(snd_, ctl_elem_id_get_index) \
-    F(snd_, ctl_elem_id_get_interface) F(snd_, ctl_elem_id_get_name) \
-    F(snd_, ctl_elem_id_get_numid) F(snd_, ctl_elem_id_get_subdevice) F(snd_, ctl_elem_id_malloc) \
-    F(snd_, ctl_elem_id_set_numid) F(snd_, ctl_elem_info) F(snd_, ctl_elem_info_free) \
-    F(snd_, ctl_elem_info_get_count) F(snd_, ctl_elem_info_get_index) \
+    F(snd_, ctl_close) F(snd_, ctl_elem_id_copy) F(snd_, ctl_elem_id_get_index) \
+    F(snd_, ctl_elem_id_get_interface) F(snd_, ctl_elem_id_get_name) F(snd_, ctl_elem_id_malloc) \
+    F(snd_, ctl_elem_id_set_numid) F(snd_, ctl_elem_info) F(snd_, ctl_elem_info_get_count) \
     F(snd_, ctl_elem_info_get_item_name) F(snd_, ctl_elem_info_get_items) \
-    F(snd_, ctl_elem_info_get_max) F(snd_, ctl_elem_info_get_max64) \
-    F(snd_, ctl_elem_info_get_min) F(snd_, ctl_elem_info_get_min64) \
-    F(snd_, ctl_elem_info_get_name) F(snd_, ctl_elem_info_get_step) \
-    F(snd_, ctl_elem_info_get_step64) F(snd_, ctl_elem_info_get_type) \
-    F(snd_, ctl_elem_info_is_inactive) F(snd_, ctl_elem_info_is_readable) \
-    F(snd_, ctl_elem_info_is_tlv_readable) F(snd_, ctl_elem_info_is_volatile) \
-    F(snd_, ctl_elem_info_is_writable) F(snd_, ctl_elem_info_malloc) \
-    F(snd_, ctl_elem_info_set_id) F(snd_, ctl_elem_info_set_item) F(snd_, ctl_elem_list) \
-    F(snd_, ctl_elem_list_alloc_space) F(snd_, ctl_elem_list_free) \
+    F(snd_, ctl_elem_info_get_max) F(snd_, ctl_elem_info_get_min) F(snd_, ctl_elem_info_get_step) \
+    F(snd_, ctl_elem_info_get_type) F(snd_, ctl_elem_info_is_inactive) \
+    F(snd_, ctl_elem_info_is_readable) F(snd_, ctl_elem_info_is_tlv_readable) \
+    F(snd_, ctl_elem_info_is_volatile) F(snd_, ctl_elem_info_is_writable) \
+    F(snd_, ctl_elem_info_malloc) F(snd_, ctl_elem_info_set_id) F(snd_, ctl_elem_info_set_item) \
+    F(snd_, ctl_elem_list) F(snd_, ctl_elem_list_alloc_space) F(snd_, ctl_elem_list_free) \
     F(snd_, ctl_elem_list_free_space) F(snd_, ctl_elem_list_get_count) \
     F(snd_, ctl_elem_list_get_id) F(snd_, ctl_elem_list_get_used) F(snd_, ctl_elem_list_malloc) \
-    F(snd_, ctl_elem_read) F(snd_, ctl_elem_tlv_read) F(snd_, ctl_elem_value_free) \
-    F(snd_, ctl_elem_value_get_boolean) F(snd_, ctl_elem_value_get_enumerated) \
-    F(snd_, ctl_elem_value_get_integer) F(snd_, ctl_elem_value_get_integer64) \
+    F(snd_, ctl_elem_read) F(snd_, ctl_elem_tlv_read) F(snd_, ctl_elem_value_get_boolean) \
+    F(snd_, ctl_elem_value_get_enumerated) F(snd_, ctl_elem_value_get_integer) \
     F(snd_, ctl_elem_value_malloc) F(snd_, ctl_elem_value_set_boolean) \
     F(snd_, ctl_elem_value_set_enumerated) F(snd_, ctl_elem_value_set_id) \
-    F(snd_, ctl_elem_value_set_integer) F(snd_, ctl_elem_value_set_integer64) \
-    F(snd_, ctl_elem_write) F(snd_, ctl_event_elem_get_id) F(snd_, ctl_event_elem_get_mask) \
-    F(snd_, ctl_event_free) F(snd_, ctl_event_get_type) F(snd_, ctl_event_malloc) \
-    F(snd_, ctl_open) F(snd_, ctl_poll_descriptors) F(snd_, ctl_read) \
-    F(snd_, ctl_subscribe_events)
+    F(snd_, ctl_elem_value_set_integer) F(snd_, ctl_elem_write) F(snd_, ctl_event_elem_get_id) \
+    F(snd_, ctl_event_get_type) F(snd_, ctl_event_malloc) F(snd_, ctl_open) \
+    F(snd_, ctl_poll_descriptors) F(snd_, ctl_read) F(snd_, ctl_subscribe_events)
 
 #define ALSA_FUNCTIONS(F) \
     ALSA_PCM_FUNCTIONS(F) ALSA_CTL_FUNCTIONS(F) F(snd_, lib_error_set_handler) F(snd_, strerror)

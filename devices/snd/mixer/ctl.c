@@ -121,17 +121,15 @@ static void group_update(struct ctls *ctls, struct ctl_group *group)
     }
 }
 
-void ctl_set(struct ctls *ctls, unsigned id, const union wire_ctl_value *value)
+int ctl_set(struct ctls *ctls, unsigned id, const union wire_ctl_value *value)
 {
     struct ctl *ctl = &ctls->item[id];
     size_t len = ctl_value_bytes(ctl);
 
     if (ctl_has(ctl, WIRE_CTL_INACTIVE) || memcmp(&ctl->value, value, len) == 0)
-        return;
-    if (ctls->host != NULL) {
-        (void)ctl_host_write(ctls->host, id, value, NULL);
-        return;
-    }
+        return 0;
+    if (ctls->host != NULL && ctl_host_write(ctls->host, id, value) < 0)
+        return -EIO;
     memcpy(&ctl->value, value, len);
     for (unsigned i = 0; i < ctls->group_count; i++) {
         struct ctl_group *group = &ctls->group[i];
@@ -140,4 +138,5 @@ void ctl_set(struct ctls *ctls, unsigned id, const union wire_ctl_value *value)
     }
     if (!ctl_has(ctl, WIRE_CTL_VOLATILE))
         ctls->changed(ctls, id, WIRE_CTL_VALUE);
+    return 0;
 }

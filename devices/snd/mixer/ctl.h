@@ -20,9 +20,9 @@ struct ctl {
     struct wire_ctl_info info;
     struct wire_ctl_info_padded padded; /* the same */
     union wire_ctl_value value;
-    const char *const *items; /* WIRE_CTL_ENUMERATED */
-    uint8_t *tlv;             /* owned; a struct wire_ctl_tlv and its bytes; NULL: none */
-    uint32_t tlv_bytes;       /* both */
+    const char (*items)[WIRE_CTL_ITEM_BYTES]; /* WIRE_CTL_ENUMERATED */
+    uint8_t *tlv;       /* owned; a struct wire_ctl_tlv and its bytes; NULL: none */
+    uint32_t tlv_bytes; /* both */
     /* WIRE_CTL_VOLATILE: puts what holds now into `value`. NULL: it is there. */
     void (*refresh)(const struct ctls *ctls, struct ctl *ctl);
 };
@@ -72,5 +72,6 @@ size_t ctl_value_bytes(const struct ctl *ctl);
 /* True if each of the values is one that the element may have. */
 bool ctl_value_is_valid(const struct ctl *ctl, const union wire_ctl_value *value);
 /* Gives an element a valid value; what it rules follows, and the driver is told if it changed. A
- * card's element has it a little later, or never if the card refuses it. */
-void ctl_set(struct ctls *ctls, unsigned id, const union wire_ctl_value *value);
+ * card's element gets its old one back a little later if the card refuses it. -EIO: the card is
+ * gone. */
+int ctl_set(struct ctls *ctls, unsigned id, const union wire_ctl_value *value);

@@ -162,7 +162,7 @@ static const struct row tests[] = {
     {"Test Metadata", WIRE_CTL_INTEGER, READ_WRITE | TLV_ALL, 1, 10, 30, 2},
 };
 
-static const char *const colours[] = {"Red", "Green", "Blue", NULL};
+static const char colours[][WIRE_CTL_ITEM_BYTES] = {"Red", "Green", "Blue"};
 
 static void played_frames(const struct ctls *ctls, struct ctl *ctl)
 {
@@ -191,18 +191,21 @@ static int tests_add(struct ctls *ctls)
 
 /* -- all of them -- */
 
-/* The elements of the card whose mixer is named, or that the streams use. */
+/* The elements of the card whose mixer is named, or of the PCM: "hw:1" of "hw:1,0". */
 static int card_add(struct ctls *ctls, const struct opts *opts)
 {
-    const char *name = opts_has(opts, "mixer") ? opts_str(opts, "mixer") : NULL;
-    bool uses_card = false;
+    const char *device = opts_str(opts, "device");
+    bool uses_card = opts_has(opts, "mixer");
+    char name[128];
 
     for (unsigned i = 0; i < ctls->pcm->stream_count; i++)
         uses_card |= ctls->pcm->streams[i].host->class == &host_alsa;
-    if (name == NULL && !uses_card)
+    if (!uses_card)
         return opts_error("--snd controls: controls=host is for host=alsa; say whose mixer it is "
                           "to be (mixer=hw:0)");
-    return ctl_host_create(ctls, name, opts_str(opts, "device"));
+    device += strncmp(device, "plughw:", 7) == 0 ? strlen("plug") : 0;
+    (void)snprintf(name, sizeof(name), "%.*s", (int)strcspn(device, ","), device);
+    return ctl_host_create(ctls, opts_has(opts, "mixer") ? opts_str(opts, "mixer") : name);
 }
 
 static int own_add(struct ctls *ctls, bool all)

@@ -2,12 +2,9 @@
 /*
  * Requests about control elements (virtio 1.4 §5.14.6.10). A value is copied in whole, checked
  * whole, and only then set. A driver that may not do what it asks gets NOT_SUPP, one that asks for
- * what can not be gets BAD_MSG. What the host's mixer is needed for is answered later, see
- * ctl_host.h.
+ * what can not be gets BAD_MSG.
  */
 #include "devices/snd/mixer/ctl_serve.h"
-
-#include "devices/snd/mixer/ctl_host.h"
 
 #include <string.h>
 
@@ -27,20 +24,13 @@ static uint32_t serve_info(const struct ctls *ctls, struct chain *req,
 static uint32_t serve_enum_items(struct ctls *ctls, unsigned id, struct chain *req)
 {
     const struct ctl *ctl = &ctls->item[id];
-    char item[WIRE_CTL_ITEM_BYTES];
 
-    if (from_le32(ctl->info.head.type) != WIRE_CTL_ENUMERATED)
+    if (ctl_type(ctl) != WIRE_CTL_ENUMERATED)
         return VIRTIO_SND_S_NOT_SUPP;
-    uint32_t items = from_le32(ctl->info.limits.enumerated.items);
-    if (chain_writable(req) < sizeof(le32) + (uint64_t)items * sizeof(item))
+    size_t len = from_le32(ctl->info.limits.enumerated.items) * sizeof(ctl->items[0]);
+    if (chain_writable(req) < sizeof(le32) + len)
         return VIRTIO_SND_S_BAD_MSG;
-    reply_write(req, VIRTIO_SND_S_OK, NULL, 0);
-    for (uint32_t i = 0; i < items; i++) {
-        memset(item, 0, sizeof(item));
-        memcpy(item, ctl->items[i], strnlen(ctl->items[i], sizeof(item) - 1));
-        int r = chain_write(req, item, sizeof(item));
-        assert(r == 0); /* they all fit, see above */
-    }
+    reply_write(req, VIRTIO_SND_S_OK, ctl->items, len);
     return REPLY_DONE;
 }
 
@@ -52,8 +42,6 @@ static uint32_t serve_read(struct ctls *ctls, unsigned id, struct chain *req)
 
     if (chain_writable(req) < sizeof(le32) + ctl_value_bytes(ctl))
         return VIRTIO_SND_S_BAD_MSG;
-    if (ctls->host != NULL && ctl_has(ctl, WIRE_CTL_VOLATILE))
-        return ctl_host_read(ctls->host, id, req);
     if (ctl->refresh != NULL)
         ctl->refresh(ctls, ctl);
     reply_write(req, VIRTIO_SND_S_OK, &ctl->value, ctl_value_bytes(ctl));
@@ -67,10 +55,7 @@ static uint32_t serve_write(struct ctls *ctls, unsigned id, struct chain *req)
 
     if (chain_read(req, &value, ctl_value_bytes(ctl)) < 0 || !ctl_value_is_valid(ctl, &value))
         return VIRTIO_SND_S_BAD_MSG;
-    if (ctls->host != NULL && !ctl_has(ctl, WIRE_CTL_INACTIVE))
-        return ctl_host_write(ctls->host, id, &value, req);
-    ctl_set(ctls, id, &value);
-    return VIRTIO_SND_S_OK;
+    return ctl_set(ctls, id, &value) < 0 ? VIRTIO_SND_S_IO_ERR : VIRTIO_SND_S_OK;
 }
 
 /* -- metadata -- */

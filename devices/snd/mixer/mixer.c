@@ -14,143 +14,313 @@
 #define FDS_MAX    4
 #define EVENTS_MAX 64 /* taken in a row: a flood of them does not keep requests waiting */
 
-/* -- telling -- */
+/* From <sound/tlv.h>: a list of ranges, each with its own metadata. */
+#define TLV_DB_RANGE 3
 
-static void tell(const struct mixer *mixer, const struct mixer_message *message, size_t len)
+/* -- what an element is -- */
+
+static uint32_t access_of(const snd_ctl_elem_info_t *info)
 {
-    /* Waits if ours takes nothing now. Its end is seen when waiting. */
-    (void)helper_send(mixer->socket, message, offsetof(struct mixer_message, info) + len);
+    return (alsa.ctl_elem_info_is_readable(info) ? WIRE_CTL_READ : 0) |
+           (alsa.ctl_elem_info_is_writable(info) ? WIRE_CTL_WRITE : 0) |
+           (alsa.ctl_elem_info_is_inactive(info) ? WIRE_CTL_INACTIVE : 0);
 }
 
-static void tell_result(const struct mixer *mixer, enum mixer_word word, uint32_t ticket, int r)
+/* Fills in type and limits. False: it is not passed on. */
+static bool limits_fill(struct mixer_own *elem, const snd_ctl_elem_info_t *info)
 {
-    const struct mixer_message message = {.word = word, .ticket = ticket, .result = r};
+    union wire_ctl_limits *limits = &elem->info.limits;
+    long step;
 
-    tell(mixer, &message, 0);
-}
-
-/* Asks the card what of an element `mask` says, and tells it. */
-static int tell_news(struct mixer *mixer, unsigned id, unsigned mask)
-{
-    struct mixer_message news = {.word = MIXER_NEWS, .id = id};
-    struct mixer_message tlv = {.word = MIXER_TLV, .id = id};
-    int r = 0;
-
-    if ((mask & WIRE_CTL_INFO) != 0)
-        alsa_ctl_look(&mixer->card, id);
-    news.access = from_le32(mixer->card.elem[id].info.head.access);
-    if ((mask & WIRE_CTL_TLV) != 0 && (news.access & WIRE_CTL_TLV_READ) != 0) {
-        ssize_t len = alsa_ctl_tlv(&mixer->card, id, tlv.tlv, sizeof(tlv.tlv));
-        if (len > 0)
-            tell(mixer, &tlv, (size_t)len);
+    elem->max = 1;
+    switch (alsa.ctl_elem_info_get_type(info)) {
+    case SND_CTL_ELEM_TYPE_BOOLEAN:
+        elem->info.head.type = to_le32(WIRE_CTL_BOOLEAN);
+        return true;
+    case SND_CTL_ELEM_TYPE_INTEGER:
+        elem->info.head.type = to_le32(WIRE_CTL_INTEGER);
+        elem->min = alsa.ctl_elem_info_get_min(info);
+        elem->max = alsa.ctl_elem_info_get_max(info);
+        step = alsa.ctl_elem_info_get_step(info);
+        elem->shifted = MIN(elem->min, 0);
+        limits->integer.min = to_le32((uint32_t)(elem->min - elem->shifted));
+        limits->integer.max = to_le32((uint32_t)(elem->max - elem->shifted));
+        limits->integer.step = to_le32((uint32_t)step);
+        return elem->min >= INT32_MIN && elem->min <= elem->max && elem->max <= INT32_MAX &&
+               elem->max - elem->shifted <= INT32_MAX && step >= 0 && step <= INT32_MAX;
+    case SND_CTL_ELEM_TYPE_ENUMERATED:
+        elem->info.head.type = to_le32(WIRE_CTL_ENUMERATED);
+        elem->max = (int64_t)alsa.ctl_elem_info_get_items(info) - 1;
+        limits->enumerated.items = to_le32((uint32_t)elem->max + 1);
+        return elem->max >= 0 && elem->max < MIXER_ITEMS_MAX;
+    default:
+        return false;
     }
-    if ((mask & WIRE_CTL_VALUE) != 0 && (news.access & WIRE_CTL_READ) != 0)
-        r = alsa_ctl_read(&mixer->card, id, &news.value);
-    else
-        mask &= ~WIRE_CTL_VALUE;
-    news.mask = r < 0 ? mask & ~WIRE_CTL_VALUE : mask;
-    tell(mixer, &news, sizeof(news.value));
+}
+
+/* The element of that name and index; MIXER_ELEMS_MAX: none. */
+static unsigned find(const struct mixer *mixer, const snd_ctl_elem_id_t *id)
+{
+    const char *name = alsa.ctl_elem_id_get_name(id);
+    uint32_t index = alsa.ctl_elem_id_get_index(id);
+
+    for (unsigned i = 0; i < mixer->count; i++) {
+        const struct wire_ctl_head *head = &mixer->elem[i].info.head;
+        if (from_le32(head->index) == index && strcmp((const char *)head->name, name) == 0)
+            return i;
+    }
+    return MIXER_ELEMS_MAX;
+}
+
+/* True if the guest can have the element of mixer->id. ALSA tells those of one name and index apart
+ * by their device; the wire can't (SND-80), so it gets the first. */
+static bool elem_fill(struct mixer *mixer, struct mixer_own *elem)
+{
+    struct wire_ctl_head *head = &elem->info.head;
+    const char *name = alsa.ctl_elem_id_get_name(mixer->id);
+    size_t len = strlen(name);
+
+    *elem = (struct mixer_own){0};
+    if (alsa.ctl_elem_id_get_interface(mixer->id) != SND_CTL_ELEM_IFACE_MIXER || len == 0 ||
+        len >= WIRE_CTL_NAME_BYTES || find(mixer, mixer->id) != MIXER_ELEMS_MAX)
+        return false;
+    alsa.ctl_elem_info_set_id(mixer->info, mixer->id);
+    if (alsa.ctl_elem_info(mixer->handle, mixer->info) < 0)
+        return false; /* it was removed meanwhile */
+    unsigned count = alsa.ctl_elem_info_get_count(mixer->info);
+    memcpy(head->name, name, len);
+    head->index = to_le32(alsa.ctl_elem_id_get_index(mixer->id));
+    head->access = to_le32(access_of(mixer->info));
+    head->count = to_le32(count);
+    return count > 0 && count <= ARRAY_SIZE(((union wire_ctl_value *)0)->integer) &&
+           !alsa.ctl_elem_info_is_volatile(mixer->info) && limits_fill(elem, mixer->info);
+}
+
+/* -- values, and what goes with them -- */
+
+static int value_read(struct mixer *mixer, unsigned id, union wire_ctl_value *ret_value)
+{
+    const struct mixer_own *elem = &mixer->elem[id];
+    const struct wire_ctl_head *head = &elem->info.head;
+
+    *ret_value = (union wire_ctl_value){0};
+    if ((from_le32(head->access) & WIRE_CTL_READ) == 0)
+        return 0;
+    alsa.ctl_elem_value_set_id(mixer->value, elem->id);
+    int r = alsa.ctl_elem_read(mixer->handle, mixer->value);
+    for (unsigned i = 0; i < from_le32(head->count) && r >= 0; i++) {
+        int64_t number = from_le32(head->type) == WIRE_CTL_BOOLEAN
+                             ? alsa.ctl_elem_value_get_boolean(mixer->value, i)
+                         : from_le32(head->type) == WIRE_CTL_INTEGER
+                             ? alsa.ctl_elem_value_get_integer(mixer->value, i)
+                             : alsa.ctl_elem_value_get_enumerated(mixer->value, i);
+        number = MAX(MIN(number, elem->max), elem->min);
+        ret_value->integer[i] = to_le32((uint32_t)(number - elem->shifted));
+    }
     return r;
 }
 
-static void tell_elem(struct mixer *mixer, unsigned id)
+static void value_write(struct mixer *mixer, unsigned id, const union wire_ctl_value *value)
 {
-    struct mixer_message message = {.id = id};
-    struct wire_ctl_info *info = &mixer->card.elem[id].info;
+    const struct mixer_own *elem = &mixer->elem[id];
+    uint32_t type = from_le32(elem->info.head.type);
 
-    message.word = MIXER_ELEM;
-    message.info = *info;
-    tell(mixer, &message, sizeof(message.info));
-    message.word = MIXER_ITEM;
-    uint32_t items = from_le32(info->head.type) == WIRE_CTL_ENUMERATED
-                         ? from_le32(info->limits.enumerated.items)
-                         : 0;
-    for (; message.index < items; message.index++) {
-        alsa_ctl_item(&mixer->card, id, message.index, message.item);
-        tell(mixer, &message, sizeof(message.item));
+    alsa.ctl_elem_value_set_id(mixer->value, elem->id);
+    for (unsigned i = 0; i < from_le32(elem->info.head.count); i++) {
+        int64_t number = from_le32(value->integer[i]) + elem->shifted;
+        if (type == WIRE_CTL_BOOLEAN)
+            alsa.ctl_elem_value_set_boolean(mixer->value, i, number);
+        else if (type == WIRE_CTL_INTEGER)
+            alsa.ctl_elem_value_set_integer(mixer->value, i, number);
+        else
+            alsa.ctl_elem_value_set_enumerated(mixer->value, i, (unsigned)number);
     }
-    (void)tell_news(mixer, id, WIRE_CTL_VALUE | WIRE_CTL_TLV);
+    (void)alsa.ctl_elem_write(mixer->handle, mixer->value); /* the value tells of a failure */
+}
+
+/* The metadata of the element of mixer->id, if it has some. Ranges in them are of the card's
+ * numbers, which are shifted for the guest. */
+static void tlv_fill(struct mixer *mixer, const struct mixer_own *own, struct mixer_elem *elem)
+{
+    unsigned words[MIXER_TLV_WORDS] = {0};
+
+    if (!alsa.ctl_elem_info_is_tlv_readable(mixer->info) ||
+        alsa.ctl_elem_tlv_read(mixer->handle, mixer->id, words, sizeof(words)) < 0 ||
+        words[1] > sizeof(words) - sizeof(struct wire_ctl_tlv))
+        return;
+    size_t count = 2 + ((size_t)words[1] + 3) / 4;
+    for (size_t i = 2; words[0] == TLV_DB_RANGE && i + 4 <= count && words[i + 3] <= words[1];
+         i += 4 + ((size_t)words[i + 3] + 3) / 4) {
+        words[i] -= (unsigned)own->shifted;
+        words[i + 1] -= (unsigned)own->shifted;
+    }
+    for (size_t i = 0; i < count; i++)
+        elem->tlv[i] = to_le32(words[i]);
+    elem->info.head.access.raw |= to_le32(WIRE_CTL_TLV_READ).raw;
+}
+
+static void items_fill(struct mixer *mixer, const struct mixer_own *own, struct mixer_elem *elem)
+{
+    for (unsigned i = 0; i <= own->max; i++) {
+        alsa.ctl_elem_info_set_id(mixer->info, own->id);
+        alsa.ctl_elem_info_set_item(mixer->info, i);
+        int r = alsa.ctl_elem_info(mixer->handle, mixer->info);
+        const char *name = r == 0 ? alsa.ctl_elem_info_get_item_name(mixer->info) : "";
+        (void)snprintf(elem->items[i], sizeof(elem->items[i]), "%s", name[0] != '\0' ? name : "-");
+    }
+}
+
+/* -- telling; it waits if ours takes nothing now, whose end is seen when waiting -- */
+
+static void tell_card(const struct mixer *mixer, int result)
+{
+    const struct mixer_value message = {.id = MIXER_CARD, .result = result};
+
+    (void)helper_send(mixer->socket, &message, sizeof(message));
+}
+
+static void tell_value(struct mixer *mixer, unsigned id)
+{
+    struct mixer_value message = {.id = id};
+
+    if (value_read(mixer, id, &message.value) >= 0)
+        (void)helper_send(mixer->socket, &message, sizeof(message));
+}
+
+/* -- the card -- */
+
+static int card_open(struct mixer *mixer)
+{
+    int r = alsa.ctl_open(&mixer->handle, mixer->name, SND_CTL_NONBLOCK);
+
+    if (r < 0)
+        mixer->handle = NULL;
+    else if ((r = alsa.ctl_subscribe_events(mixer->handle, 1)) < 0)
+        (void)alsa.ctl_close(mixer->handle);
+    return alsa_result(r);
+}
+
+/* Keeps the elements of a list that the guest can have: how many. Says that, and what they are. */
+static int elems_tell(struct mixer *mixer, const snd_ctl_elem_list_t *list)
+{
+    unsigned at[MIXER_ELEMS_MAX], used = alsa.ctl_elem_list_get_used(list);
+
+    for (unsigned i = 0; i < used && mixer->count < MIXER_ELEMS_MAX; i++) {
+        struct mixer_own *own = &mixer->elem[mixer->count];
+        alsa.ctl_elem_list_get_id(list, i, mixer->id);
+        if (!elem_fill(mixer, own))
+            continue;
+        if (alsa.ctl_elem_id_malloc(&own->id) < 0)
+            return -ENOMEM;
+        alsa.ctl_elem_id_copy(own->id, mixer->id);
+        alsa.ctl_elem_id_set_numid(own->id, 0);
+        at[mixer->count++] = i;
+    }
+    if (mixer->count == 0)
+        return -ENODATA;
+    tell_card(mixer, (int)mixer->count);
+    for (unsigned id = 0; id < mixer->count; id++) {
+        struct mixer_elem elem = {.info = mixer->elem[id].info};
+        alsa.ctl_elem_list_get_id(list, at[id], mixer->id); /* plugins have metadata by numid */
+        alsa.ctl_elem_info_set_id(mixer->info, mixer->id);
+        if (alsa.ctl_elem_info(mixer->handle, mixer->info) == 0)
+            tlv_fill(mixer, &mixer->elem[id], &elem);
+        if (from_le32(elem.info.head.type) == WIRE_CTL_ENUMERATED)
+            items_fill(mixer, &mixer->elem[id], &elem);
+        (void)value_read(mixer, id, &elem.value);
+        (void)helper_send(mixer->socket, &elem, sizeof(elem));
+    }
+    return 0;
+}
+
+static int list_tell(struct mixer *mixer)
+{
+    snd_ctl_elem_list_t *list;
+
+    if (alsa.ctl_elem_info_malloc(&mixer->info) < 0 ||
+        alsa.ctl_elem_value_malloc(&mixer->value) < 0 || alsa.ctl_elem_id_malloc(&mixer->id) < 0 ||
+        alsa.ctl_event_malloc(&mixer->event) < 0 || alsa.ctl_elem_list_malloc(&list) < 0)
+        return -ENOMEM; /* and the helper ends */
+    int r = alsa.ctl_elem_list(mixer->handle, list);
+    if (r == 0)
+        r = alsa.ctl_elem_list_alloc_space(list, alsa.ctl_elem_list_get_count(list));
+    if (r == 0)
+        r = alsa.ctl_elem_list(mixer->handle, list);
+    r = r < 0 ? alsa_result(r) : elems_tell(mixer, list);
+    alsa.ctl_elem_list_free_space(list);
+    alsa.ctl_elem_list_free(list);
+    return r;
 }
 
 /* -- serving -- */
 
-static int request_do(struct mixer *mixer, const struct mixer_message *message)
-{
-    int r = 0;
-
-    if (mixer->card.handle == NULL)
-        return -ENODEV;
-    if (message->id >= mixer->card.count)
-        return -EINVAL;
-    if (message->word == MIXER_WRITE)
-        r = alsa_ctl_write(&mixer->card, message->id, &message->value);
-    int read = tell_news(mixer, message->id, WIRE_CTL_VALUE); /* also what has become of it */
-    return r < 0 || message->word == MIXER_WRITE ? r : read;
-}
-
 static void requests_take(struct mixer *mixer)
 {
-    struct mixer_message message = {0};
+    struct mixer_value message;
     ssize_t len;
 
-    while ((len = helper_take(mixer->socket, &message, sizeof(message))) > 0)
-        tell_result(mixer, MIXER_DONE, message.ticket, request_do(mixer, &message));
+    while ((len = helper_take(mixer->socket, &message, sizeof(message))) > 0) {
+        if (len != sizeof(message) || message.id >= mixer->count || mixer->handle == NULL)
+            continue;
+        value_write(mixer, message.id, &message.value);
+        tell_value(mixer, message.id); /* what has become of it */
+    }
     mixer->ended = len < 0;
 }
 
 /* `failed`: the card's fd says that it is gone. */
 static void events_take(struct mixer *mixer, bool failed)
 {
-    unsigned id, mask, taken = 0;
+    unsigned taken = 0;
     int r = 1;
 
     for (; taken < EVENTS_MAX && r > 0; taken += r > 0) {
-        r = alsa_ctl_event(&mixer->card, &id, &mask);
-        if (r > 0 && mask != 0)
-            (void)tell_news(mixer, id, mask);
+        r = alsa.ctl_read(mixer->handle, mixer->event);
+        if (r <= 0 || alsa.ctl_event_get_type(mixer->event) != SND_CTL_EVENT_ELEM)
+            continue;
+        alsa.ctl_event_elem_get_id(mixer->event, mixer->id);
+        unsigned id = find(mixer, mixer->id);
+        if (id < mixer->count)
+            tell_value(mixer, id);
     }
-    if (failed && taken == 0 && r == 0)
+    if (r >= 0 || r == -EAGAIN) {
+        if (!failed || taken > 0)
+            return;
         r = -ENODEV;
-    if (r >= 0)
-        return;
-    alsa_ctl_close(&mixer->card);
-    tell_result(mixer, MIXER_GONE, 0, r);
+    }
+    (void)alsa.ctl_close(mixer->handle); /* nothing is lost by a failure */
+    mixer->handle = NULL;
+    tell_card(mixer, alsa_result(r));
 }
 
 /* The card may have been plugged in again. */
 static void card_retry(struct mixer *mixer)
 {
-    if (alsa_ctl_open(&mixer->card, mixer->name) < 0)
+    if (card_open(mixer) < 0)
         return;
-    tell_result(mixer, MIXER_BACK, 0, 0);
-    for (unsigned id = 0; id < mixer->card.count; id++)
-        (void)tell_news(mixer, id, WIRE_CTL_VALUE | WIRE_CTL_INFO);
+    tell_card(mixer, 0);
+    for (unsigned id = 0; id < mixer->count; id++)
+        tell_value(mixer, id);
 }
 
-/* -- the helper -- */
-
-void mixer_begin(struct mixer *mixer, int socket, const struct mixer_job *job)
+void mixer_begin(struct mixer *mixer, int socket, const char *name)
 {
     *mixer = (struct mixer){.socket = socket};
+    (void)snprintf(mixer->name, sizeof(mixer->name), "%s", name);
     int r = alsa_load();
-    if (r == 0 && job->name == NULL)
-        alsa_ctl_name(job->device, mixer->name);
-    else
-        (void)snprintf(mixer->name, sizeof(mixer->name), "%s", job->name);
     if (r == 0)
-        r = alsa_ctl_open(&mixer->card, mixer->name);
+        r = card_open(mixer);
     if (r == 0)
-        r = alsa_ctl_list(&mixer->card, MIXER_ELEMS_MAX);
-    for (unsigned id = 0; id < mixer->card.count && r == 0; id++)
-        tell_elem(mixer, id);
-    tell_result(mixer, MIXER_READY, 0, r);
+        r = list_tell(mixer);
+    if (r < 0)
+        tell_card(mixer, r);
 }
 
 int mixer_round(struct mixer *mixer, int wait_ms)
 {
     struct pollfd fds[1 + FDS_MAX] = {{.fd = mixer->socket, .events = POLLIN}};
-    bool is_open = mixer->card.handle != NULL;
-    int count = is_open ? alsa.ctl_poll_descriptors(mixer->card.handle, fds + 1, FDS_MAX) : 0;
+    bool is_open = mixer->handle != NULL;
+    int count = is_open ? alsa.ctl_poll_descriptors(mixer->handle, fds + 1, FDS_MAX) : 0;
     int ready = poll(fds, 1 + (nfds_t)MAX(count, 0), wait_ms);
 
     if (ready > 0 && fds[0].revents != 0)
@@ -159,15 +329,15 @@ int mixer_round(struct mixer *mixer, int wait_ms)
         card_retry(mixer);
     if (ready > 0 && count > 0)
         events_take(mixer, (fds[1].revents & (POLLERR | POLLHUP | POLLNVAL)) != 0);
-    return mixer->card.handle != NULL ? -1 : RETRY_MS;
+    return mixer->handle != NULL ? -1 : RETRY_MS;
 }
 
-void mixer_serve(int socket, const void *job)
+void mixer_serve(int socket, const void *name)
 {
-    struct mixer mixer;
+    static struct mixer mixer;
     int wait_ms = 0;
 
-    mixer_begin(&mixer, socket, job);
+    mixer_begin(&mixer, socket, name);
     while (!mixer.ended)
         wait_ms = mixer_round(&mixer, wait_ms);
 }

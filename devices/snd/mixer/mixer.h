@@ -1,61 +1,65 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The helper's half of controls=host, and what it and ours (ctl_host.c) tell each other, on the
- * socket of host/helper.h: a struct mixer_message each, cut behind what its word needs.
+ * The helper's half of controls=host: it has the mixer of a card of ALSA, and any call of it may
+ * block for as long as a sound server likes. What it and ours (ctl_host.c) tell each other, on the
+ * socket of host/helper.h:
  *
- *   theirs, first   ELEM, its ITEMs and NEWS for each element; then READY
- *   ours            READ, WRITE: with a ticket
- *   theirs          DONE: the ticket's; NEWS, before it if there are. GONE, BACK: the card
+ *   theirs, first   struct mixer_value of MIXER_CARD: how many elements; as many struct mixer_elem
+ *   ours            struct mixer_value: to be written
+ *   theirs          struct mixer_value: as it is now, when it has changed or was to be written; of
+ *                   MIXER_CARD: the card is gone, or back
+ *
+ * Of alsa-lib's elements those of the interface MIXER that are numbers of 32 bits, switches or
+ * choices, and don't change by themselves (volatile).
+ *
+ * 64-bit Linux takes a guest's 32-bit numbers as unsigned, so a range that begins below 0 is
+ * shifted to begin there: -50 to 100 are 0 to 150 for the guest, and the dB that it sees the same.
  */
 #pragma once
 
-#include "devices/snd/mixer/alsa_ctl.h"
+#include "devices/snd/base/wire_ctl.h"
+#include "devices/snd/lib/alsa.h"
 
 #define MIXER_ELEMS_MAX 256
-#define MIXER_TLV_BYTES 4096
+#define MIXER_ITEMS_MAX 128 /* of an enumeration: more than most cards have */
+#define MIXER_TLV_WORDS 128
+#define MIXER_CARD      UINT32_MAX
 
-enum mixer_word {
-    MIXER_ELEM,  /* id, info */
-    MIXER_ITEM,  /* id, index, item */
-    MIXER_NEWS,  /* id, mask, access, value if that is new */
-    MIXER_TLV,   /* id, tlv; a NEWS follows */
-    MIXER_READY, /* result */
-    MIXER_READ,  /* id, ticket */
-    MIXER_WRITE, /* id, ticket, value */
-    MIXER_DONE,  /* ticket, result */
-    MIXER_GONE,  /* result */
-    MIXER_BACK,
+struct mixer_value {
+    uint32_t id;
+    int32_t result; /* of MIXER_CARD; below 0: -errno */
+    union wire_ctl_value value;
 };
 
-struct mixer_message {
-    uint32_t word, id, ticket;
-    int32_t result;
-    uint32_t mask, access, index, zero;
-    union {
-        struct wire_ctl_info info;
-        union wire_ctl_value value;
-        char item[WIRE_CTL_ITEM_BYTES];
-        uint32_t tlv[MIXER_TLV_BYTES / 4]; /* a struct wire_ctl_tlv and its bytes */
-    };
+struct mixer_elem {
+    struct wire_ctl_info info;
+    union wire_ctl_value value;
+    le32 tlv[MIXER_TLV_WORDS]; /* a struct wire_ctl_tlv and its bytes; 0: none */
+    char items[MIXER_ITEMS_MAX][WIRE_CTL_ITEM_BYTES];
 };
 
-/* What a helper is told when it is forked. */
-struct mixer_job {
-    const char *name;   /* of the mixer; NULL: that of ... */
-    const char *device; /* ... this PCM */
-};
-
-/* The helper: until the socket ends. */
-void mixer_serve(int socket, const void *job);
+/* The helper of the mixer of that name, a string: until the socket ends. */
+void mixer_serve(int socket, const void *name);
 
 struct mixer {
     int socket;
-    char name[ALSA_CTL_NAME_BYTES];
-    struct alsa_ctl card;
+    char name[128];
     bool ended;
+    snd_ctl_t *handle; /* NULL: the card is gone */
+    unsigned count;
+    struct mixer_own {
+        snd_ctl_elem_id_t *id; /* owned; without a numid: they are others after a replug */
+        struct wire_ctl_info info;
+        int64_t min, max, shifted; /* the card's number is the guest's and this */
+    } elem[MIXER_ELEMS_MAX];
+    /* For calls. */
+    snd_ctl_elem_info_t *info;
+    snd_ctl_elem_value_t *value;
+    snd_ctl_elem_id_t *id;
+    snd_ctl_event_t *event;
 };
 
 /* In a helper: says what there is; serves what comes within `wait_ms`, -1: at any time. How long to
  * wait next. */
-void mixer_begin(struct mixer *mixer, int socket, const struct mixer_job *job);
+void mixer_begin(struct mixer *mixer, int socket, const char *name);
 int mixer_round(struct mixer *mixer, int wait_ms);
