@@ -121,17 +121,17 @@ static void answer(struct ear *ear, const void *question)
 
 void ears_hear(struct ears *ears)
 {
-    _Alignas(8) uint8_t record[RING_RECORD_BYTES];
-    uint32_t kind, len;
+    const struct ring_record *record;
 
     for (struct ear *ear = ears->ear; ear < ears->ear + ears->count; ear++)
-        while (ring_take(&ear->ring, &kind, record, &len)) {
-            if (kind == RECORD_TUNE)
-                tune(ear, (const struct pcm_params *)(const void *)record);
-            else if (kind == RECORD_FRAMES)
-                hear(ear, record, len);
+        while ((record = ring_oldest(&ear->ring)) != NULL) {
+            if (record->kind == RECORD_TUNE)
+                tune(ear, (const struct pcm_params *)(const void *)record->bytes);
+            else if (record->kind == RECORD_FRAMES)
+                hear(ear, record->bytes, record->len);
             else
-                answer(ear, record);
+                answer(ear, record->bytes);
+            ring_take(&ear->ring, record);
         }
 }
 
