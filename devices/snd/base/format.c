@@ -120,70 +120,44 @@ void pcm_silence(const struct pcm_format *format, void *ret_buf, size_t samples)
         memcpy(out, format->silence, format->sample_bytes);
 }
 
-static bool is_whole(const struct pcm_format *format)
+/* A sample of an integer format as a number whose full scale is 32 bits. */
+static int32_t sample_get(const struct pcm_format *format, const uint8_t *bytes)
 {
-    return format->kind == PCM_KIND_SIGNED || format->kind == PCM_KIND_UNSIGNED;
-}
-
-void pcm_to_s32(const struct pcm_format *format, const void *buf, int32_t *ret_samples,
-                size_t samples)
-{
-    const size_t sample_bytes = format->sample_bytes;
-    const unsigned shift = 32u - format->sample_bits;
     const uint32_t flip = format->kind == PCM_KIND_UNSIGNED ? 0x80000000u : 0;
-    const uint8_t *in = buf;
+    uint32_t bits = 0;
 
-    assert(is_whole(format));
-    for (size_t i = 0; i < samples; i++, in += sample_bytes) {
-        uint32_t bits = 0;
-        for (size_t b = 0; b < sample_bytes; b++)
-            bits |= (uint32_t)in[b] << 8 * b;
-        ret_samples[i] = (int32_t)(bits << shift ^ flip);
-    }
+    for (size_t b = 0; b < format->sample_bytes; b++)
+        bits |= (uint32_t)bytes[b] << 8 * b;
+    return (int32_t)(bits << (32u - format->sample_bits) ^ flip);
 }
 
-void pcm_from_s32(const struct pcm_format *format, const int32_t *samples, void *ret_buf,
-                  size_t count)
+/* The reverse: what does not fit the format's bits is cut off. Signed ones are sign-extended to the
+ * whole container, as ALSA wants it. */
+static void sample_put(const struct pcm_format *format, int32_t number, uint8_t *ret_bytes)
 {
-    const size_t sample_bytes = format->sample_bytes;
     const unsigned shift = 32u - format->sample_bits;
-    const bool is_signed = format->kind == PCM_KIND_SIGNED;
-    uint8_t *out = ret_buf;
+    uint32_t bits = format->kind == PCM_KIND_SIGNED ? (uint32_t)(number >> shift)
+                                                    : ((uint32_t)number ^ 0x80000000u) >> shift;
 
-    assert(is_whole(format));
-    for (size_t i = 0; i < count; i++, out += sample_bytes) {
-        /* Signed ones are sign-extended to the whole container, as ALSA wants it. */
-        uint32_t bits = is_signed ? (uint32_t)(samples[i] >> shift)
-                                  : ((uint32_t)samples[i] ^ 0x80000000u) >> shift;
-        for (size_t b = 0; b < sample_bytes; b++)
-            out[b] = (uint8_t)(bits >> 8 * b);
-    }
+    for (size_t b = 0; b < format->sample_bytes; b++)
+        ret_bytes[b] = (uint8_t)(bits >> 8 * b);
 }
-
-/* Samples that are converted at once. */
-#define CHUNK 512
 
 void pcm_to_double(const struct pcm_format *format, const void *buf, double *ret_samples,
                    size_t samples)
 {
-    const bool is_float = format->kind == PCM_KIND_FLOAT;
     const uint8_t *in = buf;
-    int32_t numbers[CHUNK];
     float narrow;
 
-    if (is_float && format->sample_bytes == sizeof(double)) {
-        memcpy(ret_samples, in, samples * sizeof(double));
-        return;
-    }
-    for (size_t i = 0; i < samples && is_float; i++) {
-        memcpy(&narrow, in + i * sizeof(narrow), sizeof(narrow));
-        ret_samples[i] = (double)narrow;
-    }
-    for (size_t at = 0, count; at < samples && !is_float; at += count) {
-        count = MIN(samples - at, (size_t)CHUNK);
-        pcm_to_s32(format, in + at * format->sample_bytes, numbers, count);
-        for (size_t i = 0; i < count; i++)
-            ret_samples[at + i] = numbers[i] * 0x1p-31;
+    for (size_t i = 0; i < samples; i++, in += format->sample_bytes) {
+        if (format->kind != PCM_KIND_FLOAT) {
+            ret_samples[i] = sample_get(format, in) * 0x1p-31;
+        } else if (format->sample_bytes == sizeof(double)) {
+            memcpy(&ret_samples[i], in, sizeof(double));
+        } else {
+            memcpy(&narrow, in, sizeof(narrow));
+            ret_samples[i] = (double)narrow;
+        }
     }
 }
 
@@ -196,10 +170,9 @@ void pcm_from_double(const struct pcm_format *format, const double *samples, voi
     for (size_t i = 0; i < count; i++, out += format->sample_bytes) {
         float narrow = (float)samples[i];
         double number = floor(samples[i] * 0x1p31 + half);
-        int32_t whole = (int32_t)MAX(MIN(number, INT32_MAX), INT32_MIN);
 
         if (format->kind != PCM_KIND_FLOAT)
-            pcm_from_s32(format, &whole, out, 1);
+            sample_put(format, (int32_t)MAX(MIN(number, INT32_MAX), INT32_MIN), out);
         else if (format->sample_bytes == sizeof(narrow))
             memcpy(out, &narrow, sizeof(narrow));
         else

@@ -68,17 +68,10 @@ static inline bool pcm_params_alike(const struct pcm_params *a, const struct pcm
     return a->format == b->format && a->rate_hz == b->rate_hz && a->channels == b->channels;
 }
 
-/* Reads samples of an integer format (kinds SIGNED and UNSIGNED, up to 32 bits) as signed numbers
- * whose full scale is 32 bits. */
-void pcm_to_s32(const struct pcm_format *format, const void *buf, int32_t *ret_samples,
-                size_t samples);
-/* The reverse: what does not fit the format's bits is cut off. */
-void pcm_from_s32(const struct pcm_format *format, const int32_t *samples, void *ret_buf,
-                  size_t count);
-
-/* The same for every format that is numbers, as ones whose full scale is 1; exactly. */
+/* Samples of a format that is numbers as ones whose full scale is 1; exactly. */
 void pcm_to_double(const struct pcm_format *format, const void *buf, double *ret_samples,
                    size_t samples);
-/* The reverse: rounded, and cut off at full scale, where the format has one. */
+/* The reverse: to the nearest, halves upwards, and cut off at full scale, where the format has
+ * one. */
 void pcm_from_double(const struct pcm_format *format, const double *samples, void *ret_buf,
                      size_t count);

@@ -59,44 +59,31 @@ static const struct rule {
 
 /* -- parsing -- */
 
-/* Reads a plain decimal number at *at, which is then behind it. */
-static bool take_number(const char **at, double *ret_number)
+/* Reads "440", "440/880" or "440±1". */
+static bool value_parse(const struct rule *rule, const char *text, struct expect_value *value)
 {
+    const char *at = text;
     char *end;
 
-    if (strspn(*at, "+-.0123456789") == 0 || strncasecmp(*at + (**at == '-'), "0x", 2) == 0)
+    if (text[strspn(text, "0123456789.eE+-/" PLUS_MINUS)] != '\0') /* such as "nan" and "0x10" */
         return false;
-    *ret_number = strtod(*at, &end);
-    if (end == *at || !isfinite(*ret_number))
-        return false;
-    *at = end;
-    return true;
-}
-
-static bool take_word(const char **at, const char *word)
-{
-    size_t len = strlen(word);
-
-    if (strncmp(*at, word, len) != 0)
-        return false;
-    *at += len;
-    return true;
-}
-
-/* Reads "440", "440/880" or "440±1". */
-static bool value_parse(const struct rule *rule, const char *at, struct expect_value *value)
-{
     value->tolerance = rule->tolerance;
     do {
-        double *want = &value->want[value->count];
-        if (value->count++ == (rule->each ? LISTENER_CHANNELS_MAX : 1) || !take_number(&at, want) ||
-            *want < rule->min || *want > rule->max || (rule->whole && *want != floor(*want)))
+        if (value->count == (rule->each ? LISTENER_CHANNELS_MAX : 1))
             return false;
-    } while (take_word(&at, "/"));
-    if ((take_word(&at, PLUS_MINUS) || take_word(&at, "+-")) &&
-        (!take_number(&at, &value->tolerance) || value->tolerance < 0))
+        double want = value->want[value->count++] = strtod(at, &end);
+        if (end == at || want < rule->min || want > rule->max ||
+            (rule->whole && want != floor(want)))
+            return false;
+        at = end + 1;
+    } while (*end == '/');
+    if (*end == '\0')
+        return true;
+    if (strncmp(end, PLUS_MINUS, 2) != 0 && strncmp(end, "+-", 2) != 0)
         return false;
-    return *at == '\0';
+    at = end + 2;
+    value->tolerance = strtod(at, &end);
+    return end > at && *end == '\0' && value->tolerance >= 0;
 }
 
 static int key_parse(enum key key, const char *prefix, const char *text, struct expect_value *value)
@@ -152,41 +139,42 @@ void expect_help(FILE *out)
 
 /* -- judging -- */
 
-/* NAN: none, which is as expected if 0 is. */
-static double heard(enum key key, const struct listener_report *report, unsigned channel)
-{
-    const struct listener_channel *one = &report->channel[channel];
-    const double numbers[EXPECT_KEYS] = {
-        [CHANNELS] = report->channels,
-        [RATE] = report->rate_hz,
-        [SECONDS] = (double)report->frames / report->rate_hz,
-        [FRAMES] = (double)report->frames,
-        [FREQ] = one->freq_hz > 0 ? one->freq_hz : NAN,
-        [LEVEL] = one->peak_dbfs,
-        [GAPS] = (double)one->gaps.count,
-        [CLICKS] = (double)one->clicks.count,
-    };
-
-    return numbers[key];
-}
-
-/* Where and how it was heard, for a failure's line. */
-static void detail(enum key key, const struct listener_report *report, unsigned channel,
-                   char ret[DETAIL_SIZE])
+/* NAN: none, which is as expected if 0 is. Also where and how it was heard, for a failure's line.
+ */
+static double heard(enum key key, const struct listener_report *report, unsigned channel,
+                    char ret_detail[DETAIL_SIZE])
 {
     const struct listener_channel *one = &report->channel[channel];
     const double rate = report->rate_hz;
 
-    ret[0] = '\0';
-    if (key == FREQ && one->freq_hz == 0)
-        (void)snprintf(ret, DETAIL_SIZE, " (%s)", one->silent ? "silence" : "no pitch");
-    else if (key == GAPS && one->gaps.count > 0)
-        (void)snprintf(ret, DETAIL_SIZE, " (the first at %.4f s for %.1f ms)",
-                       (double)one->gaps.first[0].at_frame / rate,
-                       1e3 * (double)one->gaps.first[0].frames / rate);
-    else if (key == CLICKS && one->clicks.count > 0)
-        (void)snprintf(ret, DETAIL_SIZE, " (the first at %.4f s)",
-                       (double)one->clicks.first[0].at_frame / rate);
+    ret_detail[0] = '\0';
+    switch (key) {
+    case CHANNELS:
+        return report->channels;
+    case RATE:
+        return rate;
+    case SECONDS:
+        return (double)report->frames / rate;
+    case FRAMES:
+        return (double)report->frames;
+    case FREQ:
+        if (one->freq_hz == 0)
+            (void)snprintf(ret_detail, DETAIL_SIZE, one->silent ? " (silence)" : " (no pitch)");
+        return one->freq_hz > 0 ? one->freq_hz : NAN;
+    case LEVEL:
+        return one->peak_dbfs;
+    case GAPS:
+        if (one->gaps.count > 0)
+            (void)snprintf(ret_detail, DETAIL_SIZE, " (the first at %.4f s for %.1f ms)",
+                           (double)one->gaps.first[0].at_frame / rate,
+                           1e3 * (double)one->gaps.first[0].frames / rate);
+        return (double)one->gaps.count;
+    default:
+        if (one->clicks.count > 0)
+            (void)snprintf(ret_detail, DETAIL_SIZE, " (the first at %.4f s)",
+                           (double)one->clicks.first[0].at_frame / rate);
+        return (double)one->clicks.count;
+    }
 }
 
 static bool judge_number(enum key key, const struct expect_value *value,
@@ -194,11 +182,12 @@ static bool judge_number(enum key key, const struct expect_value *value,
                          char line[EXPECT_LINE_SIZE])
 {
     const struct rule *rule = &rules[key];
-    double want = value->want[value->count > 1 ? channel : 0], is = heard(key, report, channel);
+    double want = value->want[value->count > 1 ? channel : 0], is;
     char tolerance[NUMBER_SIZE + 4] = "", number[NUMBER_SIZE] = "none", where[NUMBER_SIZE] = "";
     const char *unit = rule->unit != NULL ? rule->unit : "";
     char more[DETAIL_SIZE];
 
+    is = heard(key, report, channel, more);
     if (isnan(is) ? want == 0 : fabs(is - want) <= value->tolerance)
         return true;
     if (value->tolerance > 0)
@@ -207,7 +196,6 @@ static bool judge_number(enum key key, const struct expect_value *value,
         (void)snprintf(number, sizeof(number), rule->whole ? "%.10g%s" : "%.3f%s", is, unit);
     if (rule->each && report->channels > 1)
         (void)snprintf(where, sizeof(where), " in channel %u", channel + 1);
-    detail(key, report, channel, more);
     (void)snprintf(line, EXPECT_LINE_SIZE, "expected %s %.10g%s%s, heard %s%s%s", options[key].name,
                    want, tolerance, unit, number, where, more);
     return false;

@@ -9,7 +9,6 @@
 #include "vmm/base/text.h"
 #include "vmm/config/opts.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,7 +29,6 @@ static const struct opt listen_options[] = {
      .help = "compare with this sound file, sample by sample",
      .type = OPT_PATH,
      .arg = "FILE"},
-    {.name = "json", .help = "tell as one JSON object on a line", .type = OPT_BOOL},
     {.name = "help", .help = "tell this", .type = OPT_BOOL},
     {0},
 };
@@ -175,51 +173,20 @@ static int hear(struct listen *listen)
 
 /* -- telling -- */
 
-static void print(const struct listen *listen, const char *format, const char *verdict)
-{
-    printf("%s\n  format     %s\n", listen->path, format);
-    heard_print(&listen->report, stdout);
-    if (verdict != NULL)
-        printf("  verdict    %s\n", verdict);
-    if (listen->same_as != NULL)
-        printf("  identical to what was played: %s\n", listen->same);
-}
-
-static int print_json(const struct listen *listen, const char *format, const char *verdict)
-{
-    json_t *texts =
-        json_pack("{s:s, s:s, s:s*, s:s*}", "file", listen->path, "format", format, "verdict",
-                  verdict, "identical", listen->same_as != NULL ? listen->same : NULL);
-
-    if (texts == NULL)
-        return log_error(-ENOMEM, "%s", listen->path);
-    printf("{");
-    (void)json_dumpf(texts, stdout, JSON_EMBED | JSON_COMPACT); /* see tell() of errors */
-    printf(",\"rate_hz\":%u,", listen->report.rate_hz);
-    heard_json(&listen->report, stdout);
-    printf("}\n");
-    json_decref(texts);
-    return 0;
-}
-
 /* Tells what was heard: 0, or -errno after a line. */
 static int tell(struct listen *listen)
 {
-    bool judges = opts_given(listen->opts, "expect");
-    const char *verdict = !judges                      ? NULL
-                          : listen->verdict[0] != '\0' ? listen->verdict
-                                                       : "as expected";
     char format[SOUND_FORMAT_SIZE];
-    int r = 0;
 
-    (void)sound_format(&listen->file, format);
-    if (opts_bool(listen->opts, "json"))
-        r = print_json(listen, format, verdict);
-    else
-        print(listen, format, verdict);
-    if (r == 0 && fflush(stdout) != 0)
-        r = log_error(-errno, "cannot write what was heard to standard output");
-    return r;
+    printf("%s\n  format     %s\n", listen->path, sound_format(&listen->file, format));
+    heard_print(&listen->report, stdout);
+    if (opts_given(listen->opts, "expect"))
+        printf("  verdict    %s\n", listen->verdict[0] != '\0' ? listen->verdict : "as expected");
+    if (listen->same_as != NULL)
+        printf("  identical to what was played: %s\n", listen->same);
+    return fflush(stdout) == 0
+               ? 0
+               : log_error(-errno, "cannot write what was heard to standard output");
 }
 
 static int listen_to(struct listen *listen)

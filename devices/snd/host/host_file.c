@@ -184,7 +184,7 @@ static int record(struct take *take, const uint8_t *played, size_t frames)
 {
     const struct pcm_params *params = &take->params;
     const struct pcm_format *stored = wav_format(params->format);
-    int32_t numbers[1024];
+    double numbers[1024];
     uint8_t bytes[sizeof(numbers)];
     int r = 0;
 
@@ -192,8 +192,8 @@ static int record(struct take *take, const uint8_t *played, size_t frames)
         return append(take, played, frames);
     for (size_t now; frames > 0 && r == 0; frames -= now, played += now * params->frame_bytes) {
         now = MIN(frames, ARRAY_SIZE(numbers) / params->channels);
-        pcm_to_s32(params->format, played, numbers, now * params->channels);
-        pcm_from_s32(stored, numbers, bytes, now * params->channels);
+        pcm_to_double(params->format, played, numbers, now * params->channels);
+        pcm_from_double(stored, numbers, bytes, now * params->channels);
         r = append(take, bytes, now);
     }
     return r;

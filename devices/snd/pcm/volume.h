@@ -16,7 +16,7 @@
 #define VOLUME_LEVEL_MAX 256 /* 0 dB */
 
 struct volume {
-    uint16_t level[WIRE_CHANNELS_MAX]; /* by channel; the last counts for channels beyond */
+    uint16_t level[WIRE_CHANNELS_MAX]; /* by channel */
 };
 
 /* Every channel at 0 dB. */

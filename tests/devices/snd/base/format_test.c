@@ -104,15 +104,6 @@ static const struct {
     {18, {0x00, 0x00, 0x00, 0x80}, 0},
 };
 
-START_TEST(sample_reads_as_its_number)
-{
-    int32_t value;
-
-    pcm_to_s32(pcm_format_by_code(numbers[_i].code), numbers[_i].bytes, &value, 1);
-    ck_assert_int_eq(value, numbers[_i].value);
-}
-END_TEST
-
 START_TEST(frames_and_times_convert_exactly)
 {
     ck_assert_uint_eq(frames_to_ns(0, 44100), 0);
@@ -132,14 +123,13 @@ START_TEST(numbers_go_to_doubles_and_back)
 {
     uint8_t bytes[sizeof(numbers[0].bytes)] = {0};
     const struct pcm_format *format = pcm_format_by_code(numbers[_i].code);
-    int32_t back;
-    double value;
+    double value, back;
 
     pcm_to_double(format, numbers[_i].bytes, &value, 1);
     ck_assert_double_eq(value, numbers[_i].value / 2147483648.0);
     pcm_from_double(format, &value, bytes, 1);
-    pcm_to_s32(format, bytes, &back, 1);
-    ck_assert_int_eq(back, numbers[_i].value);
+    pcm_to_double(format, bytes, &back, 1);
+    ck_assert_double_eq(back, value);
 }
 END_TEST
 
@@ -175,7 +165,6 @@ Suite *format_suite(void)
     tcase_add_loop_test(tcase, silence_is_alsas, 0, ARRAY_SIZE(spec_formats));
     tcase_add_test(tcase, formats_without_frames_or_names_have_no_row);
     tcase_add_test(tcase, rates_match_the_specification);
-    tcase_add_loop_test(tcase, sample_reads_as_its_number, 0, ARRAY_SIZE(numbers));
     tcase_add_test(tcase, frames_and_times_convert_exactly);
     tcase_add_loop_test(tcase, numbers_go_to_doubles_and_back, 0, ARRAY_SIZE(numbers));
     tcase_add_test(tcase, doubles_are_rounded_and_cut_off);

@@ -6,8 +6,6 @@
  */
 #include "tests/devices/snd/hear/listen_run.h"
 
-#include <jansson.h>
-
 Suite *listen_suite(void);
 
 /* The samples of a 32-bit WAV. */
@@ -129,31 +127,6 @@ START_TEST(sounds_made_by_sox_are_as_they_were_made)
 }
 END_TEST
 
-START_TEST(json_tells_the_same_for_programs)
-{
-    json_t *root, *channel;
-    json_error_t error;
-
-    write_tone("tone.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16, 48000, 2, 96000);
-    ck_assert_int_eq(run("--json --expect gaps=1 --same-as tone.wav tone.wav"), 38);
-    ck_assert_ptr_eq(strchr(out, '\n'), out + strlen(out) - 1); /* one line */
-    root = json_loads(out, 0, &error);
-    ck_assert_ptr_nonnull(root);
-    ck_assert_str_eq(json_string_value(json_object_get(root, "file")), "tone.wav");
-    ck_assert_int_eq(json_integer_value(json_object_get(root, "rate_hz")), 48000);
-    ck_assert_int_eq(json_integer_value(json_object_get(root, "heard_frames")), 96000);
-    ck_assert_uint_eq(json_array_size(json_object_get(root, "heard")), 2);
-    channel = json_array_get(json_object_get(root, "heard"), 1);
-    ck_assert_double_eq_tol(json_real_value(json_object_get(channel, "freq_hz")), 880, 0.01);
-    ck_assert_double_eq_tol(json_real_value(json_object_get(channel, "peak_dbfs")), -6.02, 0.01);
-    ck_assert_int_eq(json_integer_value(json_object_get(channel, "gaps")), 0);
-    ck_assert_str_eq(json_string_value(json_object_get(root, "verdict")),
-                     "expected gaps 1, heard 0 in channel 1");
-    ck_assert_str_eq(json_string_value(json_object_get(root, "identical")), "yes");
-    json_decref(root);
-}
-END_TEST
-
 START_TEST(no_frames_are_said_plainly)
 {
     ck_assert_int_eq(sf_close(create_file("none.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16, 8000, 1)),
@@ -164,7 +137,6 @@ START_TEST(no_frames_are_said_plainly)
     ck_assert_str_eq(
         err.text, "linnet: error: none.wav: expected gaps in a sound, heard nothing: 0 frames\n");
     ck_assert_int_eq(run("--same-as none.wav none.wav"), 0);
-    ck_assert_int_eq(run("--json none.wav"), 0);
 }
 END_TEST
 
@@ -213,8 +185,6 @@ START_TEST(the_first_frame_that_differs_is_told)
     ck_assert_ptr_nonnull(strstr(
         out, "  identical to what was played: no: from frame 2345 (0.0489 s), where channel 1"));
     ck_assert(capture_is_one_error(err.text));
-    ck_assert_int_eq(run("--json --same-as a.wav b.wav"), 38);
-    ck_assert_ptr_nonnull(strstr(out, "\"identical\":\"no: from frame 2345 "));
 }
 END_TEST
 
@@ -280,7 +250,6 @@ Suite *listen_suite(void)
     tcase_add_loop_test(telling, formats_that_libsndfile_reads_are_heard, 0, ARRAY_SIZE(formats));
     tcase_add_loop_test(telling, sounds_made_by_sox_are_as_they_were_made, 0,
                         ARRAY_SIZE(sox_sounds));
-    tcase_add_test(telling, json_tells_the_same_for_programs);
     tcase_add_test(telling, no_frames_are_said_plainly);
     tcase_add_test(telling, floats_that_are_no_numbers_are_the_same_as_themselves);
 
