@@ -59,7 +59,7 @@ TEST_OBJS := $(TEST_SRCS:%.c=$(BUILD)/%.o)
 LIB_OBJS  := $(sort $(filter-out %/vmm/main.o,$(OBJS)) $(PURE:%.c=$(BUILD)/%.o))
 FUZZERS   := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 
-.PHONY: all help deps demo check unit replay e2e kernel-of hostile vtx bench lint headers format install clean cov fuzz matrix compile_commands.json
+.PHONY: all help deps demo check unit replay e2e soak kernel-of hostile vtx bench lint headers format install clean cov fuzz matrix compile_commands.json
 all: $(BUILD)/linnet ## build linnet (VARIANT=release|asan|tsan|cov|clang|fuzz)
 
 help: ## list targets
@@ -120,6 +120,9 @@ fuzz: ## run each fuzzer for FUZZ_SECONDS (60)
 
 e2e: all $(BUILD)/unit ## boot stock kernels (in the rig where this host's KVM cannot)
 	@tests/boot/run.sh
+
+soak: all $(BUILD)/unit ## boot cases that take long (CASE=disk-fio; many minutes each in the rig)
+	@tests/deps.sh build guest soak && tests/soak.sh $(CASE)
 
 kernel-of: all ## build an x86_64 kernel that reads device trees, and boot it with an overlay (3 to 20 minutes)
 	@tests/deps.sh build guest kernel && guests/kernel-of.sh && tests/boot/run.sh kernel-6.12-of && cat build/check/boot*/boot/kernel-6.12-of.log

@@ -11,7 +11,7 @@ cd "$top" || exit 1
 results=$logs/results
 
 # Suites in which threads meet: what ThreadSanitizer is for.
-threaded=(bus console control_clients control_socket ctl_host device ear host_alsa irq listener log loop
+threaded=(blk blk_write bus console control_clients control_socket ctl_host device ear host_alsa irq listener log loop
     machine mail mmio_queue pause queue queue_events ring serial snd storm terminal thread transfer
     vcpu wake)
 # What another architecture may do otherwise: its own code, byte layouts, signedness of char, atomics.
@@ -151,6 +151,7 @@ report() {
     tails
     grep -E '^SKIP ' "$results"
     grep -E '^FAILED ' "$results"
+    echo "not run here, for \`make soak\`: $(tests/soak.sh --list | paste -sd ' ')"
     echo "$passed passed, $not_passed failed, $skipped skipped"
     [ "$not_passed" = 0 ] && [ "$passed" -gt 0 ]
 }

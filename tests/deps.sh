@@ -3,10 +3,10 @@
 #
 # Installs what building and testing need on Debian 12, if it is missing.
 #
-#   tests/deps.sh [build|guest|test|arm64|kernel|vtx|all]...    all is the default
+#   tests/deps.sh [build|guest|test|arm64|kernel|vtx|soak|all]...    all is the default
 #
-# kernel is for `make kernel-of`, which builds one, vtx for `make vtx`, which builds an emulator; they
-# are not part of all.
+# kernel is for `make kernel-of`, which builds one, vtx for `make vtx`, which builds an emulator, soak
+# for `make soak`; they are not part of all.
 # arm64 is what another machine needs to build and test linnet for arm64 (make ARCH=arm64): a cross
 # compiler, multiarch libraries, emulators. With ARCH=arm64 in the environment it is always meant.
 # With everything there it needs neither network nor root.
@@ -36,6 +36,8 @@ test=(check libsubunit-dev               # unit tests
     clang libclang-rt-14-dev clang-format clang-tidy cppcheck shellcheck)
 
 kernel=(flex bison bc libelf-dev cpio xz-utils zstd)
+
+soak=(mmdebstrap uidmap)                 # a Debian to boot
 
 vtx=(g++ bochsbios vgabios isolinux syslinux-common xorriso)
 
@@ -86,8 +88,9 @@ for part in "${@:-all}"; do
     arm64) wanted+=("${arm64[@]}") ;;
     kernel) wanted+=("${kernel[@]}") ;;
     vtx) wanted+=("${vtx[@]}") ;;
+    soak) wanted+=("${soak[@]}") ;;
     all) wanted+=("${build[@]}" "${guest[@]}" "${test[@]}") ;;
-    *) echo "usage: deps.sh [build|guest|test|arm64|kernel|vtx|all]..." >&2 && exit 1 ;;
+    *) echo "usage: deps.sh [build|guest|test|arm64|kernel|vtx|soak|all]..." >&2 && exit 1 ;;
     esac
 done
 

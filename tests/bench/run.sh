@@ -4,7 +4,7 @@
 # `make bench`: measures linnet, and QEMU beside it (its microvm; with ARCH=arm64 its virt). Prints
 # "name value unit", a row a line, and keeps them in build/bench.txt.
 #
-#   tests/bench/run.sh [boot|sound|ear]...    all rows, or those of a part
+#   tests/bench/run.sh [boot|sound|ear|disk]...    all rows, or those of a part
 #
 # What is given in instructions comes from the rig's counting machine: its one CPU does one a
 # nanosecond, so the run time of threads counts instructions, however fast or busy this machine is.
@@ -15,6 +15,8 @@
 . "$here/boot.sh"
 # shellcheck source=sound.sh
 . "$here/sound.sh"
+# shellcheck source=disk.sh
+. "$here/disk.sh"
 
 prepare() {
     mkdir -p "$made/root"
@@ -23,13 +25,14 @@ prepare() {
     (cd "$made/root" && echo init | cpio --quiet -R 0:0 -H newc -o) >"$made/init.cpio"
     "$top/guests/mkinitramfs.sh" "${guest##*/}" "$made/sound.cpio"
     sound_prepare
+    disk_prepare
 }
 
 work=$(mktemp -d)
 cd "$work"
 inside=
 [ "${1-}" != --inside ] || { inside=yes && shift; }
-[ $# -gt 0 ] || set -- boot sound
+[ $# -gt 0 ] || set -- boot sound disk
 if [ -n "$inside" ]; then
     for part; do "${part}_rows"; done
 else

@@ -23,6 +23,15 @@ case_names=() case_machines=() case_functions=()
 # skips idle time, so that a busy host is no slower in it: "counting" has one CPU; "smp" has two, which
 # take turns, and more memory.
 boot_case() {
+    [ -n "${SOAK-}" ] || add_case "$@"
+}
+
+# soak_case MACHINE NAME FUNCTION [ARCH]: a long one, for tests/soak.sh alone.
+soak_case() {
+    [ -z "${SOAK-}" ] || add_case "$@"
+}
+
+add_case() {
     [ "${4-$arch}" = "$arch" ] || return 0
     case_machines+=("$1")
     case_names+=("$theme/$2")

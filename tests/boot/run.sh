@@ -43,6 +43,8 @@
 . "$top/tests/boot/disk.sh"
 # shellcheck source=share.sh
 . "$top/tests/boot/share.sh"
+# shellcheck source=disk_soak.sh
+. "$top/tests/boot/disk_soak.sh"
 # shellcheck source=outside.sh
 . "$top/tests/boot/outside.sh"
 
@@ -206,6 +208,7 @@ prepare() {
     "$top/guests/mkinitramfs.sh" "$stock" "$made/$stock.sound"
     disk_prepare
     share_prepare
+    if [ -n "${SOAK-}" ]; then soak_prepare; fi
     case $arch in
     arm64) make_packed ;;
     *)
@@ -215,6 +218,11 @@ prepare() {
         ;;
     esac
     grid_prepare
+}
+
+# What the long cases need besides.
+soak_prepare() {
+    [ "$arch" = arm64 ] || "$top/guests/mkroot.sh"
 }
 
 # Old results go. Then what all parts need.

@@ -31,6 +31,7 @@ static void teardown(void)
 {
     blk_image_close(&image);
     (void)unlink(path);
+    (void)unsetenv("TMPDIR");
 }
 
 static int open_image(struct blk_image *other, const char *file, const char *options)

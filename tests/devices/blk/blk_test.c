@@ -178,14 +178,8 @@ START_TEST(all_queues_work_at_once)
 {
     disk_create("queues=16", _i == 1);
     disk_start(DISK_ALL);
-    for (uint16_t round = 0; round < 20; round++)
-        for (uint16_t q = 0; q < 16; q++) {
-            gpa_t at = DISK_DATA + 0x1000u * (round * 16u + q);
-            const struct fake_piece pieces[] = {
-                {at, 16, 0}, {at + 512, 512, FAKE_WRITE}, {at + 16, 1, FAKE_WRITE}};
-            disk_put_header(at, DISK_IN, round * 16u + q);
-            disk_offer_pieces(q, pieces, 3);
-        }
+    for (unsigned i = 0; i < 320; i++)
+        disk_offer_apart((uint16_t)(i % 16), i, DISK_IN, i);
     for (uint16_t q = 0; q < 16; q++)
         disk_kick(q);
     for (uint16_t round = 0; round < 20; round++)
@@ -194,8 +188,10 @@ START_TEST(all_queues_work_at_once)
             ck_assert(fake_wait_used(&disk.drv, q, &id, &len));
             ck_assert_uint_eq(len, 513);
         }
-    for (unsigned i = 0; i < 320; i++)
-        ck_assert_uint_eq(*disk_ram(DISK_DATA + 0x1000u * i + 512, 1), (uint8_t)i);
+    for (unsigned i = 0; i < 320; i++) {
+        ck_assert_uint_eq(*disk_apart_status(i), 0);
+        ck_assert_uint_eq(*disk_apart_data(i), (uint8_t)i);
+    }
 }
 END_TEST
 

@@ -383,7 +383,7 @@ START_TEST(reset_waits_for_what_is_under_way)
     disk_start(DISK_ALL);
     disk.faults.hold = true;
     for (unsigned i = 0; i < 40; i++)
-        disk_offer(DISK_IN, i, 512);
+        disk_offer_apart(0, i, DISK_IN, i);
     disk_kick(0);
     while (disk.faults.begun < 40)
         usleep(100);
@@ -392,11 +392,14 @@ START_TEST(reset_waits_for_what_is_under_way)
     fake_write(&disk.drv, FAKE_STATUS, 0);
     ck_assert_double_ge(now_s() - begin, 0.04);
     ck_assert_uint_eq(fake_used_idx(&disk.drv.ring[0]), 0);
-    ck_assert_uint_eq(*disk_ram(DISK_STATUS, 1), 0xff);
-    memset(disk_ram(DISK_DATA, 512), 0x55, 512);
+    for (unsigned i = 0; i < 40; i++) {
+        ck_assert_uint_eq(*disk_apart_status(i), 0xff);
+        memset(disk_apart_data(i), 0x55, 512);
+    }
     ck_assert_int_eq(pthread_join(thread, NULL), 0);
     usleep(20000);
-    ck_assert(all_are(disk_ram(DISK_DATA, 512), 512, 0x55));
+    for (unsigned i = 0; i < 40; i++)
+        ck_assert(all_are(disk_apart_data(i), 512, 0x55));
     disk_start(DISK_ALL);
     ck_assert_uint_eq(disk_ask(DISK_IN, 3, 512), 0);
 }
@@ -410,7 +413,7 @@ START_TEST(pause_lasts_until_all_is_answered)
     disk_start(DISK_ALL);
     disk.faults.hold = true;
     for (unsigned i = 0; i < 40; i++)
-        disk_offer(DISK_OUT, i, 512);
+        disk_offer_apart(0, i, DISK_OUT, i);
     disk_kick(0);
     while (disk.faults.begun < 40)
         usleep(100);
@@ -437,14 +440,8 @@ START_TEST(no_more_than_256_are_under_way)
     disk_create("queues=4", _i == 1);
     disk_start(DISK_ALL);
     disk.faults.hold = true;
-    disk_put_header(DISK_HEADER, DISK_IN, 1);
-    for (unsigned i = 0; i < 85; i++)
-        for (uint16_t q = 0; q < 4; q++) {
-            const struct fake_piece pieces[] = {{DISK_HEADER, 16, 0},
-                                                {DISK_DATA + 0x1000u * q, 512, FAKE_WRITE},
-                                                {DISK_STATUS, 1, FAKE_WRITE}};
-            disk_offer_pieces(q, pieces, 3);
-        }
+    for (unsigned i = 0; i < 340; i++)
+        disk_offer_apart((uint16_t)(i % 4), i, DISK_IN, i);
     for (uint16_t q = 0; q < 4; q++)
         disk_kick(q);
     for (unsigned i = 0; i < 500 && disk.faults.begun < 256; i++)
@@ -468,7 +465,7 @@ START_TEST(what_ends_together_is_one_interrupt)
     disk_start(DISK_ALL);
     disk.faults.hold = true;
     for (unsigned i = 0; i < 64; i++)
-        disk_offer(DISK_IN, i, 512);
+        disk_offer_apart(0, i, DISK_IN, i);
     disk_kick(0);
     while (disk.faults.begun < 64)
         usleep(100);

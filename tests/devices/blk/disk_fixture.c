@@ -148,6 +148,32 @@ void disk_offer(uint32_t type, uint64_t sector, uint32_t len)
     disk_offer_pieces(0, pieces, 3);
 }
 
+static gpa_t apart(unsigned index)
+{
+    return DISK_APART + 0x1000ull * index;
+}
+
+void disk_offer_apart(uint16_t queue, unsigned index, uint32_t type, uint64_t sector)
+{
+    gpa_t at = apart(index);
+    const struct fake_piece pieces[] = {
+        {at, 16, 0}, {at + 512, 512, type == DISK_IN ? FAKE_WRITE : 0}, {at + 16, 1, FAKE_WRITE}};
+
+    disk_put_header(at, type, sector);
+    *disk_apart_status(index) = 0xff;
+    disk_offer_pieces(queue, pieces, 3);
+}
+
+uint8_t *disk_apart_status(unsigned index)
+{
+    return disk_ram(apart(index) + 16, 1);
+}
+
+uint8_t *disk_apart_data(unsigned index)
+{
+    return disk_ram(apart(index) + 512, 512);
+}
+
 void disk_kick(uint16_t queue)
 {
     fake_write(&disk.drv, FAKE_QUEUE_NOTIFY, queue);

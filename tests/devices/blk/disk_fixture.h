@@ -16,6 +16,7 @@
 #define DISK_HEADER 0x80000
 #define DISK_STATUS 0x80100
 #define DISK_DATA   0x100000
+#define DISK_APART  0x200000
 #define DISK_RAM    0x400000
 
 /* Features (virtio 1.2 §5.2.3). */
@@ -65,6 +66,10 @@ void disk_start(uint64_t features);
 
 /* A request in the first queue, not kicked. `len` bytes of data at DISK_DATA. */
 void disk_offer(uint32_t type, uint64_t sector, uint32_t len);
+/* The same of one sector, with memory of its own: for several at once. */
+void disk_offer_apart(uint16_t queue, unsigned index, uint32_t type, uint64_t sector);
+uint8_t *disk_apart_status(unsigned index);
+uint8_t *disk_apart_data(unsigned index);
 /* Any chain. */
 void disk_offer_pieces(uint16_t queue, const struct fake_piece *pieces, unsigned count);
 void disk_kick(uint16_t queue);
