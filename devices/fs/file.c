@@ -51,9 +51,9 @@ int fs_do_open(struct fs *fs, struct request *req)
     return sizeof(out);
 }
 
-static struct handle *file_of(const struct fs *fs, const struct request *req, uint64_t fh)
+struct handle *fs_file_of(const struct fs *fs, uint64_t node, uint64_t fh)
 {
-    struct handle *handle = handle_by_id(&fs->handles, fh, req->head.nodeid);
+    struct handle *handle = handle_by_id(&fs->handles, fh, node);
 
     return handle != NULL && !handle->folder ? handle : NULL;
 }
@@ -61,7 +61,7 @@ static struct handle *file_of(const struct fs *fs, const struct request *req, ui
 int fs_do_release(struct fs *fs, struct request *req)
 {
     const struct fuse_release_in *in = req->args;
-    struct handle *handle = file_of(fs, req, in->fh);
+    struct handle *handle = fs_file_of(fs, req->head.nodeid, in->fh);
 
     if (handle == NULL)
         return -EBADF;
@@ -107,7 +107,7 @@ static ssize_t read_all(int fd, struct iovec *iov, unsigned count, off_t offset)
 int fs_do_read(struct fs *fs, struct request *req)
 {
     const struct fuse_read_in *in = req->args;
-    const struct handle *handle = file_of(fs, req, in->fh);
+    const struct handle *handle = fs_file_of(fs, req->head.nodeid, in->fh);
     struct chain data =
         *req->chain; /* at the answer's header; its own moves when that is written */
     int count;
@@ -127,7 +127,7 @@ int fs_do_read(struct fs *fs, struct request *req)
 int fs_do_lseek(struct fs *fs, struct request *req)
 {
     const struct fuse_lseek_in *in = req->args;
-    const struct handle *handle = file_of(fs, req, in->fh);
+    const struct handle *handle = fs_file_of(fs, req->head.nodeid, in->fh);
     struct fuse_lseek_out out;
     off_t at;
 

@@ -103,19 +103,22 @@ static void put_entry(struct fs *fs, struct request *req, const struct linux_dir
     memcpy(at + FUSE_NAME_OFFSET, dent->name, out.namelen);
 }
 
-/* Puts those of fs->dents into the answer that fit: its length. handle->at moves behind them. */
+/* Puts those of fs->dents into the answer that fit: its length. handle->at is behind all of them.
+ */
 static size_t put_entries(struct fs *fs, struct request *req, struct handle *handle, size_t got,
                           size_t room, bool plus)
 {
     size_t done = 0;
+    bool full = false;
 
     for (size_t at = 0; at < got;) {
         const struct linux_dirent64 *dent = (const void *)&fs->dents[at];
         size_t size = entry_size(strlen(dent->name), plus);
-        if (size > room - done)
-            break;
-        put_entry(fs, req, dent, &fs->reply[done], size, plus);
-        done += size;
+        full = full || size > room - done;
+        if (!full) {
+            put_entry(fs, req, dent, &fs->reply[done], size, plus);
+            done += size;
+        }
         handle->at = dent->off;
         at += dent->len;
     }

@@ -12,6 +12,7 @@
 #include "devices/registry.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -43,6 +44,17 @@ static void fs_notify(struct virtio_device *dev, struct virtq *vq)
     if (r < 0)
         virtio_fail(dev, r, "request");
     virtio_signal(dev, vq);
+}
+
+/* The mode of a new file is the guest's to say: no umask on this thread. */
+static int fs_activate(struct virtio_device *dev)
+{
+    if (!fs_of(dev)->writable)
+        return 0;
+    if (unshare(CLONE_FS) < 0)
+        return log_error(-errno, "%s: unshare", dev->name);
+    (void)umask(0);
+    return 0;
 }
 
 static void fs_reset(struct virtio_device *dev)
@@ -146,6 +158,7 @@ const struct virtio_class virtio_fs = {
     .opts = fs_opts,
     .create = fs_create,
     .destroy = fs_destroy,
+    .activate = fs_activate,
     .reset = fs_reset,
     .notify = fs_notify,
 };

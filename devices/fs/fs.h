@@ -8,6 +8,7 @@
  *   handle.c    files that it has open
  *   entry.c     names and attributes
  *   file.c      data of files
+ *   write.c     what changes that
  *   folder.c    reading folders
  *   change.c    what changes folders and attributes
  *   xattr.c     extended attributes
@@ -121,6 +122,8 @@ int fs_open_file(struct fs *fs, const struct inode *inode, uint32_t flags);
 /* Answers with a new handle; takes fd over. */
 int fs_answer_open(struct fs *fs, int fd, uint64_t node, struct fuse_open_out *ret_open);
 
+struct handle *fs_file_of(const struct fs *fs, uint64_t node, uint64_t fh);
+
 int fs_do_open(struct fs *fs, struct request *req);
 int fs_do_read(struct fs *fs, struct request *req);
 int fs_do_lseek(struct fs *fs, struct request *req);
@@ -139,3 +142,31 @@ int fs_do_releasedir(struct fs *fs, struct request *req);
 
 int fs_do_getxattr(struct fs *fs, struct request *req);
 int fs_do_listxattr(struct fs *fs, struct request *req);
+int fs_do_setxattr(struct fs *fs, struct request *req);
+int fs_do_removexattr(struct fs *fs, struct request *req);
+
+/* -- write.c -- */
+
+int fs_do_write(struct fs *fs, struct request *req);
+int fs_do_fsync(struct fs *fs, struct request *req);
+int fs_do_fsyncdir(struct fs *fs, struct request *req);
+int fs_do_syncfs(struct fs *fs, struct request *req);
+int fs_do_fallocate(struct fs *fs, struct request *req);
+int fs_do_copy_file_range(struct fs *fs, struct request *req);
+
+/* -- change.c -- */
+
+/* Takes set-user-ID and set-group-ID away, as a write by somebody without rights does. */
+int fs_kill_suid(int fd);
+
+int fs_do_mkdir(struct fs *fs, struct request *req);
+int fs_do_mknod(struct fs *fs, struct request *req);
+int fs_do_symlink(struct fs *fs, struct request *req);
+int fs_do_link(struct fs *fs, struct request *req);
+int fs_do_create(struct fs *fs, struct request *req);
+int fs_do_tmpfile(struct fs *fs, struct request *req);
+int fs_do_unlink(struct fs *fs, struct request *req);
+int fs_do_rmdir(struct fs *fs, struct request *req);
+int fs_do_rename(struct fs *fs, struct request *req);
+int fs_do_rename2(struct fs *fs, struct request *req);
+int fs_do_setattr(struct fs *fs, struct request *req);

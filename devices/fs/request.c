@@ -25,6 +25,8 @@ struct operation {
 enum operation_flags {
     NO_NODE = 1,  /* head.nodeid says nothing */
     NO_REPLY = 2, /* there is nothing to answer */
+    WRITES = 4,   /* read-only shares have none of it */
+    DATA = 8,     /* what is read behind the arguments stays where it is */
     FORGETS = NO_NODE | NO_REPLY,
 };
 
@@ -39,12 +41,14 @@ static int do_ioctl(struct fs *fs, struct request *req);
 #define ENTRY_OUT sizeof(struct fuse_entry_out)
 #define ATTR_OUT  sizeof(struct fuse_attr_out)
 #define OPEN_OUT  sizeof(struct fuse_open_out)
+#define WRITE_OUT sizeof(struct fuse_write_out)
 /* It became longer once. */
 #define INIT_IN offsetof(struct fuse_init_in, flags2), sizeof(struct fuse_init_in)
 
 /* A struct of that type, and no more; or a name (or more) behind it. */
 #define ONE(type)      sizeof(struct type), sizeof(struct type)
 #define NAMED(type)    sizeof(struct type) + 2, sizeof(struct type) + NAME_BYTES
+#define NAMED2(type)   sizeof(struct type) + 4, sizeof(struct type) + 2 * NAME_BYTES
 #define AT_LEAST(type) sizeof(struct type), FS_ARGS_MAX
 
 /* clang-format off */
@@ -52,22 +56,41 @@ static const struct operation operations[] = {
     [FUSE_LOOKUP]       = {fs_do_lookup, 2, NAME_BYTES, ENTRY_OUT, 0},
     [FUSE_FORGET]       = {fs_do_forget, ONE(fuse_forget_in), 0, NO_REPLY},
     [FUSE_GETATTR]      = {fs_do_getattr, ONE(fuse_getattr_in), ATTR_OUT, 0},
+    [FUSE_SETATTR]      = {fs_do_setattr, ONE(fuse_setattr_in), ATTR_OUT, WRITES},
     [FUSE_READLINK]     = {fs_do_readlink, 0, 0, 0, 0},
+    [FUSE_SYMLINK]      = {fs_do_symlink, 4, NAME_BYTES + PATH_MAX, ENTRY_OUT, WRITES},
+    [FUSE_MKNOD]        = {fs_do_mknod, NAMED(fuse_mknod_in), ENTRY_OUT, WRITES},
+    [FUSE_MKDIR]        = {fs_do_mkdir, NAMED(fuse_mkdir_in), ENTRY_OUT, WRITES},
+    [FUSE_UNLINK]       = {fs_do_unlink, 2, NAME_BYTES, 0, WRITES},
+    [FUSE_RMDIR]        = {fs_do_rmdir, 2, NAME_BYTES, 0, WRITES},
+    [FUSE_RENAME]       = {fs_do_rename, NAMED2(fuse_rename_in), 0, WRITES},
+    [FUSE_LINK]         = {fs_do_link, NAMED(fuse_link_in), ENTRY_OUT, WRITES},
     [FUSE_OPEN]         = {fs_do_open, ONE(fuse_open_in), OPEN_OUT, 0},
     [FUSE_READ]         = {fs_do_read, ONE(fuse_read_in), 0, 0},
+    [FUSE_WRITE]        = {fs_do_write, ONE(fuse_write_in), WRITE_OUT, WRITES | DATA},
     [FUSE_STATFS]       = {fs_do_statfs, 0, 0, sizeof(struct fuse_statfs_out), 0},
     [FUSE_RELEASE]      = {fs_do_release, ONE(fuse_release_in), 0, 0},
+    [FUSE_FSYNC]        = {fs_do_fsync, ONE(fuse_fsync_in), 0, 0},
+    [FUSE_SETXATTR]     = {fs_do_setxattr, FUSE_COMPAT_SETXATTR_IN_SIZE + 2, FS_ARGS_MAX, 0, WRITES},
     [FUSE_GETXATTR]     = {fs_do_getxattr, NAMED(fuse_getxattr_in), 0, 0},
     [FUSE_LISTXATTR]    = {fs_do_listxattr, ONE(fuse_getxattr_in), 0, 0},
+    [FUSE_REMOVEXATTR]  = {fs_do_removexattr, 2, NAME_BYTES, 0, WRITES},
     [FUSE_INIT]         = {do_init, INIT_IN, sizeof(struct fuse_init_out), NO_NODE},
     [FUSE_OPENDIR]      = {fs_do_opendir, ONE(fuse_open_in), OPEN_OUT, 0},
     [FUSE_READDIR]      = {fs_do_readdir, ONE(fuse_read_in), 0, 0},
     [FUSE_RELEASEDIR]   = {fs_do_releasedir, ONE(fuse_release_in), 0, 0},
+    [FUSE_FSYNCDIR]     = {fs_do_fsyncdir, ONE(fuse_fsync_in), 0, 0},
+    [FUSE_CREATE]       = {fs_do_create, NAMED(fuse_create_in), ENTRY_OUT + OPEN_OUT, WRITES},
     [FUSE_DESTROY]      = {do_destroy, 0, 0, 0, NO_NODE},
     [FUSE_IOCTL]        = {do_ioctl, AT_LEAST(fuse_ioctl_in), 0, 0},
     [FUSE_BATCH_FORGET] = {fs_do_batch_forget, AT_LEAST(fuse_batch_forget_in), 0, FORGETS},
+    [FUSE_FALLOCATE]    = {fs_do_fallocate, ONE(fuse_fallocate_in), 0, WRITES},
     [FUSE_READDIRPLUS]  = {fs_do_readdirplus, ONE(fuse_read_in), 0, 0},
+    [FUSE_RENAME2]      = {fs_do_rename2, NAMED2(fuse_rename2_in), 0, WRITES},
     [FUSE_LSEEK]        = {fs_do_lseek, ONE(fuse_lseek_in), sizeof(struct fuse_lseek_out), 0},
+    [FUSE_COPY_FILE_RANGE] = {fs_do_copy_file_range, ONE(fuse_copy_file_range_in), WRITE_OUT, WRITES},
+    [FUSE_SYNCFS]       = {fs_do_syncfs, ONE(fuse_syncfs_in), 0, 0},
+    [FUSE_TMPFILE]      = {fs_do_tmpfile, NAMED(fuse_create_in), ENTRY_OUT + OPEN_OUT, WRITES},
 };
 /* clang-format on */
 
@@ -109,7 +132,7 @@ int request_name(const struct request *req, size_t *at, const char **ret_name)
 #define INIT_FLAGS                                                                                 \
     (FUSE_ASYNC_READ | FUSE_BIG_WRITES | FUSE_ASYNC_DIO | FUSE_PARALLEL_DIROPS | FUSE_MAX_PAGES |  \
      FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO)
-#define INIT_FLAGS_WRITABLE (FUSE_AUTO_INVAL_DATA)
+#define INIT_FLAGS_WRITABLE (FUSE_AUTO_INVAL_DATA | FUSE_HANDLE_KILLPRIV_V2)
 #define INIT_FLAGS_READONLY (FUSE_CACHE_SYMLINKS)
 
 /* 5.4, the first kernel with virtio-fs; older ones have shorter messages. */
@@ -172,10 +195,14 @@ static int take(struct fs *fs, struct request *req, const struct operation *op)
         return -EINVAL;
     if (op == NULL)
         return -ENOSYS;
+    if ((op->flags & DATA) != 0)
+        len = MIN(len, op->in_max);
     if (len < op->in_min || len > op->in_max || req->room < op->out)
         return -EINVAL;
     if (!fs->talking && op->serve != do_init)
         return -ENOTCONN;
+    if ((op->flags & WRITES) != 0 && !fs->writable)
+        return -EROFS;
     req->args_len = len;
     req->args = fs->args;
     if (len < sizeof(struct fuse_init_in)) /* what a shorter one leaves out is 0 */

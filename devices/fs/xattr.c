@@ -49,3 +49,38 @@ int fs_do_listxattr(struct fs *fs, struct request *req)
                         listxattr(fs_proc_path(req->inode->fd, path), (char *)fs->reply,
                                   MIN(in->size, (uint32_t)FS_REPLY_MAX)));
 }
+
+int fs_do_setxattr(struct fs *fs, struct request *req)
+{
+    const struct fuse_setxattr_in *in = req->args;
+    char path[FS_PROC_PATH_SIZE];
+    const char *name;
+    size_t at = FUSE_COMPAT_SETXATTR_IN_SIZE;
+    int r = request_string(req, &at, &name);
+
+    (void)fs;
+    if (r < 0)
+        return r;
+    if (in->size != req->args_len - at)
+        return -EINVAL;
+    if (req->inode->sealed)
+        return -EOPNOTSUPP;
+    r = setxattr(fs_proc_path(req->inode->fd, path), name, (const uint8_t *)req->args + at,
+                 in->size, (int)in->flags);
+    return r < 0 ? -errno : 0;
+}
+
+int fs_do_removexattr(struct fs *fs, struct request *req)
+{
+    char path[FS_PROC_PATH_SIZE];
+    const char *name;
+    size_t at = 0;
+    int r = request_string(req, &at, &name);
+
+    (void)fs;
+    if (r < 0)
+        return r;
+    if (req->inode->sealed)
+        return -EOPNOTSUPP;
+    return removexattr(fs_proc_path(req->inode->fd, path), name) < 0 ? -errno : 0;
+}

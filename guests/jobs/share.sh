@@ -6,6 +6,7 @@ load overlay
 
 mkdir /ro /rw /up /all
 mount -t virtiofs ro /ro || fail "mount of ro"
+mount -t virtiofs rw /rw || fail "mount of rw"
 
 # list DIR: names, modes, owners, sizes and times; and the content.
 list() {
@@ -13,6 +14,7 @@ list() {
 }
 list /ro >/rw/seen || fail "list"
 touch /ro/new 2>/rw/refused && fail "ro is written to"
+[ "$(echo /rw/proc/*)" = "/rw/proc/*" ] || fail "the proc of the host is shown"
 
 # As the lower of an overlay: each kind of change has what is below copied.
 mount -t tmpfs up /up
@@ -30,5 +32,32 @@ list /all >/up/list || fail "list of the overlay"
 umount /all
 list /ro | cmp - /rw/seen || fail "ro is not what it was"
 
-md5sum /rw/seen # for the host to compare
+# What is done to the other is seen by the host.
+cd /rw
+echo written >written
+dd if=/ro/large of=large bs=64k conv=fsync 2>/dev/null || fail "write"
+dd if=/ro/text of=large bs=1 seek=1000 count=4 conv=notrunc 2>/dev/null
+mkdir -p made/in && echo kept >made/in/file && mv made moved
+echo gone >gone && exec 3<gone && rm gone && [ "$(cat <&3)" = gone ] || fail "unlink of an open file"
+echo new >replaced.new && mv replaced.new replaced
+echo line >appended && echo more >>appended
+truncate -s 10 cut
+ln written hard && ln -s written soft && mkfifo fifo
+chmod 640 written && touch -d @1000000000 written
+mknod disk b 8 0 2>/dev/null && fail "a device node of the host's"
+mkdir removed && rmdir removed
+sync
+
+# What the host changes is seen here a second later.
+[ "$(cat edit)" = one ] || fail "edit"
+exec 4<open
+touch ready
+until [ -e edited ]; do sleep 0.2; done
+sleep 1
+[ "$(cat edit)" = two ] || fail "an edit is not seen"
+[ "$(cat open)" = replacement ] || fail "a replaced file is not seen"
+[ "$(cat <&4)" = original ] || fail "a file that was replaced can't be read"
+[ ! -e deleted ] || fail "a deleted file is seen"
+cd /
+umount /rw /ro || fail "umount"
 ok

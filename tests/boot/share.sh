@@ -31,13 +31,50 @@ share_make() {
 share_list() {
     (export LC_ALL=C TZ=UTC && cd "$1" && busybox ls -lRn --full-time . && find . -type f | sort | xargs busybox sha256sum)
 }
+# share_edit: what the host does to a share while the guest has it.
+share_edit() {
+    until [ -e rw/ready ]; do sleep 0.1; done
+    echo two >rw/edit
+    echo replacement >rw/new && mv rw/new rw/open
+    rm rw/deleted
+    touch rw/edited
+}
+
+# share_judge: what the guest has done to it.
+share_judge() {
+    diff want rw/seen || fail "the guest sees something else"
+    cp ro/large expected
+    dd if=ro/text of=expected bs=1 seek=1000 count=4 conv=notrunc status=none
+    cmp expected rw/large
+    [ "$(cat rw/moved/in/file)" = kept ] && [ ! -e rw/made ] || fail "rename"
+    [ "$(cat rw/replaced)" = new ] && [ ! -e rw/replaced.new ] || fail "rename over a file"
+    [ "$(cat rw/appended)" = "$(printf 'line\nmore')" ] || fail "append"
+    [ "$(stat -c '%s' rw/cut)" = 10 ] || fail "truncate"
+    [ "$(stat -c '%a %h %Y %u' rw/written)" = "640 2 1000000000 $(id -u)" ] || fail "attributes"
+    [ "$(readlink rw/soft)" = written ] && [ -p rw/fifo ] || fail "special files"
+    [ ! -e rw/gone ] && [ ! -e rw/removed ] && [ ! -e rw/disk ] || fail "unlink"
+    grep -q 'Read-only' rw/refused || fail "what is read-only was: $(cat rw/refused)"
+}
+
+# share_case KERNEL
+# proves: FS-05, FS-10, FS-11
 share_case() {
     share_make ro
+    mkdir -p rw/proc
+    mount -t proc proc rw/proc 2>/dev/null || true # without rights for it: an empty folder
+    echo one >rw/edit && echo original >rw/open && touch rw/deleted
     share_list ro >want
-    boot 0 --initrd "$made/$1.share" --share ro,tag=ro --append "$(job share)" "$guests/$1/vmlinuz"
+    share_edit &
+    boot 0 --initrd "$made/$1.share" --share ro,tag=ro --share rw,tag=rw,rw \
+        --append "$(job share)" "$guests/$1/vmlinuz"
+    umount rw/proc 2>/dev/null || true
+    kill $! 2>/dev/null || true
     done_job share
+    share_judge
 }
-share_612() { share_case 6.12-amd64; }
-share_61() { share_case 6.1-cloud-amd64; }
-boot_case counting share-6.12 share_612
-boot_case counting share-6.1 share_61 x86_64
+
+share_stock() { share_case "$stock"; }
+share_6_1() { share_case 6.1-cloud-amd64; }
+
+boot_case counting share-6.12 share_stock
+boot_case counting share-6.1 share_6_1 x86_64
