@@ -38,10 +38,11 @@ static int do_init(struct fs *fs, struct request *req);
 static int do_destroy(struct fs *fs, struct request *req);
 static int do_ioctl(struct fs *fs, struct request *req);
 
-#define ENTRY_OUT sizeof(struct fuse_entry_out)
-#define ATTR_OUT  sizeof(struct fuse_attr_out)
-#define OPEN_OUT  sizeof(struct fuse_open_out)
-#define WRITE_OUT sizeof(struct fuse_write_out)
+#define ENTRY_OUT   sizeof(struct fuse_entry_out)
+#define ATTR_OUT    sizeof(struct fuse_attr_out)
+#define OPEN_OUT    sizeof(struct fuse_open_out)
+#define WRITE_OUT   sizeof(struct fuse_write_out)
+#define SETXATTR_IN FUSE_COMPAT_SETXATTR_IN_SIZE + 2, FS_ARGS_MAX
 /* It became longer once. */
 #define INIT_IN offsetof(struct fuse_init_in, flags2), sizeof(struct fuse_init_in)
 
@@ -71,7 +72,7 @@ static const struct operation operations[] = {
     [FUSE_STATFS]       = {fs_do_statfs, 0, 0, sizeof(struct fuse_statfs_out), 0},
     [FUSE_RELEASE]      = {fs_do_release, ONE(fuse_release_in), 0, 0},
     [FUSE_FSYNC]        = {fs_do_fsync, ONE(fuse_fsync_in), 0, 0},
-    [FUSE_SETXATTR]     = {fs_do_setxattr, FUSE_COMPAT_SETXATTR_IN_SIZE + 2, FS_ARGS_MAX, 0, WRITES},
+    [FUSE_SETXATTR]     = {fs_do_setxattr, SETXATTR_IN, 0, WRITES},
     [FUSE_GETXATTR]     = {fs_do_getxattr, NAMED(fuse_getxattr_in), 0, 0},
     [FUSE_LISTXATTR]    = {fs_do_listxattr, ONE(fuse_getxattr_in), 0, 0},
     [FUSE_REMOVEXATTR]  = {fs_do_removexattr, 2, NAME_BYTES, 0, WRITES},
@@ -88,7 +89,8 @@ static const struct operation operations[] = {
     [FUSE_READDIRPLUS]  = {fs_do_readdirplus, ONE(fuse_read_in), 0, 0},
     [FUSE_RENAME2]      = {fs_do_rename2, NAMED2(fuse_rename2_in), 0, WRITES},
     [FUSE_LSEEK]        = {fs_do_lseek, ONE(fuse_lseek_in), sizeof(struct fuse_lseek_out), 0},
-    [FUSE_COPY_FILE_RANGE] = {fs_do_copy_file_range, ONE(fuse_copy_file_range_in), WRITE_OUT, WRITES},
+    [FUSE_COPY_FILE_RANGE] =
+                          {fs_do_copy_file_range, ONE(fuse_copy_file_range_in), WRITE_OUT, WRITES},
     [FUSE_SYNCFS]       = {fs_do_syncfs, ONE(fuse_syncfs_in), 0, 0},
     [FUSE_TMPFILE]      = {fs_do_tmpfile, NAMED(fuse_create_in), ENTRY_OUT + OPEN_OUT, WRITES},
 };

@@ -174,6 +174,16 @@ two_writers() {
     wait "$first" || true # of the signal
 }
 
+share_unreadable() {
+    [ "$(id -u)" = 0 ] || skip "not root, so it can't become a user who may not read a folder"
+    mkdir -m 700 mine
+    chmod 755 .
+    refused 35 '--share path: mine: Permission denied' \
+        setpriv --reuid 65534 --regid 65534 --clear-groups ./linnet run --share mine,tag=a "$kernel"
+    refused 35 "--share path: folder: can't be written to .Permission denied.; leave rw out" \
+        setpriv --reuid 65534 --regid 65534 --clear-groups ./linnet run --share folder,tag=a,rw "$kernel"
+}
+
 disk_not_writable() {
     [ "$(id -u)" = 0 ] || skip "not root, so it can't become another user"
     refused 35 "disk\.img can't be written: Permission denied; add ro or overlay" \
@@ -326,6 +336,16 @@ with_kvm sound-source-of-another-rate 35 'rates.*44100 Hz and no other' \
     --snd source-path=cd.wav,rates=48000 "$kernel"
 with_kvm alsa-device-missing 1 '--snd device.*hw:Nonesuch' --snd host=alsa,device=hw:Nonesuch "$kernel"
 run_case cli/two-recordings two_recordings
+bad share-without-path 35 '--share path' --share tag=a "$kernel"
+bad share-without-tag 35 '--share tag' --share folder "$kernel"
+bad share-missing 35 '--share path: absent: No such file' --share absent,tag=a "$kernel"
+bad share-no-folder 35 '--share path: text: Not a directory' --share text,tag=a "$kernel"
+bad share-of-proc 35 '--share path: /proc: has no plain files' --share /proc,tag=a "$kernel"
+bad share-tag-empty 35 '--share tag: is empty' --share folder,tag= "$kernel"
+bad share-tag-long 35 '--share tag: too long' --share folder,tag=1234567890123456789012345678901234567 "$kernel"
+bad share-tag-twice 35 '--share tag: two have .a.; give each one' --share folder,tag=a --share path=folder,tag=a "$kernel"
+bad share-five 35 '--share: one too many' --share .,tag=1 --share .,tag=2 --share .,tag=3 --share .,tag=4 --share .,tag=5 "$kernel"
+run_case cli/share-unreadable share_unreadable
 bad disk-without-path 35 '--disk path' "$kernel" --disk
 bad disk-missing 35 '--disk path: there is no absent; .truncate' --disk path=absent "$kernel"
 bad disk-folder 35 'folder is neither a file nor a block device' --disk folder "$kernel"

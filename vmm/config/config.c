@@ -439,7 +439,10 @@ int config_parse_args(struct config *config, char *const argv[])
         return r;
     if (!opts_given(config->options, "kernel") && config->command == NULL)
         return opts_error("KERNEL: missing; name the kernel to boot, as in linnet run bzImage");
-    return 0;
+    for (size_t i = 0; i < config->kinds_count && r == 0; i++)
+        r = opts_check_unique(config->devices[i].items, config->devices[i].count,
+                              config->kinds[i].name);
+    return r;
 }
 
 /* -- telling -- */

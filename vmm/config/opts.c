@@ -288,6 +288,30 @@ int opts_check(const struct opts *opts, const char *prefix)
     return 0;
 }
 
+/* Whether device i has in row n what none before it has. */
+static bool is_unique(struct opts *const *items, unsigned i, size_t n)
+{
+    const char *text = items[i]->values[n].text;
+
+    for (unsigned k = 0; k < i && text != NULL; k++)
+        if (items[k]->values[n].text != NULL && strcmp(items[k]->values[n].text, text) == 0)
+            return false;
+    return true;
+}
+
+int opts_check_unique(struct opts *const *items, unsigned count, const char *kind)
+{
+    char quote[TEXT_QUOTE_SIZE];
+
+    for (unsigned i = 0; i < count; i++)
+        for (size_t n = 0; n < items[i]->count; n++)
+            if ((items[i]->table[n].flags & OPT_UNIQUE) != 0 && !is_unique(items, i, n))
+                return opts_error("--%s %s: two have %s; give each one of its own", kind,
+                                  items[i]->table[n].name,
+                                  text_quote(quote, items[i]->values[n].text));
+    return 0;
+}
+
 /* -- reading -- */
 
 static const struct opts_value *value_of(const struct opts *opts, const char *key,

@@ -44,6 +44,7 @@ enum opt_flags {
     OPT_COMMAND_LINE = 4, /* not part of a configuration: no JSON key, never printed */
     OPT_POSITIONAL =
         8, /* also (and in --help first of all) the plain argument; a device's: its first value */
+    OPT_UNIQUE = 16, /* no two devices of a kind may have the same: see opts_check_unique() */
 };
 
 /* A row. Tables end with {0}; at most OPTS_ROWS_MAX rows. Names: lower case, digits, '-'. */
@@ -99,6 +100,9 @@ int opts_parse(struct opts *opts, const char *prefix, const char *text);
 int opts_take(struct opts *opts, char *const argv[], int *index, const struct opt **ret_row);
 /* 0 if all required keys were given, else -EINVAL. */
 int opts_check(const struct opts *opts, const char *prefix);
+
+/* 0 if devices of a kind differ where they must (OPT_UNIQUE), else -EINVAL. */
+int opts_check_unique(struct opts *const *items, unsigned count, const char *kind);
 
 /* Logs what is wrong with something a user wrote; -EINVAL, whose own text would add nothing. */
 #define opts_error(...) (log_error(0, __VA_ARGS__), -EINVAL)
