@@ -3,8 +3,8 @@
 #include "vmm/control/control.h"
 
 #include "vmm/base/text.h"
+#include "vmm/base/unix_listener.h"
 #include "vmm/control/control_clients.h"
-#include "vmm/control/control_listen.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -27,7 +27,7 @@ struct control {
     struct control_vm *vm;
     bool paused;
     uint64_t start_ms;
-    struct control_listener socket;
+    struct unix_listener socket;
     struct watch served_watch; /* eventfd: a device has served a request */
     struct control_clients clients;
     struct request requests[CONTROL_CLIENTS_MAX]; /* of each client one */
@@ -281,7 +281,7 @@ int control_create(const char *path, struct loop *loop, struct control_vm *vm,
     }
     control->socket.fd = -1;
     control->served_watch = (struct watch){.fd = -1, .ready = served_ready};
-    int r = control_listen(path, &control->socket);
+    int r = unix_listen("--control", path, &control->socket);
     if (r == 0) {
         control->served_watch.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         r = control->served_watch.fd < 0 ? -errno : loop_add(loop, &control->served_watch, EPOLLIN);
@@ -316,6 +316,6 @@ void control_destroy(struct control *control)
     control_clients_fini(&control->clients);
     loop_remove(&control->served_watch);
     fd_close(&control->served_watch.fd);
-    control_unlisten(&control->socket);
+    unix_unlisten(&control->socket);
     free(control);
 }

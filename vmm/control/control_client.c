@@ -3,7 +3,7 @@
 #include "vmm/control/control_client.h"
 
 #include "vmm/base/log.h"
-#include "vmm/control/control_listen.h"
+#include "vmm/base/unix_listener.h"
 #include "vmm/control/control_request.h"
 
 #include <stdio.h>
@@ -48,7 +48,7 @@ static int connect_to(const char *path)
 
     if (fd < 0)
         return log_error(-errno, "%s", path);
-    if (control_address(path, &address) < 0)
+    if (unix_address(path, &address) < 0)
         return log_error(-ENAMETOOLONG, "%s: a socket's name has up to %zu bytes", path,
                          sizeof(address.sun_path) - 1);
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));

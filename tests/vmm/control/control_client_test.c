@@ -4,7 +4,7 @@
 #include "vmm/control/control_client.h"
 
 #include "tests/capture.h"
-#include "vmm/control/control_listen.h"
+#include "vmm/base/unix_listener.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -19,7 +19,7 @@ Suite *control_client_suite(void);
 #define WORDS_MAX 10
 
 static char folder[64], path[80];
-static struct control_listener listener;
+static struct unix_listener listener;
 static const char *to_say; /* by the machine; NULL: it says nothing until the client has gone */
 static char asked[4097];   /* what it was sent, a line */
 static char out[4096];     /* what the client wrote */
@@ -41,14 +41,14 @@ static void setup(void)
     strcpy(folder, "/tmp/linnet-client-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));
     (void)snprintf(path, sizeof(path), "%s/s", folder);
-    listener = (struct control_listener){.fd = -1};
-    ck_assert_int_eq(control_listen(path, &listener), 0);
+    listener = (struct unix_listener){.fd = -1};
+    ck_assert_int_eq(unix_listen("--control", path, &listener), 0);
     (void)fcntl(listener.fd, F_SETFL, 0); /* the thread waits */
 }
 
 static void teardown(void)
 {
-    control_unlisten(&listener);
+    unix_unlisten(&listener);
     ck_assert_int_eq(rmdir(folder), 0);
 }
 

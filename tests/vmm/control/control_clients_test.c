@@ -2,7 +2,7 @@
 /* Tests of vmm/control/control_clients.c: slow, rude and too many clients. */
 #include "tests/vmm/control/control_rig.h"
 #include "vmm/control/control_clients.h"
-#include "vmm/control/control_listen.h"
+#include "vmm/base/unix_listener.h"
 
 #include <check.h>
 #include <string.h>
@@ -282,7 +282,7 @@ START_TEST(client_is_turned_away_when_fds_are_out)
     struct sockaddr_un address;
     int waiting[2], connected[2];
 
-    ck_assert_int_eq(control_address(control_rig.path, &address), 0);
+    ck_assert_int_eq(unix_address(control_rig.path, &address), 0);
     ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
     for (unsigned i = 0; i < 2; i++)
         waiting[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

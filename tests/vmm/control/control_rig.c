@@ -2,7 +2,7 @@
 /* See control_rig.h. */
 #include "tests/vmm/control/control_rig.h"
 
-#include "vmm/control/control_listen.h"
+#include "vmm/base/unix_listener.h"
 
 #include <check.h>
 #include <poll.h>
@@ -169,7 +169,7 @@ int control_rig_client(void)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     struct sockaddr_un address;
 
-    ck_assert_int_eq(control_address(control_rig.path, &address), 0);
+    ck_assert_int_eq(unix_address(control_rig.path, &address), 0);
     ck_assert_int_eq(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
     return fd;
 }

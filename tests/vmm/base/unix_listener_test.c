@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Tests of vmm/control/control_listen.c: the socket as a file. */
+/* Tests of vmm/base/unix_listener.c: the socket as a file. */
 #include "tests/capture.h"
 #include "tests/vmm/control/control_rig.h"
-#include "vmm/control/control_listen.h"
+#include "vmm/base/unix_listener.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-Suite *control_listen_suite(void);
+Suite *unix_listener_suite(void);
 
 static char folder[64]; /* the rig's */
 
@@ -67,7 +67,7 @@ START_TEST(stale_socket_is_taken_over)
     struct sockaddr_un address;
 
     (void)snprintf(stale, sizeof(stale), "%s/stale", folder);
-    ck_assert_int_eq(control_address(stale, &address), 0);
+    ck_assert_int_eq(unix_address(stale, &address), 0);
     ck_assert_int_eq(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
     (void)close(fd); /* whoever it was died of SIGKILL */
     ck_assert_int_eq(second(stale), 0);
@@ -115,9 +115,9 @@ START_TEST(socket_of_another_is_not_removed)
 }
 END_TEST
 
-Suite *control_listen_suite(void)
+Suite *unix_listener_suite(void)
 {
-    Suite *suite = suite_create("control_listen");
+    Suite *suite = suite_create("unix_listener");
     TCase *tcase = tcase_create("all");
 
     tcase_add_checked_fixture(tcase, setup, control_rig_teardown);

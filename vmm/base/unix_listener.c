@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* See control_listen.h. */
-#include "vmm/control/control_listen.h"
+/* See unix_listener.h. */
+#include "vmm/base/unix_listener.h"
 
 #include "vmm/base/log.h"
 
@@ -10,7 +10,7 @@
 
 #define BACKLOG 16
 
-int control_address(const char *path, struct sockaddr_un *ret_address)
+int unix_address(const char *path, struct sockaddr_un *ret_address)
 {
     size_t len = strlen(path);
 
@@ -22,58 +22,58 @@ int control_address(const char *path, struct sockaddr_un *ret_address)
 }
 
 /* Makes way for a socket at `path`: nothing is there, or what a dead machine left. */
-static int path_clear(const char *path, const struct sockaddr_un *address)
+static int path_clear(const char *option, const char *path, const struct sockaddr_un *address)
 {
     auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     struct stat st;
 
     if (fd < 0)
-        return log_error(-errno, "--control %s", path);
+        return log_error(-errno, "%s %s", option, path);
     if (lstat(path, &st) < 0)
-        return errno == ENOENT ? 0 : log_error(-errno, "--control %s", path);
+        return errno == ENOENT ? 0 : log_error(-errno, "%s %s", option, path);
     if (!S_ISSOCK(st.st_mode) || st.st_uid != geteuid())
-        return log_error(-EEXIST, "--control %s: no socket of yours, left alone; give another name",
-                         path);
+        return log_error(-EEXIST, "%s %s: no socket of yours, left alone; give another name",
+                         option, path);
     if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN)
-        return log_error(-EADDRINUSE, "--control %s: another machine has it; give another name",
+        return log_error(-EADDRINUSE, "%s %s: another machine has it; give another name", option,
                          path);
     if (errno != ECONNREFUSED)
-        return log_error(-errno, "--control %s", path);
+        return log_error(-errno, "%s %s", option, path);
     if (unlink(path) < 0 && errno != ENOENT)
-        return log_error(-errno, "--control %s: remove", path);
+        return log_error(-errno, "%s %s: remove", option, path);
     return 0;
 }
 
-int control_listen(const char *path, struct control_listener *ret_listener)
+int unix_listen(const char *option, const char *path, struct unix_listener *ret_listener)
 {
     struct sockaddr_un address;
     struct stat st;
 
-    if (control_address(path, &address) < 0) {
-        (void)log_error(0, "--control %s: too long; give a name of at most %zu bytes", path,
+    if (unix_address(path, &address) < 0) {
+        (void)log_error(0, "%s %s: too long; give a name of at most %zu bytes", option, path,
                         sizeof(address.sun_path) - 1);
         return -EINVAL;
     }
-    int r = path_clear(path, &address);
+    int r = path_clear(option, path, &address);
     if (r < 0)
         return r;
     ret_listener->path = strdup(path);
     if (ret_listener->path == NULL)
-        return log_error(-ENOMEM, "--control %s", path);
+        return log_error(-ENOMEM, "%s %s", option, path);
     ret_listener->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     /* Linux gives the file the mode that its socket has: there is no moment with another. */
     if (ret_listener->fd < 0 || fchmod(ret_listener->fd, 0600) < 0 ||
         bind(ret_listener->fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-        return log_error(-errno, "--control %s: no socket can be made there; give another name",
+        return log_error(-errno, "%s %s: no socket can be made there; give another name", option,
                          path);
     if (lstat(path, &st) < 0)
-        return log_error(-errno, "--control %s", path);
+        return log_error(-errno, "%s %s", option, path);
     ret_listener->dev = st.st_dev;
     ret_listener->ino = st.st_ino;
-    return listen(ret_listener->fd, BACKLOG) < 0 ? log_error(-errno, "--control %s", path) : 0;
+    return listen(ret_listener->fd, BACKLOG) < 0 ? log_error(-errno, "%s %s", option, path) : 0;
 }
 
-void control_unlisten(struct control_listener *listener)
+void unix_unlisten(struct unix_listener *listener)
 {
     struct stat st;
 
