@@ -12,6 +12,7 @@
 #include "virtio/device.h"
 
 extern const struct virtio_class virtio_balloon;
+extern const struct virtio_class virtio_console;
 extern const struct virtio_class virtio_rng;
 extern const struct virtio_class virtio_snd;
 extern const struct virtio_class virtio_blk;

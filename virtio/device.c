@@ -145,10 +145,12 @@ static void destroy(struct virtio_device *dev)
 }
 
 /* The class first: it knows how many queues and workers this instance has. */
-static int make(struct virtio_device *dev, const struct opts *opts)
+static int make(struct virtio_device *dev, const struct opts *const opts[], unsigned count)
 {
-    int r = dev->class->create == NULL ? 0 : dev->class->create(dev, opts);
+    int r = dev->class->create == NULL ? 0 : dev->class->create(dev, opts[0]);
 
+    for (unsigned i = 1; i < count && r == 0; i++)
+        r = dev->class->add(dev, opts[i]);
     if (r < 0)
         return r;
     assert(dev->worker_count > 0 && dev->queue_count > 0);
@@ -158,8 +160,9 @@ static int make(struct virtio_device *dev, const struct opts *opts)
     return r < 0 ? log_error(r, "%s: queues", dev->name) : 0;
 }
 
-int virtio_create(const struct virtio_class *class, unsigned index, const struct memory *mem,
-                  const struct opts *opts, struct virtio_device **ret_dev)
+int virtio_create_of(const struct virtio_class *class, unsigned index, const struct memory *mem,
+                     const struct opts *const opts[], unsigned count,
+                     struct virtio_device **ret_dev)
 {
     assert(class->instance_offset + sizeof(struct virtio_device) <= class->instance_size);
 
@@ -178,12 +181,18 @@ int virtio_create(const struct virtio_class *class, unsigned index, const struct
     (void)pthread_mutex_init(&dev->lock, NULL); /* default kinds: cannot fail */
     (void)pthread_cond_init(&dev->changed, NULL);
     (void)snprintf(dev->name, sizeof(dev->name), "%s%u", class->name, index);
-    int r = make(dev, opts);
+    int r = make(dev, opts, count);
     if (r < 0)
         destroy(dev);
     else
         *ret_dev = dev;
     return r;
+}
+
+int virtio_create(const struct virtio_class *class, unsigned index, const struct memory *mem,
+                  const struct opts *opts, struct virtio_device **ret_dev)
+{
+    return virtio_create_of(class, index, mem, &opts, 1, ret_dev);
 }
 
 int virtio_start(struct virtio_device *dev)

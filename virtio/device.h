@@ -79,6 +79,10 @@ struct virtio_class {
     /* Opens host resources, sets dev->config, and dev->worker_count if it is to be more than one:
      * queue q is served by worker q modulo worker_count. -errno after saying what is wrong. */
     int (*create)(struct virtio_device *dev, const struct opts *opts);
+    /* Most classes have none: each option makes an instance. Else create() takes the first option,
+     * and this each further one, of up to opts_max in all: one instance has them all. */
+    int (*add)(struct virtio_device *dev, const struct opts *opts);
+    unsigned opts_max;
     /* Also after a failed create. */
     void (*destroy)(struct virtio_device *dev);
 
@@ -183,6 +187,10 @@ struct virtio_device {
  * On failure nothing is left. `opts` is borrowed for the call. */
 int virtio_create(const struct virtio_class *class, unsigned index, const struct memory *mem,
                   const struct opts *opts, struct virtio_device **ret_dev);
+/* The same from several: only a class with add() takes more than one. */
+int virtio_create_of(const struct virtio_class *class, unsigned index, const struct memory *mem,
+                     const struct opts *const opts[], unsigned count,
+                     struct virtio_device **ret_dev);
 /* Starts the workers' threads: before vCPUs run. Without it, or after virtio_finish(), what is
  * asked of the device is done by the thread that asks. Logged. */
 int virtio_start(struct virtio_device *dev);

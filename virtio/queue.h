@@ -138,6 +138,12 @@ void virtq_kicks_off(struct virtq *vq);
 /* A new round: the worker woke up for this queue. */
 void virtq_round(struct virtq *vq);
 
+/* When virtq_pop() returned 0: there was nothing more, it was not that the round is over. */
+static inline bool virtq_empty(const struct virtq *vq)
+{
+    return vq->round_left > 0;
+}
+
 /* Wakes the worker for this queue. Any thread. */
 void virtq_kick(const struct virtq *vq);
 

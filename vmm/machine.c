@@ -16,6 +16,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#define OPTIONS_OF_CLASS_MAX 32
+
 /* -- configuration -- */
 
 const struct config_device_kind *machine_device_kinds(void)
@@ -30,7 +32,7 @@ const struct config_device_kind *machine_device_kinds(void)
             .name = virtio_slots[i].class->name,
             .help = virtio_slots[i].class->help,
             .opts = virtio_slots[i].class->opts,
-            .count_max = virtio_slots[i].count,
+            .count_max = MAX(virtio_slots[i].count, virtio_slots[i].class->opts_max),
         };
     kinds[i++] = boot_overlay_kind;
     for (size_t j = 0; run_kinds[j].name != NULL; j++)
@@ -154,18 +156,23 @@ static int add_virtio(struct machine *machine, struct virtio_device *dev, struct
     return r;
 }
 
+/* One instance from each option, or where the class has it so from all of them. */
 static int create_class(struct machine *machine, const struct virtio_slots *slots)
 {
     const struct virtio_class *class = slots->class;
     unsigned count = config_count(machine->config, class->name);
+    const struct opts *opts[OPTIONS_OF_CLASS_MAX];
     int r = 0;
 
-    for (unsigned i = 0; i < count && r == 0; i++) {
+    assert(count <= OPTIONS_OF_CLASS_MAX);
+    for (unsigned i = 0; i < count; i++)
+        opts[i] = config_device(machine->config, class->name, i);
+    for (unsigned i = 0; i < count && r == 0; i += class->add != NULL ? count : 1) {
         unsigned at = machine->virtio_count;
         assert(at < VIRTIO_DEVICES_MAX);
         machine->virtio_slot[at] = slots->first + i;
-        r = virtio_create(class, i, &machine->mem, config_device(machine->config, class->name, i),
-                          &machine->virtio[at]);
+        r = virtio_create_of(class, i, &machine->mem, &opts[i], class->add != NULL ? count : 1,
+                             &machine->virtio[at]);
         machine->virtio_count += r == 0;
     }
     return r;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Tests of vmm/control/control_clients.c: slow, rude and too many clients. */
 #include "tests/vmm/control/control_rig.h"
-#include "vmm/control/control_clients.h"
 #include "vmm/base/unix_listener.h"
+#include "vmm/control/control_clients.h"
 
 #include <check.h>
 #include <string.h>

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* See port.h. */
+#include "devices/console/port.h"
+
+#include "vmm/base/text.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <termios.h>
+
+#define PIECES_MAX 64  /* of a chain: the class's limit of descriptors */
+#define READS_MAX  16  /* buffers filled in one go: other ports wait for it */
+#define LINE_MAX   256 /* of what a ring is printed as */
+
+enum { TO_NULL, TO_FILE, TO_RING, TO_PTY, TO_FIFO, TO_SOCKET, TO_FD };
+const char *const port_choices[] = {"null",      "file:PATH",   "ring", "pty",
+                                    "fifo:PATH", "socket:PATH", "fd:N", NULL};
+
+static struct virtq *rx(struct port *port)
+{
+    return &port->dev->queue[port->rx];
+}
+
+static struct virtq *tx(struct port *port)
+{
+    return &port->dev->queue[port->tx];
+}
+
+bool port_connected(const struct port *port)
+{
+    return port->host.fd >= 0 || port->to == TO_NULL || port->to == TO_RING;
+}
+
+static bool has_input(const struct port *port)
+{
+    return port->to == TO_PTY || port->to == TO_SOCKET || port->to == TO_FD;
+}
+
+/* Watches for what there is to do. Nothing: not at all, for an end that hangs up is told always. */
+static int watch(struct port *port)
+{
+    uint32_t events =
+        (port->guest_open && port->receiving ? EPOLLIN : 0u) | (port->sending ? EPOLLOUT : 0u);
+    int r = 0;
+
+    if (port->host.fd < 0 || events == port->watched)
+        return 0;
+    if (events == 0)
+        loop_remove(&port->host);
+    else if (port->watched == 0)
+        r = loop_add(virtio_loop(port->dev), &port->host, events);
+    else
+        r = loop_change(&port->host, events);
+    port->watched = events;
+    return r;
+}
+
+/* Nobody is at the other end any more. */
+static void host_gone(struct port *port)
+{
+    loop_remove(&port->host);
+    port->watched = 0;
+    fd_close(&port->host.fd);
+    if (port->door.fd >= 0 && loop_add(virtio_loop(port->dev), &port->door, EPOLLIN) < 0)
+        virtio_fail(port->dev, -EIO, "socket");
+    port->changed(port);
+}
+
+/* -- output -- */
+
+static void ring_put(struct port *port, const uint8_t *bytes, size_t len)
+{
+    for (size_t i = 0; i < len;) {
+        size_t at = (port->ring_end + i) % PORT_RING_BYTES;
+        size_t part = MIN(len - i, PORT_RING_BYTES - at);
+        memcpy(port->ring + at, bytes + i, part);
+        i += part;
+    }
+    port->ring_end += len;
+}
+
+/* A file that can't take it lacks it: said once, and again by the exit status. */
+static void file_lost(struct port *port, int r)
+{
+    if (!port->lost)
+        (void)log_error(r, "%s: port %s: write", port->dev->name, port->name);
+    port->lost = true;
+}
+
+/* How many bytes are done with; -EAGAIN: they wait for the other end. */
+static ssize_t host_write(struct port *port, const struct iovec *iov, int count, size_t len)
+{
+    if (port->to == TO_RING)
+        for (int i = 0; i < count; i++)
+            ring_put(port, iov[i].iov_base, iov[i].iov_len);
+    if (port->host.fd < 0)
+        return (ssize_t)len;
+    ssize_t n = writev(port->host.fd, iov, count);
+    if (n > 0)
+        return n;
+    int r = n == 0 ? -EIO : -errno;
+    if (r == -EAGAIN && port->to != TO_PTY)
+        return r;
+    if (port->to == TO_FILE)
+        file_lost(port, r);
+    else if (r != -EAGAIN)
+        host_gone(port);
+    return (ssize_t)len;
+}
+
+/* Goes on with the request under way: 0, or -EAGAIN. */
+static int send_request(struct port *port)
+{
+    struct iovec iov[PIECES_MAX];
+
+    if (chain_writable(&port->out) > 0)
+        return 0; /* the driver broke §5.3.6.2: dropped */
+    while (chain_readable(&port->out) > 0) {
+        struct chain ahead = port->out; /* to look at, for a part of it may be taken */
+        size_t len = chain_readable(&ahead);
+        int count = chain_read_iov(&ahead, len, iov, PIECES_MAX);
+        ssize_t n = host_write(port, iov, count, len);
+        if (n < 0)
+            return (int)n;
+        (void)chain_skip(&port->out, (size_t)n);
+    }
+    return 0;
+}
+
+/* The guest closed the port, and all it wrote is out. */
+static void end_output(struct port *port)
+{
+    port->closing = false;
+    if (port->to == TO_FD && port->host.fd >= 0)
+        (void)shutdown(port->host.fd, SHUT_WR); /* a pipe has no other way to tell */
+}
+
+void port_send(struct port *port)
+{
+    struct virtq *vq = tx(port);
+    int r = 1;
+
+    while (r > 0) {
+        if (!port->sending && (r = virtq_pop(vq, &port->out)) <= 0)
+            break;
+        port->sending = true;
+        if (send_request(port) < 0)
+            break;
+        virtq_push(vq, &port->out);
+        port->sending = false;
+    }
+    if (r == 0 && port->closing && virtq_empty(vq))
+        end_output(port);
+    if (r == 0 || port->sending)
+        r = watch(port);
+    if (r < 0)
+        virtio_fail(port->dev, r, port->name);
+    virtio_signal(port->dev, vq);
+}
+
+/* -- input -- */
+
+/* A buffer of the driver's to read into: 1, 0 if there is none. */
+static int take_buffer(struct port *port)
+{
+    int r = port->receiving ? 1 : 0;
+
+    while (!port->receiving && (r = virtq_pop(rx(port), &port->in)) > 0) {
+        port->receiving = chain_writable(&port->in) > 0 && chain_readable(&port->in) == 0;
+        if (!port->receiving)
+            virtq_push(rx(port), &port->in); /* it broke §5.3.6.2: dropped */
+    }
+    return r;
+}
+
+/* Fills the buffer: 1, or 0 if there was nothing to read, or nobody. */
+static int fill_buffer(struct port *port)
+{
+    struct iovec iov[PIECES_MAX];
+    struct chain ahead = port->in;
+    int count = chain_write_iov(&ahead, chain_writable(&ahead), iov, PIECES_MAX);
+    ssize_t n = readv(port->host.fd, iov, count);
+
+    if (n < 0 && errno == EAGAIN)
+        return 0;
+    if (n <= 0) {
+        host_gone(port);
+        return 0;
+    }
+    (void)chain_write_iov(&port->in, (size_t)n, iov, PIECES_MAX);
+    virtq_push(rx(port), &port->in);
+    port->receiving = false;
+    return 1;
+}
+
+static void read_host(struct port *port)
+{
+    int r = 1;
+
+    for (unsigned i = 0; i < READS_MAX && r > 0 && port->host.fd >= 0; i++) {
+        r = take_buffer(port);
+        if (r > 0)
+            r = fill_buffer(port);
+    }
+    if (r >= 0)
+        r = take_buffer(port);
+    if (r >= 0)
+        r = watch(port);
+    if (r < 0)
+        virtio_fail(port->dev, r, port->name);
+    virtio_signal(port->dev, rx(port));
+}
+
+void port_receive(struct port *port)
+{
+    int r = port->guest_open && has_input(port) ? take_buffer(port) : 0;
+
+    if (r >= 0)
+        r = watch(port);
+    if (r < 0)
+        virtio_fail(port->dev, r, port->name);
+    virtio_signal(port->dev, rx(port));
+}
+
+static void host_ready(struct watch *host, uint32_t epoll_events)
+{
+    struct port *port = container_of(host, struct port, host);
+
+    if ((epoll_events & EPOLLOUT) != 0) {
+        virtq_round(tx(port));
+        port_send(port);
+    }
+    if ((epoll_events & (EPOLLIN | EPOLLHUP | EPOLLERR)) == 0 || port->host.fd < 0)
+        return;
+    if (port->guest_open && has_input(port)) {
+        virtq_round(rx(port));
+        read_host(port);
+    } else if ((epoll_events & (EPOLLHUP | EPOLLERR)) != 0) {
+        host_gone(port);
+    }
+}
+
+static void door_ready(struct watch *door, uint32_t epoll_events)
+{
+    struct port *port = container_of(door, struct port, door);
+    int fd = accept4(door->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+    (void)epoll_events;
+    if (fd < 0)
+        return; /* it has left already */
+    loop_remove(&port->door);
+    port->host.fd = fd;
+    port->changed(port);
+    port_receive(port);
+}
+
+/* -- what the driver does -- */
+
+void port_guest(struct port *port, bool open)
+{
+    if (port->guest_open == open)
+        return;
+    port->guest_open = open;
+    port->closing = !open;
+    port_send(port);
+    port_receive(port);
+}
+
+int port_activate(struct port *port)
+{
+    if (port->door.fd < 0 || port->host.fd >= 0)
+        return 0;
+    return loop_add(virtio_loop(port->dev), &port->door, EPOLLIN);
+}
+
+/* What the driver wrote last goes out as far as that takes no waiting. */
+void port_reset(struct port *port)
+{
+    port_send(port);
+    loop_remove(&port->host);
+    loop_remove(&port->door);
+    port->watched = 0;
+    port->guest_open = port->closing = port->sending = port->receiving = false;
+}
+
+/* -- opening -- */
+
+static int open_file(struct port *port, const char *path)
+{
+    port->host.fd =
+        open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
+    if (port->host.fd < 0)
+        return opts_error("--console to: file:%s: %s", path, strerror(errno));
+    struct stat st;
+    if (fstat(port->host.fd, &st) < 0 || !S_ISREG(st.st_mode))
+        return opts_error("--console to: file:%s: not a regular file", path);
+    return 0;
+}
+
+/* For both ends, so that there is always one to read. */
+static int open_fifo(struct port *port, const char *path)
+{
+    struct stat st;
+
+    if (mkfifo(path, 0600) < 0 && errno != EEXIST)
+        return opts_error("--console to: fifo:%s: %s", path, strerror(errno));
+    port->host.fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (port->host.fd < 0)
+        return opts_error("--console to: fifo:%s: %s", path, strerror(errno));
+    if (fstat(port->host.fd, &st) < 0 || !S_ISFIFO(st.st_mode))
+        return opts_error("--console to: fifo:%s: it is there, and no FIFO", path);
+    return 0;
+}
+
+static int open_pty(struct port *port)
+{
+    struct termios raw;
+    char path[64];
+
+    port->host.fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+    if (port->host.fd < 0 || grantpt(port->host.fd) < 0 || unlockpt(port->host.fd) < 0 ||
+        ptsname_r(port->host.fd, path, sizeof(path)) != 0)
+        return log_error(-errno, "--console to: pty");
+    port->pty_fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (port->pty_fd < 0 || tcgetattr(port->pty_fd, &raw) < 0)
+        return log_error(-errno, "--console to: %s", path);
+    cfmakeraw(&raw);
+    if (tcsetattr(port->pty_fd, TCSANOW, &raw) < 0)
+        return log_error(-errno, "--console to: %s", path);
+    log_info("port %s is %s", port->name, path);
+    return 0;
+}
+
+static int open_socket(struct port *port, const char *path)
+{
+    int r = unix_listen("--console to: socket", path, &port->listener);
+
+    if (r == 0)
+        port->door.fd = port->listener.fd;
+    return r;
+}
+
+/* A socket that whoever started us has made, and that does not block. */
+static int open_fd(struct port *port, const char *text)
+{
+    static const struct opt row = {"fd", NULL, "", OPT_INT, .max = INT32_MAX};
+    uint64_t number;
+    int type, flags;
+    socklen_t len = sizeof(type);
+
+    if (opt_number_parse(&row, text, &number) < 0)
+        return opts_error("--console to: fd:%s is no number", text);
+    flags = fcntl((int)number, F_GETFL);
+    if (flags < 0 || (flags & O_NONBLOCK) == 0 ||
+        getsockopt((int)number, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_STREAM)
+        return opts_error("--console to: fd:%s: give a stream socket that does not block", text);
+    port->host.fd = (int)number;
+    return fcntl(port->host.fd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : 0;
+}
+
+static int open_ring(struct port *port)
+{
+    port->ring = malloc(PORT_RING_BYTES);
+    return port->ring == NULL ? log_error(-ENOMEM, "--console to: ring") : 0;
+}
+
+int port_open(struct port *port, const struct opts *opts)
+{
+    const char *arg = opts_choice_arg(opts, "to");
+
+    port->host = (struct watch){.fd = -1, .ready = host_ready};
+    port->door = (struct watch){.fd = -1, .ready = door_ready};
+    port->listener = (struct unix_listener){.fd = -1};
+    port->pty_fd = -1;
+    port->to = opts_choice(opts, "to");
+    (void)snprintf(port->name, sizeof(port->name), "%s", opts_str(opts, "name"));
+    switch (port->to) {
+    case TO_FILE:
+        return open_file(port, arg);
+    case TO_RING:
+        return open_ring(port);
+    case TO_PTY:
+        return open_pty(port);
+    case TO_FIFO:
+        return open_fifo(port, arg);
+    case TO_SOCKET:
+        return open_socket(port, arg);
+    case TO_FD:
+        return open_fd(port, arg);
+    default:
+        return 0;
+    }
+}
+
+int port_close(struct port *port)
+{
+    fd_close(&port->host.fd);
+    fd_close(&port->pty_fd);
+    unix_unlisten(&port->listener);
+    free(port->ring);
+    port->ring = NULL;
+    return port->lost ? -EIO : 0;
+}
+
+/* -- what is in a ring -- */
+
+static void print_line(char *line, size_t len, FILE *out)
+{
+    bool clean = text_is_clean(line, len);
+
+    for (size_t i = 0; !clean && i < len; i++)
+        if (line[i] < ' ' || line[i] > '~')
+            line[i] = '.';
+    (void)fprintf(out, "%.*s\n", (int)len, line);
+}
+
+int port_print(const struct port *port, FILE *out)
+{
+    uint64_t at = port->ring_end - MIN(port->ring_end, (uint64_t)PORT_RING_BYTES);
+    char line[LINE_MAX];
+    size_t len = 0;
+
+    if (port->ring == NULL)
+        return -ENODATA;
+    for (; at < port->ring_end; at++) {
+        char c = (char)port->ring[at % PORT_RING_BYTES];
+        if (c == '\n' || len == sizeof(line)) {
+            print_line(line, len, out);
+            len = 0;
+        }
+        if (c != '\n' && c != '\r')
+            line[len++] = c;
+    }
+    if (len > 0)
+        print_line(line, len, out);
+    return 0;
+}

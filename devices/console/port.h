@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A port of the console device: a pair of queues, and where its bytes come from and go to on the
+ * host.
+ *
+ *   to=        output                                       input
+ *   null       is dropped                                   none
+ *   file:PATH  is written, by the worker: it is a file      none
+ *   ring       the last of it is kept, to be read later     none
+ *   pty        is dropped while nobody takes it             what is typed
+ *   fifo:PATH  waits in the guest's queue while it is full  none
+ *   socket:PATH, fd:N  waits likewise                       what the other end sends
+ *
+ * A port's output waits by itself: other ports have queues of their own. A socket with nobody at
+ * its other end is a port that is closed on the host's side: the driver lets nobody write to it.
+ * (One that is full has somebody, who is slow.) Input is read only into buffers of a driver that
+ * has the port open, for what comes before is thrown away there; it is given before the port is
+ * said to be closed.
+ *
+ * On the device's worker, but for port_open() and port_close().
+ */
+#pragma once
+
+#include "virtio/device.h"
+#include "vmm/base/unix_listener.h"
+
+#define PORT_NAME_BYTES_MAX 64
+#define PORT_RING_BYTES     65536
+
+struct port {
+    struct virtio_device *dev;
+    char name[PORT_NAME_BYTES_MAX + 1];
+    uint16_t rx, tx; /* its queues */
+    size_t to;       /* index of the choices of to= */
+
+    struct watch host;             /* owned fd; -1: nobody is there */
+    uint32_t watched;              /* events; 0: not added */
+    struct unix_listener listener; /* socket: its file, */
+    struct watch door;             /* and the same descriptor: watched while nobody is there */
+    int pty_fd;        /* owned; -1: none. The terminal's other side, so that it has one */
+    uint8_t *ring;     /* owned, PORT_RING_BYTES */
+    uint64_t ring_end; /* bytes ever written to it */
+    bool lost;         /* a file lacks something */
+
+    bool guest_open;         /* the driver has it open */
+    bool closing;            /* it has closed it: the host learns when all is out */
+    bool sending, receiving; /* there is a request under way: */
+    struct chain out, in;
+
+    /* Somebody came to the other end, or left it. */
+    void (*changed)(struct port *port);
+};
+
+extern const char *const port_choices[];
+
+/* Main, from --console. -errno, logged, -EINVAL if the user should give something else;
+ * port_close() follows in any case, also on one that is zeroed but for its descriptors. dev, queues
+ * and changed are set. */
+int port_open(struct port *port, const struct opts *opts);
+/* 0, or -EIO if a file lacks something. */
+int port_close(struct port *port);
+
+/* There is somebody at the other end, or none is needed. */
+bool port_connected(const struct port *port);
+
+int port_activate(struct port *port);
+void port_reset(struct port *port);
+/* The driver opened or closed it. */
+void port_guest(struct port *port, bool open);
+/* The driver has news in the queue. */
+void port_send(struct port *port);
+void port_receive(struct port *port);
+
+/* What the ring holds, as lines of clean text. -ENODATA if the port has none. */
+int port_print(const struct port *port, FILE *out);
