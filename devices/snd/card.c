@@ -3,7 +3,7 @@
 #include "devices/snd/card.h"
 
 #include "devices/snd/base/chmap.h"
-#include "devices/snd/mixer/ctl_make.h"
+#include "devices/snd/mixer/ctl.h"
 #include "devices/snd/offer.h"
 #include "devices/snd/pcm/serve.h"
 #include "devices/snd/pcm/stream.h"

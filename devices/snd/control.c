@@ -5,7 +5,7 @@
  */
 #include "devices/snd/control.h"
 
-#include "devices/snd/mixer/ctl_serve.h"
+#include "devices/snd/mixer/ctl.h"
 #include "devices/snd/pcm/serve.h"
 #include "devices/snd/pcm/stream.h"
 

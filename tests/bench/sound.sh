@@ -158,6 +158,22 @@ ear_rows() {
     listening_rows report ",report=report"
 }
 
+# What a period to a sound card takes: the device's worker, and the helper that has the card.
+card_rows() {
+    local helper worker_ns helper_ns status=/proc/asound/Dummy/pcm0p/sub0/status
+    [ -e "$status" ] || return 0
+    play_linnet "host=alsa,device='hw:CARD=Dummy'"
+    wait_for 600 grep -q RUNNING "$status"
+    helper=$(pgrep -P "$pid")
+    worker_ns=$(threads_ns "$pid" snd0) helper_ns=$(threads_ns "$helper" '*')
+    sleep 10
+    worker_ns=$(($(threads_ns "$pid" snd0) - worker_ns))
+    helper_ns=$(($(threads_ns "$helper" '*') - helper_ns))
+    echo "sound.card.worker $((worker_ns / 1000)) instr/period"
+    echo "sound.card.helper $((helper_ns / 1000)) instr/period"
+    end_background
+}
+
 # cpu_ms SND SECONDS: what it takes, all in all, to boot, play for so long, and power off.
 cpu_ms() {
     local status=0 TIMEFORMAT='%3U %3S'
@@ -206,5 +222,6 @@ sound_rows() {
         rm sound.wav
     fi
     ear_rows
+    card_rows
     free_row
 }

@@ -82,6 +82,22 @@ static void settle(struct alsa_serve *serve, const struct alsa_look *now)
     serve->at_ns = now->at_ns;
 }
 
+/* Silence stands where recorded frames were lost, as far as there is room: time goes on. */
+static void gap_fill(struct alsa_serve *serve, uint64_t frames)
+{
+    const struct pcm_params *params = &serve->pcm.params;
+
+    for (frames = MIN(frames, movable(serve)); frames > 0;) {
+        uint64_t at = serve->moved % params->buffer_frames;
+        uint64_t count = MIN(frames, params->buffer_frames - at);
+        pcm_silence(params->format, serve->job.shared->ring + at * params->frame_bytes,
+                    count * params->channels);
+        serve->moved += count;
+        frames -= count;
+    }
+    serve->consumed = serve->moved;
+}
+
 /* Finds out where the PCM is. If it has stopped (it ran dry or over, or slept with the machine) it
  * starts over. */
 static int look(struct alsa_serve *serve)
@@ -102,7 +118,10 @@ static int look(struct alsa_serve *serve)
         return -ENODEV;
     bool untimely = plays(serve) ? serve->moved > serve->consumed : movable(serve) > 0;
     atomic_fetch_add(&shared->stops, untimely);
-    atomic_fetch_add(&shared->lost_frames, plays(serve) ? 0 : now.avail_frames);
+    if (!plays(serve)) {
+        atomic_fetch_add(&shared->lost_frames, now.avail_frames);
+        gap_fill(serve, now.avail_frames);
+    }
     start_over(serve);
     return 0;
 }

@@ -30,11 +30,11 @@ struct loopback {
     struct pcm_params params;
 
     /* Capture side: what was played and not recorded. */
-    uint8_t *ring; /* owned, while open */
-    size_t size;   /* frames */
-    size_t first, count;
-    uint64_t last_ns; /* when the last of them was played */
-    bool flows;       /* the last read() had all it wanted */
+    uint8_t *ring;     /* owned, while open */
+    size_t size;       /* frames */
+    uint64_t put, got; /* frames since start */
+    uint64_t last_ns;  /* when the last of them was played */
+    bool flows;        /* the last read() had all it wanted */
 };
 
 static struct loopback *loopback_of(struct host *host)
@@ -105,7 +105,7 @@ static int loopback_start(struct host *host)
 
     if (loop->records && loop->peer != NULL && loop->peer->running)
         loop->peer->host.catch_up(&loop->peer->host, host->due_ns); /* that was before us */
-    loop->first = loop->count = 0;
+    loop->put = loop->got = 0;
     loop->flows = false;
     loop->running = true;
     return 0;
@@ -124,27 +124,19 @@ static void ring_put(struct loopback *to, const uint8_t *frames, size_t count)
 {
     const size_t frame_bytes = to->params.frame_bytes;
 
-    for (size_t i = 0; i < count; i++) {
-        memcpy(to->ring + (to->first + to->count) % to->size * frame_bytes,
-               frames + i * frame_bytes, frame_bytes);
-        if (to->count < to->size) {
-            to->count++;
-        } else {
-            to->first = (to->first + 1) % to->size;
-            to->host.lost_frames++;
-        }
-    }
+    for (; count > 0; count--, to->put++, frames += frame_bytes)
+        memcpy(to->ring + to->put % to->size * frame_bytes, frames, frame_bytes);
+    uint64_t lost = to->put - MIN(to->put, to->got + to->size);
+    to->host.lost_frames += lost;
+    to->got += lost;
 }
 
 static void ring_get(struct loopback *from, uint8_t *ret_frames, size_t count)
 {
     const size_t frame_bytes = from->params.frame_bytes;
 
-    for (size_t i = 0; i < count; i++) {
-        memcpy(ret_frames + i * frame_bytes, from->ring + from->first * frame_bytes, frame_bytes);
-        from->first = (from->first + 1) % from->size;
-    }
-    from->count -= count;
+    for (; count > 0; count--, from->got++, ret_frames += frame_bytes)
+        memcpy(ret_frames, from->ring + from->got % from->size * frame_bytes, frame_bytes);
 }
 
 static ssize_t loopback_write(struct host *host, const void *buf, size_t frames)
@@ -165,7 +157,7 @@ static size_t frames_ready(const struct loopback *loop, uint64_t due_ns)
     uint64_t later =
         loop->last_ns > due_ns ? ns_to_frames(loop->last_ns - due_ns, loop->params.rate_hz) : 0;
 
-    return loop->count > later + SLACK_FRAMES ? loop->count - SLACK_FRAMES - (size_t)later : 0;
+    return loop->put - MIN(loop->put, loop->got + later + SLACK_FRAMES);
 }
 
 static ssize_t loopback_read(struct host *host, void *ret_buf, size_t frames)
@@ -176,7 +168,8 @@ static ssize_t loopback_read(struct host *host, void *ret_buf, size_t frames)
 
     if (loop->peer != NULL && loop->peer->running)
         loop->peer->host.catch_up(&loop->peer->host, host->due_ns);
-    size_t ready = MIN(frames, loop->flows ? loop->count : frames_ready(loop, host->due_ns));
+    size_t ready =
+        MIN(frames, loop->flows ? loop->put - loop->got : frames_ready(loop, host->due_ns));
     size_t silent = frames - ready;
     /* A sound that begins comes at the end of the block, one that ends at its start. */
     size_t before = loop->flows ? 0 : silent;

@@ -75,3 +75,13 @@ bool ctl_value_is_valid(const struct ctl *ctl, const union wire_ctl_value *value
  * card's element gets its old one back a little later if the card refuses it. -EIO: the card is
  * gone. */
 int ctl_set(struct ctls *ctls, unsigned id, const union wire_ctl_value *value);
+
+/* Main. Makes what controls= asks for; `pcm`, with all its streams, and `changed` are set. 0, or
+ * -errno after a line. */
+int ctls_init(struct ctls *ctls, const struct opts *opts);
+/* Accepts what a failed init left. */
+void ctls_fini(struct ctls *ctls);
+
+/* Serves a request of this code, behind which the chain's readable cursor is: a VIRTIO_SND_S_* to
+ * reply, or REPLY_DONE. There is room for a status. */
+uint32_t ctls_serve(struct ctls *ctls, uint32_t code, struct chain *req);

@@ -4,7 +4,7 @@
  * direction, named so that Linux's mixers pair them; with controls=all one element of each type and
  * each kind of access besides, for people who test drivers and mixers. Main.
  */
-#include "devices/snd/mixer/ctl_make.h"
+#include "devices/snd/mixer/ctl.h"
 
 #include "devices/snd/mixer/ctl_host.h"
 

@@ -4,7 +4,9 @@
  * whole, and only then set. A driver that may not do what it asks gets NOT_SUPP, one that asks for
  * what can not be gets BAD_MSG.
  */
-#include "devices/snd/mixer/ctl_serve.h"
+#include "devices/snd/mixer/ctl.h"
+
+#include "devices/snd/base/reply.h"
 
 #include <string.h>
 
