@@ -25,12 +25,25 @@ disk_debian() {
     md5sum -c sum || fail "the image was written"
 }
 
+# disk_fio [DISK]: checksums of what is written by four queues.
 disk_fio() {
     truncate -s 256M vdb.img
     warm "$debian/root.img"
-    TMPDIR=$PWD boot 0 --cpus 4 --mem 1G --initrd "$made/$stock.disk" --append "$(job disks fio)" \
-        --disk "path=$debian/root.img,ro" --disk "path=vdb.img,queues=4" "$guests/$stock/vmlinuz"
+    boot 0 --cpus 4 --mem 1G --initrd "$made/$stock.disk" --append "$(job disks fio)" \
+        --disk "path=$debian/root.img,ro" --disk "path=${1-vdb.img},queues=4" "$guests/$stock/vmlinuz"
     done_job disks
+}
+
+# The same on a block device.
+disk_fio_device() {
+    local device
+    truncate -s 256M vdb.img
+    device=$(losetup -f --show vdb.img) || skip "no loop device to be had"
+    # shellcheck disable=SC2064 # with its value
+    trap "losetup -d $device" EXIT # if something fails
+    disk_fio "$device"
+    trap - EXIT
+    losetup -d "$device"
 }
 
 # As disk_fio, where io_uring is denied.
@@ -43,13 +56,13 @@ disk_fio_without_uring() {
     disk_fio
 }
 
-# Killed in the middle of writes, again and again: the file system is whole each time, and what was
-# flushed is there.
+# Killed in the middle of writes, again and again: the file system is whole each time.
 disk_kills() {
     local vm i status
     [ "$arch" = "$host" ] || skip "e2fsck is not for this machine"
     cp --sparse=always "$disk_image" vda.img
     for ((i = 1; i <= kills; i++)); do
+        : >console # that of the run before says what is waited for
         warm "$made/$stock.disk" "$guests/$stock/vmlinuz"
         "$linnet" run --initrd "$made/$stock.disk" --append "$(job disks kill)" --disk vda.img \
             "$guests/$stock/vmlinuz" </dev/null >console 2>errors &
@@ -69,6 +82,7 @@ disk_kills() {
 }
 
 disk_large() {
+    local boot_seconds_max=3600
     truncate -s 3G vda.img
     boot 0 --mem 512M --initrd "$made/$stock.disk" --append "$(job disks large)" --disk vda.img,direct \
         "$guests/$stock/vmlinuz"
@@ -102,6 +116,7 @@ disk_full() {
 
 soak_case smp disk-full disk_full
 soak_case smp disk-fio disk_fio x86_64
+soak_case smp disk-fio-device disk_fio_device x86_64
 soak_case smp disk-fio-without-uring disk_fio_without_uring x86_64
 soak_case smp disk-large disk_large
 soak_case smp disk-kills disk_kills
