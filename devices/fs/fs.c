@@ -64,17 +64,21 @@ static void fs_reset(struct virtio_device *dev)
 
 /* -- life -- */
 
-/* Each file that the guest knows takes a descriptor. How many there may be. */
+/* Each file that the guest knows takes a descriptor. Asks for as many as there may be, which goes
+ * beyond the hard limit for root only. How many it is. */
 static uint32_t raise_fd_limit(void)
 {
-    struct rlimit limit;
+    struct rlimit limit, more = {FDS_MAX, FDS_MAX};
 
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return FDS_RESERVE * 2;
-    if (limit.rlim_cur < MIN(limit.rlim_max, (rlim_t)FDS_MAX)) {
-        struct rlimit more = {MIN(limit.rlim_max, (rlim_t)FDS_MAX), limit.rlim_max};
-        if (setrlimit(RLIMIT_NOFILE, &more) == 0)
-            limit = more;
+    if (limit.rlim_cur < FDS_MAX) {
+        more.rlim_max = MAX(limit.rlim_max, more.rlim_max);
+        if (setrlimit(RLIMIT_NOFILE, &more) < 0) {
+            more = (struct rlimit){MIN(limit.rlim_max, more.rlim_cur), limit.rlim_max};
+            (void)setrlimit(RLIMIT_NOFILE, &more); /* or it stays */
+        }
+        (void)getrlimit(RLIMIT_NOFILE, &limit);
     }
     return (uint32_t)MIN(MAX(limit.rlim_cur, (rlim_t)FDS_RESERVE * 2), (rlim_t)FDS_MAX);
 }
