@@ -182,7 +182,7 @@ static bool wants_kick(const struct alsa_serve *serve)
     if (!serve->wanted)
         return false;
     return plays(serve)
-               ? serve->state != ALSA_MOVING || queued < 3ull * serve->pcm.params.period_frames
+               ? serve->state != ALSA_MOVING || queued < 2ull * serve->pcm.params.period_frames
                : movable(serve) == 0;
 }
 
