@@ -45,6 +45,8 @@
 . "$top/tests/boot/share.sh"
 # shellcheck source=disk_soak.sh
 . "$top/tests/boot/disk_soak.sh"
+# shellcheck source=run_command.sh
+. "$top/tests/boot/run_command.sh"
 # shellcheck source=outside.sh
 . "$top/tests/boot/outside.sh"
 

@@ -144,6 +144,13 @@ emulating() {
     refused 1 '/dev/kvm only emulates' ./linnet run "$kernel"
 }
 
+# A command is not run, and its status is none of its own.
+command_emulating() {
+    [ -w /dev/kvm ] || skip "no /dev/kvm to write to"
+    ! ./linnet doctor --kvm || skip "this machine's KVM does not emulate"
+    refused 125 '/dev/kvm only emulates' ./linnet run --root none "$kernel" -- true
+}
+
 # The second of two linnets that record into one file.
 two_recordings() {
     local first
@@ -370,6 +377,24 @@ run_case cli/control-line-without-end machine control_line_without_end
 run_case cli/control-clients machine control_clients
 run_case cli/control-paused machine control_paused
 run_case cli/control-other-user machine control_other_user
+bad command-option-wrong 125 '--mem.*lots' --mem lots "$kernel" -- true
+bad command-option-unknown 125 '--cdw.*--cwd' --cdw / "$kernel" -- true
+bad command-kernel-unknown 125 'KERNEL "6\.99": no such file, build tree or release; installed: ' 6.99 -- true
+bad command-kernel-folder 125 'KERNEL "folder": a folder with no ' folder -- true
+bad command-kernel-not-one 125 'text.*not a kernel' --kvm any --root none text -- true
+bad command-serial 125 '--serial stdio.*give keep, stderr' --serial stdio "$kernel" -- true
+bad command-rw-root 125 '--rw /: .*name the folders' --rw / "$kernel" -- true
+bad command-rw-missing 125 '--rw absent: No such file' --rw absent "$kernel" -- true
+bad command-rw-guest 125 '--rw folder:x: .*begins with /' --rw folder:x "$kernel" -- true
+bad command-rw-no-folder 125 '--rw path: missing' "$kernel" --rw -- true
+bad command-rw-many 125 '--rw: one too many' --rw . --rw . --rw . --rw . "$kernel" -- true
+bad command-root-missing 125 'absent' --kvm any --root absent "$kernel" -- true
+bad command-root-disk 125 '--root disk: there is none; add --disk' --root disk "$kernel" -- true
+bad command-modules 125 '--modules "folder": no modules.order' --modules folder "$kernel" -- true
+bad command-initrd 125 '--initrd absent' --kvm any --initrd absent "$kernel" -- true
+bad command-missing 35 '--cwd: is for a command; add -- CMD' --cwd / "$kernel"
+bad command-missing-rw 35 '--rw: is for a command; add -- CMD' --rw folder "$kernel" --
+run_case cli/command-kvm-emulating command_emulating
 run_case cli/kvm-missing no_kvm
 run_case cli/kvm-no-permission no_permission
 run_case cli/kvm-emulating emulating

@@ -1,0 +1,100 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# linnet run -- CMD: what goes in and comes out, how it ends, what CMD sees and what is left.
+
+# runs STATUS OPTION... -- CMD...: standard input is that of this function, standard output and error
+# are left in "console" and "errors". linnet itself must have nothing to say.
+runs() {
+    local want=$1 status=0
+    shift
+    echo "+ linnet run $*" | cut -c 1-300
+    timeout --kill-after 5 "$boot_seconds_max" "$linnet" run --kernel-cache "dir:$made/kept" "$@" \
+        >console 2>errors || status=$?
+    head -c 2000 errors
+    [ "$status" = "$want" ] || fail "exit status $status, not $want"
+}
+
+silent() {
+    [ ! -s errors ] || fail "standard error: $(head -n 1 errors)"
+}
+
+# says LINE: the one line that linnet has to say.
+says() {
+    [ "$(head -n 1 errors)" = "linnet: error: $1" ] || fail "linnet did not say: $1"
+}
+
+kernel=$guests/$stock/vmlinuz
+
+# One after the other: bytes each way, streams apart, the working directory, words of any bytes.
+command_runs() {
+    local bytes
+    warm "$kernel"
+    runs 0 "$kernel" -- uname -r </dev/null
+    silent
+    [ "$(cat console)" = "$(cat "$guests/$stock/version")" ] || fail "uname -r: $(cat console)"
+
+    head -c 3000000 /dev/urandom >sent
+    runs 3 "$kernel" -- sh -c 'cat; echo to stderr >&2; exit 3' <sent
+    cmp sent console
+    [ "$(cat errors)" = "to stderr" ] || fail "standard error is not CMD's"
+
+    bytes=$(printf '\001\002 \033"\\$`\n\177\200\377')
+    echo here >file
+    runs 0 --env "A=b c" "$kernel" -- sh -c 'cat file; printf "%s|" "$A" "$@"; pwd; tty; echo new >file; cat file' \
+        sh "$bytes" "" "a  b" </dev/null
+    silent
+    { echo here; printf '%s|' "b c" "$bytes" "" "a  b"; pwd; echo "not a tty"; echo new; } >wanted
+    cmp wanted console
+    [ "$(cat file)" = here ] || fail "the host's file was changed"
+}
+
+# What is linnet's and what is CMD's, of every way to end.
+command_ends() {
+    warm "$kernel"
+    runs 127 "$kernel" -- ./absent </dev/null
+    says "./absent: not found in the guest (127)"
+    echo text >no-program && chmod 644 no-program
+    runs 126 "$kernel" -- ./no-program </dev/null
+    says "./no-program: cannot be run in the guest: Permission denied (126)"
+    runs 139 "$kernel" -- sh -c 'kill -SEGV $$' </dev/null
+    silent
+    runs 125 "$kernel" -- sh -c 'echo o >/proc/sysrq-trigger; sleep 60' </dev/null
+    says "the guest powered off before sh ended"
+    runs 34 "$kernel" -- sh -c 'echo last words; sleep 1; echo c >/proc/sysrq-trigger' </dev/null
+    says "the guest's kernel panicked before sh ended"
+    [ "$(cat console)" = "last words" ] || fail "what was written before is lost"
+    grep -q 'sysrq triggered crash' errors || fail "the console's last lines are not told"
+}
+
+# Readers that go, signals, a process that stays behind, output to a folder of the host.
+command_lives() {
+    local pid status=0 lines
+    warm "$kernel"
+    lines=$("$linnet" run --kernel-cache "dir:$made/kept" "$kernel" -- yes </dev/null 2>errors | head -n 1)
+    [ "$lines" = y ] && silent
+
+    runs 0 "$kernel" -- sh -c 'sleep 1000 & echo done' </dev/null
+    [ "$(cat console)" = "done" ] || fail "not what CMD wrote"
+
+    "$linnet" run --kernel-cache "dir:$made/kept" "$kernel" -- \
+        sh -c 'trap "echo got it; exit 9" TERM; echo ready; while :; do sleep 0.1; done' \
+        </dev/null >console 2>errors &
+    pid=$!
+    wait_for "$boot_seconds_max" grep -q ready console
+    kill -TERM "$pid"
+    wait "$pid" || status=$?
+    [ "$status" = 9 ] || fail "exit status $status, not 9"
+    grep -q 'got it' console || fail "CMD got no SIGTERM"
+
+    mkdir out
+    runs 0 --rw out --user 65534:65534 "$kernel" -- sh -c 'id -u; touch out/x 2>/dev/null || echo refused' </dev/null
+    [ "$(cat console)" = "65534
+refused" ] || fail "not user 65534"
+    runs 0 --rw out:/mnt "$kernel" -- sh -c 'echo hello >/mnt/file' </dev/null
+    [ "$(cat out/file)" = hello ] || fail "--rw left no file"
+}
+
+boot_case counting command command_runs
+boot_case counting command-ends command_ends x86_64
+boot_case counting command-lives command_lives x86_64
