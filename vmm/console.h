@@ -17,7 +17,7 @@
 #define CONSOLE_PATIENCE_MS 2000
 
 #define CONSOLE_KEPT_BYTES 65536
-#define CONSOLE_TAIL_LINES 20
+#define CONSOLE_TAIL_LINES 40 /* a panic with its stacks */
 
 struct console {
     struct serial *serial; /* borrowed */

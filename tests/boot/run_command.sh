@@ -69,10 +69,12 @@ command_ends() {
 
 # Readers that go, signals, a process that stays behind, output to a folder of the host.
 command_lives() {
-    local pid status=0 lines
+    local pid status=0
     warm "$kernel"
-    lines=$("$linnet" run --kernel-cache "dir:$made/kept" "$kernel" -- yes </dev/null 2>errors | head -n 1)
-    [ "$lines" = y ] && silent
+    { "$linnet" run --kernel-cache "dir:$made/kept" "$kernel" -- yes </dev/null 2>errors || status=$?; } |
+        head -n 1 >console
+    [ "$(cat console)" = y ] || fail "no line of yes"
+    silent
 
     runs 0 "$kernel" -- sh -c 'sleep 1000 & echo done' </dev/null
     [ "$(cat console)" = "done" ] || fail "not what CMD wrote"
