@@ -82,10 +82,8 @@ static int add_device(struct config *config, const char *name, const char *keys)
     struct opts *opts;
     size_t kind = 0;
 
-    while (kind < config->kinds_count && strcmp(config->kinds[kind].name, name) != 0)
+    while (strcmp(config->kinds[kind].name, name) != 0)
         kind++;
-    if (kind == config->kinds_count)
-        return log_error(-ENODEV, "a command needs the device %s", name);
     int r = config_add_device(config, kind, name, &opts);
     return r < 0 ? r : opts_parse(opts, "", keys);
 }
@@ -116,7 +114,7 @@ static int add_ports(struct run *run, struct config *config)
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
             return log_error(-errno, "socketpair");
         run->ours[i] = fds[0];
-        run->device[i] = fds[1];
+        /* fds[1] is the device's from here */
         if (fcntl(fds[1], F_SETFL, O_NONBLOCK) < 0)
             return log_error(-errno, "socketpair");
         (void)snprintf(keys, sizeof(keys), "name=%s,to=fd:%d", names[i], fds[1]);
@@ -226,8 +224,7 @@ static void choose_tty(struct run *run, const struct config *config)
 
 int run_init(struct run *run, struct config *config)
 {
-    *run = (struct run){
-        .command = config->command, .ours = {-1, -1, -1, -1}, .device = {-1, -1, -1, -1}};
+    *run = (struct run){.command = config->command, .ours = {-1, -1, -1, -1}};
     choose_tty(run, config);
     int r = choose_options(config);
     if (r == 0)
@@ -241,9 +238,7 @@ int run_init(struct run *run, struct config *config)
 
 void run_fini(struct run *run)
 {
-    for (int i = 0; i < RUN_PORTS; i++) {
+    for (int i = 0; i < RUN_PORTS; i++)
         fd_close(&run->ours[i]);
-        fd_close(&run->device[i]);
-    }
     bytes_free(&run->initramfs);
 }

@@ -30,9 +30,8 @@ enum run_port { RUN_IN, RUN_OUT, RUN_ERR, RUN_CTL, RUN_PORTS };
 struct run {
     char *const *command; /* borrowed, ends with NULL */
     struct run_kernel kernel;
-    bool tty;              /* CMD gets a terminal, as linnet has one */
-    int ours[RUN_PORTS];   /* owned: the host's end of each port's socket */
-    int device[RUN_PORTS]; /* the other end: owned until the device takes it */
+    bool tty;            /* CMD gets a terminal, as linnet has one */
+    int ours[RUN_PORTS]; /* owned: the host's end of each port's socket */
     struct bytes initramfs;
 };
 

@@ -32,7 +32,7 @@ static void tell_window(struct session *session)
 {
     struct winsize window;
 
-    if (!session->run->tty || ioctl(STDIN_FILENO, TIOCGWINSZ, &window) < 0)
+    if (!session->run->tty || ioctl(STDIN_FILENO, TIOCGWINSZ, &window) < 0 || window.ws_row == 0)
         return;
     le16 size[2] = {to_le16(window.ws_row), to_le16(window.ws_col)};
     tell_guest(session, CTL_WINDOW, size, sizeof(size));

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 static struct run run;
+static int device[RUN_PORTS];
 static struct session session;
 static struct loop loop;
 static struct capture capture;
@@ -45,7 +46,7 @@ static void setup(void)
     for (int i = 0; i < RUN_PORTS; i++) {
         ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
         run.ours[i] = fds[0];
-        run.device[i] = fds[1];
+        device[i] = fds[1];
     }
     ck_assert_int_eq(loop_init(&loop), 0);
     ends = 0;
@@ -65,19 +66,19 @@ static void teardown(void)
     fd_close(&out[0]);
     for (int i = 0; i < RUN_PORTS; i++) {
         fd_close(&run.ours[i]);
-        fd_close(&run.device[i]);
+        fd_close(&device[i]);
     }
 }
 
 static void guest_says(const char *bytes, size_t size)
 {
-    ck_assert_int_eq(write(run.device[RUN_CTL], bytes, size), (ssize_t)size);
+    ck_assert_int_eq(write(device[RUN_CTL], bytes, size), (ssize_t)size);
 }
 
 static void guest_closes_output(void)
 {
-    ck_assert_int_eq(shutdown(run.device[RUN_OUT], SHUT_WR), 0);
-    ck_assert_int_eq(shutdown(run.device[RUN_ERR], SHUT_WR), 0);
+    ck_assert_int_eq(shutdown(device[RUN_OUT], SHUT_WR), 0);
+    ck_assert_int_eq(shutdown(device[RUN_ERR], SHUT_WR), 0);
 }
 
 /* Serves what is ready, without waiting. */
@@ -92,7 +93,7 @@ START_TEST(status_ends_the_machine_when_output_is_written)
     char bytes[8] = "";
 
     guest_says("h\0b\0x\1\5", 7);
-    ck_assert_int_eq(write(run.device[RUN_OUT], "text", 4), 4);
+    ck_assert_int_eq(write(device[RUN_OUT], "text", 4), 4);
     serve();
     ck_assert_uint_eq(ends, 0); /* there may be more output */
     guest_closes_output();
@@ -168,7 +169,7 @@ START_TEST(status_on_its_way_counts)
     char bytes[8] = "";
 
     guest_says("h\0b\0x\1\0", 7);
-    ck_assert_int_eq(write(run.device[RUN_OUT], "last", 4), 4);
+    ck_assert_int_eq(write(device[RUN_OUT], "last", 4), 4);
     ck_assert(session_stop(&session, VM_POWEROFF));
     ck_assert_int_eq(session_status(&session, VM_POWEROFF), 0);
     ck_assert_int_eq(read(out[0], bytes, sizeof(bytes)), 4);
@@ -184,7 +185,7 @@ START_TEST(signal_goes_to_the_command_and_the_second_is_ours)
     serve();
     ck_assert(session_signal(&session, SIGUSR1));
     ck_assert(session_signal(&session, SIGINT));
-    ck_assert_int_eq(read(run.device[RUN_CTL], bytes, sizeof(bytes)), 6);
+    ck_assert_int_eq(read(device[RUN_CTL], bytes, sizeof(bytes)), 6);
     ck_assert_mem_eq(bytes, "s\1\12s\1\2", 6);
     ck_assert(!session_signal(&session, SIGTERM));
 }
