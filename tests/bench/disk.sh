@@ -5,7 +5,7 @@
 # installed QEMU: direct in the guest, from a file that the host has in its cache.
 
 disk_prepare() {
-    "$cc" -O2 -static -o "$made/disk_read" "$here/disk_read.c"
+    "$cc" -D_GNU_SOURCE -O2 -static -o "$made/disk_read" "$here/disk_read.c"
     "$top/guests/mkinitramfs.sh" "${guest##*/}" "$made/disk.cpio" disk
     "$top/guests/addfiles.sh" "$made/disk.cpio" "$made/disk.cpio" "$made/disk_read"
 }

@@ -2,6 +2,7 @@
 /* Images of disks: what is refused, who has it, and where a sector is. */
 #include "devices/blk/image.h"
 
+#include "devices/blk/uring.h"
 #include "devices/registry.h"
 #include "tests/capture.h"
 #include "tests/wrap.h"
@@ -230,6 +231,40 @@ START_TEST(pool_without_threads_or_descriptors_fails)
 }
 END_TEST
 
+static int deny_files(struct io_uring *ring, const int *files, unsigned count)
+{
+    (void)ring, (void)files, (void)count;
+    return -EPERM;
+}
+
+static int deny_limit(struct io_uring *ring, unsigned *values)
+{
+    (void)ring, (void)values;
+    return -EINVAL; /* kernels before 5.15 */
+}
+
+/* Whatever step of it the host denies. */
+START_TEST(threads_come_where_a_ring_is_denied)
+{
+    const int files[BLK_FILES_MAX] = {-1, -1, -1};
+    struct blk_engine *engine = NULL, *threads = NULL;
+
+    ck_assert_int_eq(library_load(&uring_library), 0);
+    ck_assert_int_eq(blk_pool_create("disk0", files, &threads), 0);
+    struct uring saved = uring;
+    if (_i == 0)
+        uring.register_files = deny_files;
+    else
+        uring.register_iowq_max_workers = deny_limit;
+    int r = blk_engine_create("disk0", files, &engine);
+    uring = saved;
+    ck_assert_int_eq(r, 0);
+    ck_assert_ptr_eq(engine->ops, threads->ops);
+    blk_engine_destroy(engine);
+    blk_engine_destroy(threads);
+}
+END_TEST
+
 Suite *blk_image_suite(void);
 Suite *blk_image_suite(void)
 {
@@ -247,6 +282,7 @@ Suite *blk_image_suite(void)
     tcase_add_test(tcase, only_what_is_aligned_is_direct);
     tcase_add_test(tcase, failures_of_the_host_leave_nothing);
     tcase_add_test(tcase, pool_without_threads_or_descriptors_fails);
+    tcase_add_loop_test(tcase, threads_come_where_a_ring_is_denied, 0, 2);
     suite_add_tcase(suite, tcase);
     return suite;
 }
