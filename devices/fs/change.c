@@ -43,22 +43,29 @@ static int give(const struct fs *fs, const struct request *req, int fd, mode_t m
     return 0;
 }
 
-/* Answers with the entry of what `name` is now, after r, what making it gave. */
-static int answer_new(struct fs *fs, struct request *req, int r, const char *name, mode_t mode)
+/* Answers with the entry of a file that is held as O_PATH; takes fd over. */
+static int answer_entry(struct fs *fs, struct request *req, int fd)
 {
     struct fuse_entry_out entry;
+    int r = fs_adopt(fs, fd, req->inode, &entry);
 
     if (r < 0)
-        return -errno;
-    r = fs_open_name(fs, req->inode, name);
-    if (r < 0)
         return r;
-    int given = give(fs, req, r, mode);
-    r = fs_adopt(fs, r, req->inode, &entry);
-    if (r < 0 || given < 0)
-        return r < 0 ? r : given;
     memcpy(fs->reply, &entry, sizeof(entry));
     return sizeof(entry);
+}
+
+/* Answers with the entry of what `name` is now, after `made`, what making it gave. */
+static int answer_new(struct fs *fs, struct request *req, int made, const char *name, mode_t mode)
+{
+    auto_close int fd = -1;
+    int r;
+
+    if (made < 0)
+        return -errno;
+    fd = fs_open_name(fs, req->inode, name);
+    r = fd < 0 ? fd : give(fs, req, fd, mode);
+    return r < 0 ? r : answer_entry(fs, req, fd_take(&fd));
 }
 
 int fs_do_mkdir(struct fs *fs, struct request *req)
@@ -109,7 +116,6 @@ int fs_do_link(struct fs *fs, struct request *req)
     const struct inode *old = inode_by_id(&fs->inodes, in->oldnodeid);
     char path[FS_PROC_PATH_SIZE];
     const char *name;
-    struct fuse_entry_out entry;
     size_t at = sizeof(*in);
     int r = take_name(req, &at, &name);
 
@@ -120,12 +126,7 @@ int fs_do_link(struct fs *fs, struct request *req)
     if (linkat(AT_FDCWD, fs_proc_path(old->fd, path), req->inode->fd, name, AT_SYMLINK_FOLLOW) < 0)
         return -errno;
     r = fs_open_name(fs, req->inode, name);
-    if (r >= 0)
-        r = fs_adopt(fs, r, req->inode, &entry);
-    if (r < 0)
-        return r;
-    memcpy(fs->reply, &entry, sizeof(entry));
-    return sizeof(entry);
+    return r < 0 ? r : answer_entry(fs, req, r);
 }
 
 /* -- new files that are open -- */
@@ -146,47 +147,51 @@ static int open_new(struct fs *fs, const struct request *req, const char *name)
     return -EEXIST;
 }
 
+/* Answers with an entry and a handle of it, for what opening the file gave: a descriptor, which it
+ * takes over, or -errno. */
+static int answer_opened(struct fs *fs, const struct fuse_entry_out *entry, int fd)
+{
+    struct fuse_open_out out;
+    int r = fd < 0 ? fd : fs_answer_open(fs, fd, entry->nodeid, &out);
+
+    if (r < 0) { /* the guest never hears of that lookup */
+        inode_forget(&fs->inodes, inode_by_id(&fs->inodes, entry->nodeid), 1);
+        return r;
+    }
+    memcpy(fs->reply, entry, sizeof(*entry));
+    memcpy(fs->reply + sizeof(*entry), &out, sizeof(out));
+    return sizeof(*entry) + sizeof(out);
+}
+
+/* For a file that was made just now; takes fd over. */
 static int answer_create(struct fs *fs, struct request *req, int taken_fd)
 {
     const struct fuse_create_in *in = req->args;
     auto_close int fd = taken_fd;
     char path[FS_PROC_PATH_SIZE];
     struct fuse_entry_out entry;
-    struct fuse_open_out out;
     int r = give(fs, req, fd, in->mode);
 
     if (r == 0)
         r = fs_keep(fs, open(fs_proc_path(fd, path), O_PATH | O_CLOEXEC));
     if (r >= 0)
         r = fs_adopt(fs, r, req->inode, &entry);
-    if (r == 0)
-        r = fs_answer_open(fs, fd_take(&fd), entry.nodeid, &out);
-    if (r < 0)
-        return r;
-    memcpy(fs->reply, &entry, sizeof(entry));
-    memcpy(fs->reply + sizeof(entry), &out, sizeof(out));
-    return sizeof(entry) + sizeof(out);
+    return r < 0 ? r : answer_opened(fs, &entry, fd_take(&fd));
 }
 
-/* A file that somebody else made since the guest looked. */
+/* For one that somebody else made since the guest looked. */
 static int answer_existing(struct fs *fs, struct request *req, const char *name)
 {
     const struct fuse_create_in *in = req->args;
     struct fuse_entry_out entry;
-    struct fuse_open_out out;
     int r = fs_open_name(fs, req->inode, name);
 
     if (r >= 0)
         r = fs_adopt(fs, r, req->inode, &entry);
-    if (r == 0)
-        r = fs_open_file(fs, inode_by_id(&fs->inodes, entry.nodeid), in->flags);
-    if (r >= 0)
-        r = fs_answer_open(fs, r, entry.nodeid, &out);
     if (r < 0)
-        return r; /* a lookup that the guest never hears of: until the session ends */
-    memcpy(fs->reply, &entry, sizeof(entry));
-    memcpy(fs->reply + sizeof(entry), &out, sizeof(out));
-    return sizeof(entry) + sizeof(out);
+        return r;
+    r = fs_open_file(fs, inode_by_id(&fs->inodes, entry.nodeid), in->flags);
+    return answer_opened(fs, &entry, r);
 }
 
 int fs_do_create(struct fs *fs, struct request *req)

@@ -119,7 +119,7 @@ int fs_do_statfs(struct fs *fs, struct request *req);
 
 /* Opens a regular file for `flags`, of which the way of access counts. -errno. */
 int fs_open_file(struct fs *fs, const struct inode *inode, uint32_t flags);
-/* Answers with a new handle; takes fd over. */
+/* Makes a handle of an open file: what to answer about it. Takes fd over. */
 int fs_answer_open(struct fs *fs, int fd, uint64_t node, struct fuse_open_out *ret_open);
 
 struct handle *fs_file_of(const struct fs *fs, uint64_t node, uint64_t fh);

@@ -8,8 +8,8 @@
  *   writable   | fuse_out_header | the answer |
  *
  * Header and arguments are copied once and checked against the table here. A message that is not
- * in it, such as ACCESS or INTERRUPT, is answered with ENOSYS, which Linux remembers and then does
- * without.
+ * in it, such as ACCESS, FLUSH or INTERRUPT, is answered with ENOSYS, which Linux remembers and
+ * then does without.
  */
 #include "devices/fs/fs.h"
 
@@ -30,9 +30,8 @@ enum operation_flags {
     FORGETS = NO_NODE | NO_REPLY,
 };
 
-#define NAME_BYTES                                                                                 \
-    1025 /* Linux sends names of up to 1024 bytes, and we say when one is too long                 \
-          */
+/* Linux sends names of up to 1024 bytes, and we say when one is too long. */
+#define NAME_BYTES 1025
 
 static int do_init(struct fs *fs, struct request *req);
 static int do_destroy(struct fs *fs, struct request *req);

@@ -58,6 +58,7 @@ sleep 1
 [ "$(cat open)" = replacement ] || fail "a replaced file is not seen"
 [ "$(cat <&4)" = original ] || fail "a file that was replaced can't be read"
 [ ! -e deleted ] || fail "a deleted file is seen"
+exec 3<&- 4<&-
 cd /
 umount /rw /ro || fail "umount"
 ok

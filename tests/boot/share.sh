@@ -65,7 +65,7 @@ share_case() {
     echo one >rw/edit && echo original >rw/open && touch rw/deleted
     share_list ro >want
     share_edit &
-    boot 0 --initrd "$made/$1.share" --share ro,tag=ro --share rw,tag=rw,rw \
+    boot 0 --initrd "$made/$1.share" --share ro,tag=ro --share ./rw,tag=rw,rw \
         --append "$(job share)" "$guests/$1/vmlinuz"
     umount rw/proc 2>/dev/null || true
     kill $! 2>/dev/null || true
