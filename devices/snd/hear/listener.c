@@ -51,8 +51,8 @@ struct channel {
     struct listener_marks gaps;
     struct clicks clicks;
     struct click_block blocks[CLICK_BLOCKS]; /* of the window, as far as they were fitted */
-    double *window;                          /* owned, window_frames_max; the latest samples */
-    double *power;                           /* as many, behind it: spectra, summed up */
+    double *window; /* in listener->scratch: the latest samples, window_frames_max */
+    double *power;  /* behind them, as many: spectra, summed up */
 };
 
 struct listener {
@@ -63,7 +63,7 @@ struct listener {
     size_t window_frames, window_frames_max;
     size_t filled; /* samples in each channel's window */
     struct spectrum spectrum;
-    double *scratch; /* owned, window_frames_max */
+    double *scratch; /* owned, window_frames_max; behind it the channels' windows and spectra */
     struct channel channel[];
 };
 
@@ -87,8 +87,8 @@ void listener_tune(struct listener *listener, uint32_t rate_hz, unsigned channel
     listener->edge_frames = MAX((uint64_t)ceil(rate_hz * GAP_SECONDS), (uint64_t)GAP_FRAMES_MIN);
     listener->window_frames = window_frames;
     for (unsigned c = 0; c < channels; c++) {
-        double *window = listener->channel[c].window;
-        memset(window, 0, 2 * max * sizeof(double));
+        double *window = listener->scratch + (1 + 2 * (size_t)c) * max;
+        memset(window + max, 0, (max / 2 + 1) * sizeof(double));
         listener->channel[c] = (struct channel){.window = window, .power = window + max};
     }
 }
@@ -106,12 +106,8 @@ int listener_create(uint32_t rate_hz, unsigned channels, struct listener **ret_l
     const size_t max = listener->window_frames_max = window_size(rate_hz);
 
     listener->channels_max = channels;
-    listener->scratch = calloc(max, sizeof(double));
+    listener->scratch = calloc((1 + 2 * channels) * max, sizeof(double));
     int r = listener->scratch != NULL ? spectrum_init(&listener->spectrum, max) : -ENOMEM;
-    for (unsigned c = 0; c < channels && r == 0; c++) {
-        listener->channel[c].window = calloc(2 * max, sizeof(double));
-        r = listener->channel[c].window != NULL ? 0 : -ENOMEM;
-    }
     if (r < 0) {
         listener_destroy(listener);
         return r;
@@ -125,8 +121,6 @@ void listener_destroy(struct listener *listener)
 {
     if (!listener)
         return;
-    for (unsigned c = 0; c < listener->channels_max; c++)
-        free(listener->channel[c].window);
     spectrum_fini(&listener->spectrum);
     free(listener->scratch);
     free(listener);
@@ -140,18 +134,14 @@ static void mark(struct listener_marks *marks, uint64_t at_frame, uint64_t frame
 }
 
 /* Takes sample number `frame`. */
-static double channel_feed(struct channel *channel, uint64_t frame, uint64_t gap_frames_min,
-                           double sample)
+static void channel_feed(struct channel *channel, uint64_t frame, uint64_t gap_frames_min,
+                         double sample)
 {
-    const double magnitude = fabs(sample);
-
-    if (!(magnitude <= MAGNITUDE_MAX)) /* also true of NaN */
-        return channel_feed(channel, frame, gap_frames_min, 0);
-    channel->peak = MAX(channel->peak, magnitude);
+    channel->peak = MAX(channel->peak, fabs(sample));
     channel->square_sum += sample * sample;
-    if (magnitude <= QUIET_MAX) {
+    if (fabs(sample) <= QUIET_MAX) {
         channel->quiet++;
-        return sample;
+        return;
     }
     if (!channel->sounded)
         channel->lead_frames = channel->quiet;
@@ -159,13 +149,12 @@ static double channel_feed(struct channel *channel, uint64_t frame, uint64_t gap
         mark(&channel->gaps, frame - channel->quiet, channel->quiet);
     channel->sounded = true;
     channel->quiet = 0;
-    return sample;
 }
 
 /* The pitch of a window's samples alone. */
 static struct spectrum_pitch window_pitch(struct listener *listener, const struct channel *channel)
 {
-    memset(listener->scratch, 0, listener->window_frames_max * sizeof(double));
+    memset(listener->scratch, 0, (listener->window_frames_max / 2 + 1) * sizeof(double));
     spectrum_add(&listener->spectrum, channel->window, listener->filled, listener->scratch);
     return spectrum_pitch(&listener->spectrum, listener->scratch, listener->filled);
 }
@@ -238,10 +227,12 @@ void listener_feed(struct listener *listener, const double *samples, size_t fram
         count = MIN(frames, listener->window_frames - listener->filled);
         for (unsigned c = 0; c < channels; c++) {
             struct channel *channel = &listener->channel[c];
-            for (size_t i = 0; i < count; i++)
-                channel->window[listener->filled + i] =
-                    channel_feed(channel, listener->frames + i, listener->edge_frames,
-                                 samples[i * channels + c]);
+            double *window = channel->window + listener->filled;
+            for (size_t i = 0; i < count; i++) {
+                double sample = samples[i * channels + c];
+                window[i] = fabs(sample) <= MAGNITUDE_MAX ? sample : 0; /* 0 for NaN, too */
+                channel_feed(channel, listener->frames + i, listener->edge_frames, window[i]);
+            }
         }
         listener->filled += count;
         listener->frames += count;
