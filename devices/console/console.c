@@ -8,7 +8,7 @@
  *   DEVICE_READY 1  ------------>
  *                   <------------ DEVICE_ADD          for each port
  *   PORT_READY 1    ------------>
- *                   <------------ PORT_NAME, PORT_OPEN 1 if somebody is at the other end
+ *                   <------------ PORT_OPEN 1 if somebody is at the other end, PORT_NAME
  *   PORT_OPEN 1, 0  ------------> a process has opened, closed it
  *                   <------------ PORT_OPEN 1, 0      somebody came, left
  *
@@ -89,12 +89,14 @@ static bool say_next(struct console *console, unsigned id)
         console->ports[id].tell = tell & (uint8_t)~TELL_ADD;
         return say(console, id, VIRTIO_CONSOLE_PORT_ADD, 1, "");
     }
-    if ((tell & TELL_NAME) != 0) {
-        console->ports[id].tell = tell & (uint8_t)~TELL_NAME;
-        return say(console, id, VIRTIO_CONSOLE_PORT_NAME, 1, port->name);
+    /* Before the name: who finds the port by its name and reads gets no end of file for an answer.
+     */
+    if ((tell & TELL_OPEN) != 0) {
+        console->ports[id].tell = tell & (uint8_t)~TELL_OPEN;
+        return say(console, id, VIRTIO_CONSOLE_PORT_OPEN, port_connected(port), "");
     }
     console->ports[id].tell = 0;
-    return say(console, id, VIRTIO_CONSOLE_PORT_OPEN, port_connected(port), "");
+    return say(console, id, VIRTIO_CONSOLE_PORT_NAME, 1, port->name);
 }
 
 static void say_all(struct console *console)
@@ -319,7 +321,7 @@ const struct virtio_class virtio_console = {
     .id = VIRTIO_ID_CONSOLE,
     .features = 1ull << VIRTIO_CONSOLE_F_MULTIPORT,
     .queue_count = 4,
-    .limits = {.size = 64, .chain_descs = 64, .held_iovs = 128},
+    .limits = {.size = 64, .chain_descs = PORT_PIECES_MAX, .held_iovs = PORT_PIECES_MAX},
     .instance_size = sizeof(struct console),
     .instance_offset = offsetof(struct console, dev),
     .opts = console_opts,

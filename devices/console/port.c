@@ -11,9 +11,8 @@
 #include <sys/stat.h>
 #include <termios.h>
 
-#define PIECES_MAX 64  /* of a chain: the class's limit of descriptors */
-#define READS_MAX  16  /* buffers filled in one go: other ports wait for it */
-#define LINE_MAX   256 /* of what a ring is printed as */
+#define READS_MAX 16  /* buffers filled in one go: other ports wait for it */
+#define LINE_MAX  256 /* of what a ring is printed as */
 
 enum { TO_NULL, TO_FILE, TO_RING, TO_PTY, TO_FIFO, TO_SOCKET, TO_FD };
 const char *const port_choices[] = {"null",      "file:PATH",   "ring", "pty",
@@ -114,14 +113,14 @@ static ssize_t host_write(struct port *port, const struct iovec *iov, int count,
 /* Goes on with the request under way: 0, or -EAGAIN. */
 static int send_request(struct port *port)
 {
-    struct iovec iov[PIECES_MAX];
+    struct iovec iov[PORT_PIECES_MAX];
 
     if (chain_writable(&port->out) > 0)
         return 0; /* the driver broke §5.3.6.2: dropped */
     while (chain_readable(&port->out) > 0) {
         struct chain ahead = port->out; /* to look at, for a part of it may be taken */
         size_t len = chain_readable(&ahead);
-        int count = chain_read_iov(&ahead, len, iov, PIECES_MAX);
+        int count = chain_read_iov(&ahead, len, iov, PORT_PIECES_MAX);
         ssize_t n = host_write(port, iov, count, len);
         if (n < 0)
             return (int)n;
@@ -179,9 +178,9 @@ static int take_buffer(struct port *port)
 /* Fills the buffer: 1, or 0 if there was nothing to read, or nobody. */
 static int fill_buffer(struct port *port)
 {
-    struct iovec iov[PIECES_MAX];
+    struct iovec iov[PORT_PIECES_MAX];
     struct chain ahead = port->in;
-    int count = chain_write_iov(&ahead, chain_writable(&ahead), iov, PIECES_MAX);
+    int count = chain_write_iov(&ahead, chain_writable(&ahead), iov, PORT_PIECES_MAX);
     ssize_t n = readv(port->host.fd, iov, count);
 
     if (n < 0 && errno == EAGAIN)
@@ -190,7 +189,7 @@ static int fill_buffer(struct port *port)
         host_gone(port);
         return 0;
     }
-    (void)chain_write_iov(&port->in, (size_t)n, iov, PIECES_MAX);
+    (void)chain_write_iov(&port->in, (size_t)n, iov, PORT_PIECES_MAX);
     virtq_push(rx(port), &port->in);
     port->receiving = false;
     return 1;

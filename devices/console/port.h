@@ -26,6 +26,8 @@
 
 #define PORT_NAME_BYTES_MAX 64
 #define PORT_RING_BYTES     65536
+/* Descriptors of a chain: Linux makes one of each page that is spliced from a pipe of 1 MiB. */
+#define PORT_PIECES_MAX 256
 
 struct port {
     struct virtio_device *dev;
