@@ -36,10 +36,8 @@ static void kick_ready(struct watch *watch, uint32_t epoll_events)
 {
     struct virtq *vq = container_of(watch, struct virtq, kick);
     struct virtio_device *dev = container_of(watch->loop, struct virtio_worker, loop)->dev;
-    eventfd_t count;
 
     (void)epoll_events;
-    (void)eventfd_read(watch->fd, &count); /* how many kicks is of no interest */
     if (virtio_failed(dev))
         return;
     virtq_round(vq);
@@ -58,7 +56,10 @@ static int queues_start(struct virtio_device *dev)
     return r;
 }
 
-/* Each queue is kicked once: buffers may be waiting in it since before DRIVER_OK. */
+/*
+ * Each queue is kicked once: buffers may be waiting in it since before DRIVER_OK. Each kick is an
+ * edge of its own, so that nobody has to read the eventfd: how many there were is of no interest.
+ */
 static int queues_watch(struct virtio_device *dev)
 {
     int r = 0;
@@ -68,7 +69,7 @@ static int queues_watch(struct virtio_device *dev)
         if (!vq->running)
             continue;
         vq->kick.ready = kick_ready;
-        r = loop_add(&dev->worker[i % dev->worker_count].loop, &vq->kick, EPOLLIN);
+        r = loop_add(&dev->worker[i % dev->worker_count].loop, &vq->kick, EPOLLIN | EPOLLET);
         virtq_kick(vq);
     }
     return r;
