@@ -78,6 +78,8 @@ boot_rows() {
     fi
     local run=("$linnet" run "${mem[@]}" --initrd "$made/init.cpio" --append quiet
         --kernel-cache "dir:$work/kept")
+    local command=("$linnet" run --kernel-cache "dir:$work/kept" "$guest/vmlinuz" --
+        echo "bench: init")
     # shellcheck disable=SC2054 # the commas are an argument of QEMU
     local qemu=(qemu-system-x86_64 -M "microvm,acpi=off,pit=off,pic=off,rtc=off" -accel kvm
         -cpu host -m "${mem[1]}" -nodefaults -no-user-config -display none -no-reboot
@@ -87,6 +89,7 @@ boot_rows() {
     start # the kernel is kept
     end_background
     echo "start.until_guest $((ns / 1000000)) Minstr"
+    boot_row linnet.command 0 : "${command[@]}"
     boot_row linnet.vmlinux 32 : "${run[@]}" "$guest/vmlinux"
     boot_row qemu_lean.bzimage 0 : "${qemu[@]}" -kernel "$guest/vmlinuz"
 }

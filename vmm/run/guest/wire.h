@@ -49,12 +49,10 @@ enum {
     RUN_SHARE_RW = 'V',
     RUN_AT = '@',
     RUN_HOST = 'h',    /* name of this machine */
-    RUN_NET = 'n',     /* the first network device gets an address */
     RUN_CWD = 'c',     /* working directory; it must be there */
     RUN_CWD_TRY = 'C', /* the same; "/" if it is not */
     RUN_USER = 'u',    /* NAME, UID or UID:GID; none: root */
     RUN_TTY = 't',     /* CMD gets a terminal: "ROWS COLUMNS" */
     RUN_ENV = 'e',     /* NAME=VALUE */
     RUN_ARG = 'a',     /* a word of CMD */
-    RUN_SYSTEMD = 's', /* the root's own init runs, and CMD under it */
 };
