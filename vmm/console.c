@@ -24,29 +24,35 @@ static int wait_for(int fd, short events, int patience_ms)
 
 static void keep(struct console *console, const uint8_t *bytes, size_t len)
 {
-    for (size_t i = 0; i < len; i++)
+    for (size_t i = 0; console->kept != NULL && i < len; i++)
         console->kept[console->kept_total++ % CONSOLE_KEPT_BYTES] = (char)bytes[i];
-    serial_output_done(console->serial, len);
 }
 
-static void put(struct console *console, const uint8_t *bytes, size_t len)
+/* How many bytes are done with. */
+static size_t put(struct console *console, const uint8_t *bytes, size_t len)
 {
-    if (console->kept != NULL) {
+    if (console->fd < 0) {
         keep(console, bytes, len);
-        return;
+        return len;
     }
     ssize_t n = write(console->fd, bytes, MIN(len, (size_t)WRITE_BYTES_MAX));
 
-    if (n >= 0) {
-        serial_output_done(console->serial, (size_t)n);
-        return;
-    }
+    if (n >= 0)
+        return (size_t)n;
     if (errno == EAGAIN)
         (void)wait_for(console->fd, POLLOUT, -1);
     if (errno == EAGAIN || errno == EINTR)
-        return;
+        return 0;
     log_warn("serial console: output failed (%s), it is thrown away from here on", strerror(errno));
     serial_output_discard(console->serial);
+    return 0;
+}
+
+/* What was put, and with len 0 that nothing more is there just now. */
+static void look(struct console *console, const uint8_t *bytes, size_t len)
+{
+    if (console->ends != NULL && ends_feed(console->ends, bytes, len, len == 0) != ENDS_NOT)
+        console->said(console);
 }
 
 static void console_main(void *arg)
@@ -58,6 +64,8 @@ static void console_main(void *arg)
     while (!atomic_load(&console->giving_up)) {
         bool ending = atomic_load(&console->ending); /* before the look: nothing comes after it */
         size_t len = serial_output(console->serial, &bytes);
+        if (len == 0)
+            look(console, NULL, 0);
         if (len == 0 && ending)
             break;
         if (len == 0) {
@@ -65,7 +73,9 @@ static void console_main(void *arg)
             (void)eventfd_read(console->serial->written.fd, &count);
             continue;
         }
-        put(console, bytes, len);
+        len = put(console, bytes, len);
+        look(console, bytes, len);
+        serial_output_done(console->serial, len);
         if (ending)
             irq_raise(&console->progress);
     }
@@ -75,8 +85,13 @@ static void console_main(void *arg)
 
 /* -- main -- */
 
-static int start(struct console *console)
+int console_start(struct console *console, struct serial *serial, int fd)
 {
+    console->serial = serial;
+    console->fd = fd;
+    console->patience_ms = CONSOLE_PATIENCE_MS;
+    console->kept_total = 0;
+    console->ending = console->giving_up = console->ended = false;
     int r = irq_init(&console->progress);
     if (r == 0)
         r = thread_start(&console->thread, THREAD_CONSOLE, "console", console_main, console);
@@ -87,21 +102,11 @@ static int start(struct console *console)
     return 0;
 }
 
-int console_start(struct console *console, struct serial *serial, int fd)
-{
-    *console = (struct console){.serial = serial, .fd = fd, .patience_ms = CONSOLE_PATIENCE_MS};
-    return start(console);
-}
-
 int console_start_keeping(struct console *console, struct serial *serial)
 {
-    char *kept = calloc(1, CONSOLE_KEPT_BYTES);
-
-    if (kept == NULL)
-        return log_error(-ENOMEM, "serial console");
-    *console = (struct console){
-        .serial = serial, .fd = -1, .kept = kept, .patience_ms = CONSOLE_PATIENCE_MS};
-    return start(console);
+    console->kept = calloc(1, CONSOLE_KEPT_BYTES);
+    return console->kept == NULL ? log_error(-ENOMEM, "serial console")
+                                 : console_start(console, serial, -1);
 }
 
 /* Until the thread has ended, or wrote nothing for patience_ms. */

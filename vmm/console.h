@@ -11,6 +11,7 @@
 
 #include "devices/serial.h"
 #include "vmm/base/thread.h"
+#include "vmm/ends.h"
 
 #include <stdatomic.h>
 
@@ -21,10 +22,13 @@
 
 struct console {
     struct serial *serial; /* borrowed */
-    int fd;                /* borrowed; -1: what comes is kept */
+    int fd;                /* borrowed; -1: what comes is kept, or dropped */
     char *kept;            /* owned: the last of it, a ring of CONSOLE_KEPT_BYTES; NULL: none */
     uint64_t kept_total;   /* bytes that came */
-    int patience_ms;       /* at the end: how long a reader that takes nothing is waited for */
+    struct ends *ends;     /* borrowed; NULL: nobody wants to know what is said */
+    /* It said that the machine is to end: on the console's thread, once or more. */
+    void (*said)(struct console *console);
+    int patience_ms; /* at the end: how long a reader that takes nothing is waited for */
     struct thread thread;
     struct irq progress;   /* owned; raised when something was written while `ending`, and at the
                               thread's end */
@@ -33,7 +37,7 @@ struct console {
     atomic_bool ended;     /* the thread */
 };
 
-/* Main, before the guest runs. 0 or -errno, logged. */
+/* Main, before the guest runs; `ends` and `said` may be set. 0 or -errno, logged. */
 int console_start(struct console *console, struct serial *serial, int fd);
 /* The same, and output is kept in memory: its last CONSOLE_KEPT_BYTES. */
 int console_start_keeping(struct console *console, struct serial *serial);

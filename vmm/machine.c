@@ -76,6 +76,9 @@ static int make_serial(struct machine *machine)
     machine->serial_made = true;
     if (r < 0)
         return log_error(r, "serial port");
+    r = ends_init(&machine->ends, options);
+    if (r < 0)
+        return r;
     switch (opts_choice(options, "serial")) {
     case CONFIG_SERIAL_STDIO:
         return console_start(&machine->console, &machine->serial, STDOUT_FILENO);
@@ -90,8 +93,7 @@ static int make_serial(struct machine *machine)
             return log_error(-errno, "--serial file:%s", opts_choice_arg(options, "serial"));
         return console_start(&machine->console, &machine->serial, machine->serial_fd);
     default:
-        serial_output_discard(&machine->serial);
-        return 0;
+        return console_start(&machine->console, &machine->serial, -1);
     }
 }
 
@@ -373,6 +375,7 @@ void machine_destroy(struct machine *machine)
     }
     control_destroy(machine->control);
     console_fini(&machine->console);
+    ends_fini(&machine->ends);
     rtc_fini(&machine->rtc);
     if (machine->serial_made)
         serial_fini(&machine->serial);

@@ -29,6 +29,7 @@ struct machine {
     int serial_fd; /* owned; -1: standard output or none */
     bool serial_made;
     struct console console;
+    struct ends ends; /* the console's thread's, then main's */
     struct power power;
     struct rtc rtc;
     unsigned virtio_count;

@@ -37,6 +37,21 @@ static void power_event(struct power *power, enum power_event event)
     machine_end(container_of(power, struct machine, power), ends[event]);
 }
 
+/* On the console's thread. What it says when the guest runs no more is looked at by machine_run().
+ */
+static void console_said(struct console *console)
+{
+    struct machine *machine = container_of(console, struct machine, console);
+    static const enum vm_end ends[] = {
+        [ENDS_UNTIL] = VM_UNTIL,
+        [ENDS_FAIL_ON] = VM_FAIL_ON,
+        [ENDS_PANIC] = VM_PANICKED,
+    };
+
+    if (atomic_load(&machine->end) == VM_RUNNING)
+        machine_end(machine, ends[machine->ends.verdict]);
+}
+
 static void terminal_quit(struct terminal *terminal)
 {
     machine_end(container_of(terminal, struct machine, terminal), VM_QUIT);
@@ -122,6 +137,8 @@ static int control_resume(struct control_vm *vm)
 void machine_connect(struct machine *machine)
 {
     machine->power.event = power_event;
+    machine->console.said = console_said;
+    machine->console.ends = &machine->ends;
     machine->vcpus.end = vcpu_ended;
     machine->terminal.quit = terminal_quit;
     machine->wake.ended = woken;
@@ -142,6 +159,27 @@ static void tell_time_limit(struct machine *machine)
         arch_vcpu_dump(&machine->vcpus.vcpu[i]);
 }
 
+/* How it ended, if the guest's last words are taken into account: the console's thread has ended.
+ */
+static enum vm_end end_with_words(const struct machine *machine, enum vm_end how)
+{
+    const struct ends *ends = &machine->ends;
+    bool by_guest = how == VM_POWEROFF || how == VM_RESET || how == VM_UNTIL;
+
+    if (ends->panicked && (how == VM_RESET || how == VM_TIME_LIMIT))
+        return VM_PANICKED;
+    if (how == VM_FAIL_ON || (by_guest && ends->verdict == ENDS_FAIL_ON)) {
+        (void)log_error(0, "--fail-on: the guest's console says: %s", ends->text);
+        return VM_FAIL_ON;
+    }
+    if (by_guest && ends->verdict == ENDS_UNTIL)
+        return VM_UNTIL;
+    if (how != VM_POWEROFF || !ends->until.set)
+        return how;
+    (void)log_error(0, "--until: the guest powered off and its console never said that");
+    return VM_FAIL_ON;
+}
+
 enum vm_end machine_run(struct machine *machine, int *ret_signal)
 {
     int r = 0;
@@ -157,7 +195,7 @@ enum vm_end machine_run(struct machine *machine, int *ret_signal)
     vcpus_join(&machine->vcpus);
     console_stop(&machine->console);
     terminal_close(&machine->terminal);
-    enum vm_end how = (enum vm_end)atomic_load(&machine->end);
+    enum vm_end how = end_with_words(machine, (enum vm_end)atomic_load(&machine->end));
     if (how == VM_TIME_LIMIT)
         tell_time_limit(machine);
     if (!session_stop(&machine->session, how) && how != VM_SIGNAL)

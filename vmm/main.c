@@ -31,6 +31,7 @@ static const int end_status[] = {
     [VM_PANICKED] = EXIT_PANICKED,     [VM_HOST_ERROR] = EXIT_HOST_ERROR,
     [VM_TIME_LIMIT] = EXIT_TIME_LIMIT, [VM_BOOT_LIMIT] = EXIT_TIME_LIMIT,
     [VM_QUIT] = EXIT_POWEROFF,         [VM_COMMAND] = EXIT_POWEROFF,
+    [VM_UNTIL] = EXIT_POWEROFF,        [VM_FAIL_ON] = EXIT_EXPECTATION,
 };
 
 static int error_status(int r)

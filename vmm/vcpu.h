@@ -38,6 +38,8 @@ enum vm_end {
     VM_BOOT_LIMIT,
     VM_QUIT,    /* the user asked, by the escape */
     VM_SIGNAL,  /* SIGTERM, SIGINT, SIGHUP */
+    VM_UNTIL,   /* --until has matched */
+    VM_FAIL_ON, /* --fail-on has */
     VM_COMMAND, /* the command is done: vmm/run/session.h knows how */
 };
 

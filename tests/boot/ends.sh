@@ -18,11 +18,20 @@ triple_fault() {
     grep -qi 'rip' errors || fail "no registers were told"
 }
 panics() { ends 34 panic; }
-# Without a driver for pvpanic a panic is what the kernel makes of it: a reset, if so told.
-panics_to_reset() {
-    boot 32 --initrd "$made/$stock.boot" --append "panic=-1 $(job panic)" "$guests/$stock/vmlinuz"
+# Without a driver for pvpanic a panic is what the kernel's last words say, whether it resets then or not.
+panics_untold() {
+    boot 34 --initrd "$made/$stock.boot" --append "panic=-1 $(job panic untold)" \
+        "$guests/$stock/vmlinuz"
     done_job panic
-    grep -q 'Kernel panic' console
+    boot 34 --initrd "$made/$stock.boot" --append "$(job panic untold)" "$guests/$stock/vmlinuz"
+    grep -q 'end Kernel panic' console
+}
+# What the console says ends the machine, as well or as badly as it was said to.
+words() {
+    ends 0 sleep --until '^linnet-job: sleep ok'
+    ends 38 sleep --fail-on 'job: [s]leep ok'
+    grep -q -e '--fail-on: .*linnet-job: sleep ok' errors
+    ends 38 poweroff --until 'never said'
 }
 time_limit() { ends 37 sleep --time-limit 30s; }
 
@@ -78,7 +87,8 @@ escape() {
 boot_case counting end-reboot reboots
 boot_case counting end-triple-fault triple_fault x86_64
 boot_case counting end-panic panics x86_64
-boot_case counting end-panic-reset panics_to_reset arm64
+boot_case counting end-panic-untold panics_untold
+boot_case counting end-words words
 boot_case counting end-time-limit time_limit
 boot_case smp end-unread-console unread_console
 boot_case counting end-signal terminated

@@ -160,6 +160,13 @@ static const struct opt run_options[] = {
          "the machine is paused",
      .type = OPT_DURATION,
      .max = 8760 * HOUR_NS},
+    {.name = "until",
+     .help = "end with 0 when a line of the serial console matches; if none does before the guest "
+             "powers off, with 38",
+     .arg = "REGEX"},
+    {.name = "fail-on",
+     .help = "end with 38 when one does; kernel: the complaints of Linux (oops, BUG, WARNING, ...)",
+     .arg = "REGEX|kernel"},
     {.name = "kvm",
      .value = "hardware",
      .help = "whether a KVM that only emulates will do",

@@ -230,6 +230,8 @@ static const struct {
     [VM_BOOT_LIMIT] = {37, "--boot-limit was over"},
     [VM_QUIT] = {RUN_STATUS_FAILED, "the machine was stopped"},
     [VM_SIGNAL] = {RUN_STATUS_FAILED, NULL},
+    [VM_UNTIL] = {0, NULL},
+    [VM_FAIL_ON] = {38, NULL},
     [VM_COMMAND] = {RUN_STATUS_FAILED, NULL},
 };
 
