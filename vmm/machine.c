@@ -76,9 +76,6 @@ static int make_serial(struct machine *machine)
     machine->serial_made = true;
     if (r < 0)
         return log_error(r, "serial port");
-    r = ends_init(&machine->ends, options);
-    if (r < 0)
-        return r;
     switch (opts_choice(options, "serial")) {
     case CONFIG_SERIAL_STDIO:
         return console_start(&machine->console, &machine->serial, STDOUT_FILENO);
@@ -323,7 +320,9 @@ int machine_create(const struct config *config, struct run *run, struct machine 
     machine_connect(machine);
     bus_init(&machine->mmio);
     bus_init(&machine->pio);
-    r = loop_init(&machine->loop);
+    r = ends_init(&machine->ends, config->options);
+    if (r == 0)
+        r = loop_init(&machine->loop);
     if (r == 0)
         r = wake_on_signals(&machine->wake, &machine->loop);
     if (r == 0)
