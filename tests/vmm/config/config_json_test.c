@@ -245,6 +245,8 @@ START_TEST(print_says_everything_in_the_order_of_the_tables)
                            "  \"name\": \"linnet\",\n"
                            "  \"control\": null,\n"
                            "  \"time-limit\": \"90s\",\n"
+                           "  \"until\": null,\n"
+                           "  \"fail-on\": null,\n"
                            "  \"kvm\": \"hardware\",\n"
                            "  \"log\": \"info\",\n"
                            "  \"rng\": [],\n"
