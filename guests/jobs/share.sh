@@ -33,7 +33,7 @@ umount /all
 list /ro | cmp - /rw/seen || fail "ro is not what it was"
 
 # What is done to the other is seen by the host.
-cd /rw
+cd /rw || fail "rw"
 echo written >written
 dd if=/ro/large of=large bs=64k conv=fsync 2>/dev/null || fail "write"
 dd if=/ro/text of=large bs=1 seek=1000 count=4 conv=notrunc 2>/dev/null

@@ -41,6 +41,7 @@ command_runs() {
 
     bytes=$(printf '\001\002 \033"\\$`\n\177\200\377')
     echo here >file
+    # shellcheck disable=SC2016 # the guest's
     runs 0 --env "A=b c" "$kernel" -- sh -c 'cat file; printf "%s|" "$A" "$@"; pwd; tty; echo new >file; cat file' \
         sh "$bytes" "" "a  b" </dev/null
     silent

@@ -46,13 +46,13 @@ share_judge() {
     cp ro/large expected
     dd if=ro/text of=expected bs=1 seek=1000 count=4 conv=notrunc status=none
     cmp expected rw/large
-    [ "$(cat rw/moved/in/file)" = kept ] && [ ! -e rw/made ] || fail "rename"
-    [ "$(cat rw/replaced)" = new ] && [ ! -e rw/replaced.new ] || fail "rename over a file"
+    [[ $(cat rw/moved/in/file) = kept && ! -e rw/made ]] || fail "rename"
+    [[ $(cat rw/replaced) = new && ! -e rw/replaced.new ]] || fail "rename over a file"
     [ "$(cat rw/appended)" = "$(printf 'line\nmore')" ] || fail "append"
     [ "$(stat -c '%s' rw/cut)" = 10 ] || fail "truncate"
     [ "$(stat -c '%a %h %Y %u' rw/written)" = "640 2 1000000000 $(id -u)" ] || fail "attributes"
-    [ "$(readlink rw/soft)" = written ] && [ -p rw/fifo ] || fail "special files"
-    [ ! -e rw/gone ] && [ ! -e rw/removed ] && [ ! -e rw/disk ] || fail "unlink"
+    [[ $(readlink rw/soft) = written && -p rw/fifo ]] || fail "special files"
+    [[ ! -e rw/gone && ! -e rw/removed && ! -e rw/disk ]] || fail "unlink"
     grep -q 'Read-only' rw/refused || fail "what is read-only was: $(cat rw/refused)"
 }
 

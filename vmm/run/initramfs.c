@@ -242,8 +242,9 @@ static void archive(const struct modules *modules, struct bytes *cpio, struct by
 
     for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
         cpio_add(cpio, folders[i], S_IFDIR | 0755, NULL, 0);
-    cpio_add(cpio, "init", S_IFREG | 0755, run_guest_init,
-             (size_t)(run_guest_init_end - run_guest_init));
+    /* cppcheck-suppress comparePointers */
+    const size_t init_size = (size_t)(run_guest_init_end - run_guest_init);
+    cpio_add(cpio, "init", S_IFREG | 0755, run_guest_init, init_size);
     add_modules(modules, cpio, file);
     cpio_add(cpio, RUN_FILE, S_IFREG | 0600, file->at, file->size);
     cpio_end(cpio);

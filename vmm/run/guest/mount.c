@@ -234,7 +234,7 @@ void root_enter(struct guest *guest)
 
     if (kind == NULL)
         unfit(guest, "the run file names no root");
-    if (strcmp(kind, "none") != 0) {
+    else if (strcmp(kind, "none") != 0) {
         if (strcmp(kind, "disk") == 0)
             root_disk(guest);
         else
