@@ -12,6 +12,7 @@
 #   pipewire  as sound, with PipeWire in the place of alsa-utils
 #   disk    as boot, with virtio-blk and ext4
 #   share   as boot, with virtio-fs and overlayfs
+#   net     as boot, with virtio-net
 #   linnet  busybox, KVM of Intel CPUs, and linnet as this tree has built it
 # guests/init and guests/jobs/ say what runs inside. guests/addfiles.sh adds files afterwards.
 set -eu
@@ -140,7 +141,7 @@ pack() {
 
 case $# in
 2 | 3) ;;
-*) die "usage: mkinitramfs.sh KERNEL OUT [sound|boot|pipewire|disk|share|linnet]" ;;
+*) die "usage: mkinitramfs.sh KERNEL OUT [sound|boot|pipewire|disk|share|net|linnet]" ;;
 esac
 kernel=$1 out=$2 recipe=${3:-sound}
 PATH=$PATH:/usr/sbin:/sbin
@@ -175,9 +176,10 @@ case $recipe in
 boot | pipewire) ;;
 disk) add_modules "$root" virtio_blk ext4 ;;
 share) add_modules "$root" virtiofs overlay ;;
+net) add_modules "$root" virtio_net ;;
 sound) add_sound "$root" ;;
 linnet) add_linnet "$root" ;;
-*) die "unknown recipe '$recipe': sound, boot, pipewire, disk, share or linnet" ;;
+*) die "unknown recipe '$recipe': sound, boot, pipewire, disk, share, net or linnet" ;;
 esac
 
 mkdir -p "$(dirname "$out")"

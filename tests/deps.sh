@@ -22,6 +22,7 @@ build=(gcc make pkg-config
 # To boot guests, here and in the rig.
 guest=(busybox-static cpio kmod          # initramfs of a guest
     e2fsprogs                            # disks of a guest
+    passt iproute2                       # networks of a guest
     xz-utils zstd lz4 gzip               # kernels and modules are packed with these
     binutils                             # what libraries a program of the guest needs
     alsa-utils sox)                      # sound in the guest and outside

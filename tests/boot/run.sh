@@ -39,6 +39,8 @@
 . "$top/tests/boot/streams.sh"
 # shellcheck source=load.sh
 . "$top/tests/boot/load.sh"
+# shellcheck source=net.sh
+. "$top/tests/boot/net.sh"
 # shellcheck source=disk.sh
 . "$top/tests/boot/disk.sh"
 # shellcheck source=share.sh
@@ -209,6 +211,7 @@ prepare() {
     done
     "$top/guests/mkinitramfs.sh" "$stock" "$made/$stock.sound"
     disk_prepare
+    net_prepare
     share_prepare
     if [ -n "${SOAK-}" ]; then soak_prepare; fi
     case $arch in
