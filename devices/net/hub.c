@@ -164,6 +164,7 @@ static void hub_end(struct hub *hub)
     auto_close int lock = folder_lock(hub->path);
     struct stat st;
 
+    (void)lock; /* held until it is closed */
     members_accept(hub);
     if (hub->count > 0)
         return;

@@ -77,7 +77,7 @@ static int forwards_parse(const char *name, const char *text, struct forwards *r
 
     if (copy == NULL)
         return log_error(-ENOMEM, "%s forward", name);
-    for (size_t at = 0; (item = strsep(&rest, "+")) != NULL; at += strlen(item) + 1) {
+    while ((item = strsep(&rest, "+")) != NULL) {
         if (ret_forwards->count == FORWARDS_MAX)
             return opts_error("%s forward: too many; at most %d are taken", name, FORWARDS_MAX);
         if (forward_parse(item, &ret_forwards->item[ret_forwards->count++]) < 0)

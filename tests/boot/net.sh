@@ -47,7 +47,7 @@ net_case() {
     [ "$status" = 0 ] || fail "exit status $status"
     done_job net
     for name in down up in; do
-        grep -q "^linnet-net: $name $(sha256sum <$name | cut -d ' ' -f 1)" console ||
+        grep -q "^linnet-net: $name $(sha256sum <"$name" | cut -d ' ' -f 1)" console ||
             fail "$name differs"
     done
 }
