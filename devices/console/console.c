@@ -101,10 +101,8 @@ static bool say_next(struct console *console, unsigned id)
 
 static void say_all(struct console *console)
 {
-    bool said = true;
+    bool said = virtio_has(&console->dev, VIRTIO_CONSOLE_F_MULTIPORT);
 
-    if (!virtio_has(&console->dev, VIRTIO_CONSOLE_F_MULTIPORT))
-        return;
     for (unsigned id = 0; id < console->count && said; id++) {
         while (console->ports[id].tell != 0 && said) {
             uint8_t tell = console->ports[id].tell;
@@ -114,6 +112,9 @@ static void say_all(struct console *console)
         }
     }
     virtio_signal(&console->dev, &console->dev.queue[RECEIVE_CONTROL]);
+    for (unsigned id = 0; id < console->count; id++)
+        if ((console->ports[id].tell & TELL_OPEN) == 0 && port_listen(&console->ports[id].port) < 0)
+            virtio_fail(&console->dev, -EIO, "socket");
 }
 
 static void port_changed(struct port *port)
@@ -121,9 +122,8 @@ static void port_changed(struct port *port)
     struct console *console = console_of(port->dev);
     unsigned id = port->rx == 0 ? 0 : (port->rx - 2u) / 2;
 
-    if (!console->ports[id].ready)
-        return;
-    console->ports[id].tell |= TELL_OPEN;
+    if (console->ports[id].ready)
+        console->ports[id].tell |= TELL_OPEN;
     say_all(console);
 }
 
@@ -198,7 +198,7 @@ static int console_activate(struct virtio_device *dev)
     int r = 0;
 
     for (unsigned i = 0; i < console->count && r == 0; i++)
-        r = port_activate(&console->ports[i].port);
+        r = port_listen(&console->ports[i].port);
     if (r == 0 && !virtio_has(dev, VIRTIO_CONSOLE_F_MULTIPORT))
         port_guest(&console->ports[0].port, true);
     return r;

@@ -63,8 +63,6 @@ static void host_gone(struct port *port)
     loop_remove(&port->host);
     port->watched = 0;
     fd_close(&port->host.fd);
-    if (port->door.fd >= 0 && loop_add(virtio_loop(port->dev), &port->door, EPOLLIN) < 0)
-        virtio_fail(port->dev, -EIO, "socket");
     port->changed(port);
 }
 
@@ -268,9 +266,9 @@ void port_guest(struct port *port, bool open)
     port_receive(port);
 }
 
-int port_activate(struct port *port)
+int port_listen(struct port *port)
 {
-    if (port->door.fd < 0 || port->host.fd >= 0)
+    if (port->door.fd < 0 || port->host.fd >= 0 || port->door.loop != NULL)
         return 0;
     return loop_add(virtio_loop(port->dev), &port->door, EPOLLIN);
 }

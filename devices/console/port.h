@@ -65,7 +65,9 @@ int port_close(struct port *port);
 /* There is somebody at the other end, or none is needed. */
 bool port_connected(const struct port *port);
 
-int port_activate(struct port *port);
+/* Lets somebody come to a socket where nobody is: not before the driver was told that the last one
+ * left, or it would never know. */
+int port_listen(struct port *port);
 void port_reset(struct port *port);
 /* The driver opened or closed it. */
 void port_guest(struct port *port, bool open);

@@ -589,6 +589,38 @@ START_TEST(a_socket_opens_and_closes_the_port)
 }
 END_TEST
 
+/* One that leaves, and one that comes, while the driver has no buffer to be told: it is told of
+ * both. */
+START_TEST(the_next_client_waits_until_the_last_ones_end_was_told)
+{
+    char options[200];
+
+    (void)snprintf(options, sizeof(options), "name=p,to=%s", in_folder("socket:", "s"));
+    make((const char *const[]){options}, 1);
+    start(4);
+    heard(0, ADD, 1, "");
+    say(0, PORT_READY, 1);
+    heard(0, OPEN, 0, "");
+    heard(0, NAME, 1, "p");
+    say(0, OPEN, 1);
+    int first = socket_connect(in_folder("", "s"));
+    heard(0, OPEN, 1, "");
+    int second = socket_connect(in_folder("", "s"));
+    ck_assert_int_eq(write(second, "two", 3), 3);
+    (void)close(first);
+    offer(0, (struct fake_piece){INPUT, 64, FAKE_WRITE});
+    kick(0);
+    say(0, 99, 1); /* by now it was seen that the first one left */
+    offer(2, (struct fake_piece){CONTROL + 4 * 64, 64, FAKE_WRITE});
+    offer(2, (struct fake_piece){CONTROL + 5 * 64, 64, FAKE_WRITE});
+    kick(2);
+    heard(0, OPEN, 0, "");
+    heard(0, OPEN, 1, "");
+    ck_assert_uint_eq(used(0, NULL), 3);
+    (void)close(second);
+}
+END_TEST
+
 START_TEST(broken_ring_needs_reset)
 {
     static const unsigned queues[] = {0, 1, 3};
@@ -673,6 +705,7 @@ Suite *ports_suite(void)
     tcase_add_test(tcase, a_terminal_takes_both_ways);
     tcase_add_test(tcase, a_terminal_that_nobody_reads_holds_up_nobody);
     tcase_add_test(tcase, a_socket_opens_and_closes_the_port);
+    tcase_add_test(tcase, the_next_client_waits_until_the_last_ones_end_was_told);
     tcase_add_loop_test(tcase, broken_ring_needs_reset, 0, 3);
     tcase_add_loop_test(tcase, bad_options_are_refused, 0, 9);
     tcase_add_test(tcase, there_may_be_24);
