@@ -6,6 +6,7 @@
 #include "vmm/control/control_client.h"
 #include "vmm/doctor.h"
 #include "vmm/machine.h"
+#include "vmm/summary.h"
 #include "vmm/version.h"
 
 #include <fcntl.h>
@@ -52,8 +53,8 @@ static int run_status(const struct machine *machine, const struct run *run, enum
     return run != NULL ? RUN_STATUS_FAILED : EXIT_HOST_ERROR;
 }
 
-/* `run`: for a command, else NULL. */
-static int run_machine(struct config *config, struct run *run)
+/* From the machine's first moment to its last. */
+static int live(struct config *config, struct run *run, enum vm_end *ret_how)
 {
     struct machine *machine;
     int signal_number = 0;
@@ -63,13 +64,29 @@ static int run_machine(struct config *config, struct run *run)
         r = machine_create(config, run, &machine);
     if (r < 0)
         return run != NULL ? RUN_STATUS_FAILED : error_status(r);
-    enum vm_end how = machine_run(machine, &signal_number);
+    *ret_how = machine_run(machine, &signal_number);
     r = machine_finish(machine);
-    int status = how == VM_SIGNAL ? 128 + signal_number : run_status(machine, run, how, r);
+    int status =
+        *ret_how == VM_SIGNAL ? 128 + signal_number : run_status(machine, run, *ret_how, r);
     machine_tell_end(machine, status);
     machine_destroy(machine);
+    return status;
+}
+
+/* `run`: for a command, else NULL. */
+static int run_machine(struct config *config, struct run *run)
+{
+    enum vm_end how = VM_HOST_ERROR;
+    struct summary summary;
+    int r = summary_begin(&summary, config, run == NULL ? NULL : run->command);
+
+    if (r < 0)
+        return run != NULL ? RUN_STATUS_FAILED : error_status(r);
+    int status = live(config, run, &how);
+    (void)summary_end(&summary, how, status, how == VM_COMMAND && status != RUN_STATUS_FAILED);
     if (how != VM_SIGNAL)
         return status;
+    const int signal_number = status - 128;
     /* Died of a signal, and the parent shall see that. */
     sigset_t set;
     (void)sigemptyset(&set);

@@ -286,6 +286,7 @@ run_case cli/files files
 run_case cli/no-command refused 35 'linnet run' ./linnet
 run_case cli/unknown-command refused 35 'rum.*run' ./linnet rum
 bad until-no-regex 35 '^linnet: error: --until .* regular' --until '(' "$kernel"
+bad summary-nowhere 35 '^linnet: error: --summary /nowhere/x' --summary /nowhere/x "$kernel"
 bad unknown-option 35 '--men.*--mem' --men 1G "$kernel"
 bad unknown-key 35 'hots.*host' --snd hots=file "$kernel"
 bad unknown-choice 35 'host.*fiel.*file' --snd host=fiel "$kernel"

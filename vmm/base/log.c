@@ -14,6 +14,7 @@
 #define PATIENCE_MS    100  /* for a reader that is slow */
 
 static enum log_level log_level_shown = LOG_LEVEL_INFO;
+static char last_error[LINE_BYTES_MAX]; /* under log_line()'s lock */
 static bool unread; /* under log_line()'s lock: the last line was lost, its like do not wait */
 
 static const char *const level_names[] = {
@@ -86,6 +87,7 @@ static void log_line(enum log_level level, int r, const char *fmt, va_list args)
     if (level > log_level_shown)
         return;
     line_append_str(line, &len, "linnet: %s: ", level_names[level]);
+    const size_t behind = len; /* what every line begins with */
     line_append(line, &len, fmt, args);
     if (r < 0)
         line_append_str(line, &len, ": %s", strerror(-r));
@@ -94,10 +96,18 @@ static void log_line(enum log_level level, int r, const char *fmt, va_list args)
             line[i] = '?';
     line[len++] = '\n';
     (void)pthread_mutex_lock(&lock);
+    if (level == LOG_LEVEL_ERROR)
+        (void)snprintf(last_error, sizeof(last_error), "%.*s", (int)(len - 1 - behind),
+                       line + behind);
     if (line_is_taken())
         (void)!write(STDERR_FILENO, line, len); /* nowhere left to report a failure */
     (void)pthread_mutex_unlock(&lock);
     errno = saved;
+}
+
+const char *log_last_error(void)
+{
+    return last_error;
 }
 
 int log_error(int r, const char *fmt, ...)

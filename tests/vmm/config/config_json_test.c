@@ -245,6 +245,7 @@ START_TEST(print_says_everything_in_the_order_of_the_tables)
                            "  \"name\": \"linnet\",\n"
                            "  \"control\": null,\n"
                            "  \"time-limit\": \"90s\",\n"
+                           "  \"summary\": null,\n"
                            "  \"until\": null,\n"
                            "  \"fail-on\": null,\n"
                            "  \"kvm\": \"hardware\",\n"
