@@ -86,7 +86,7 @@ static int replace(const char *path, json_t *object)
 static int put(const struct summary *summary, const char *end, json_t *status, const char *from)
 {
     const struct config *config = summary->config;
-    const char *why = strcmp(end, "running") == 0 ? "" : log_last_error();
+    const char *why = strcmp(end, "running") == 0 ? "" : log_first_error();
     bool clean = text_is_clean(why, strlen(why));
     json_t *object =
         json_pack("{s:i, s:s, s:s, s:s, s:o, s:s?, s:s, s:o, s:s, s:f, s:o*, s:o*}", "schema", 1,

@@ -14,7 +14,7 @@
 #define PATIENCE_MS    100  /* for a reader that is slow */
 
 static enum log_level log_level_shown = LOG_LEVEL_INFO;
-static char last_error[LINE_BYTES_MAX]; /* under log_line()'s lock */
+static char first_error[LINE_BYTES_MAX]; /* under log_line()'s lock */
 static bool unread; /* under log_line()'s lock: the last line was lost, its like do not wait */
 
 static const char *const level_names[] = {
@@ -96,8 +96,8 @@ static void log_line(enum log_level level, int r, const char *fmt, va_list args)
             line[i] = '?';
     line[len++] = '\n';
     (void)pthread_mutex_lock(&lock);
-    if (level == LOG_LEVEL_ERROR)
-        (void)snprintf(last_error, sizeof(last_error), "%.*s", (int)(len - 1 - behind),
+    if (level == LOG_LEVEL_ERROR && first_error[0] == '\0')
+        (void)snprintf(first_error, sizeof(first_error), "%.*s", (int)(len - 1 - behind),
                        line + behind);
     if (line_is_taken())
         (void)!write(STDERR_FILENO, line, len); /* nowhere left to report a failure */
@@ -105,9 +105,9 @@ static void log_line(enum log_level level, int r, const char *fmt, va_list args)
     errno = saved;
 }
 
-const char *log_last_error(void)
+const char *log_first_error(void)
 {
-    return last_error;
+    return first_error;
 }
 
 int log_error(int r, const char *fmt, ...)

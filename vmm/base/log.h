@@ -17,9 +17,9 @@ void log_set_level(enum log_level level);
 /* Level by name ("error", "warn", "info", "debug"): 0, or -EINVAL. */
 int log_level_by_name(const char *name, enum log_level *ret_level);
 
-/* The last error that was told, without "linnet: error: "; "" if none was. Main, once no other
+/* The first error that was told, without "linnet: error: "; "" if none was. Main, once no other
  * thread runs. */
-const char *log_last_error(void);
+const char *log_first_error(void);
 
 /* Logs an error and returns r, so that `return log_error(r, ...)` ends a function. When r is a
  * negative errno its text is appended; pass 0 for none (then 0 is returned). */
