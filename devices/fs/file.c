@@ -33,7 +33,7 @@ int fs_answer_open(struct fs *fs, int taken_fd, uint64_t node, struct fuse_open_
     *ret_open = (struct fuse_open_out){.open_flags = fs->writable ? 0 : FOPEN_KEEP_CACHE};
     r = handle_add(&fs->handles, fd, false, node, &ret_open->fh);
     if (r == 0)
-        fd = -1;
+        (void)fd_take(&fd); /* the handle's now */
     return r;
 }
 

@@ -37,7 +37,7 @@ int fs_do_opendir(struct fs *fs, struct request *req)
     r = handle_add(&fs->handles, fd, true, req->head.nodeid, &out.fh);
     if (r < 0)
         return r;
-    fd = -1;
+    (void)fd_take(&fd); /* the handle's now */
     memcpy(fs->reply, &out, sizeof(out));
     return sizeof(out);
 }

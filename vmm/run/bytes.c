@@ -166,7 +166,7 @@ int bytes_add_unpacked(struct bytes *bytes, const char *path)
     if (r == 0 && packed.size > UNPACKED_MAX / 4)
         r = -EFBIG;
     for (size_t i = 0; r == 0 && i < ARRAY_SIZE(formats); i++)
-        if (packed.size >= formats[i].magic_bytes &&
+        if (packed.at != NULL && packed.size >= formats[i].magic_bytes &&
             memcmp(packed.at, formats[i].magic, formats[i].magic_bytes) == 0)
             format = &formats[i];
     if (r == 0 && format == NULL)

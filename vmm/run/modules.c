@@ -72,7 +72,7 @@ static void name_of(const char *path, size_t len, char ret_name[MODULE_NAME_SIZE
     size_t base_len = MIN((size_t)(path + len - base), (size_t)MODULE_NAME_SIZE - 1), i;
 
     for (i = 0; i < base_len && base[i] != '.'; i++)
-        ret_name[i] = base[i] == '-' ? '_' : base[i];
+        ret_name[i] = (char)(base[i] == '-' ? '_' : base[i]);
     ret_name[i] = '\0';
 }
 
