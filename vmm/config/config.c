@@ -160,9 +160,7 @@ static const struct opt run_options[] = {
          "the machine is paused",
      .type = OPT_DURATION,
      .max = 8760 * HOUR_NS},
-    {.name = "summary",
-     .help = "say in this JSON file how the run went: \"running\" at first",
-     .type = OPT_PATH},
+    {.name = "summary", .help = "say in this JSON file how the run went", .type = OPT_PATH},
     {.name = "until",
      .help = "end with 0 when a line of the serial console matches; if none does before the guest "
              "powers off, with 38",
