@@ -158,7 +158,10 @@ void console_tell_tail(const struct console *console)
 {
     if (console->kept == NULL || console->kept_total == 0)
         return;
-    log_info("the last lines of the guest's console:");
+    /* A panic begins with why, and its stacks may be longer than what is told. */
+    bool panicked = console->ends != NULL && console->ends->panicked;
+    log_info("the last lines of the guest's console%s%s:", panicked ? ", which says " : "",
+             panicked ? console->ends->text : "");
     for (uint64_t at = tail_start(console); at < console->kept_total; at++) {
         char c = console->kept[at % CONSOLE_KEPT_BYTES];
         if (c != '\r')
