@@ -90,9 +90,9 @@ static enum ends_verdict judge(struct ends *ends)
         return ENDS_FAIL_ON;
     if (matches(&ends->until, ends->line))
         return ENDS_UNTIL;
-    if (!ends->panicked && begins(line, panic_text)) {
-        ends->panicked = true;
-        remember(ends);
+    if (begins(line, panic_text) && (!ends->panicked || ends->panic_line)) {
+        ends->panicked = ends->panic_line = true;
+        remember(ends); /* and again if the line goes on */
     }
     return ENDS_NOT;
 }
@@ -114,6 +114,7 @@ enum ends_verdict ends_feed(struct ends *ends, const uint8_t *text, size_t len, 
         if (text[i] == '\n') {
             look(ends);
             ends->len = ends->looked_at = 0;
+            ends->panic_line = false;
         } else if (ends->len < ENDS_LINE_SIZE - 1 && text[i] != '\r' && text[i] != '\0') {
             ends->line[ends->len++] = (char)text[i];
         }

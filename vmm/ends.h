@@ -33,6 +33,7 @@ struct ends {
     char line[ENDS_LINE_SIZE];
     size_t len, looked_at; /* of the line: bytes, and as many when it was matched last */
     bool panicked;         /* the kernel has begun to say so */
+    bool panic_line;       /* by the line that is not at its end yet */
     enum ends_verdict verdict;
     char text[ENDS_LINE_SIZE]; /* the line that decided, or began the panic, as clean text */
 };

@@ -127,6 +127,18 @@ START_TEST(a_kernel_panics)
 }
 END_TEST
 
+START_TEST(a_panic_that_pauses_is_told_whole)
+{
+    ck_assert_int_eq(init(NULL, NULL), 0);
+    ck_assert_int_eq(feed("[ 1.0] Kernel panic - not syncing:"), ENDS_NOT);
+    ck_assert_int_eq(ends_feed(&ends, NULL, 0, true), ENDS_NOT);
+    ck_assert(ends.panicked);
+    ck_assert_int_eq(feed(" why\nmore\n[ 2.0] Kernel panic - not syncing: again\n"), ENDS_NOT);
+    ck_assert_str_eq(ends.text, "[ 1.0] Kernel panic - not syncing: why");
+    fini();
+}
+END_TEST
+
 START_TEST(a_program_that_talks_of_panic_is_none)
 {
     ck_assert_int_eq(init(NULL, NULL), 0);
@@ -163,6 +175,7 @@ Suite *ends_suite(void)
     tcase_add_test(tcase, a_pause_does_not_end_the_line);
     tcase_add_test(tcase, long_lines_are_cut_and_NULs_left_out);
     tcase_add_loop_test(tcase, a_kernel_panics, 0, 3);
+    tcase_add_test(tcase, a_panic_that_pauses_is_told_whole);
     tcase_add_test(tcase, a_program_that_talks_of_panic_is_none);
     tcase_add_loop_test(tcase, bad_expressions_are_refused, 0, 4);
     suite_add_tcase(suite, tcase);
