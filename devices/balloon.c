@@ -208,12 +208,6 @@ static void balloon_reset(struct virtio_device *dev)
 
 /* -- commands -- */
 
-static int refuse(FILE *reply, const char *text)
-{
-    (void)fputs(text, reply);
-    return -EINVAL;
-}
-
 static void set_size(struct balloon *balloon, uint64_t bytes)
 {
     const le32 pages = to_le32((uint32_t)MIN(bytes >> PFN_SHIFT, (uint64_t)UINT32_MAX));
@@ -229,7 +223,8 @@ static int serve_size(struct balloon *balloon, const char *word, FILE *reply)
     uint64_t bytes;
 
     if (opt_number_parse(&row, word, &bytes) < 0 || bytes > balloon->dev.mem->size)
-        return refuse(reply, "give a size up to that of the machine's memory, such as 256M");
+        return virtio_refuse(reply, -EINVAL,
+                             "give a size up to that of the machine's memory, such as 256M");
     set_size(balloon, bytes);
     return 0;
 }
@@ -258,7 +253,7 @@ static int balloon_command(struct virtio_device *dev, const char *const words[],
     if (strcmp(words[0], "size") == 0 && words[1] != NULL && words[2] == NULL)
         return serve_size(balloon, words[1], reply);
     if (strcmp(words[0], "stats") != 0 || words[1] != NULL)
-        return refuse(reply, "a balloon takes `size SIZE` and `stats`");
+        return virtio_refuse(reply, -EINVAL, "a balloon takes `size SIZE` and `stats`");
     serve_stats(balloon, reply);
     return 0;
 }

@@ -3,6 +3,8 @@
 #include "tests/fake_driver.h"
 
 #include <poll.h>
+#include <semaphore.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -305,4 +307,31 @@ bool fake_wait_status(struct fake_driver *drv, uint32_t bit)
         (void)nanosleep(&pause, NULL);
     }
     return false;
+}
+
+/* -- commands -- */
+
+struct asked {
+    struct virtio_command command;
+    sem_t answered;
+};
+
+static void asked_done(struct virtio_command *command)
+{
+    (void)fclose(command->reply);
+    (void)sem_post(&container_of(command, struct asked, command)->answered);
+}
+
+int fake_command(struct virtio_device *dev, const char *first, const char *second,
+                 char ret_reply[FAKE_REPLY_BYTES])
+{
+    const char *words[] = {first, second, NULL};
+    struct asked asked = {.command = {.words = words, .done = asked_done}};
+
+    memset(ret_reply, 0, FAKE_REPLY_BYTES);
+    asked.command.reply = fmemopen(ret_reply, FAKE_REPLY_BYTES, "w");
+    (void)sem_init(&asked.answered, 0, 0);
+    virtio_command(dev, &asked.command);
+    (void)sem_wait(&asked.answered);
+    return asked.command.result;
 }

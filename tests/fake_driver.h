@@ -111,6 +111,20 @@ struct fake_driver {
     struct fake_ring ring[FAKE_QUEUES_MAX];
 };
 
+/* A device from one option, or from none at all (NULL). */
+static inline int fake_create(const struct virtio_class *class, unsigned index,
+                              const struct memory *mem, const struct opts *opts,
+                              struct virtio_device **ret_dev)
+{
+    return virtio_create(class, index, mem, &opts, 1, ret_dev);
+}
+
+/* Asks a device for something, as the control socket does, in one or two words, and waits: 0 or
+ * -errno, and what it told. */
+#define FAKE_REPLY_BYTES 8192
+int fake_command(struct virtio_device *dev, const char *first, const char *second,
+                 char ret_reply[FAKE_REPLY_BYTES]);
+
 /* Rings will be laid out from `ring_addr` on. */
 void fake_driver_init(struct fake_driver *drv, struct virtio_device *dev, gpa_t ring_addr);
 /* After the device is destroyed, or another transport connected. */

@@ -7,6 +7,7 @@
 #include "virtio/worker.h"
 
 #include <linux/virtio_config.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -73,6 +74,16 @@ void virtio_config_set(struct virtio_device *dev, size_t off, const void *buf, s
 void virtio_config_take(struct virtio_device *dev, size_t off, const void *buf, size_t len)
 {
     config_change(dev, off, buf, len, false);
+}
+
+int virtio_refuse(FILE *reply, int r, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    (void)vfprintf(reply, fmt, args);
+    va_end(args);
+    return r;
 }
 
 /* -- asked for by main -- */
@@ -160,9 +171,8 @@ static int make(struct virtio_device *dev, const struct opts *const opts[], unsi
     return r < 0 ? log_error(r, "%s: queues", dev->name) : 0;
 }
 
-int virtio_create_of(const struct virtio_class *class, unsigned index, const struct memory *mem,
-                     const struct opts *const opts[], unsigned count,
-                     struct virtio_device **ret_dev)
+int virtio_create(const struct virtio_class *class, unsigned index, const struct memory *mem,
+                  const struct opts *const opts[], unsigned count, struct virtio_device **ret_dev)
 {
     assert(class->instance_offset + sizeof(struct virtio_device) <= class->instance_size);
 
@@ -187,12 +197,6 @@ int virtio_create_of(const struct virtio_class *class, unsigned index, const str
     else
         *ret_dev = dev;
     return r;
-}
-
-int virtio_create(const struct virtio_class *class, unsigned index, const struct memory *mem,
-                  const struct opts *opts, struct virtio_device **ret_dev)
-{
-    return virtio_create_of(class, index, mem, &opts, 1, ret_dev);
 }
 
 int virtio_start(struct virtio_device *dev)

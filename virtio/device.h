@@ -109,7 +109,8 @@ struct virtio_class {
     /* Does what somebody outside the guest asks for, in words (at least one, then NULL), and writes
      * what there is to tell into `reply`; also while idle or paused. On failure -errno, and in
      * `reply` one line that says why. */
-    int (*command)(struct virtio_device *dev, const char *const words[], FILE *reply);
+    int (*command)(struct virtio_device *dev, const char *const words[],
+                   FILE *reply); /* virtio_refuse() */
     /* The VM ended: closes recordings, judges expectations. 0, or -EPROTO if an expectation failed
      * (said in a line), or -errno. */
     int (*finish)(struct virtio_device *dev);
@@ -183,14 +184,11 @@ struct virtio_device {
 
 /* -- main -- */
 
-/* Makes an instance: allocates, calls class->create, makes queues and workers, but no thread yet.
- * On failure nothing is left. `opts` is borrowed for the call. */
+/* Makes an instance from its options, of which only a class with add() takes more than one:
+ * allocates, calls class->create, makes queues and workers, but no thread yet. On failure nothing
+ * is left. `opts` are borrowed for the call. */
 int virtio_create(const struct virtio_class *class, unsigned index, const struct memory *mem,
-                  const struct opts *opts, struct virtio_device **ret_dev);
-/* The same from several: only a class with add() takes more than one. */
-int virtio_create_of(const struct virtio_class *class, unsigned index, const struct memory *mem,
-                     const struct opts *const opts[], unsigned count,
-                     struct virtio_device **ret_dev);
+                  const struct opts *const opts[], unsigned count, struct virtio_device **ret_dev);
 /* Starts the workers' threads: before vCPUs run. Without it, or after virtio_finish(), what is
  * asked of the device is done by the thread that asks. Logged. */
 int virtio_start(struct virtio_device *dev);
@@ -225,6 +223,9 @@ static inline bool virtio_has(const struct virtio_device *dev, unsigned feature_
 
 /* Sends the used buffer notification (§2.7.7) if the driver wants one. The queue's worker. */
 void virtio_signal(struct virtio_device *dev, struct virtq *vq);
+
+/* For command(): writes that line into the reply, and returns r, which is a negative errno. */
+int virtio_refuse(FILE *reply, int r, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* Changes config space and, unless no driver has begun to look at the device, tells it (§2.5,
  * config change notification). Any thread. */

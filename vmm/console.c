@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
-#define KICK_MS         10 /* between two kicks: one that comes just before a call blocks is lost */
 #define WRITE_BYTES_MAX 4096 /* what a pipe takes at once: a slow reader is seen to read */
 
 /* Waits until `fd` is ready, a kick comes, or patience_ms (-1: any time) are over: 0 then. */
@@ -55,14 +54,14 @@ static void look(struct console *console, const uint8_t *bytes, size_t len)
         console->said(console);
 }
 
-static void console_main(void *arg)
+static void console_main(struct blocker *blocker)
 {
-    struct console *console = arg;
+    struct console *console = container_of(blocker, struct console, blocker);
     const uint8_t *bytes;
     eventfd_t count;
 
-    while (!atomic_load(&console->giving_up)) {
-        bool ending = atomic_load(&console->ending); /* before the look: nothing comes after it */
+    while (!atomic_load(&blocker->giving_up)) {
+        bool ending = atomic_load(&blocker->ending); /* before the look: nothing comes after it */
         size_t len = serial_output(console->serial, &bytes);
         if (len == 0)
             look(console, NULL, 0);
@@ -76,11 +75,8 @@ static void console_main(void *arg)
         len = put(console, bytes, len);
         look(console, bytes, len);
         serial_output_done(console->serial, len);
-        if (ending)
-            irq_raise(&console->progress);
+        blocker_progress(blocker);
     }
-    atomic_store(&console->ended, true);
-    irq_raise(&console->progress);
 }
 
 /* -- main -- */
@@ -91,15 +87,8 @@ int console_start(struct console *console, struct serial *serial, int fd)
     console->fd = fd;
     console->patience_ms = CONSOLE_PATIENCE_MS;
     console->kept_total = 0;
-    console->ending = console->giving_up = console->ended = false;
-    int r = irq_init(&console->progress);
-    if (r == 0)
-        r = thread_start(&console->thread, THREAD_CONSOLE, "console", console_main, console);
-    if (r < 0) {
-        irq_fini(&console->progress);
-        return log_error(r, "serial console");
-    }
-    return 0;
+    int r = blocker_start(&console->blocker, "console", console_main);
+    return r < 0 ? log_error(r, "serial console") : 0;
 }
 
 int console_start_keeping(struct console *console, struct serial *serial)
@@ -109,29 +98,13 @@ int console_start_keeping(struct console *console, struct serial *serial)
                                  : console_start(console, serial, -1);
 }
 
-/* Until the thread has ended, or wrote nothing for patience_ms. */
-static void wait_ended(const struct console *console, int patience_ms)
-{
-    eventfd_t count;
-
-    while (!atomic_load(&console->ended) && wait_for(console->progress.fd, POLLIN, patience_ms) > 0)
-        (void)eventfd_read(console->progress.fd, &count);
-}
-
 void console_stop(struct console *console)
 {
-    if (!thread_running(&console->thread))
+    if (!blocker_running(&console->blocker))
         return;
-    atomic_store(&console->ending, true);
+    blocker_end(&console->blocker);
     irq_raise(&console->serial->written);
-    wait_ended(console, console->patience_ms);
-    atomic_store(&console->giving_up, true);
-    while (!atomic_load(&console->ended)) {
-        thread_kick(&console->thread);
-        wait_ended(console, KICK_MS);
-    }
-    thread_join(&console->thread);
-    irq_fini(&console->progress);
+    blocker_stop(&console->blocker, console->patience_ms);
     uint64_t lost = serial_output_lost(console->serial) + serial_output_waiting(console->serial);
     if (lost > 0)
         log_warn("serial console: nobody read it, %llu bytes are lost", (unsigned long long)lost);

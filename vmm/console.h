@@ -10,10 +10,8 @@
 #pragma once
 
 #include "devices/serial.h"
-#include "vmm/base/thread.h"
+#include "vmm/base/blocker.h"
 #include "vmm/ends.h"
-
-#include <stdatomic.h>
 
 #define CONSOLE_PATIENCE_MS 2000
 
@@ -29,12 +27,7 @@ struct console {
     /* It said that the machine is to end: on the console's thread, once or more. */
     void (*said)(struct console *console);
     int patience_ms; /* at the end: how long a reader that takes nothing is waited for */
-    struct thread thread;
-    struct irq progress;   /* owned; raised when something was written while `ending`, and at the
-                              thread's end */
-    atomic_bool ending;    /* main: no more comes, write what is there */
-    atomic_bool giving_up; /* main: leave it */
-    atomic_bool ended;     /* the thread */
+    struct blocker blocker;
 };
 
 /* Main, before the guest runs; `ends` and `said` may be set. 0 or -errno, logged. */

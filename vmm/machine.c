@@ -170,8 +170,8 @@ static int create_class(struct machine *machine, const struct virtio_slots *slot
         unsigned at = machine->virtio_count;
         assert(at < VIRTIO_DEVICES_MAX);
         machine->virtio_slot[at] = slots->first + i;
-        r = virtio_create_of(class, i, &machine->mem, &opts[i], class->add != NULL ? count : 1,
-                             &machine->virtio[at]);
+        r = virtio_create(class, i, &machine->mem, &opts[i], class->add != NULL ? count : 1,
+                          &machine->virtio[at]);
         machine->virtio_count += r == 0;
     }
     return r;

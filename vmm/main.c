@@ -5,6 +5,7 @@
 #include "vmm/base/log.h"
 #include "vmm/control/control_client.h"
 #include "vmm/doctor.h"
+#include "vmm/exit_status.h"
 #include "vmm/machine.h"
 #include "vmm/summary.h"
 #include "vmm/version.h"
@@ -13,18 +14,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-
-/* crosvm's numbers where it has them; the README's table says the same. */
-enum exit_status {
-    EXIT_POWEROFF = 0,
-    EXIT_HOST_ERROR = 1,
-    EXIT_RESET = 32,
-    EXIT_CRASHED = 33,
-    EXIT_PANICKED = 34,
-    EXIT_BAD_ARGUMENTS = 35,
-    EXIT_TIME_LIMIT = 37,
-    EXIT_EXPECTATION = 38,
-};
 
 static const int end_status[] = {
     [VM_RUNNING] = EXIT_HOST_ERROR,    [VM_POWEROFF] = EXIT_POWEROFF,

@@ -5,14 +5,13 @@
 #include "vmm/base/log.h"
 #include "vmm/base/text.h"
 #include "vmm/base/timebase.h"
+#include "vmm/exit_status.h"
 #include "vmm/version.h"
 
 #include <jansson.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <time.h>
-
-#define STATUS_EXPECTATION 38
 
 static const char *const end_words[] = {
     [VM_RUNNING] = "host",          [VM_POWEROFF] = "poweroff",     [VM_RESET] = "reset",
@@ -120,7 +119,7 @@ int summary_begin(struct summary *summary, const struct config *config, char *co
 
 int summary_end(const struct summary *summary, enum vm_end how, int status, bool by_command)
 {
-    const char *end = status == STATUS_EXPECTATION && !by_command ? "expectation" : end_words[how];
+    const char *end = status == EXIT_EXPECTATION && !by_command ? "expectation" : end_words[how];
 
     if (summary->config == NULL)
         return 0;

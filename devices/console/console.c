@@ -54,6 +54,12 @@ static struct console *console_of(struct virtio_device *dev)
     return container_of(dev, struct console, dev);
 }
 
+/* Whose a queue is that is none of the two for control. */
+static unsigned port_of_queue(unsigned queue)
+{
+    return queue < RECEIVE_CONTROL ? 0 : queue / 2 - 1;
+}
+
 /* -- what the device says -- */
 
 /* False if the driver has no buffer for it. One that is too small gets less, one that is none
@@ -120,7 +126,7 @@ static void say_all(struct console *console)
 static void port_changed(struct port *port)
 {
     struct console *console = console_of(port->dev);
-    unsigned id = port->rx == 0 ? 0 : (port->rx - 2u) / 2;
+    unsigned id = port_of_queue(port->rx);
 
     if (console->ports[id].ready)
         console->ports[id].tell |= TELL_OPEN;
@@ -184,9 +190,9 @@ static void console_notify(struct virtio_device *dev, struct virtq *vq)
     else if (vq->index == SEND_CONTROL)
         hear_all(console, vq);
     else if (vq->index % 2 == 0)
-        port_receive(&console->ports[vq->index == 0 ? 0 : vq->index / 2 - 1].port);
+        port_receive(&console->ports[port_of_queue(vq->index)].port);
     else
-        port_send(&console->ports[vq->index == 1 ? 0 : (vq->index - 1) / 2 - 1].port);
+        port_send(&console->ports[port_of_queue(vq->index)].port);
 }
 
 /* -- its life -- */
@@ -265,21 +271,15 @@ static void console_destroy(struct virtio_device *dev)
 
 /* -- commands -- */
 
-static int refuse(FILE *reply, int r, const char *text)
-{
-    (void)fputs(text, reply);
-    return r;
-}
-
 static int read_ring(const struct console *console, const char *name, FILE *reply)
 {
     for (unsigned i = 0; i < console->count; i++) {
         if (strcmp(console->ports[i].port.name, name) != 0)
             continue;
         int r = port_print(&console->ports[i].port, reply);
-        return r < 0 ? refuse(reply, r, "that port keeps nothing (--console to=ring)") : 0;
+        return r < 0 ? virtio_refuse(reply, r, "that port keeps nothing (--console to=ring)") : 0;
     }
-    return refuse(reply, -ENOENT, "there is no port of that name");
+    return virtio_refuse(reply, -ENOENT, "there is no port of that name");
 }
 
 /* ports: a line each. read NAME: what its ring holds. */
@@ -290,7 +290,7 @@ static int console_command(struct virtio_device *dev, const char *const words[],
     if (strcmp(words[0], "read") == 0 && words[1] != NULL && words[2] == NULL)
         return read_ring(console, words[1], reply);
     if (strcmp(words[0], "ports") != 0 || words[1] != NULL)
-        return refuse(reply, -EINVAL, "consoles take `ports` and `read NAME`");
+        return virtio_refuse(reply, -EINVAL, "consoles take `ports` and `read NAME`");
     for (unsigned i = 0; i < console->count; i++) {
         const struct port *port = &console->ports[i].port;
         (void)fprintf(reply, "%s: %s here, %s in the guest\n", port->name,
@@ -306,11 +306,11 @@ static const struct opt console_opts[] = {
     {"name", NULL, "what the guest finds it by: /sys/class/virtio-ports/*/name", OPT_NAME,
      .flags = OPT_REQUIRED},
     {"to", "null",
-     "where its bytes go, and for the last four come from: nowhere; a file; the last 64 KiB are "
-     "kept, "
-     "for `linnet control`; a terminal of this host; a FIFO; whoever connects to a socket; a "
-     "socket "
-     "that linnet inherited",
+     "where its bytes go: nowhere; a file; the last 64 KiB are kept, for `linnet control`; a "
+     "terminal "
+     "of this host; a FIFO; whoever connects to a socket; a socket that linnet inherited (these "
+     "two "
+     "and the terminal send, too)",
      OPT_CHOICE, .choices = port_choices},
     {0},
 };

@@ -392,14 +392,13 @@ int port_open(struct port *port, const struct opts *opts)
     }
 }
 
-int port_close(struct port *port)
+void port_close(struct port *port)
 {
     fd_close(&port->host.fd);
     fd_close(&port->pty_fd);
     unix_unlisten(&port->listener);
     free(port->ring);
     port->ring = NULL;
-    return port->lost ? -EIO : 0;
 }
 
 /* -- what is in a ring -- */

@@ -59,8 +59,7 @@ extern const char *const port_choices[];
  * port_close() follows in any case, also on one that is zeroed but for its descriptors. dev, queues
  * and changed are set. */
 int port_open(struct port *port, const struct opts *opts);
-/* 0, or -EIO if a file lacks something. */
-int port_close(struct port *port);
+void port_close(struct port *port);
 
 /* There is somebody at the other end, or none is needed. */
 bool port_connected(const struct port *port);

@@ -148,15 +148,11 @@ static int net_command(struct virtio_device *dev, const char *const words[], FIL
         return 0;
     }
     if (strcmp(words[0], "link") != 0 || words[1] == NULL || words[2] != NULL ||
-        (strcmp(words[1], "up") != 0 && strcmp(words[1], "down") != 0)) {
-        (void)fprintf(reply, "%s takes: status, link up, link down", dev->name);
-        return -EINVAL;
-    }
+        (strcmp(words[1], "up") != 0 && strcmp(words[1], "down") != 0))
+        return virtio_refuse(reply, -EINVAL, "%s takes: status, link up, link down", dev->name);
     down = strcmp(words[1], "down") == 0;
-    if (!down && atomic_load(&net->gone)) {
-        (void)fprintf(reply, "%s: the other end is gone", dev->name);
-        return -ENOTCONN;
-    }
+    if (!down && atomic_load(&net->gone))
+        return virtio_refuse(reply, -ENOTCONN, "%s: the other end is gone", dev->name);
     net->unplugged = down;
     link_tell(net);
     return 0;

@@ -16,22 +16,9 @@
 #include "devices/snd/mixer/ctl_host.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-
-/* Puts why a command failed into the reply, and returns r. */
-static int refuse(FILE *reply, int r, const char *fmt, ...) PRINTF_LIKE(3, 4);
-static int refuse(FILE *reply, int r, const char *fmt, ...)
-{
-    va_list args;
-
-    va_start(args, fmt);
-    (void)vfprintf(reply, fmt, args);
-    va_end(args);
-    return r;
-}
 
 static size_t count_words(const char *const words[])
 {
@@ -78,11 +65,11 @@ static int serve_jack(struct snd *snd, const char *const words[], FILE *reply)
     }
     if (count_words(words) != 3 ||
         (strcmp(words[2], "plug") != 0 && strcmp(words[2], "unplug") != 0))
-        return refuse(reply, -EINVAL, "say jack WHICH plug, or jack WHICH unplug");
+        return virtio_refuse(reply, -EINVAL, "say jack WHICH plug, or jack WHICH unplug");
     int id = find(snd, words[1], snd->jacks.count, jack_name);
     if (id < 0)
-        return refuse(reply, id, "there is no jack '%s'; there are %u (--snd jacks=)", words[1],
-                      snd->jacks.count);
+        return virtio_refuse(reply, id, "there is no jack '%s'; there are %u (--snd jacks=)",
+                             words[1], snd->jacks.count);
     jack_plug(&snd->jacks, (unsigned)id, strcmp(words[2], "plug") == 0);
     return 0;
 }
@@ -214,7 +201,8 @@ static int serve_ctl(struct snd *snd, const char *const words[], FILE *reply)
     if (ctls->host != NULL && !snd->pcm.is_paused) /* that may answer the guest */
         ctl_host_settle(ctls->host);
     if (count > 3)
-        return refuse(reply, -EINVAL, "say ctl WHICH VALUE; a name with blanks goes in quotes");
+        return virtio_refuse(reply, -EINVAL,
+                             "say ctl WHICH VALUE; a name with blanks goes in quotes");
     if (count == 1) {
         for (unsigned id = 0; id < ctls->count; id++)
             ctl_print(ctls, id, reply);
@@ -222,8 +210,8 @@ static int serve_ctl(struct snd *snd, const char *const words[], FILE *reply)
     }
     int id = find(snd, words[1], ctls->count, control_name);
     if (id < 0)
-        return refuse(reply, id, "there is no control '%s'; there are %u (--snd controls=)",
-                      words[1], ctls->count);
+        return virtio_refuse(reply, id, "there is no control '%s'; there are %u (--snd controls=)",
+                             words[1], ctls->count);
     const struct ctl *ctl = &ctls->item[id];
     const char *name = control_name(snd, (unsigned)id);
     if (count == 2) {
@@ -231,14 +219,14 @@ static int serve_ctl(struct snd *snd, const char *const words[], FILE *reply)
         return 0;
     }
     if (!ctl_has(ctl, WIRE_CTL_WRITE))
-        return refuse(reply, -EPERM, "'%s' can be read only", name);
+        return virtio_refuse(reply, -EPERM, "'%s' can be read only", name);
     int r = value_parse(ctl, words[2], &value);
     if (r == -E2BIG)
-        return refuse(reply, r, "'%s' has %u values", name, text_count(ctl));
+        return virtio_refuse(reply, r, "'%s' has %u values", name, text_count(ctl));
     if (r < 0)
-        return refuse(reply, r, "'%s' can't be '%s'", name, words[2]);
+        return virtio_refuse(reply, r, "'%s' can't be '%s'", name, words[2]);
     r = ctl_set(ctls, (unsigned)id, &value);
-    return r < 0 ? refuse(reply, r, "the host's mixer is gone") : 0;
+    return r < 0 ? virtio_refuse(reply, r, "the host's mixer is gone") : 0;
 }
 
 int snd_command(struct virtio_device *dev, const char *const words[], FILE *reply)
@@ -249,6 +237,6 @@ int snd_command(struct virtio_device *dev, const char *const words[], FILE *repl
         return serve_jack(snd, words, reply);
     if (words[0] != NULL && strcmp(words[0], "ctl") == 0)
         return serve_ctl(snd, words, reply);
-    return refuse(reply, -EINVAL, "a sound card takes jack and ctl%s%s", words[0] ? ", not " : "",
-                  words[0] ? words[0] : "");
+    return virtio_refuse(reply, -EINVAL, "a sound card takes jack and ctl%s%s",
+                         words[0] ? ", not " : "", words[0] ? words[0] : "");
 }

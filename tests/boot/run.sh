@@ -273,6 +273,10 @@ case ${1-} in
 --judge) judge ;;
 *)
     patterns=("$@")
+    for pattern in "${patterns[@]}"; do
+        [[ " ${case_names[*]#"$theme/"} " == *\ $pattern\ * ]] ||
+            { echo "run.sh: no case is named $pattern" >&2 && exit 1; }
+    done
     few tell
     begin
     [ -n "$real" ] || echo "this machine's KVM can't run a stock kernel: the same in the rig" >&2

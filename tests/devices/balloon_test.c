@@ -6,7 +6,6 @@
 #include "tests/fake_driver.h"
 
 #include <check.h>
-#include <semaphore.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -31,7 +30,7 @@ static void make(const char *options)
 
     ck_assert_int_eq(opts_create(virtio_balloon.opts, &opts), 0);
     ck_assert_int_eq(opts_parse(opts, "--balloon ", options), 0);
-    ck_assert_int_eq(virtio_create(&virtio_balloon, 0, &mem, opts, &dev), 0);
+    ck_assert_int_eq(fake_create(&virtio_balloon, 0, &mem, opts, &dev), 0);
     opts_destroy(opts);
     fake_driver_init(&drv, dev, RINGS);
     ck_assert_int_eq(virtio_start(dev), 0);
@@ -115,26 +114,11 @@ static uint32_t list(unsigned queue, const uint32_t *pfns, uint32_t bytes)
 
 /* -- commands -- */
 
-static char reply[4096];
-static sem_t answered;
-
-static void done(struct virtio_command *command)
-{
-    (void)fclose(command->reply);
-    (void)sem_post(&answered);
-}
+static char reply[FAKE_REPLY_BYTES];
 
 static int command(const char *first, const char *second)
 {
-    const char *words[] = {first, second, NULL};
-    struct virtio_command command = {.words = words, .done = done};
-
-    memset(reply, 0, sizeof(reply));
-    command.reply = fmemopen(reply, sizeof(reply), "w");
-    (void)sem_init(&answered, 0, 0);
-    virtio_command(dev, &command);
-    (void)sem_wait(&answered);
-    return command.result;
+    return fake_command(dev, first, second, reply);
 }
 
 /* -- pages -- */

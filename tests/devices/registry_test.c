@@ -64,7 +64,7 @@ START_TEST(device_offers_exactly_these_features)
     ck_assert_int_eq(opts_create(offers[_i].class->opts, &opts), 0);
     ck_assert_int_eq(opts_parse(opts, "--test ", offers[_i].options), 0);
     fake_tap_start(&tap);
-    ck_assert_int_eq(virtio_create(offers[_i].class, 0, &mem, opts, &dev), 0);
+    ck_assert_int_eq(fake_create(offers[_i].class, 0, &mem, opts, &dev), 0);
     opts_destroy(opts);
     fake_driver_init(&drv, dev, 0x1000);
     ck_assert_uint_eq(fake_features(&drv), offers[_i].features);

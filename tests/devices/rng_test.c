@@ -24,7 +24,7 @@ static void setup(void)
     capture_start(&capture); /* devices say why they need a reset */
     ck_assert_int_eq(
         memory_create(&mem, 0x200000, &(struct memory_layout){0, 0, 0}, MEMORY_PAGES_AUTO), 0);
-    ck_assert_int_eq(virtio_create(&virtio_rng, 0, &mem, NULL, &dev), 0);
+    ck_assert_int_eq(fake_create(&virtio_rng, 0, &mem, NULL, &dev), 0);
     fake_driver_init(&drv, dev, RINGS);
     ck_assert_int_eq(virtio_start(dev), 0);
 }
@@ -297,7 +297,7 @@ START_TEST(creation_without_timer_fails)
     struct virtio_device *other = NULL;
 
     wrap_fail_after(WRAP_TIMERFD_CREATE, 0, EMFILE);
-    int r = virtio_create(&virtio_rng, 1, &mem, NULL, &other);
+    int r = fake_create(&virtio_rng, 1, &mem, NULL, &other);
     (void)wrap_stop(WRAP_TIMERFD_CREATE);
     ck_assert_int_eq(r, -EMFILE);
     ck_assert_ptr_null(other);

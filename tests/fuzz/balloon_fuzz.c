@@ -59,7 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(memory_create(&mem, RAM_BYTES, &(struct memory_layout){0, 0, 0}, MEMORY_PAGES_OFF) == 0,
          "RAM");
     must(opts_create(virtio_balloon.opts, &opts) == 0, "options");
-    must(virtio_create(&virtio_balloon, 0, &mem, opts, &dev) == 0, "a device");
+    must(fake_create(&virtio_balloon, 0, &mem, opts, &dev) == 0, "a device");
     opts_destroy(opts);
     fake_driver_init(&drv, dev, RINGS);
     must(virtio_start(dev) == 0, "a worker");

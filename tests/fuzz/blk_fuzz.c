@@ -160,7 +160,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(opts_create(virtio_blk.opts, &opts) == 0 && opts_set(opts, "", "path", path) == 0 &&
              opts_parse(opts, "", kinds[first % 3]) == 0,
          "options");
-    must(virtio_create(&virtio_blk, 0, &mem, opts, &dev) == 0, "a device");
+    must(fake_create(&virtio_blk, 0, &mem, opts, &dev) == 0, "a device");
     opts_destroy(opts);
     fake_driver_init(&drv, dev, RINGS);
     must(virtio_start(dev) == 0, "a worker");

@@ -39,7 +39,7 @@ static struct virtio_device *create(const struct memory *mem, int socket)
         must(opts_create(virtio_console.opts, &opts[i]) == 0, "options");
         must(opts_parse(opts[i], "", texts[i]) == 0, "good options");
     }
-    must(virtio_create_of(&virtio_console, 0, mem, (const struct opts *const *)opts, 3, &dev) == 0,
+    must(virtio_create(&virtio_console, 0, mem, (const struct opts *const *)opts, 3, &dev) == 0,
          "a device");
     for (unsigned i = 0; i < 3; i++)
         opts_destroy(opts[i]);

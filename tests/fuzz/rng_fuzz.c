@@ -80,7 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     log_set_level(LOG_LEVEL_ERROR); /* what the guest does wrong is told as warnings */
     must(memory_create(&mem, RAM_BYTES, &(struct memory_layout){0, 0, 0}, MEMORY_PAGES_AUTO) == 0,
          "RAM");
-    must(virtio_create(&virtio_rng, 0, &mem, NULL, &dev) == 0, "a device");
+    must(fake_create(&virtio_rng, 0, &mem, NULL, &dev) == 0, "a device");
     fake_driver_init(&drv, dev, RINGS);
     must(virtio_start(dev) == 0, "a worker");
     must(fake_start(&drv, features) == 15, "it works");

@@ -233,7 +233,7 @@ START_TEST(creation_that_fails_leaves_nothing)
     for (unsigned n = 0; failed > 0; n++) {
         ck_assert_uint_lt(n, 10);
         wrap_fail_after(calls[_i], n, EMFILE);
-        int r = virtio_create(&echo_class, 1, &mem, NULL, &other);
+        int r = fake_create(&echo_class, 1, &mem, NULL, &other);
         failed = wrap_stop(calls[_i]);
         ck_assert_int_eq(r, failed > 0 ? -EMFILE : 0);
         ck_assert(failed > 0 ? other == NULL : other != NULL);
@@ -250,7 +250,7 @@ START_TEST(creation_without_memory_fails)
 
     for (bool failed = true; failed; n++) {
         alloc_fail_after(n);
-        int r = virtio_create(&echo_class, 1, &mem, NULL, &other);
+        int r = fake_create(&echo_class, 1, &mem, NULL, &other);
         failed = alloc_fail_stop();
         ck_assert_int_eq(r, failed ? -ENOMEM : 0);
         ck_assert(failed == (other == NULL));
@@ -265,7 +265,7 @@ START_TEST(start_that_fails_leaves_a_device_that_can_be_started)
     struct virtio_device *other;
     unsigned threads = threads_settled();
 
-    ck_assert_int_eq(virtio_create(&two_workers, 1, &mem, NULL, &other), 0);
+    ck_assert_int_eq(fake_create(&two_workers, 1, &mem, NULL, &other), 0);
     for (unsigned n = 0; n < 2; n++) {
         wrap_fail_after(WRAP_PTHREAD_CREATE, n, EAGAIN);
         int r = virtio_start(other);
@@ -303,7 +303,7 @@ START_TEST(creation_refused_by_the_class_destroys_what_it_made)
     class.create = refuse;
     class.destroy = note_destroy;
     destroyed = 0;
-    ck_assert_int_eq(virtio_create(&class, 1, &mem, NULL, &other), -ENODEV);
+    ck_assert_int_eq(fake_create(&class, 1, &mem, NULL, &other), -ENODEV);
     ck_assert_uint_eq(destroyed, 1);
     ck_assert_ptr_null(other);
 }
@@ -313,7 +313,7 @@ START_TEST(name_is_class_and_index)
 {
     struct virtio_device *other;
 
-    ck_assert_int_eq(virtio_create(&echo_class, 12, &mem, NULL, &other), 0);
+    ck_assert_int_eq(fake_create(&echo_class, 12, &mem, NULL, &other), 0);
     ck_assert_str_eq(other->name, "echo12");
     ck_assert_uint_eq(other->index, 12);
     virtio_destroy(other);

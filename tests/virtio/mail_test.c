@@ -77,7 +77,7 @@ static void setup(void)
                                    &(struct memory_layout){0, RAM_BYTES, RAM_BYTES},
                                    MEMORY_PAGES_AUTO),
                      0);
-    ck_assert_int_eq(virtio_create(&counter, 0, &mem, NULL, &dev), 0);
+    ck_assert_int_eq(fake_create(&counter, 0, &mem, NULL, &dev), 0);
     fake_driver_init(&drv, dev, RING_ADDR);
     ck_assert_int_eq(virtio_start(dev), 0);
 }

@@ -345,7 +345,7 @@ START_TEST(read_only_config_ignores_writes)
     struct fake_driver other_drv;
 
     class.config_write = NULL;
-    ck_assert_int_eq(virtio_create(&class, 1, &mem, NULL, &other), 0);
+    ck_assert_int_eq(fake_create(&class, 1, &mem, NULL, &other), 0);
     fake_driver_init(&other_drv, other, RINGS);
     (void)fake_start(&other_drv, FAKE_VERSION_1);
     fake_write(&other_drv, FAKE_CONFIG, 0);

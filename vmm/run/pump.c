@@ -5,11 +5,9 @@
 #include "vmm/base/log.h"
 
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #define PUMP_BYTES    65536
-#define KICK_MS       10 /* between two kicks: one that comes just before a call blocks is lost */
 #define BACKGROUND_MS 200
 
 static void wait_ready(int fd, short events, int timeout_ms)
@@ -22,7 +20,7 @@ static void wait_ready(int fd, short events, int timeout_ms)
 /* Writes all, to a stream or (flags) a socket. False when nobody takes it. */
 static bool put(struct pump *pump, const uint8_t *bytes, size_t size)
 {
-    while (size > 0 && !atomic_load(&pump->giving_up)) {
+    while (size > 0 && !atomic_load(&pump->blocker.giving_up)) {
         ssize_t n = pump->is_input ? send(pump->socket, bytes, size, MSG_NOSIGNAL)
                                    : write(pump->stream, bytes, size);
         if (n < 0 && errno == EAGAIN) /* somebody made our stream so */
@@ -33,8 +31,7 @@ static bool put(struct pump *pump, const uint8_t *bytes, size_t size)
             continue;
         bytes += n;
         size -= (size_t)n;
-        if (atomic_load(&pump->ending))
-            irq_raise(&pump->news);
+        blocker_progress(&pump->blocker);
     }
     return size == 0;
 }
@@ -53,7 +50,7 @@ static void input_main(struct pump *pump)
 {
     uint8_t bytes[PUMP_BYTES];
 
-    while (!atomic_load(&pump->giving_up)) {
+    while (!atomic_load(&pump->blocker.giving_up)) {
         if (is_in_background(pump->stream)) {
             wait_ready(-1, 0, BACKGROUND_MS);
             continue;
@@ -76,7 +73,7 @@ static void output_main(struct pump *pump)
 {
     uint8_t bytes[PUMP_BYTES];
 
-    while (!atomic_load(&pump->giving_up)) {
+    while (!atomic_load(&pump->blocker.giving_up)) {
         ssize_t n = recv(pump->socket, bytes, sizeof(bytes), 0);
         if (n < 0 && errno == EINTR)
             continue;
@@ -86,16 +83,14 @@ static void output_main(struct pump *pump)
     (void)shutdown(pump->socket, SHUT_RDWR); /* CMD's next write tells it that nobody reads */
 }
 
-static void pump_main(void *arg)
+static void pump_main(struct blocker *blocker)
 {
-    struct pump *pump = arg;
+    struct pump *pump = container_of(blocker, struct pump, blocker);
 
     if (pump->is_input)
         input_main(pump);
     else
         output_main(pump);
-    atomic_store(&pump->ended, true);
-    irq_raise(&pump->news);
 }
 
 /* -- main -- */
@@ -103,41 +98,17 @@ static void pump_main(void *arg)
 int pump_start(struct pump *pump)
 {
     static const char *const names[] = {"stdin", "stdout", "stderr"};
-    int r = irq_init(&pump->news);
+    int r = blocker_start(&pump->blocker, names[pump->stream], pump_main);
 
-    if (r == 0)
-        r = thread_start(&pump->thread, THREAD_CONSOLE, names[pump->stream], pump_main, pump);
-    if (r < 0) {
-        irq_fini(&pump->news);
-        return log_error(r, "%s", names[pump->stream]);
-    }
-    return 0;
-}
-
-/* Until the thread has ended, or got nothing done for patience_ms. */
-static void wait_ended(const struct pump *pump, int patience_ms)
-{
-    struct pollfd ready = {.fd = pump->news.fd, .events = POLLIN};
-    eventfd_t count;
-
-    while (!atomic_load(&pump->ended) && poll(&ready, 1, patience_ms) > 0)
-        (void)eventfd_read(pump->news.fd, &count);
+    return r < 0 ? log_error(r, "%s", names[pump->stream]) : 0;
 }
 
 void pump_stop(struct pump *pump)
 {
-    if (!thread_running(&pump->thread))
+    if (!blocker_running(&pump->blocker))
         return;
-    atomic_store(&pump->ending, true);
-    if (!pump->is_input) {
+    blocker_end(&pump->blocker);
+    if (!pump->is_input)
         (void)shutdown(pump->socket, SHUT_RD); /* what is in it can be read, then its end */
-        wait_ended(pump, PUMP_PATIENCE_MS);
-    }
-    atomic_store(&pump->giving_up, true);
-    while (!atomic_load(&pump->ended)) {
-        thread_kick(&pump->thread);
-        wait_ended(pump, KICK_MS);
-    }
-    thread_join(&pump->thread);
-    irq_fini(&pump->news);
+    blocker_stop(&pump->blocker, pump->is_input ? 0 : PUMP_PATIENCE_MS);
 }

@@ -6,10 +6,7 @@
  */
 #pragma once
 
-#include "vmm/base/irq.h"
-#include "vmm/base/thread.h"
-
-#include <stdatomic.h>
+#include "vmm/base/blocker.h"
 
 #define PUMP_PATIENCE_MS 2000 /* at the end: how long a reader that takes nothing is waited for */
 
@@ -19,12 +16,7 @@ struct pump {
     bool is_input; /* from stream to socket */
     /* For input from a terminal: may take keys away, returns how many are left. NULL: none are. */
     size_t (*keys)(struct pump *pump, uint8_t *keys, size_t count);
-    struct thread thread;
-    struct irq news;       /* owned; raised at the thread's end, and while it is `ending` when it
-                              got something done */
-    atomic_bool ending;    /* main: the guest is gone, no more comes than is in the socket */
-    atomic_bool giving_up; /* main: leave it */
-    atomic_bool ended;     /* the thread */
+    struct blocker blocker; /* its news are main's to watch */
 };
 
 /* The first four and keys are set. -errno, logged. */

@@ -4,6 +4,7 @@
 
 #include "vmm/base/log.h"
 #include "vmm/base/timebase.h"
+#include "vmm/exit_status.h"
 #include "vmm/terminal.h"
 
 #include <signal.h>
@@ -75,8 +76,8 @@ static void end_if_complete(struct session *session)
     int end = session->ctl.end;
     bool ran = end == CTL_EXITED || end == CTL_KILLED;
 
-    if (end == 0 || (ran && (!atomic_load(&session->pump[RUN_OUT].ended) ||
-                             !atomic_load(&session->pump[RUN_ERR].ended))))
+    if (end == 0 || (ran && (!atomic_load(&session->pump[RUN_OUT].blocker.ended) ||
+                             !atomic_load(&session->pump[RUN_ERR].blocker.ended))))
         return;
     session->end(session, VM_COMMAND);
 }
@@ -171,7 +172,7 @@ static size_t take_keys(struct pump *pump, uint8_t *keys, size_t count)
     count = terminal_take_escapes(&session->escaped, keys, count, &quit);
     if (quit) {
         atomic_store(&session->quit, true);
-        irq_raise(&pump->news);
+        irq_raise(&pump->blocker.news);
     }
     return count;
 }
@@ -191,7 +192,7 @@ static int pumps_start(struct session *session, struct loop *loop)
         r = pump_start(pump);
         if (r < 0)
             break;
-        session->news[i] = (struct watch){.fd = pump->news.fd, .ready = ready[i]};
+        session->news[i] = (struct watch){.fd = pump->blocker.news.fd, .ready = ready[i]};
         r = loop_add(loop, &session->news[i], EPOLLIN);
     }
     return r;
@@ -222,16 +223,16 @@ static const struct {
 } ends[] = {
     [VM_RUNNING] = {RUN_STATUS_FAILED, NULL},
     [VM_POWEROFF] = {RUN_STATUS_FAILED, "the guest powered off"},
-    [VM_RESET] = {32, "the guest was reset"},
-    [VM_CRASHED] = {33, "the guest crashed"},
-    [VM_PANICKED] = {34, "the guest's kernel panicked"},
+    [VM_RESET] = {EXIT_RESET, "the guest was reset"},
+    [VM_CRASHED] = {EXIT_CRASHED, "the guest crashed"},
+    [VM_PANICKED] = {EXIT_PANICKED, "the guest's kernel panicked"},
     [VM_HOST_ERROR] = {RUN_STATUS_FAILED, NULL},
-    [VM_TIME_LIMIT] = {37, NULL},
-    [VM_BOOT_LIMIT] = {37, "--boot-limit was over"},
+    [VM_TIME_LIMIT] = {EXIT_TIME_LIMIT, NULL},
+    [VM_BOOT_LIMIT] = {EXIT_TIME_LIMIT, "--boot-limit was over"},
     [VM_QUIT] = {RUN_STATUS_FAILED, "the machine was stopped"},
     [VM_SIGNAL] = {RUN_STATUS_FAILED, NULL},
-    [VM_UNTIL] = {0, NULL},
-    [VM_FAIL_ON] = {38, NULL},
+    [VM_UNTIL] = {EXIT_POWEROFF, NULL},
+    [VM_FAIL_ON] = {EXIT_EXPECTATION, NULL},
     [VM_COMMAND] = {RUN_STATUS_FAILED, NULL},
 };
 

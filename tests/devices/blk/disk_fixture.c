@@ -97,7 +97,7 @@ void disk_create(const char *options, bool denied)
     ck_assert_int_eq(opts_create(virtio_blk.opts, &opts), 0);
     ck_assert_int_eq(opts_set(opts, "--disk ", "path", disk.path), 0);
     ck_assert_int_eq(opts_parse(opts, "--disk ", options), 0);
-    ck_assert_int_eq(virtio_create(&virtio_blk, 0, &disk.mem, opts, &disk.dev), 0);
+    ck_assert_int_eq(fake_create(&virtio_blk, 0, &disk.mem, opts, &disk.dev), 0);
     opts_destroy(opts);
     uring.queue_init = init;
     struct blk_engine *engine = container_of(disk.dev, struct blk, dev)->engine;

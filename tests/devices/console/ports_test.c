@@ -8,7 +8,6 @@
 
 #include <check.h>
 #include <fcntl.h>
-#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -58,7 +57,7 @@ static void teardown(void)
     (void)capture_end(&capture);
 }
 
-/* What virtio_create_of() says to those options. */
+/* What virtio_create() says to those options. */
 static int try(const char *const options[], unsigned count)
 {
     struct opts *opts[PORTS_MAX] = {NULL};
@@ -67,8 +66,7 @@ static int try(const char *const options[], unsigned count)
         ck_assert_int_eq(opts_create(virtio_console.opts, &opts[i]), 0);
         ck_assert_int_eq(opts_parse(opts[i], "--console ", options[i]), 0);
     }
-    int r =
-        virtio_create_of(&virtio_console, 0, &mem, (const struct opts *const *)opts, count, &dev);
+    int r = virtio_create(&virtio_console, 0, &mem, (const struct opts *const *)opts, count, &dev);
     for (unsigned i = 0; i < count; i++)
         opts_destroy(opts[i]);
     return r;
@@ -427,26 +425,11 @@ END_TEST
 
 /* -- where to -- */
 
-static sem_t answered;
-static char reply[8192];
-
-static void done(struct virtio_command *command)
-{
-    (void)fclose(command->reply);
-    (void)sem_post(&answered);
-}
+static char reply[FAKE_REPLY_BYTES];
 
 static int command(const char *first, const char *second)
 {
-    const char *words[] = {first, second, NULL};
-    struct virtio_command command = {.words = words, .done = done};
-
-    memset(reply, 0, sizeof(reply));
-    command.reply = fmemopen(reply, sizeof(reply), "w");
-    (void)sem_init(&answered, 0, 0);
-    virtio_command(dev, &command);
-    (void)sem_wait(&answered);
-    return command.result;
+    return fake_command(dev, first, second, reply);
 }
 
 /* Sends through port 0, which is named "p". */

@@ -45,7 +45,7 @@ void fs_client_start(struct fs_client *client, const char *options)
     (void)snprintf(text, sizeof(text), "path=%s,tag=test%s", client->folder, options);
     need(opts_create(virtio_fs.opts, &opts) == 0 && opts_parse(opts, "--share ", text) == 0,
          "options");
-    need(virtio_create(&virtio_fs, 0, &client->mem, opts, &client->dev) == 0, "a device");
+    need(fake_create(&virtio_fs, 0, &client->mem, opts, &client->dev) == 0, "a device");
     opts_destroy(opts);
     fake_driver_init(&client->drv, client->dev, RINGS);
     need(virtio_start(client->dev) == 0, "a worker");

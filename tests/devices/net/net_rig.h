@@ -57,7 +57,7 @@ static inline int create(const char *text)
 
     ck_assert_int_eq(opts_create(virtio_net.opts, &opts), 0);
     ck_assert_int_eq(opts_parse(opts, "--net ", text), 0);
-    int r = virtio_create(&virtio_net, 0, &mem, opts, &dev);
+    int r = fake_create(&virtio_net, 0, &mem, opts, &dev);
     opts_destroy(opts);
     if (r < 0)
         return r;

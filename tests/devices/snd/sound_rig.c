@@ -128,7 +128,7 @@ int rig_create(struct rig *rig, const char *options)
     must(opts_create(virtio_snd.opts, &opts) == 0);
     int r = opts_parse(opts, "--snd ", options);
     if (r == 0)
-        r = virtio_create(&virtio_snd, 0, &rig->mem, opts, &rig->dev);
+        r = fake_create(&virtio_snd, 0, &rig->mem, opts, &rig->dev);
     opts_destroy(opts);
     if (r < 0) {
         memory_destroy(&rig->mem);

@@ -56,7 +56,7 @@ struct rig {
 
 /* Makes a device from "key=value,...", its driver has set DRIVER_OK. */
 void rig_start(struct rig *rig, const char *options);
-/* The same up to creation: the result of virtio_create(); nothing to end if < 0. */
+/* The same up to creation: the result of fake_create(); nothing to end if < 0. */
 int rig_create(struct rig *rig, const char *options);
 /* The same in real time: the worker runs. Nothing is stepped then, and no time simulated. */
 void rig_start_live(struct rig *rig, const char *options);

@@ -2,6 +2,7 @@
 /* See control_rig.h. */
 #include "tests/vmm/control/control_rig.h"
 
+#include "tests/fake_driver.h"
 #include "vmm/base/unix_listener.h"
 
 #include <check.h>
@@ -116,8 +117,8 @@ void control_rig_setup(void)
                                    MEMORY_PAGES_AUTO),
                      0);
     ck_assert_int_eq(loop_init(&control_rig.loop), 0);
-    ck_assert_int_eq(virtio_create(&talker, 0, &mem, NULL, &devices[0]), 0);
-    ck_assert_int_eq(virtio_create(&mute, 0, &mem, NULL, &devices[1]), 0);
+    ck_assert_int_eq(fake_create(&talker, 0, &mem, NULL, &devices[0]), 0);
+    ck_assert_int_eq(fake_create(&mute, 0, &mem, NULL, &devices[1]), 0);
     control_rig.vm = (struct control_vm){
         .timebase = &control_rig.timebase,
         .name = "box",

@@ -72,9 +72,9 @@ START_TEST(output_arrives_and_the_thread_ends)
     start(STDOUT_FILENO);
     ck_assert_int_eq(write(sockets[1], "out", 3), 3);
     ck_assert_int_eq(shutdown(sockets[1], SHUT_WR), 0);
-    news.fd = pump.news.fd;
+    news.fd = pump.blocker.news.fd;
     ck_assert_int_eq(poll(&news, 1, 10000), 1);
-    ck_assert(atomic_load(&pump.ended));
+    ck_assert(atomic_load(&pump.blocker.ended));
     assert_reads(stream[0], "out");
     finish();
 }
@@ -112,7 +112,7 @@ START_TEST(input_that_never_comes_is_left)
 {
     start(STDIN_FILENO);
     finish(); /* the thread was in a read */
-    ck_assert(!thread_running(&pump.thread));
+    ck_assert(!blocker_running(&pump.blocker));
 }
 END_TEST
 
