@@ -17,6 +17,8 @@
 #define RINGS     0x10000
 #define DATA      0x100000 /* what is sent */
 #define CONTROL   0x140000 /* buffers for control messages, 64 bytes each */
+#define SAID      0x150000 /* a control message of the driver's */
+#define BULK      0x1c0000 /* of 128 KiB */
 #define INPUT     0x160000 /* buffers for input */
 #define TABLE     0x180000 /* of descriptors */
 #define MULTIPORT 2u
@@ -125,8 +127,8 @@ static void say(uint32_t id, uint16_t event, uint16_t value)
                                 (uint8_t)(id >> 24), (uint8_t)event,       (uint8_t)(event >> 8),
                                 (uint8_t)value,      (uint8_t)(value >> 8)};
 
-    memcpy(ram(DATA, 8), control, 8);
-    offer(3, (struct fake_piece){DATA, 8, 0});
+    memcpy(ram(SAID, 8), control, 8);
+    offer(3, (struct fake_piece){SAID, 8, 0});
     kick(3);
     ck_assert_uint_eq(used(3, NULL), 0);
 }
@@ -360,9 +362,9 @@ START_TEST(slow_reader_holds_up_its_own_port_only)
     heard(1, ADD, 1, "");
     say(0, PORT_READY, 1);
     say(1, PORT_READY, 1);
-    memset(ram(DATA, 0x20000), 'x', 0x20000);
+    memset(ram(BULK, 0x20000), 'x', 0x20000);
     for (int i = 0; i < 8; i++)
-        offer(1, (struct fake_piece){DATA, 0x20000, 0});
+        offer(1, (struct fake_piece){BULK, 0x20000, 0});
     kick(1);
     send_text(5, "y");
     ck_assert_uint_eq(used(5, NULL), 0);
