@@ -37,12 +37,12 @@ enum disk_type {
     DISK_WRITE_ZEROES_REQUEST = 13,
 };
 
-/* What is wrong with the host; the test's while `hold` is set or nothing is under way. */
+/* What is wrong with the host: set by the test at any time. */
 struct disk_faults {
-    atomic_bool hold;      /* nothing finishes */
-    int error;             /* every operation of that kind ends so: -errno; 0: none */
-    enum blk_op_kind kind; /* of `error` */
-    uint32_t short_bytes;  /* reads and writes do no more than this at once; 0: all */
+    atomic_bool hold;        /* nothing finishes */
+    atomic_int error;        /* every operation of that kind ends so: -errno; 0: none */
+    atomic_uint kind;        /* of `error`: enum blk_op_kind */
+    atomic_uint short_bytes; /* reads and writes do no more than this at once; 0: all */
     atomic_uint begun, syncs, allocates;
 };
 
