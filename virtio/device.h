@@ -32,7 +32,7 @@
  *    |               |                |                            |
  *
  *   callback                                        thread            who runs beside it
- *   create, finish, destroy                         main              nobody: no worker runs
+ *   create, finish, results, destroy                main              nobody: no queue is served
  *   notify; `ready` of watches in a worker's loop   that worker       the same of other workers
  *   activate, reset, pause, resume, config_write,   the first worker  nobody
  *   report, command
@@ -49,6 +49,7 @@
 #include "virtio/queue.h"
 #include "vmm/base/log.h"
 #include "vmm/base/loop.h"
+#include "vmm/base/results.h"
 #include "vmm/base/thread.h"
 #include "vmm/config/opts.h"
 
@@ -114,6 +115,9 @@ struct virtio_class {
     /* The VM ended: closes recordings, judges expectations. 0, or -EPROTO if an expectation failed
      * (said in a line), or -errno. */
     int (*finish)(struct virtio_device *dev);
+    /* Says what programs want to know (vmm/base/results.h): when all devices are made, and again
+     * when the VM has ended, after finish(), each time all of it. */
+    void (*results)(struct virtio_device *dev, struct results *results);
 };
 
 /* Something asked of a device from outside the guest. */

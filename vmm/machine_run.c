@@ -214,6 +214,14 @@ void machine_tell_end(struct machine *machine, int exit_status)
     control_end(machine->control, exit_status);
 }
 
+void machine_results(const struct machine *machine, struct results *results)
+{
+    results_fini(results);
+    for (unsigned i = 0; i < machine->virtio_count; i++)
+        if (machine->virtio[i]->class->results != NULL)
+            machine->virtio[i]->class->results(machine->virtio[i], results);
+}
+
 int machine_finish(struct machine *machine)
 {
     int result = 0;

@@ -43,7 +43,8 @@ static int run_status(const struct machine *machine, const struct run *run, enum
 }
 
 /* From the machine's first moment to its last. */
-static int live(struct config *config, struct run *run, enum vm_end *ret_how)
+static int live(struct config *config, struct run *run, struct summary *summary,
+                enum vm_end *ret_how)
 {
     struct machine *machine;
     int signal_number = 0;
@@ -53,8 +54,11 @@ static int live(struct config *config, struct run *run, enum vm_end *ret_how)
         r = machine_create(config, run, &machine);
     if (r < 0)
         return run != NULL ? RUN_STATUS_FAILED : error_status(r);
+    machine_results(machine, &summary->results);
+    summary_running(summary);
     *ret_how = machine_run(machine, &signal_number);
     r = machine_finish(machine);
+    machine_results(machine, &summary->results);
     int status =
         *ret_how == VM_SIGNAL ? 128 + signal_number : run_status(machine, run, *ret_how, r);
     machine_tell_end(machine, status);
@@ -71,8 +75,9 @@ static int run_machine(struct config *config, struct run *run)
 
     if (r < 0)
         return run != NULL ? RUN_STATUS_FAILED : error_status(r);
-    int status = live(config, run, &how);
+    int status = live(config, run, &summary, &how);
     (void)summary_end(&summary, how, status, how == VM_COMMAND && status != RUN_STATUS_FAILED);
+    summary_fini(&summary);
     if (how != VM_SIGNAL)
         return status;
     const int signal_number = status - 128;

@@ -59,6 +59,17 @@ static json_t *guest_object(const struct config *config)
                      (json_int_t)opts_bytes(config->options, "mem"));
 }
 
+static json_t *ports_object(const struct results *results)
+{
+    json_t *ports = json_object();
+
+    for (size_t i = 0; i < results->count; i++)
+        if (results->at[i].kind == RESULT_PORT)
+            (void)json_object_set_new(ports, results->at[i].what,
+                                      json_integer((json_int_t)results->at[i].port));
+    return ports;
+}
+
 static double seconds(const struct summary *summary)
 {
     uint64_t ns = timebase_monotonic.now_ns(&timebase_monotonic) - summary->started_ns;
@@ -88,11 +99,12 @@ static int put(const struct summary *summary, const char *end, json_t *status, c
     const char *why = strcmp(end, "running") == 0 ? "" : log_first_error();
     bool clean = text_is_clean(why, strlen(why));
     json_t *object =
-        json_pack("{s:i, s:s, s:s, s:s, s:o, s:s?, s:s, s:o, s:s, s:f, s:o*, s:o*}", "schema", 1,
-                  "linnet", LINNET_VERSION, "name", opts_str(config->options, "name"), "end", end,
-                  "status", status, "status_from", from, "message", clean ? why : "", "command",
-                  command_words(summary->command), "started", summary->started, "seconds",
-                  seconds(summary), "guest", guest_object(config), "config", config_object(config));
+        json_pack("{s:i, s:s, s:s, s:s, s:o, s:s?, s:s, s:o, s:s, s:f, s:o, s:o*, s:o*}", "schema",
+                  1, "linnet", LINNET_VERSION, "name", opts_str(config->options, "name"), "end",
+                  end, "status", status, "status_from", from, "message", clean ? why : "",
+                  "command", command_words(summary->command), "started", summary->started,
+                  "seconds", seconds(summary), "ports", ports_object(&summary->results), "guest",
+                  guest_object(config), "config", config_object(config));
 
     return replace(opts_str(config->options, "summary"), object);
 }
@@ -117,6 +129,12 @@ int summary_begin(struct summary *summary, const struct config *config, char *co
     return opts_error("--summary %s: %s", opts_str(config->options, "summary"), strerror(-r));
 }
 
+void summary_running(const struct summary *summary)
+{
+    if (summary->config != NULL)
+        (void)put(summary, "running", json_null(), NULL);
+}
+
 int summary_end(const struct summary *summary, enum vm_end how, int status, bool by_command)
 {
     const char *end = status == EXIT_EXPECTATION && !by_command ? "expectation" : end_words[how];
@@ -125,4 +143,9 @@ int summary_end(const struct summary *summary, enum vm_end how, int status, bool
         return 0;
     int r = put(summary, end, json_integer(status), by_command ? "command" : "linnet");
     return r < 0 ? log_error(r, "--summary %s", opts_str(summary->config->options, "summary")) : 0;
+}
+
+void summary_fini(struct summary *summary)
+{
+    results_fini(&summary->results);
 }

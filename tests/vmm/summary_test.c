@@ -63,7 +63,8 @@ static void check_schema(const json_t *object)
     ck_assert_int_eq(json_integer_value(json_object_get(guest, "cpus")), 1);
     ck_assert_int_eq(json_integer_value(json_object_get(guest, "memory")), 512 << 20);
     ck_assert_str_eq(text(json_object_get(object, "config"), "kernel"), "k");
-    ck_assert_uint_eq(json_object_size(object), 12);
+    ck_assert(json_is_object(json_object_get(object, "ports")));
+    ck_assert_uint_eq(json_object_size(object), 13);
 }
 
 START_TEST(a_run_begins)
@@ -125,6 +126,24 @@ START_TEST(a_run_ends)
 }
 END_TEST
 
+START_TEST(ports_are_told_while_it_runs)
+{
+    ck_assert_int_eq(summary_begin(&summary, config, NULL), 0);
+    results_port(&summary.results, "tcp:22", 40123);
+    results_port(&summary.results, "udp:53", 40124);
+    summary_running(&summary);
+    json_t *object = look();
+    check_schema(object);
+    ck_assert_str_eq(text(object, "end"), "running");
+    json_t *ports = json_object_get(object, "ports");
+    ck_assert_uint_eq(json_object_size(ports), 2);
+    ck_assert_int_eq(json_integer_value(json_object_get(ports, "tcp:22")), 40123);
+    ck_assert_int_eq(json_integer_value(json_object_get(ports, "udp:53")), 40124);
+    json_decref(object);
+    summary_fini(&summary);
+}
+END_TEST
+
 START_TEST(nobody_wants_one)
 {
     ck_assert_int_eq(opts_set(config->options, "--", "summary", NULL), 0);
@@ -152,6 +171,7 @@ Suite *summary_suite(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, a_run_begins);
     tcase_add_loop_test(tcase, a_run_ends, 0, ARRAY_SIZE(cases));
+    tcase_add_test(tcase, ports_are_told_while_it_runs);
     tcase_add_test(tcase, nobody_wants_one);
     tcase_add_test(tcase, a_file_that_cannot_be_written_is_refused);
     suite_add_tcase(suite, tcase);
