@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What one `linnet run` is to be: its options and its devices, from the command line and from JSON.
- * Both are the same schema: the table of options in config.c, and the table of device kinds that
- * the caller passes in, so that no device is known here. Main thread, before the machine exists.
+ * Both are the same schema: the table of options in run_options.c, and the table of device kinds
+ * that the caller passes in, so that no device is known here. Main thread, before the machine
+ * exists.
  *
  *   linnet run --config rig.json --mem 1G --snd host=file,path=a.wav KERNEL
  *
@@ -24,7 +25,7 @@
 
 /* A kind of device that may be configured. Tables end with {0}. */
 struct config_device_kind {
-    const char *name;       /* option and JSON key; no option of config.c has it */
+    const char *name;       /* option and JSON key; no other option has it */
     const char *help;       /* one line */
     const struct opt *opts; /* ends with {0}; NULL: takes no keys */
     unsigned count_max;     /* in one machine; 1 or more */
@@ -61,6 +62,9 @@ enum config_kernel_cache {
     CONFIG_KERNEL_CACHE_OFF,
     CONFIG_KERNEL_CACHE_DIR,
 };
+
+/* Ends with {0}. */
+extern const struct opt run_options[];
 
 /* All defaults, no devices. */
 int config_create(const struct config_device_kind *kinds, struct config **ret_config);
