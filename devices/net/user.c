@@ -9,9 +9,9 @@
 #include "devices/net/host.h"
 
 #include "vmm/base/log.h"
+#include "vmm/config/forward.h"
 
 #include <fcntl.h>
-#include <netdb.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -19,114 +19,25 @@
 #include <sys/wait.h>
 
 #define USER_MTU      65520 /* passt's own largest; it cuts packets for the host's network */
-#define FORWARDS_MAX  16
 #define ARGS_MAX      (12 + 2 * FORWARDS_MAX)
 #define START_MS_MAX  10000
 #define WORDS_MAX     4096 /* of passt's, when it fails */
 #define PASST_MISSING 127
 
-struct forward {
-    bool udp;
-    char address[64];
-    uint16_t from, to; /* ports of the host and of the guest */
-};
-
-struct forwards {
-    struct forward item[FORWARDS_MAX];
-    unsigned count;
-};
-
 /* -- ports -- */
 
-static int port_parse(const char *text, uint16_t *ret_port, char end)
-{
-    char *rest;
-    unsigned long port = strtoul(text, &rest, 10);
-
-    *ret_port = (uint16_t)port;
-    return text[0] >= '0' && text[0] <= '9' && *rest == end && port <= 65535 ? 0 : -EINVAL;
-}
-
-/* "tcp:127.0.0.1:2222-22", "udp:[::1]:0-53". */
-static int forward_parse(char *text, struct forward *ret_forward)
-{
-    char *address = text + 4, *ports = strrchr(text, ':'), *to = strchr(text, '-');
-
-    if ((strncmp(text, "tcp:", 4) != 0 && strncmp(text, "udp:", 4) != 0) || ports < address ||
-        to == NULL)
-        return -EINVAL;
-    *ports++ = '\0';
-    ret_forward->udp = text[0] == 'u';
-    if (address[0] == '[' && ports[-2] == ']') {
-        address++;
-        ports[-2] = '\0';
-    }
-    if (strlen(address) >= sizeof(ret_forward->address) || address[0] == '\0')
-        return -EINVAL;
-    (void)snprintf(ret_forward->address, sizeof(ret_forward->address), "%s", address);
-    if (port_parse(ports, &ret_forward->from, '-') < 0 ||
-        port_parse(to + 1, &ret_forward->to, '\0') < 0 || ret_forward->to == 0)
-        return -EINVAL;
-    return 0;
-}
-
-static int forwards_parse(const char *name, const char *text, struct forwards *ret_forwards)
-{
-    auto_free char *copy = strdup(text);
-    char *rest = copy, *item;
-
-    if (copy == NULL)
-        return log_error(-ENOMEM, "%s forward", name);
-    while ((item = strsep(&rest, "+")) != NULL) {
-        if (ret_forwards->count == FORWARDS_MAX)
-            return opts_error("%s forward: too many; at most %d are taken", name, FORWARDS_MAX);
-        if (forward_parse(item, &ret_forwards->item[ret_forwards->count++]) < 0)
-            return opts_error("%s forward: \"%s\" will not do; give tcp:ADDRESS:PORT-GUESTPORT or "
-                              "udp:..., several with + between, as tcp:127.0.0.1:2222-22",
-                              name, text);
-    }
-    return 0;
-}
-
-/* Looks whether passt will get the port, and takes a free one for port 0. */
-static int forward_probe(const char *name, struct forward *forward)
-{
-    const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
-                                   .ai_socktype = forward->udp ? SOCK_DGRAM : SOCK_STREAM};
-    struct addrinfo *address;
-    char port[8];
-    int one = 1, r = 0;
-
-    (void)snprintf(port, sizeof(port), "%u", forward->from);
-    if (getaddrinfo(forward->address, port, &hints, &address) != 0)
-        return opts_error("%s forward: \"%s\" is not an address of IP", name, forward->address);
-    auto_close int fd = socket(address->ai_family, address->ai_socktype | SOCK_CLOEXEC, 0);
-    if (fd < 0 ||
-        (!forward->udp && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0) ||
-        bind(fd, address->ai_addr, address->ai_addrlen) < 0 ||
-        getsockname(fd, address->ai_addr, &address->ai_addrlen) < 0 ||
-        getnameinfo(address->ai_addr, address->ai_addrlen, NULL, 0, port, sizeof(port),
-                    NI_NUMERICSERV) != 0)
-        r = -errno;
-    freeaddrinfo(address);
-    if (r < 0)
-        return log_error(r, "%s forward: %s port %u: give another one, or 0 for any that is free",
-                         name, forward->address, forward->from);
-    if (forward->from == 0)
-        log_info("%s forward: %s port %s leads to the guest's port %u", name, forward->address,
-                 port, forward->to);
-    return port_parse(port, &forward->from, '\0');
-}
-
+/* Looks whether passt will get the ports, and takes a free one for each port 0. */
 static int forwards_make(const char *name, const struct opts *opts, struct forwards *ret_forwards)
 {
     int r = 0;
 
     *ret_forwards = (struct forwards){.count = 0};
     if (opts_has(opts, "forward"))
-        r = forwards_parse(name, opts_str(opts, "forward"), ret_forwards);
-    for (unsigned i = 0; i < ret_forwards->count && r == 0; i++)
-        r = forward_probe(name, &ret_forwards->item[i]);
+        r = forwards_parse(name, opts_str(opts, "forward"), UINT16_MAX, ret_forwards);
+    for (unsigned i = 0; i < ret_forwards->count && r == 0; i++) {
+        auto_close int fd = forward_bind(name, &ret_forwards->item[i]);
+        r = MIN(fd, 0);
+    }
     return r;
 }
 
