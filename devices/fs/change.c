@@ -113,14 +113,14 @@ int fs_do_symlink(struct fs *fs, struct request *req)
 int fs_do_link(struct fs *fs, struct request *req)
 {
     const struct fuse_link_in *in = req->args;
-    const struct inode *old = inode_by_id(&fs->inodes, in->oldnodeid);
+    struct inode *old = inode_by_id(&fs->inodes, in->oldnodeid);
     char path[FS_PROC_PATH_SIZE];
     const char *name;
     size_t at = sizeof(*in);
     int r = take_name(req, &at, &name);
 
-    if (r == 0 && old == NULL)
-        r = -ESTALE;
+    if (r == 0)
+        r = old != NULL ? fs_hold(fs, old) : -ESTALE;
     if (r < 0)
         return r;
     if (linkat(AT_FDCWD, fs_proc_path(old->fd, path), req->inode->fd, name, AT_SYMLINK_FOLLOW) < 0)
@@ -152,10 +152,11 @@ static int open_new(struct fs *fs, const struct request *req, const char *name)
 static int answer_opened(struct fs *fs, const struct fuse_entry_out *entry, int fd)
 {
     struct fuse_open_out out;
-    int r = fd < 0 ? fd : fs_answer_open(fs, fd, entry->nodeid, &out);
+    struct inode *inode = inode_by_id(&fs->inodes, entry->nodeid); /* which is there */
+    int r = fd < 0 ? fd : fs_answer_open(fs, fd, inode, &out);
 
     if (r < 0) { /* the guest never hears of that lookup */
-        inode_forget(&fs->inodes, inode_by_id(&fs->inodes, entry->nodeid), 1);
+        inode_forget(&fs->inodes, inode, 1);
         return r;
     }
     memcpy(fs->reply, entry, sizeof(*entry));
@@ -245,19 +246,24 @@ int fs_do_rmdir(struct fs *fs, struct request *req)
 static int rename_names(struct fs *fs, struct request *req, size_t at, uint64_t folder,
                         uint32_t flags)
 {
-    const struct inode *to = inode_by_id(&fs->inodes, folder);
+    struct inode *to = inode_by_id(&fs->inodes, folder);
     const char *name, *new_name;
     int r = take_name(req, &at, &name);
 
     if (r == 0)
         r = request_name(req, &at, &new_name);
+    if (r == 0)
+        r = to != NULL ? fs_hold(fs, to) : -ESTALE;
     if (r < 0)
         return r;
-    if (to == NULL)
-        return -ESTALE;
     if (to->type != S_IFDIR || to->sealed)
         return -ENOTDIR;
-    return renameat2(req->inode->fd, name, to->fd, new_name, flags) < 0 ? -errno : 0;
+    if (renameat2(req->inode->fd, name, to->fd, new_name, flags) < 0)
+        return -errno;
+    fs_moved(fs, to, new_name);
+    if ((flags & RENAME_EXCHANGE) != 0)
+        fs_moved(fs, req->inode, name);
+    return 0;
 }
 
 int fs_do_rename(struct fs *fs, struct request *req)

@@ -24,6 +24,9 @@
 #define MQUEUE_MAGIC   0x19800202
 #define RPCPIPE_MAGIC  0x67596969
 
+/* Shelved folders one in the other, which a shelved file may be below. */
+#define DEPTH_MAX 1024u
+
 static const long kernel_magics[] = {
     PROC_SUPER_MAGIC,      SYSFS_MAGIC,          DEBUGFS_MAGIC,  TRACEFS_MAGIC,
     SECURITYFS_MAGIC,      SELINUX_MAGIC,        SMACK_MAGIC,    CGROUP_SUPER_MAGIC,
@@ -92,8 +95,8 @@ static void fill_attr(struct fs *fs, const struct statx *st, struct fuse_attr *r
 
 int fs_stat(int fd, struct statx *ret_st)
 {
-    int r =
-        statx(fd, "", AT_EMPTY_PATH | AT_NO_AUTOMOUNT, STATX_BASIC_STATS | STATX_MNT_ID, ret_st);
+    int r = statx(fd, "", AT_EMPTY_PATH | AT_NO_AUTOMOUNT,
+                  STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID, ret_st);
 
     return r < 0 ? -errno : 0;
 }
@@ -122,8 +125,8 @@ static int no_room(struct fs *fs)
 {
     if (!fs->full_told)
         log_guest(&fs->dev.log_limit,
-                  "%s: the guest knows %u files, all that may be open here; it is refused more; "
-                  "raise the hard limit (ulimit -Hn)",
+                  "%s: the guest has too many files open, or knows too many (%u): it is refused "
+                  "more; raise the hard limit (ulimit -Hn)",
                   fs->dev.name, fs->inodes.count);
     fs->full_told = true;
     return -ENFILE;
@@ -146,15 +149,54 @@ int fs_open_name(struct fs *fs, const struct inode *folder, const char *name)
     return fs_keep(fs, openat(folder->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
 }
 
-/* The inode of a descriptor, which it takes if the inode is new; NULL if there is no room. */
+/* -- files that the guest knows and that were shelved -- */
+
+/* A shelved file, below a folder that is held: -ESTALE if its name leads to another now. */
+static int hold_again(struct fs *fs, struct inode *inode, const struct inode *folder)
+{
+    int r = fs_open_name(fs, folder, inode_name(&fs->inodes, inode));
+    auto_close int fd = r;
+    struct statx st;
+
+    if (r >= 0)
+        r = fs_stat(fd, &st);
+    if (r == 0 && inode_find(&fs->inodes, &st) != inode)
+        r = -ESTALE;
+    if (r == 0)
+        inode_hold(&fs->inodes, inode, fd_take(&fd), &st, inode_id(&fs->inodes, folder));
+    return r == -ENOENT || r == -ENOTDIR ? -ESTALE : r;
+}
+
+int fs_hold(struct fs *fs, struct inode *inode)
+{
+    unsigned depth_max = MIN(fs->inodes.idle_max / 2, DEPTH_MAX); /* all on the way are held */
+    int r = 0;
+
+    for (unsigned i = 0; inode->fd < 0 && r == 0; i++) {
+        struct inode *top = inode, *folder = inode_by_id(&fs->inodes, top->folder);
+        for (unsigned depth = i; folder != NULL && folder->fd < 0 && depth < depth_max; depth++) {
+            top = folder;
+            folder = inode_by_id(&fs->inodes, top->folder);
+        }
+        r = folder == NULL || folder->fd < 0 ? -ESTALE : hold_again(fs, top, folder);
+    }
+    inode_touch(&fs->inodes, inode);
+    return r;
+}
+
+/* The inode of a descriptor, which it takes, since the last way to a file is the one to look for it
+ * again; NULL if there is no room. */
 static struct inode *inode_of(struct fs *fs, int *fd, const struct inode *folder,
                               const struct statx *st)
 {
     struct inode *inode = inode_find(&fs->inodes, st);
+    uint64_t folder_id = inode_id(&fs->inodes, folder);
 
-    if (inode != NULL)
+    if (inode != NULL) {
+        inode_hold(&fs->inodes, inode, fd_take(fd), st, folder_id);
         return inode;
-    inode = inode_add(&fs->inodes, *fd, st);
+    }
+    inode = inode_add(&fs->inodes, *fd, st, folder_id);
     if (inode == NULL)
         return NULL;
     *fd = -1;
@@ -184,6 +226,19 @@ int fs_adopt(struct fs *fs, int taken_fd, const struct inode *folder,
     };
     fill_attr(fs, &st, &ret_entry->attr);
     return 0;
+}
+
+void fs_moved(struct fs *fs, const struct inode *folder, const char *name)
+{
+    auto_close int fd = fs_open_name(fs, folder, name);
+    struct inode *inode;
+    struct statx st;
+
+    if (fd < 0 || fs_stat(fd, &st) < 0)
+        return;
+    inode = inode_find(&fs->inodes, &st);
+    if (inode != NULL)
+        inode_hold(&fs->inodes, inode, fd_take(&fd), &st, inode_id(&fs->inodes, folder));
 }
 
 int fs_do_lookup(struct fs *fs, struct request *req)

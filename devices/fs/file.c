@@ -25,16 +25,32 @@ int fs_open_file(struct fs *fs, const struct inode *inode, uint32_t flags)
     return fs_keep(fs, open(fs_proc_path(inode->fd, path), access | O_CLOEXEC));
 }
 
-int fs_answer_open(struct fs *fs, int taken_fd, uint64_t node, struct fuse_open_out *ret_open)
+int fs_add_handle(struct fs *fs, int taken_fd, struct inode *inode, uint64_t *ret_fh)
 {
     auto_close int fd = taken_fd;
-    int r;
+    int r =
+        handle_add(&fs->handles, fd, inode->type == S_IFDIR, inode_id(&fs->inodes, inode), ret_fh);
 
+    if (r < 0)
+        return r;
+    (void)fd_take(&fd); /* the handle's now */
+    inode_opened(&fs->inodes, inode);
+    return 0;
+}
+
+void fs_close_handle(struct fs *fs, struct handle *handle)
+{
+    struct inode *inode = inode_by_id(&fs->inodes, handle->node);
+
+    if (inode != NULL) /* the guest has not forgotten what it had open */
+        inode_closed(&fs->inodes, inode);
+    handle_close(&fs->handles, handle);
+}
+
+int fs_answer_open(struct fs *fs, int fd, struct inode *inode, struct fuse_open_out *ret_open)
+{
     *ret_open = (struct fuse_open_out){.open_flags = fs->writable ? 0 : FOPEN_KEEP_CACHE};
-    r = handle_add(&fs->handles, fd, false, node, &ret_open->fh);
-    if (r == 0)
-        (void)fd_take(&fd); /* the handle's now */
-    return r;
+    return fs_add_handle(fs, fd, inode, &ret_open->fh);
 }
 
 int fs_do_open(struct fs *fs, struct request *req)
@@ -44,7 +60,7 @@ int fs_do_open(struct fs *fs, struct request *req)
     int r = fs_open_file(fs, req->inode, in->flags);
 
     if (r >= 0)
-        r = fs_answer_open(fs, r, req->head.nodeid, &out);
+        r = fs_answer_open(fs, r, req->inode, &out);
     if (r < 0)
         return r;
     memcpy(fs->reply, &out, sizeof(out));
@@ -65,7 +81,7 @@ int fs_do_release(struct fs *fs, struct request *req)
 
     if (handle == NULL)
         return -EBADF;
-    handle_close(&fs->handles, handle);
+    fs_close_handle(fs, handle);
     return 0;
 }
 

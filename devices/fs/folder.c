@@ -25,19 +25,15 @@ int fs_do_opendir(struct fs *fs, struct request *req)
 {
     struct fuse_open_out out = {.open_flags =
                                     fs->writable ? 0 : FOPEN_KEEP_CACHE | FOPEN_CACHE_DIR};
-    auto_close int fd = -1;
     int r;
 
     if (req->inode->type != S_IFDIR)
         return -ENOTDIR;
     r = fs_keep(fs, openat(req->inode->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (r >= 0)
+        r = fs_add_handle(fs, r, req->inode, &out.fh);
     if (r < 0)
         return r;
-    fd = r;
-    r = handle_add(&fs->handles, fd, true, req->head.nodeid, &out.fh);
-    if (r < 0)
-        return r;
-    (void)fd_take(&fd); /* the handle's now */
     memcpy(fs->reply, &out, sizeof(out));
     return sizeof(out);
 }
@@ -56,7 +52,7 @@ int fs_do_releasedir(struct fs *fs, struct request *req)
 
     if (handle == NULL)
         return -EBADF;
-    handle_close(&fs->handles, handle);
+    fs_close_handle(fs, handle);
     return 0;
 }
 

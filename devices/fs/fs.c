@@ -5,7 +5,7 @@
  *
  * One worker serves both queues, one request at a time, and calls the host's file system as it
  * does: a device that did it beside the worker would gain little, as plain files do not block.
- * Nothing else is opened.
+ * Nothing else is opened. Forgetting, which has a queue of its own, comes first.
  */
 #include "devices/fs/fs.h"
 
@@ -19,9 +19,12 @@
 
 #define QUEUE_SIZE 1024 /* Linux takes as many pages at once as fit: FS_PAGES_MAX and four */
 
-/* Descriptors: as many as the hard limit allows, up to FDS_MAX; the last are for the machine. */
+/* Descriptors: as many as the hard limit allows, up to FDS_MAX; the last are for the machine. Of
+ * the others each share has its part for files that are not open, and one is for those that are. */
 #define FDS_MAX     (1u << 20)
 #define FDS_RESERVE 256
+#define SHARES_MAX  4
+#define FILES_MAX   (1u << 20) /* that the guest knows, the least recently used of them shelved */
 #define HANDLES_MAX 65536
 
 static struct fs *fs_of(struct virtio_device *dev)
@@ -31,19 +34,36 @@ static struct fs *fs_of(struct virtio_device *dev)
 
 /* -- queues -- */
 
-static void fs_notify(struct virtio_device *dev, struct virtq *vq)
+/* As virtq_pop(). */
+static int serve_one(struct fs *fs, struct virtq *vq)
 {
-    struct fs *fs = fs_of(dev);
     struct chain chain;
-    int r;
+    int r = virtq_pop(vq, &chain);
 
-    while ((r = virtq_pop(vq, &chain)) > 0) {
+    if (r > 0) {
         fs_serve(fs, &chain);
         virtq_push(vq, &chain);
     }
+    return r;
+}
+
+/* What is urgent does not wait for more than the request that is being served (§5.11.6.2). */
+static void fs_notify(struct virtio_device *dev, struct virtq *vq)
+{
+    struct fs *fs = fs_of(dev);
+    struct virtq *urgent = &dev->queue[0];
+    int r;
+
+    do {
+        r = serve_one(fs, urgent);
+        if (r == 0 && vq != urgent)
+            r = serve_one(fs, vq);
+    } while (r > 0);
     if (r < 0)
         virtio_fail(dev, r, "request");
-    virtio_signal(dev, vq);
+    virtio_signal(dev, urgent);
+    if (vq != urgent)
+        virtio_signal(dev, vq);
 }
 
 /* The mode of a new file is the guest's to say: no umask on this thread. */
@@ -64,8 +84,8 @@ static void fs_reset(struct virtio_device *dev)
 
 /* -- life -- */
 
-/* Each file that the guest knows takes a descriptor. Asks for as many as there may be, which goes
- * beyond the hard limit for root only. How many it is. */
+/* Each file that the guest knows takes a descriptor if there are enough. Asks for as many as there
+ * may be, which goes beyond the hard limit for root only. How many it is. */
 static uint32_t raise_fd_limit(void)
 {
     struct rlimit limit, more = {FDS_MAX, FDS_MAX};
@@ -100,7 +120,7 @@ static int open_root(struct fs *fs, const char *path)
     r = fs_stat(fd, &st);
     if (r < 0)
         return log_error(r, "--share path: %s", path);
-    (void)inode_add(&fs->inodes, fd_take(&fd), &st); /* the first one: there is room */
+    (void)inode_add(&fs->inodes, fd_take(&fd), &st, 0); /* the first one: there is room */
     (void)fs_ino(fs, fs->inodes.inode[FUSE_ROOT_ID].dev, 0);
     return 0;
 }
@@ -121,7 +141,7 @@ static int fs_create(struct virtio_device *dev, const struct opts *opts)
     fs->valid_s = fs->writable ? 1 : 86400;
     fs->root = geteuid() == 0;
     fs->fd_limit = raise_fd_limit() - FDS_RESERVE;
-    r = inodes_init(&fs->inodes, fs->fd_limit);
+    r = inodes_init(&fs->inodes, FILES_MAX, fs->fd_limit / (SHARES_MAX + 1));
     if (r == 0)
         r = handles_init(&fs->handles, HANDLES_MAX);
     return r < 0 ? log_error(r, "%s", dev->name) : open_root(fs, opts_str(opts, "path"));

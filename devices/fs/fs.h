@@ -93,6 +93,11 @@ const char *fs_proc_path(int fd, char buf[FS_PROC_PATH_SIZE]);
 /* The one place where a name becomes a file: opens it as O_PATH, never what it points to. A
  * descriptor or -errno. */
 int fs_open_name(struct fs *fs, const struct inode *folder, const char *name);
+/* Has an inode held that may be shelved: -ESTALE if its name no longer leads to it. Another that
+ * was held for the same request stays so. */
+int fs_hold(struct fs *fs, struct inode *inode);
+/* A name leads to a known file now: it is looked for there from now on. */
+void fs_moved(struct fs *fs, const struct inode *folder, const char *name);
 /* Has the guest know a file: what to answer about it. Takes fd over, also on failure. */
 int fs_adopt(struct fs *fs, int fd, const struct inode *folder, struct fuse_entry_out *ret_entry);
 /* Whether a descriptor may be kept: -ENFILE, closed, if too few are left for the machine. */
@@ -119,8 +124,11 @@ int fs_do_statfs(struct fs *fs, struct request *req);
 
 /* Opens a regular file for `flags`, of which the way of access counts. -errno. */
 int fs_open_file(struct fs *fs, const struct inode *inode, uint32_t flags);
+/* Makes a handle of what was opened, a file or a folder: its id. Takes fd over, also on failure. */
+int fs_add_handle(struct fs *fs, int fd, struct inode *inode, uint64_t *ret_fh);
+void fs_close_handle(struct fs *fs, struct handle *handle);
 /* Makes a handle of an open file: what to answer about it. Takes fd over. */
-int fs_answer_open(struct fs *fs, int fd, uint64_t node, struct fuse_open_out *ret_open);
+int fs_answer_open(struct fs *fs, int fd, struct inode *inode, struct fuse_open_out *ret_open);
 
 struct handle *fs_file_of(const struct fs *fs, uint64_t node, uint64_t fh);
 

@@ -6,6 +6,8 @@
 #include "devices/fs/inode.h"
 
 #include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -23,17 +25,19 @@ static void *map(size_t bytes)
 static void start(struct inodes *inodes)
 {
     inodes->used = 1;
-    inodes->free = inodes->count = 0;
+    inodes->free = inodes->count = inodes->idle = 0;
     inodes->buckets = inodes->level = 1;
     inodes->bucket[0] = 0;
 }
 
-int inodes_init(struct inodes *inodes, uint32_t size)
+int inodes_init(struct inodes *inodes, uint32_t size, uint32_t idle_max)
 {
     inodes->size = size;
+    inodes->idle_max = idle_max;
     inodes->inode = map(size * sizeof(inodes->inode[0]));
+    inodes->name = map(size * sizeof(inodes->name[0]));
     inodes->bucket = map(size * sizeof(inodes->bucket[0]));
-    if (inodes->inode == NULL || inodes->bucket == NULL)
+    if (inodes->inode == NULL || inodes->name == NULL || inodes->bucket == NULL)
         return -ENOMEM;
     start(inodes);
     return 0;
@@ -41,13 +45,15 @@ int inodes_init(struct inodes *inodes, uint32_t size)
 
 void inodes_fini(struct inodes *inodes)
 {
-    if (inodes->inode != NULL && inodes->bucket != NULL) {
+    if (inodes->inode != NULL && inodes->name != NULL && inodes->bucket != NULL) {
         inodes_forget(inodes);
         if (inodes->count > 0)
             fd_close(&inodes->inode[ROOT].fd);
     }
     if (inodes->inode != NULL)
         (void)munmap(inodes->inode, inodes->size * sizeof(inodes->inode[0]));
+    if (inodes->name != NULL)
+        (void)munmap(inodes->name, inodes->size * sizeof(inodes->name[0]));
     if (inodes->bucket != NULL)
         (void)munmap(inodes->bucket, inodes->size * sizeof(inodes->bucket[0]));
     *inodes = (struct inodes){0};
@@ -66,7 +72,7 @@ struct inode *inode_by_id(const struct inodes *inodes, uint64_t id)
     if (index == 0 || index >= inodes->used)
         return NULL;
     inode = &inodes->inode[index];
-    return inode->fd >= 0 && inode->generation == id >> 32 ? inode : NULL;
+    return inode->known && inode->generation == id >> 32 ? inode : NULL;
 }
 
 /* -- the hash table -- */
@@ -103,22 +109,129 @@ static void split(struct inodes *inodes)
         inodes->level *= 2;
 }
 
+static uint64_t born_ns(const struct statx *st)
+{
+    if ((st->stx_mask & STATX_BTIME) == 0)
+        return 0;
+    return (uint64_t)st->stx_btime.tv_sec * 1000000000 + st->stx_btime.tv_nsec;
+}
+
+/* A number is given to another file only while nobody holds the one that had it. */
+static bool is_it(const struct inode *inode, const struct statx *st)
+{
+    return inode->ino == st->stx_ino &&
+           inode->dev == makedev(st->stx_dev_major, st->stx_dev_minor) &&
+           inode->mount == st->stx_mnt_id && (inode->fd >= 0 || inode->born_ns == born_ns(st));
+}
+
 struct inode *inode_find(const struct inodes *inodes, const struct statx *st)
 {
     uint64_t dev = makedev(st->stx_dev_major, st->stx_dev_minor);
     uint32_t index = *bucket_of(inodes, dev, st->stx_ino, st->stx_mnt_id);
 
-    for (; index != 0; index = inodes->inode[index].next) {
-        struct inode *inode = &inodes->inode[index];
-        if (inode->ino == st->stx_ino && inode->dev == dev && inode->mount == st->stx_mnt_id)
-            return inode;
+    while (index != 0 && !is_it(&inodes->inode[index], st))
+        index = inodes->inode[index].next;
+    return index != 0 ? &inodes->inode[index] : NULL;
+}
+
+/* -- descriptors -- */
+
+static uint32_t index_of(const struct inodes *inodes, const struct inode *inode)
+{
+    return (uint32_t)(inode - inodes->inode);
+}
+
+static void list_remove(struct inodes *inodes, struct inode *inode)
+{
+    if (inode->newer == index_of(inodes, inode))
+        return;
+    inodes->idle--;
+    inodes->inode[inode->newer].older = inode->older;
+    inodes->inode[inode->older].newer = inode->newer;
+    inode->newer = inode->older = index_of(inodes, inode);
+}
+
+/* As the newest, if it may be shelved at all. */
+static void list_add(struct inodes *inodes, struct inode *inode)
+{
+    struct inode *ends = &inodes->inode[0];
+
+    if (inode->fd < 0 || inode->opens > 0 || inode->born_ns == 0 || inode == &inodes->inode[ROOT])
+        return;
+    inode->newer = 0;
+    inode->older = ends->older;
+    inodes->inode[ends->older].newer = index_of(inodes, inode);
+    ends->older = index_of(inodes, inode);
+    inodes->idle++;
+}
+
+/* The name that a file has now, as the host's kernel knows it; of a deleted one it may be any. */
+static bool name_of(int fd, char ret_name[NAME_MAX + 1])
+{
+    char link[32], path[PATH_MAX];
+    const char *name;
+    ssize_t len;
+
+    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    len = readlink(link, path, sizeof(path) - 1);
+    if (len < 0)
+        return false;
+    path[len] = '\0';
+    name = strrchr(path, '/');
+    if (name == NULL || strlen(name + 1) > NAME_MAX)
+        return false;
+    memcpy(ret_name, name + 1, strlen(name + 1) + 1);
+    return true;
+}
+
+static void make_room(struct inodes *inodes)
+{
+    while (inodes->idle > inodes->idle_max) {
+        struct inode *oldest = &inodes->inode[inodes->inode[0].newer];
+        list_remove(inodes, oldest);
+        if (name_of(oldest->fd, inodes->name[index_of(inodes, oldest)]))
+            fd_close(&oldest->fd); /* else it stays as it is */
     }
-    return NULL;
+}
+
+const char *inode_name(const struct inodes *inodes, const struct inode *inode)
+{
+    return inodes->name[index_of(inodes, inode)];
+}
+
+void inode_hold(struct inodes *inodes, struct inode *inode, int fd, const struct statx *st,
+                uint64_t folder)
+{
+    fd_close(&inode->fd);
+    inode->fd = fd;
+    inode->born_ns = born_ns(st); /* an overlay of the host may have copied it meanwhile */
+    inode->folder = folder;
+    inode_touch(inodes, inode);
+    make_room(inodes);
+}
+
+void inode_touch(struct inodes *inodes, struct inode *inode)
+{
+    list_remove(inodes, inode);
+    list_add(inodes, inode);
+}
+
+void inode_opened(struct inodes *inodes, struct inode *inode)
+{
+    inode->opens++;
+    list_remove(inodes, inode);
+}
+
+void inode_closed(struct inodes *inodes, struct inode *inode)
+{
+    if (--inode->opens == 0)
+        inode_touch(inodes, inode);
+    make_room(inodes);
 }
 
 /* -- coming and going -- */
 
-struct inode *inode_add(struct inodes *inodes, int fd, const struct statx *st)
+struct inode *inode_add(struct inodes *inodes, int fd, const struct statx *st, uint64_t folder)
 {
     struct inode *inode;
     uint32_t index = inodes->free, *bucket;
@@ -133,9 +246,12 @@ struct inode *inode_add(struct inodes *inodes, int fd, const struct statx *st)
         split(inodes);
     inode = &inodes->inode[index];
     *inode = (struct inode){
-        .fd = fd,
+        .fd = -1,
         .generation = inode->generation,
+        .newer = index,
+        .older = index,
         .type = st->stx_mode & S_IFMT,
+        .known = true,
         .dev = makedev(st->stx_dev_major, st->stx_dev_minor),
         .ino = st->stx_ino,
         .mount = st->stx_mnt_id,
@@ -143,18 +259,21 @@ struct inode *inode_add(struct inodes *inodes, int fd, const struct statx *st)
     bucket = bucket_of_inode(inodes, inode);
     inode->next = *bucket;
     *bucket = index;
+    inode_hold(inodes, inode, fd, st, folder);
     return inode;
 }
 
 static void inode_remove(struct inodes *inodes, struct inode *inode)
 {
-    uint32_t index = (uint32_t)(inode - inodes->inode);
+    uint32_t index = index_of(inodes, inode);
     uint32_t *link = bucket_of_inode(inodes, inode);
 
     while (*link != index)
         link = &inodes->inode[*link].next;
     *link = inode->next;
+    list_remove(inodes, inode);
     fd_close(&inode->fd);
+    inode->known = false;
     inode->generation++;
     inode->next = inodes->free;
     inodes->free = index;
@@ -171,6 +290,7 @@ void inode_forget(struct inodes *inodes, struct inode *inode, uint64_t lookups)
 void inodes_forget(struct inodes *inodes)
 {
     for (uint32_t i = ROOT + 1; i < inodes->used; i++)
-        if (inodes->inode[i].fd >= 0)
+        if (inodes->inode[i].known)
             inode_remove(inodes, &inodes->inode[i]);
+    inodes->inode[ROOT].opens = 0;
 }

@@ -210,7 +210,9 @@ static int take(struct fs *fs, struct request *req, const struct operation *op)
         memset(fs->args + len, 0, sizeof(struct fuse_init_in) - len);
     (void)chain_read(req->chain, fs->args, len); /* it is there */
     req->inode = inode_by_id(&fs->inodes, req->head.nodeid);
-    return req->inode == NULL && (op->flags & NO_NODE) == 0 ? -ESTALE : 0;
+    if (req->inode == NULL || (op->flags & NO_REPLY) != 0)
+        return req->inode == NULL && (op->flags & NO_NODE) == 0 ? -ESTALE : 0;
+    return fs_hold(fs, req->inode);
 }
 
 static void answer(struct fs *fs, struct request *req, int r)

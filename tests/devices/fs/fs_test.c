@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 static struct fs_client client;
@@ -533,6 +532,43 @@ START_TEST(messages_wait_while_paused)
 }
 END_TEST
 
+/* proves: FS-07 */
+START_TEST(forgetting_overtakes_requests)
+{
+    struct fake_ring *forgets = &client.drv.ring[0], *requests = &client.drv.ring[1];
+    const struct {
+        struct fuse_in_header head;
+        struct fuse_getattr_in in;
+    } ask = {{.len = sizeof(ask), .opcode = FUSE_GETATTR, .nodeid = node_of("text")}, {0}};
+    const struct {
+        struct fuse_in_header head;
+        struct fuse_forget_in in;
+    } forget_it = {{.len = sizeof(forget_it), .opcode = FUSE_FORGET, .nodeid = ask.head.nodeid},
+                   {1}};
+    const struct fake_piece said = {0x310000, sizeof(forget_it), 0};
+    uint32_t id, len, told = 0;
+
+    virtio_pause(client.dev);
+    memcpy(memory_at(&client.mem, 0x300000, sizeof(ask)), &ask, sizeof(ask));
+    memcpy(memory_at(&client.mem, said.addr, said.len), &forget_it, said.len);
+    for (unsigned i = 0; i < 50; i++) {
+        const struct fake_piece pieces[] = {{0x300000, sizeof(ask), 0},
+                                            {0x320000 + i * 0x100, 0x100, FAKE_WRITE}};
+        fake_offer(requests, fake_chain(requests, pieces, 2));
+    }
+    fake_write(&client.drv, FAKE_QUEUE_NOTIFY, 1);
+    fake_offer(forgets, fake_chain(forgets, &said, 1));
+    fake_write(&client.drv, FAKE_QUEUE_NOTIFY, 0);
+    virtio_resume(client.dev, 0);
+    for (unsigned i = 0; i < 50; i++) {
+        ck_assert(fake_wait_used(&client.drv, 1, &id, &len));
+        told += len > sizeof(struct fuse_out_header);
+    }
+    ck_assert_uint_le(told, 1);
+    ck_assert(fake_wait_used(&client.drv, 0, &id, &len));
+}
+END_TEST
+
 START_TEST(statfs_and_holes_are_told)
 {
     const struct fuse_lseek_in data = {.whence = SEEK_DATA}, end = {.whence = SEEK_END};
@@ -548,34 +584,6 @@ START_TEST(statfs_and_holes_are_told)
     ck_assert_int_eq(fs_call(&client, FUSE_LSEEK, node, &in, sizeof(in)), -ENXIO);
     in.whence = end.whence;
     ck_assert_int_eq(fs_call(&client, FUSE_LSEEK, node, &in, sizeof(in)), -EINVAL);
-}
-END_TEST
-
-/* It is said once, and what is known goes on working. */
-START_TEST(too_many_files_are_refused)
-{
-    struct rlimit old, few;
-    struct fs_client other = {0};
-    char name[16];
-    int r = 0;
-
-    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
-    few = (struct rlimit){512, 512};
-    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
-    fs_client_start(&other, ",rw");
-    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0); /* which root's device may have raised */
-    ck_assert_int_eq(fs_init(&other), 0);
-    for (unsigned i = 0; i < 600 && r == 0; i++) {
-        const struct fuse_mkdir_in in = {0755, 0};
-        (void)snprintf(name, sizeof(name), "d%u", i);
-        r = fs_call_with(&other, FUSE_MKDIR, 1, &in, sizeof(in), name, strlen(name) + 1);
-    }
-    ck_assert_int_eq(r, -ENFILE);
-    ck_assert_ptr_nonnull(strstr(capture_look(&capture), "ulimit -Hn"));
-    ck_assert_int_eq(fs_call(&other, FUSE_STATFS, 1, NULL, 0), 0);
-    fs_client_stop(&other);
-    few.rlim_cur = few.rlim_max = old.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &few);
 }
 END_TEST
 
@@ -615,8 +623,8 @@ Suite *fs_suite(void)
     tcase_add_test(tcase, answer_without_room_is_none);
     tcase_add_test(tcase, reset_forgets_everything);
     tcase_add_test(tcase, messages_wait_while_paused);
+    tcase_add_test(tcase, forgetting_overtakes_requests);
     tcase_add_test(tcase, statfs_and_holes_are_told);
-    tcase_add_test(tcase, too_many_files_are_refused);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -341,6 +341,44 @@ START_TEST(required_key_is_missed_until_given)
 }
 END_TEST
 
+/* -- several of a kind -- */
+
+static int check_unique(const char *const texts[], unsigned count)
+{
+    static const struct opt rows[] = {
+        {.name = "tag", .help = "name", .flags = OPT_UNIQUE}, {.name = "text", .help = "any"}, {0}};
+    struct opts *items[3];
+    int r = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        ck_assert_int_eq(opts_create(rows, &items[i]), 0);
+        ck_assert_int_eq(opts_parse(items[i], "--dev ", texts[i]), 0);
+    }
+    capture_start(&capture);
+    r = opts_check_unique(items, count, "dev");
+    (void)capture_end(&capture);
+    while (count > 0)
+        opts_destroy(items[--count]);
+    return r;
+}
+
+START_TEST(values_that_must_differ_do)
+{
+    ck_assert_int_eq(check_unique((const char *const[]){"tag=a,text=x", "tag=b,text=x"}, 2), 0);
+    ck_assert_int_eq(check_unique((const char *const[]){"text=x", "text=x", "tag=x"}, 3), 0);
+    ck_assert_int_eq(check_unique(NULL, 0), 0);
+    ck_assert_str_eq(capture.text, "");
+}
+END_TEST
+
+START_TEST(value_that_two_have_is_refused)
+{
+    ck_assert_int_eq(check_unique((const char *const[]){"tag=a", "tag=b", "tag=a"}, 3), -EINVAL);
+    ck_assert_str_eq(capture.text,
+                     "linnet: error: --dev tag: two have \"a\"; give each one of its own\n");
+}
+END_TEST
+
 /* -- memory runs out -- */
 
 START_TEST(every_failed_allocation_is_told_and_nothing_leaks)
@@ -386,6 +424,8 @@ Suite *opts_suite(void)
     tcase_add_test(tcase, any_value_written_either_way_reads_back);
     tcase_add_loop_test(tcase, option_is_taken_from_the_words, 0, ARRAY_SIZE(take_rows));
     tcase_add_test(tcase, required_key_is_missed_until_given);
+    tcase_add_test(tcase, values_that_must_differ_do);
+    tcase_add_test(tcase, value_that_two_have_is_refused);
     tcase_add_test(tcase, every_failed_allocation_is_told_and_nothing_leaks);
     suite_add_tcase(suite, tcase);
     return suite;
