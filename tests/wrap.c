@@ -18,6 +18,9 @@
 WRAPPED(int, eventfd, (unsigned value, int flags))
 WRAPPED(int, epoll_create1, (int flags))
 WRAPPED(int, epoll_ctl, (int epoll_fd, int op, int fd, struct epoll_event *event))
+WRAPPED(int, epoll_pwait2,
+        (int epoll_fd, struct epoll_event *events, int max, const struct timespec *timeout,
+         const sigset_t *mask))
 WRAPPED(int, timerfd_create, (int clock, int flags))
 WRAPPED(int, pthread_create,
         (pthread_t * thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg))
@@ -106,6 +109,13 @@ int __wrap_epoll_ctl(int epoll_fd, int op, int fd, struct epoll_event *event)
     if (op == EPOLL_CTL_ADD && fails(WRAP_EPOLL_CTL))
         return -1;
     return __real_epoll_ctl(epoll_fd, op, fd, event);
+}
+
+int __wrap_epoll_pwait2(int epoll_fd, struct epoll_event *events, int max,
+                        const struct timespec *timeout, const sigset_t *mask)
+{
+    return fails(WRAP_EPOLL_PWAIT2) ? -1
+                                    : __real_epoll_pwait2(epoll_fd, events, max, timeout, mask);
 }
 
 int __wrap_timerfd_create(int clock, int flags)

@@ -341,7 +341,7 @@ static int stream_make(struct snd *snd, enum pcm_direction direction, unsigned i
         r = info_fill(stream, opts, offer);
     if (r == 0)
         r = ear_make(snd, stream, opts);
-    return r < 0 ? r : stream_init(stream);
+    return r;
 }
 
 static int streams_make(struct snd *snd, const struct pcm_ops *ops, const struct opts *opts)

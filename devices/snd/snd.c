@@ -84,11 +84,9 @@ static void snd_destroy(struct virtio_device *dev)
 static int snd_activate(struct virtio_device *dev)
 {
     struct snd *snd = snd_of(dev);
-    int r = pcm_activate(&snd->pcm);
 
-    if (r == 0 && snd->ctls.host != NULL)
-        r = ctl_host_activate(snd->ctls.host, virtio_loop(dev));
-    return r;
+    pcm_activate(&snd->pcm);
+    return snd->ctls.host != NULL ? ctl_host_activate(snd->ctls.host, virtio_loop(dev)) : 0;
 }
 
 static void snd_reset(struct virtio_device *dev)

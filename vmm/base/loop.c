@@ -2,6 +2,7 @@
 /* See loop.h. */
 #include "vmm/base/loop.h"
 
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
@@ -19,7 +20,10 @@ int loop_init(struct loop *loop)
 {
     int r;
 
-    *loop = (struct loop){.epoll_fd = -1, .stop = {.fd = -1, .ready = stop_ready}};
+    *loop = (struct loop){.epoll_fd = -1,
+                          .stop = {.fd = -1, .ready = stop_ready},
+                          .timebase = &timebase_monotonic,
+                          .alarm_ns = TIME_NEVER};
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     loop->stop.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (loop->epoll_fd < 0 || loop->stop.fd < 0)
@@ -69,13 +73,50 @@ void loop_remove(struct watch *watch)
     watch->loop = NULL;
 }
 
+void loop_alarm(struct loop *loop, uint64_t alarm_ns, void (*alarm)(struct loop *loop, void *ctx),
+                void *ctx)
+{
+    loop->alarm_ns = alarm_ns;
+    loop->alarm = alarm;
+    loop->alarm_ctx = ctx;
+}
+
+/* Calls an alarm that is due: how long until the next one. */
+static uint64_t alarm_left_ns(struct loop *loop)
+{
+    if (loop->alarm_ns == TIME_NEVER)
+        return TIME_NEVER;
+    uint64_t now = loop->timebase->now_ns(loop->timebase);
+    if (now < loop->alarm_ns)
+        return loop->alarm_ns - now;
+    loop->alarm_ns = TIME_NEVER;
+    loop->alarm(loop, loop->alarm_ctx);
+    return 0; /* this took its time: looks at the watches first */
+}
+
+/* As epoll_wait(), to the nanosecond. */
+static int wait_ns(const struct loop *loop, struct epoll_event events[LOOP_BATCH_MAX], uint64_t ns)
+{
+    const struct timespec left = {.tv_sec = (time_t)(ns / SECOND_NS),
+                                  .tv_nsec = (long)(ns % SECOND_NS)};
+    struct pollfd any = {.fd = loop->epoll_fd, .events = POLLIN};
+
+    if (ns == TIME_NEVER)
+        return epoll_wait(loop->epoll_fd, events, LOOP_BATCH_MAX, -1);
+    int n = epoll_pwait2(loop->epoll_fd, events, LOOP_BATCH_MAX, &left, NULL);
+    if (n >= 0 || (errno != ENOSYS && errno != EPERM))
+        return n;
+    (void)ppoll(&any, 1, &left, NULL); /* Linux before 5.11, or a container that knows no better */
+    return epoll_wait(loop->epoll_fd, events, LOOP_BATCH_MAX, 0);
+}
+
 int loop_run(struct loop *loop)
 {
     struct epoll_event events[LOOP_BATCH_MAX];
 
     loop->stopping = false;
     while (!loop->stopping) {
-        int n = epoll_wait(loop->epoll_fd, events, LOOP_BATCH_MAX, -1);
+        int n = wait_ns(loop, events, alarm_left_ns(loop));
         if (n < 0 && errno != EINTR)
             return -errno;
         loop->batch_count = MAX(n, 0);

@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include "vmm/base/base.h"
+#include "vmm/base/timebase.h"
 
 struct loop;
 
@@ -25,8 +25,12 @@ struct watch {
 
 struct loop {
     int epoll_fd;
-    struct watch stop; /* eventfd */
-    bool stopping;     /* the running thread only */
+    struct watch stop;         /* eventfd */
+    struct timebase *timebase; /* of the alarm; a test may set another */
+    uint64_t alarm_ns;         /* TIME_NEVER: there is none */
+    void (*alarm)(struct loop *loop, void *ctx);
+    void *alarm_ctx;
+    bool stopping; /* the running thread only */
     int batch_count;
     void *batch[LOOP_BATCH_MAX]; /* watches of this round still to serve; NULL: removed meanwhile */
 };
@@ -39,6 +43,11 @@ int loop_add(struct loop *loop, struct watch *watch, uint32_t epoll_events);
 int loop_change(struct watch *watch, uint32_t epoll_events);
 /* No `ready` call follows, not even one due in this round. Does nothing if not added. */
 void loop_remove(struct watch *watch);
+
+/* Has `alarm` called once at `alarm_ns`, by the loop's timebase, in the place of one that was to
+ * come. It costs no system call: the loop waits that long and no longer. */
+void loop_alarm(struct loop *loop, uint64_t alarm_ns, void (*alarm)(struct loop *loop, void *ctx),
+                void *ctx);
 
 /* Serves until loop_stop(); 0, or -errno of epoll_wait. May be run again. */
 int loop_run(struct loop *loop);

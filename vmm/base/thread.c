@@ -32,6 +32,7 @@ static void *thread_main(void *arg)
     struct thread *thread = arg;
 
     (void)prctl(PR_SET_NAME, thread->name); /* cosmetic */
+    (void)prctl(PR_SET_TIMERSLACK, 1ul);    /* ns: an alarm of a loop comes when it is due */
     thread->run(thread->arg);
     return NULL;
 }

@@ -123,8 +123,7 @@ struct stream {
     uint32_t features;        /* selected by SET_PARAMS */
 
     struct clock clock;
-    struct watch timer;  /* timerfd */
-    uint64_t armed_ns;   /* what it is set to; TIME_NEVER: not at all */
+    uint64_t wake_ns;    /* when to serve it; TIME_NEVER: not by time */
     uint64_t retry_ns;   /* absent host: when to try again; TIME_NEVER: not */
     struct chain parked; /* a PREPARE that waits for the host, if is_parked */
     bool is_parked;
@@ -153,7 +152,6 @@ struct stream {
 struct pcm {
     struct virtio_device *dev;
     const struct pcm_ops *ops;
-    struct timebase *timebase;
     bool is_paused;                     /* the machine is */
     uint64_t pause_begin_ns, paused_ns; /* in sum */
 
@@ -166,20 +164,20 @@ struct pcm {
     _Alignas(8) uint8_t scratch[PCM_SCRATCH_BYTES]; /* frames on their way */
 };
 
+/* By the worker's clock. */
+static inline uint64_t pcm_host_ns(const struct pcm *pcm)
+{
+    struct timebase *timebase = virtio_loop(pcm->dev)->timebase;
+
+    return timebase->now_ns(timebase);
+}
+
 /* The guest's time. */
 static inline uint64_t pcm_now_ns(const struct pcm *pcm)
 {
-    uint64_t now = pcm->is_paused ? pcm->pause_begin_ns : pcm->timebase->now_ns(pcm->timebase);
+    uint64_t now = pcm->is_paused ? pcm->pause_begin_ns : pcm_host_ns(pcm);
 
     return now - pcm->paused_ns;
-}
-
-/* Sets a timerfd; TIME_NEVER: it is not to come. */
-static inline void pcm_arm(const struct pcm *pcm, int fd, uint64_t deadline_ns)
-{
-    bool never = deadline_ns == TIME_NEVER;
-
-    pcm->timebase->arm(pcm->timebase, fd, never ? TIME_NEVER : deadline_ns + pcm->paused_ns);
 }
 
 static inline bool stream_is_output(const struct stream *stream)

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * See serve.h. Whatever happens to a stream (a command, a message, its timer, its host) makes it
- * dirty; then all streams of that queue are served together.
+ * See serve.h. Whatever happens to a stream (a command, a message, time, its host) makes it dirty;
+ * then all streams of that queue are served together, and the worker's alarm is set to when the
+ * first of all wants to look again.
  */
 #include "devices/snd/pcm/serve.h"
 
 #include "devices/snd/pcm/move.h"
 #include "devices/snd/pcm/stream.h"
 #include "devices/snd/pcm/transfer.h"
-
-#include <sys/epoll.h>
 
 static void serve_dirty(struct pcm *pcm)
 {
@@ -40,16 +39,19 @@ static bool needs_kicks(const struct pcm *pcm, const struct virtq *vq)
     return !running;
 }
 
+static void alarm_set(struct pcm *pcm);
+
 void pcm_serve(struct pcm *pcm, struct virtq *vq)
 {
     pcm_take(pcm, vq); /* which asks for kicks */
     if (!needs_kicks(pcm, vq))
         virtq_kicks_off(vq);
     serve_dirty(pcm);
-    if (vq->kicks_on || !needs_kicks(pcm, vq))
-        return;
-    pcm_take(pcm, vq); /* a stream ran dry meanwhile */
-    serve_dirty(pcm);
+    if (!vq->kicks_on && needs_kicks(pcm, vq)) {
+        pcm_take(pcm, vq); /* a stream ran dry meanwhile */
+        serve_dirty(pcm);
+    }
+    alarm_set(pcm);
 }
 
 void pcm_serve_all(struct pcm *pcm)
@@ -66,16 +68,30 @@ static void happened(struct stream *stream)
     pcm_serve(stream->pcm, stream->vq);
 }
 
-static void timer_ready(struct watch *watch, uint32_t epoll_events)
+static void time_came(struct loop *loop, void *ctx)
 {
-    struct stream *stream = container_of(watch, struct stream, timer);
+    struct pcm *pcm = ctx;
+    const uint64_t now = pcm_now_ns(pcm);
 
-    (void)epoll_events;
-    /* Setting it anew, or not at all, is what takes the expiration away. */
-    stream->armed_ns = 0;
-    happened(stream);
-    if (stream->armed_ns == 0)
-        stream_arm(stream, TIME_NEVER);
+    (void)loop;
+    for (unsigned i = 0; i < pcm->stream_count; i++) {
+        struct stream *stream = &pcm->streams[i];
+        if (stream->wake_ns > now)
+            continue;
+        stream->wake_ns = TIME_NEVER;
+        stream->dirty = true;
+    }
+    pcm_serve_all(pcm);
+}
+
+static void alarm_set(struct pcm *pcm)
+{
+    uint64_t next = TIME_NEVER;
+
+    for (unsigned i = 0; i < pcm->stream_count; i++)
+        next = MIN(next, pcm->streams[i].wake_ns);
+    loop_alarm(virtio_loop(pcm->dev), next == TIME_NEVER ? next : next + pcm->paused_ns, time_came,
+               pcm);
 }
 
 static void host_wake(struct host *host)
@@ -101,7 +117,6 @@ int pcm_init(struct pcm *pcm, struct virtio_device *dev, const struct pcm_ops *o
 {
     pcm->dev = dev;
     pcm->ops = ops;
-    pcm->timebase = &timebase_monotonic;
     pcm->messages = calloc((size_t)2 * dev->class->limits.size, sizeof(pcm->messages[0]));
     pcm->streams = calloc(MAX(streams_max, 1u), sizeof(pcm->streams[0]));
     return pcm->messages != NULL && pcm->streams != NULL ? 0 : log_error(-ENOMEM, "%s", dev->name);
@@ -113,45 +128,42 @@ struct stream *pcm_add(struct pcm *pcm)
 
     stream->pcm = pcm;
     stream->id = pcm->stream_count++;
-    stream->timer = (struct watch){.fd = -1, .ready = timer_ready};
     return stream;
 }
 
 void pcm_fini(struct pcm *pcm)
 {
     for (unsigned i = 0; i < pcm->stream_count; i++)
-        stream_fini(&pcm->streams[i]);
+        if (pcm->streams[i].host != NULL)
+            pcm->streams[i].host->class->destroy(pcm->streams[i].host);
     free(pcm->streams);
     free(pcm->messages);
 }
 
-int pcm_activate(struct pcm *pcm)
+void pcm_activate(struct pcm *pcm)
 {
     struct loop *loop = virtio_loop(pcm->dev);
-    int r = 0;
 
-    for (unsigned i = 0; i < pcm->stream_count && r == 0; i++) {
+    for (unsigned i = 0; i < pcm->stream_count; i++) {
         struct stream *stream = &pcm->streams[i];
         bool plays = stream_is_output(stream);
         stream->vq = &pcm->dev->queue[plays ? VIRTIO_SND_VQ_TX : VIRTIO_SND_VQ_RX];
         stream->host->loop = loop;
-        stream->host->timebase = pcm->timebase;
+        stream->host->timebase = loop->timebase;
         stream->host->opened = host_opened;
         stream->host->wake = host_wake;
         stream->host->played = stream_played;
         stream->host->catch_up = host_catch_up;
         stream->host->wake_ctx = stream;
-        r = loop_add(loop, &stream->timer, EPOLLIN);
+        stream_reset(stream);
     }
-    return r;
 }
 
 void pcm_reset(struct pcm *pcm)
 {
-    for (unsigned i = 0; i < pcm->stream_count; i++) {
+    for (unsigned i = 0; i < pcm->stream_count; i++)
         stream_reset(&pcm->streams[i]);
-        loop_remove(&pcm->streams[i].timer);
-    }
+    alarm_set(pcm);
     pcm->is_paused = false;
     pcm->free_messages = NULL;
     pcm->messages_used = 0;
@@ -161,15 +173,16 @@ void pcm_reset(struct pcm *pcm)
 
 void pcm_pause(struct pcm *pcm)
 {
-    pcm->pause_begin_ns = pcm->timebase->now_ns(pcm->timebase);
+    pcm->pause_begin_ns = pcm_host_ns(pcm);
     pcm->is_paused = true;
+    loop_alarm(virtio_loop(pcm->dev), TIME_NEVER, NULL, NULL);
     for (unsigned i = 0; i < pcm->stream_count; i++)
         stream_pause(&pcm->streams[i]);
 }
 
 void pcm_resume(struct pcm *pcm)
 {
-    pcm->paused_ns += pcm->timebase->now_ns(pcm->timebase) - pcm->pause_begin_ns;
+    pcm->paused_ns += pcm_host_ns(pcm) - pcm->pause_begin_ns;
     pcm->is_paused = false;
     for (unsigned i = 0; i < pcm->stream_count; i++)
         stream_resume(&pcm->streams[i]);

@@ -12,8 +12,8 @@ int pcm_init(struct pcm *pcm, struct virtio_device *dev, const struct pcm_ops *o
 struct stream *pcm_add(struct pcm *pcm);
 void pcm_fini(struct pcm *pcm);
 
-/* The driver is there. 0 or -errno. */
-int pcm_activate(struct pcm *pcm);
+/* The driver is there. */
+void pcm_activate(struct pcm *pcm);
 void pcm_reset(struct pcm *pcm);
 
 /* Takes what waits in a queue, tx or rx, then serves the streams that have something to do. */

@@ -23,30 +23,14 @@ static const int8_t next_state[STREAM_STATE_COUNT][STREAM_COMMAND_COUNT] = {
 
 /* -- life -- */
 
-int stream_init(struct stream *stream)
-{
-    stream->newest_next = &stream->oldest;
-    stream->retry_ns = stream->armed_ns = stream->xrun_ns = TIME_NEVER;
-    stream->timer.fd = timebase_timer();
-    return MIN(stream->timer.fd, 0);
-}
-
-void stream_fini(struct stream *stream)
-{
-    if (stream->host != NULL)
-        stream->host->class->destroy(stream->host);
-    fd_close(&stream->timer.fd);
-}
-
 void stream_reset(struct stream *stream)
 {
-    stream_arm(stream, TIME_NEVER);
     stream_close_host(stream);
     stream->oldest = NULL; /* all messages are free again */
     stream->newest_next = &stream->oldest;
     stream->is_parked = false;
     stream->dirty = false;
-    stream->xrun_ns = TIME_NEVER;
+    stream->wake_ns = stream->retry_ns = stream->xrun_ns = TIME_NEVER;
     stream->state = STREAM_INIT;
 }
 
@@ -205,7 +189,7 @@ static uint32_t stream_prepare(struct stream *stream, const struct chain *req)
     stream->parked = *req;
     stream->is_parked = true;
     stream->park_end_ns = pcm_now_ns(stream->pcm) + STREAM_PARK_NS;
-    stream->dirty = true; /* has stream_serve() set the timer */
+    stream->dirty = true; /* has stream_serve() set wake_ns */
     return REPLY_PARKED;
 }
 
@@ -244,8 +228,7 @@ static int stream_stop(struct stream *stream)
         return r;
     clock_stop(&stream->clock, now, stream->submitted_frames);
     stream_seek_back(stream);
-    stream_arm(stream, TIME_NEVER);
-    stream->xrun_ns = TIME_NEVER;
+    stream->wake_ns = stream->xrun_ns = TIME_NEVER;
     return 0;
 }
 
@@ -290,7 +273,7 @@ void stream_serve(struct stream *stream)
     else if (stream->is_parked && now >= stream->park_end_ns)
         unpark(stream);
     else if (stream->is_parked)
-        stream_arm(stream, stream->park_end_ns);
+        stream->wake_ns = stream->park_end_ns;
 }
 
 /* -- the machine is paused -- */
@@ -298,7 +281,6 @@ void stream_serve(struct stream *stream)
 /* A host with a clock has a life of its own; without one, it does what the stream tells it. */
 void stream_pause(struct stream *stream)
 {
-    stream_arm(stream, TIME_NEVER);
     if (stream->state != STREAM_RUNNING || stream->clock.kind != CLOCK_KIND_HOST)
         return;
     if (stream_stop_host(stream) < 0)
@@ -313,5 +295,4 @@ void stream_resume(struct stream *stream)
         if (stream_start_host(stream) < 0)
             stream_lose_host(stream);
     }
-    stream->dirty = true; /* has stream_serve() set the timer */
 }

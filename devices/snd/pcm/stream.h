@@ -15,10 +15,6 @@ enum stream_command {
     STREAM_COMMAND_COUNT,
 };
 
-/* Main. `stream` is zeroed; pcm, name, info, host and clock_kind are set. 0 or -errno. */
-int stream_init(struct stream *stream);
-/* Main. Accepts what a failed init left. Destroys the host. */
-void stream_fini(struct stream *stream);
 /* State INIT, host closed, messages forgotten. */
 void stream_reset(struct stream *stream);
 
@@ -32,7 +28,7 @@ uint32_t stream_command(struct stream *stream, enum stream_command command,
 /* An open() that was in progress has ended: with r. */
 void stream_opened(struct stream *stream, int r);
 
-/* Does what is due. */
+/* Does what is due, and sets wake_ns. */
 void stream_serve(struct stream *stream);
 
 /* The machine is paused, and goes on: what runs by itself is to stand still meanwhile. */

@@ -22,13 +22,6 @@
  * STOP comes a little after the last message was completed. */
 #define XRUN_NS (10 * MS_NS)
 
-void stream_arm(struct stream *stream, uint64_t deadline_ns)
-{
-    if (stream->armed_ns != deadline_ns)
-        pcm_arm(stream->pcm, stream->timer.fd, deadline_ns);
-    stream->armed_ns = deadline_ns;
-}
-
 /* -- taking messages in -- */
 
 /* Bytes of frames in a message that has just come; 0 if it has no whole number of them. */
@@ -378,7 +371,7 @@ void stream_transfer(struct stream *stream, uint64_t now)
     if (now >= stream->xrun_ns)
         tell_xrun(stream);
     next = MIN(next, stream->retry_ns);
-    stream_arm(stream, MIN(next, stream->xrun_ns));
+    stream->wake_ns = MIN(next, stream->xrun_ns);
 }
 
 void stream_flush(struct stream *stream, uint32_t status)

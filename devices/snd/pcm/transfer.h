@@ -10,12 +10,9 @@ void pcm_take(struct pcm *pcm, struct virtq *vq);
 /* Frames begin to flow, after a start or a gap: the host's clock is measured from here. */
 void stream_span_begin(struct stream *stream);
 
-/* Running: moves what can move, completes what is due, sets the timer. */
+/* Running: moves what can move, completes what is due, says when to look again. */
 void stream_transfer(struct stream *stream, uint64_t now_ns);
 
 /* Completes every message held, unplayed: with S_OK for RELEASE, with S_IO_ERR when the driver
  * threw them away. */
 void stream_flush(struct stream *stream, uint32_t status);
-
-/* Sets the timer, if it is not set so. */
-void stream_arm(struct stream *stream, uint64_t deadline_ns);

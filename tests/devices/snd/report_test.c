@@ -115,7 +115,7 @@ START_TEST(lateness_is_told_as_what_half_and_nearly_all_stay_below)
         (void)rig_play(&rig, 0, rig_alloc(&rig, 1920), 1920);
     ck_assert_uint_eq(rig_command(&rig, RIG_START, 0), RIG_OK);
     for (unsigned i = 0; i < 10; i++) {
-        rig_stall(&rig, rig_next_timer(&rig) + (i == 4 ? 1000000 : 100000));
+        rig_stall(&rig, rig_next_alarm(&rig) + (i == 4 ? 1000000 : 100000));
         ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 1);
         (void)rig_play(&rig, 0, rig_alloc(&rig, 1920), 1920);
     }

@@ -14,7 +14,7 @@ static struct rig rig;
 static void set_up(const char *options)
 {
     ck_assert_int_eq(rig_create(&rig, options), 0);
-    rig.snd->pcm.timebase = &timebase_monotonic;
+    virtio_loop(rig.dev)->timebase = &timebase_monotonic;
     fake_driver_init(&rig.drv, rig.dev, 0x10000);
     ck_assert_int_eq(virtio_start(rig.dev), 0);
     ck_assert_uint_eq(fake_start(&rig.drv, FAKE_VERSION_1 | FAKE_INDIRECT_DESC), 15);

@@ -35,7 +35,6 @@ enum { RIG_CONTROL, RIG_EVENT, RIG_TX, RIG_RX };
 enum { RIG_U8 = 4, RIG_S16 = 5, RIG_S24 = 15, RIG_S32 = 17, RIG_FLOAT = 19 };
 enum { RIG_5512 = 0, RIG_11025 = 2, RIG_44100 = 6, RIG_48000 = 7 };
 
-#define RIG_TIMERS_MAX 256
 #define RIG_CHAINS_MAX 1024
 
 struct rig {
@@ -47,8 +46,7 @@ struct rig {
     struct timebase timebase; /* the device's, simulated */
     bool is_live;             /* no: in real time, on the worker's own thread */
     uint64_t now_ns;
-    uint64_t deadline_ns[RIG_TIMERS_MAX]; /* by fd; 0: not armed */
-    void (*others)(void);                 /* who else is stepped; NULL: nobody */
+    void (*others)(void); /* who else is stepped; NULL: nobody */
 
     gpa_t heap;                         /* next free guest memory */
     gpa_t status_of[4][RIG_CHAINS_MAX]; /* by queue and head: address of the status */
@@ -66,12 +64,12 @@ void rig_restart(struct rig *rig);
 
 /* Runs the worker's loop until nothing is ready. */
 void rig_step(struct rig *rig);
-/* Lets time pass, with each timer at its deadline. */
+/* Lets time pass, with each alarm at its time. */
 void rig_advance(struct rig *rig, uint64_t ns);
 /* Lets time pass while the worker is not scheduled; then it runs. */
 void rig_stall(struct rig *rig, uint64_t ns);
-/* Nanoseconds until the next timer; UINT64_MAX: none. */
-uint64_t rig_next_timer(const struct rig *rig);
+/* Nanoseconds until the worker's next alarm; UINT64_MAX: none. */
+uint64_t rig_next_alarm(const struct rig *rig);
 
 /* Guest memory of `len` bytes, zeroed. */
 gpa_t rig_alloc(struct rig *rig, uint64_t len);

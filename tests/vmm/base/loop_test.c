@@ -176,6 +176,93 @@ START_TEST(bad_descriptor_is_refused)
 }
 END_TEST
 
+/* -- the alarm, by a clock of ours -- */
+
+static uint64_t time_ns;
+static unsigned alarms;
+
+static uint64_t test_now_ns(struct timebase *timebase)
+{
+    (void)timebase;
+    return time_ns;
+}
+
+static struct timebase test_time = {.now_ns = test_now_ns};
+
+static void alarm_rings(struct loop *own, void *ctx)
+{
+    ck_assert_ptr_eq(ctx, &alarms);
+    ck_assert_uint_eq(own->alarm_ns, TIME_NEVER);
+    alarms++;
+    loop_stop(own);
+}
+
+static void alarm_is_at(uint64_t ns)
+{
+    loop.timebase = &test_time;
+    time_ns = 5000;
+    alarms = 0;
+    loop_alarm(&loop, ns, alarm_rings, &alarms);
+}
+
+START_TEST(alarm_rings_once_when_it_is_time)
+{
+    struct counter a;
+
+    counter_init(&a, 1);
+    a.stop_at = 1;
+    ck_assert_int_eq(loop_add(&loop, &a.watch, EPOLLIN), 0);
+    alarm_is_at(5001);
+    ck_assert_int_eq(loop_run(&loop), 0); /* stopped by the watch */
+    ck_assert_uint_eq(alarms, 0);
+    time_ns = 5001;
+    ck_assert_int_eq(loop_run(&loop), 0);
+    ck_assert_uint_eq(alarms, 1);
+    loop_stop(&loop);
+    ck_assert_int_eq(loop_run(&loop), 0);
+    ck_assert_uint_eq(alarms, 1);
+}
+END_TEST
+
+START_TEST(alarm_that_was_taken_back_does_not_ring)
+{
+    alarm_is_at(5000);
+    loop_alarm(&loop, TIME_NEVER, alarm_rings, &alarms);
+    loop_stop(&loop);
+    ck_assert_int_eq(loop_run(&loop), 0);
+    ck_assert_uint_eq(alarms, 0);
+}
+END_TEST
+
+START_TEST(ready_watches_do_not_hold_up_an_alarm)
+{
+    struct counter a;
+
+    counter_init(&a, 1);
+    a.keep = true; /* always ready */
+    ck_assert_int_eq(loop_add(&loop, &a.watch, EPOLLIN), 0);
+    alarm_is_at(5000);
+    ck_assert_int_eq(loop_run(&loop), 0);
+    ck_assert_uint_eq(alarms, 1);
+}
+END_TEST
+
+/* The loop's wait ends by itself. As the kernel has it, and without epoll_pwait2(). */
+START_TEST(alarm_ends_the_wait)
+{
+    static const int errors[] = {0, ENOSYS, EPERM};
+
+    if (errors[_i] != 0)
+        wrap_fail_after(WRAP_EPOLL_PWAIT2, 0, errors[_i]);
+    alarms = 0;
+    loop_alarm(&loop, timebase_monotonic.now_ns(&timebase_monotonic) + MS_NS, alarm_rings, &alarms);
+    int r = loop_run(&loop);
+    ck_assert_uint_eq(wrap_stop(WRAP_EPOLL_PWAIT2) > 0, errors[_i] != 0);
+    ck_assert_int_eq(r, 0);
+    ck_assert_uint_eq(alarms, 1);
+}
+END_TEST
+
 START_TEST(loop_that_cannot_be_made_leaves_nothing)
 {
     static const enum wrap_call calls[] = {WRAP_EPOLL_CREATE1, WRAP_EVENTFD, WRAP_EPOLL_CTL};
@@ -205,6 +292,10 @@ Suite *loop_suite(void)
     tcase_add_test(tcase, changed_watch_waits_for_other_events);
     tcase_add_test(tcase, many_ready_watches_starve_none);
     tcase_add_test(tcase, bad_descriptor_is_refused);
+    tcase_add_test(tcase, alarm_rings_once_when_it_is_time);
+    tcase_add_test(tcase, alarm_that_was_taken_back_does_not_ring);
+    tcase_add_test(tcase, ready_watches_do_not_hold_up_an_alarm);
+    tcase_add_loop_test(tcase, alarm_ends_the_wait, 0, 3);
     tcase_add_loop_test(tcase, loop_that_cannot_be_made_leaves_nothing, 0, 3);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -57,7 +57,7 @@ static uint32_t *run(uint32_t play_frames, uint32_t record_frames, uint64_t late
     command(RIG_START, 0);
     for (end += rig.now_ns; rig.now_ns < end;) {
         x = x * 6364136223846793005u + 1442695040888963407u;
-        rig_stall(&rig, rig_next_timer(&rig) + (late_ns > 0 ? (x >> 33) % late_ns : 0));
+        rig_stall(&rig, rig_next_alarm(&rig) + (late_ns > 0 ? (x >> 33) % late_ns : 0));
         for (unsigned n = rig_done_count(&rig, RIG_TX); n > 0; n--, next += play_frames)
             play(play_frames, next);
         for (unsigned n = rig_done_count(&rig, RIG_RX); n > 0; n--, slot++) {

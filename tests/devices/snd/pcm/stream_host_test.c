@@ -102,17 +102,17 @@ START_TEST(stream_looks_when_the_host_expects_a_period_to_end)
     rig_prepare(&rig, 0);
     (void)play(1);
     command(RIG_START);
-    ck_assert_uint_eq(rig_next_timer(&rig), 10 * RIG_MS);
+    ck_assert_uint_eq(rig_next_alarm(&rig), 10 * RIG_MS);
     probe.consumed = 240;
     rig_advance(&rig, 10 * RIG_MS); /* the host's clock is slower */
     ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 0);
-    ck_assert_uint_eq(rig_next_timer(&rig), 5 * RIG_MS);
+    ck_assert_uint_eq(rig_next_alarm(&rig), 5 * RIG_MS);
     probe.consumed = 480;
     rig_advance(&rig, 5 * RIG_MS);
     ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 1);
-    ck_assert_uint_eq(rig_next_timer(&rig), 10 * RIG_MS); /* will the guest be late? */
+    ck_assert_uint_eq(rig_next_alarm(&rig), 10 * RIG_MS); /* will the guest be late? */
     rig_advance(&rig, 10 * RIG_MS);
-    ck_assert_uint_eq(rig_next_timer(&rig), UINT64_MAX);
+    ck_assert_uint_eq(rig_next_alarm(&rig), UINT64_MAX);
     tear_down();
 }
 END_TEST

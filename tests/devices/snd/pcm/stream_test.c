@@ -363,7 +363,7 @@ START_TEST(device_reset_forgets_messages_and_states)
     struct fake_ring old = rig.drv.ring[RIG_TX];
     fake_write(&rig.drv, FAKE_STATUS, 0);
     ck_assert_uint_eq(fake_read(&rig.drv, FAKE_STATUS), 0);
-    ck_assert_uint_eq(rig_next_timer(&rig), UINT64_MAX);
+    ck_assert_uint_eq(rig_next_alarm(&rig), UINT64_MAX);
     ck_assert_uint_eq(fake_used_idx(&old), 0); /* nothing was completed */
     rig_restart(&rig);
     for (uint32_t stream = 0; stream < 2; stream++) {

@@ -208,7 +208,7 @@ START_TEST(an_hour_through_the_device_drifts_less_than_a_frame)
     command(RIG_START);
     while (frames < 3600ull * rate_hz) {
         jitter = (jitter * 6364136223846793005u + 1442695040888963407u) >> 1;
-        rig_stall(&rig, rig_next_timer(&rig) + jitter % (3 * RIG_MS));
+        rig_stall(&rig, rig_next_alarm(&rig) + jitter % (3 * RIG_MS));
         for (unsigned n = rig_done_count(&rig, RIG_TX); n > 0; n--) {
             frames += period;
             (void)rig_play(&rig, 0, data, period * 4);
@@ -217,7 +217,7 @@ START_TEST(an_hour_through_the_device_drifts_less_than_a_frame)
     ck_assert_uint_eq(counts()->xruns, 0);
     ck_assert_uint_eq(counts()->stalls, 0);
     /* When the next one would be due, against the ideal. */
-    double due_ns = (double)(rig.now_ns + rig_next_timer(&rig) - begin);
+    double due_ns = (double)(rig.now_ns + rig_next_alarm(&rig) - begin);
     double ideal_ns = (double)(frames + period) * 1e9 / rate_hz;
     ck_assert_double_le(due_ns - ideal_ns, 1e9 / rate_hz);
     ck_assert_double_ge(due_ns - ideal_ns, -1e9 / rate_hz);
