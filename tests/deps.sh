@@ -32,6 +32,7 @@ arm64) guest+=(qemu-system-arm) ;;
 esac
 
 test=(check libsubunit-dev               # unit tests
+    libxml2-utils                        # judges JUnit files
     acpica-tools device-tree-compiler    # machine tables, read by others
     socat                                # a client of sockets that is not ours
     clang libclang-rt-14-dev clang-format clang-tidy cppcheck shellcheck)

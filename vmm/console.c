@@ -3,6 +3,7 @@
 #include "vmm/console.h"
 
 #include "vmm/base/log.h"
+#include "vmm/base/timebase.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -30,10 +31,8 @@ static void keep(struct console *console, const uint8_t *bytes, size_t len)
 /* How many bytes are done with. */
 static size_t put(struct console *console, const uint8_t *bytes, size_t len)
 {
-    if (console->fd < 0) {
-        keep(console, bytes, len);
+    if (console->fd < 0)
         return len;
-    }
     ssize_t n = write(console->fd, bytes, MIN(len, (size_t)WRITE_BYTES_MAX));
 
     if (n >= 0)
@@ -50,6 +49,7 @@ static size_t put(struct console *console, const uint8_t *bytes, size_t len)
 /* What was put, and with len 0 that nothing more is there just now. */
 static void look(struct console *console, const uint8_t *bytes, size_t len)
 {
+    keep(console, bytes, len);
     if (console->ends != NULL && ends_feed(console->ends, bytes, len, len == 0) != ENDS_NOT)
         console->said(console);
 }
@@ -72,6 +72,8 @@ static void console_main(struct blocker *blocker)
             (void)eventfd_read(console->serial->written.fd, &count);
             continue;
         }
+        if (console->first_ns == 0)
+            console->first_ns = timebase_monotonic.now_ns(&timebase_monotonic);
         len = put(console, bytes, len);
         look(console, bytes, len);
         serial_output_done(console->serial, len);
@@ -86,16 +88,15 @@ int console_start(struct console *console, struct serial *serial, int fd)
     console->serial = serial;
     console->fd = fd;
     console->patience_ms = CONSOLE_PATIENCE_MS;
-    console->kept_total = 0;
+    console->kept_total = console->first_ns = 0;
     int r = blocker_start(&console->blocker, "console", console_main);
     return r < 0 ? log_error(r, "serial console") : 0;
 }
 
-int console_start_keeping(struct console *console, struct serial *serial)
+int console_keep(struct console *console)
 {
     console->kept = calloc(1, CONSOLE_KEPT_BYTES);
-    return console->kept == NULL ? log_error(-ENOMEM, "serial console")
-                                 : console_start(console, serial, -1);
+    return console->kept == NULL ? log_error(-ENOMEM, "serial console") : 0;
 }
 
 void console_stop(struct console *console)
@@ -140,6 +141,17 @@ void console_tell_tail(const struct console *console)
         if (c != '\r')
             (void)fputc(c == '\n' || c == '\t' || (c >= ' ' && c != 0x7f) ? c : '?', stderr);
     }
+}
+
+char *console_copy(const struct console *console, size_t *ret_len)
+{
+    size_t len = console->kept == NULL ? 0 : MIN(console->kept_total, (uint64_t)CONSOLE_KEPT_BYTES);
+    char *text = len == 0 ? NULL : malloc(len);
+
+    for (size_t i = 0; text != NULL && i < len; i++)
+        text[i] = console->kept[(console->kept_total - len + i) % CONSOLE_KEPT_BYTES];
+    *ret_len = text == NULL ? 0 : len;
+    return text;
 }
 
 void console_fini(struct console *console)

@@ -23,6 +23,7 @@ struct console {
     int fd;                /* borrowed; -1: what comes is kept, or dropped */
     char *kept;            /* owned: the last of it, a ring of CONSOLE_KEPT_BYTES; NULL: none */
     uint64_t kept_total;   /* bytes that came */
+    uint64_t first_ns;     /* when the first came, CLOCK_MONOTONIC; 0: none has */
     struct ends *ends;     /* borrowed; NULL: nobody wants to know what is said */
     /* It said that the machine is to end: on the console's thread, once or more. */
     void (*said)(struct console *console);
@@ -32,10 +33,13 @@ struct console {
 
 /* Main, before the guest runs; `ends` and `said` may be set. 0 or -errno, logged. */
 int console_start(struct console *console, struct serial *serial, int fd);
-/* The same, and output is kept in memory: its last CONSOLE_KEPT_BYTES. */
-int console_start_keeping(struct console *console, struct serial *serial);
+/* Before it starts: the last CONSOLE_KEPT_BYTES of the output are kept in memory, too. 0 or
+ * -ENOMEM, logged. */
+int console_keep(struct console *console);
 /* Main, when the guest runs no more. Accepts zeroed consoles, and those that did not start. */
 void console_stop(struct console *console);
 /* After that: the last lines that were kept, to standard error. Does nothing if none are. */
 void console_tell_tail(const struct console *console);
+/* The same, as they came: all that was kept. The caller frees it; NULL, *ret_len 0: nothing. */
+char *console_copy(const struct console *console, size_t *ret_len);
 void console_fini(struct console *console);

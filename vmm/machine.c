@@ -76,13 +76,15 @@ static int make_serial(struct machine *machine)
     machine->serial_made = true;
     if (r < 0)
         return log_error(r, "serial port");
+    if (opts_choice(options, "serial") == CONFIG_SERIAL_KEEP || record_wanted(machine->config))
+        r = console_keep(&machine->console);
+    if (r < 0)
+        return r;
     switch (opts_choice(options, "serial")) {
     case CONFIG_SERIAL_STDIO:
         return console_start(&machine->console, &machine->serial, STDOUT_FILENO);
     case CONFIG_SERIAL_STDERR:
         return console_start(&machine->console, &machine->serial, STDERR_FILENO);
-    case CONFIG_SERIAL_KEEP:
-        return console_start_keeping(&machine->console, &machine->serial);
     case CONFIG_SERIAL_FILE:
         machine->serial_fd = open(opts_choice_arg(options, "serial"),
                                   O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);

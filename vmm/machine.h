@@ -6,8 +6,8 @@
  */
 #pragma once
 
-#include "vmm/base/results.h"
 #include "vmm/config/config.h"
+#include "vmm/record.h"
 #include "vmm/run/run.h"
 #include "vmm/vcpu.h"
 
@@ -40,8 +40,8 @@ int machine_resume(struct machine *machine);
 int machine_finish(struct machine *machine);
 /* After machine_run(): the exit status that a command's run has. */
 int machine_command_status(const struct machine *machine, enum vm_end how);
-/* Made, or after machine_finish(): what its devices tell, in the place of what is there. */
-void machine_results(const struct machine *machine, struct results *results);
+/* Made, or after machine_finish(): fills what record.h says that this fills. */
+void machine_record(const struct machine *machine, struct record *record);
 /* Tells clients of the control socket how it ended. */
 void machine_tell_end(struct machine *machine, int exit_status);
 

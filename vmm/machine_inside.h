@@ -48,7 +48,8 @@ struct machine {
     struct wake wake;
     _Atomic int end; /* enum vm_end; vCPU threads and main, the first one stays */
 
-    bool paused;           /* main, as all that follows */
+    uint64_t began_ns; /* when vCPUs were let go first; main, as all that follows */
+    bool paused;
     struct arch_time time; /* the guest's, while paused */
     uint64_t paused_at_ns;
 };

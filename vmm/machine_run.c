@@ -8,6 +8,8 @@
 #include "vmm/base/log.h"
 #include "vmm/base/timebase.h"
 
+#include <stdio.h>
+
 /* -- ending -- */
 
 /* Any thread; a vCPU's is not entered any more. */
@@ -187,6 +189,7 @@ enum vm_end machine_run(struct machine *machine, int *ret_signal)
     if (opts_choice(machine->config->options, "serial") == CONFIG_SERIAL_STDIO)
         r = terminal_open(&machine->terminal, &machine->loop, &machine->serial);
     if (r == 0) {
+        machine->began_ns = now_ns();
         vcpus_resume(&machine->vcpus);
         r = loop_run(&machine->loop);
     }
@@ -198,7 +201,8 @@ enum vm_end machine_run(struct machine *machine, int *ret_signal)
     enum vm_end how = end_with_words(machine, (enum vm_end)atomic_load(&machine->end));
     if (how == VM_TIME_LIMIT)
         tell_time_limit(machine);
-    if (!session_stop(&machine->session, how) && how != VM_SIGNAL)
+    if (!session_stop(&machine->session, how) && how != VM_SIGNAL &&
+        opts_choice(machine->config->options, "serial") == CONFIG_SERIAL_KEEP)
         console_tell_tail(&machine->console);
     *ret_signal = machine->wake.signal;
     return how;
@@ -214,12 +218,46 @@ void machine_tell_end(struct machine *machine, int exit_status)
     control_end(machine->control, exit_status);
 }
 
-void machine_results(const struct machine *machine, struct results *results)
+/* What the console was to say, and not to say. */
+static void record_words(const struct machine *machine, struct record *record)
 {
-    results_fini(results);
+    static const char *const option[] = {"until", "fail-on"};
+    const bool passed[] = {machine->ends.verdict == ENDS_UNTIL,
+                           machine->ends.verdict != ENDS_FAIL_ON};
+    const char *why[] = {"the console never said that", machine->ends.text};
+
+    for (size_t i = 0; i < ARRAY_SIZE(option); i++) {
+        const char *regex = opts_str(machine->config->options, option[i]);
+        auto_free char *what = NULL;
+        if (regex == NULL)
+            continue;
+        if (asprintf(&what, "%s %s", option[i], regex) < 0)
+            what = NULL;
+        results_expect(&record->results, "console", what != NULL ? what : regex, passed[i], why[i]);
+    }
+}
+
+void machine_record(const struct machine *machine, struct record *record)
+{
+    bool ended = atomic_load(&machine->end) != VM_RUNNING;
+
+    results_fini(&record->results);
     for (unsigned i = 0; i < machine->virtio_count; i++)
         if (machine->virtio[i]->class->results != NULL)
-            machine->virtio[i]->class->results(machine->virtio[i], results);
+            machine->virtio[i]->class->results(machine->virtio[i], &record->results);
+    if (!ended)
+        return;
+    record_words(machine, record);
+    record->stage_ns[RECORD_FIRST_INSTRUCTION] = machine->began_ns;
+    record->stage_ns[RECORD_CONSOLE] = machine->console.first_ns;
+    record->stage_ns[RECORD_INIT] = machine->session.hello_ns;
+    record->stage_ns[RECORD_COMMAND] = machine->session.started_ns;
+    for (unsigned i = 0; i < machine->vcpus.count; i++)
+        record->exits += machine->vcpus.vcpu[i].exits;
+    if (record_wanted(machine->config))
+        record->console = console_copy(&machine->console, &record->console_len);
+    if (machine->ends.panicked)
+        (void)snprintf(record->panic, sizeof(record->panic), "%.255s", machine->ends.text);
 }
 
 int machine_finish(struct machine *machine)

@@ -7,7 +7,7 @@
 #include "vmm/doctor.h"
 #include "vmm/exit_status.h"
 #include "vmm/machine.h"
-#include "vmm/summary.h"
+#include "vmm/record.h"
 #include "vmm/version.h"
 
 #include <fcntl.h>
@@ -43,8 +43,7 @@ static int run_status(const struct machine *machine, const struct run *run, enum
 }
 
 /* From the machine's first moment to its last. */
-static int live(struct config *config, struct run *run, struct summary *summary,
-                enum vm_end *ret_how)
+static int live(struct config *config, struct run *run, struct record *record, enum vm_end *ret_how)
 {
     struct machine *machine;
     int signal_number = 0;
@@ -54,11 +53,11 @@ static int live(struct config *config, struct run *run, struct summary *summary,
         r = machine_create(config, run, &machine);
     if (r < 0)
         return run != NULL ? RUN_STATUS_FAILED : error_status(r);
-    machine_results(machine, &summary->results);
-    summary_running(summary);
+    machine_record(machine, record);
+    record_running(record);
     *ret_how = machine_run(machine, &signal_number);
     r = machine_finish(machine);
-    machine_results(machine, &summary->results);
+    machine_record(machine, record);
     int status =
         *ret_how == VM_SIGNAL ? 128 + signal_number : run_status(machine, run, *ret_how, r);
     machine_tell_end(machine, status);
@@ -66,40 +65,40 @@ static int live(struct config *config, struct run *run, struct summary *summary,
     return status;
 }
 
-/* `run`: for a command, else NULL. */
-static int run_machine(struct config *config, struct run *run)
+/* Whoever sent the signal shall see that linnet died of it. */
+static int die_of(int signal_number)
 {
-    enum vm_end how = VM_HOST_ERROR;
-    struct summary summary;
-    int r = summary_begin(&summary, config, run == NULL ? NULL : run->command);
-
-    if (r < 0)
-        return run != NULL ? RUN_STATUS_FAILED : error_status(r);
-    int status = live(config, run, &summary, &how);
-    (void)summary_end(&summary, how, status, how == VM_COMMAND && status != RUN_STATUS_FAILED);
-    summary_fini(&summary);
-    if (how != VM_SIGNAL)
-        return status;
-    const int signal_number = status - 128;
-    /* Died of a signal, and the parent shall see that. */
     sigset_t set;
+
     (void)sigemptyset(&set);
     (void)sigaddset(&set, signal_number);
     (void)signal(signal_number, SIG_DFL);
     (void)raise(signal_number);
     (void)sigprocmask(SIG_UNBLOCK, &set, NULL);
-    return status;
+    return 128 + signal_number;
 }
 
-/* `linnet run -- CMD`. */
-static int run_command(struct config *config)
+/* The machine of a command, or without one, and what is told of it. */
+static int run_machine(struct config *config)
 {
+    const bool command = config->command != NULL;
+    const int failed = command ? RUN_STATUS_FAILED : EXIT_HOST_ERROR;
+    enum vm_end how = VM_HOST_ERROR;
+    struct record record;
     struct run run;
-    int r = run_init(&run, config);
-    int status = r < 0 ? RUN_STATUS_FAILED : run_machine(config, &run);
+    int r = record_begin(&record, config, config->command);
 
-    run_fini(&run);
-    return status;
+    if (r < 0)
+        return command ? failed : error_status(r);
+    r = command ? run_init(&run, config) : 0;
+    int status = r < 0 ? failed : live(config, command ? &run : NULL, &record, &how);
+    r = record_end(&record, how, status, how == VM_COMMAND && status != RUN_STATUS_FAILED);
+    record_fini(&record);
+    if (command)
+        run_fini(&run);
+    if (how == VM_SIGNAL)
+        return die_of(status - 128);
+    return r < 0 && status == EXIT_POWEROFF ? failed : status;
 }
 
 static int print_version(void)
@@ -126,10 +125,8 @@ static int run_configured(struct config *config)
         return config_print(config, stdout) < 0 ? EXIT_HOST_ERROR : 0;
     if (log_level_by_name(opts_str(config->options, "log"), &level) == 0)
         log_set_level(level);
-    if (config->command != NULL)
-        return run_command(config);
-    int r = run_refuse_options(config);
-    return r < 0 ? error_status(r) : run_machine(config, NULL);
+    int r = config->command != NULL ? 0 : run_refuse_options(config);
+    return r < 0 ? error_status(r) : run_machine(config);
 }
 
 /* CMD's own statuses are small numbers: what is wrong with linnet's words then is none of those. */

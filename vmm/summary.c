@@ -1,25 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* See summary.h. */
-#include "vmm/summary.h"
-
-#include "vmm/base/log.h"
+/* --summary: one JSON object. The README lists the keys. See record.h. */
 #include "vmm/base/text.h"
-#include "vmm/base/timebase.h"
-#include "vmm/exit_status.h"
+#include "vmm/record.h"
 #include "vmm/version.h"
 
 #include <jansson.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include <time.h>
 
-static const char *const end_words[] = {
-    [VM_RUNNING] = "host",          [VM_POWEROFF] = "poweroff",     [VM_RESET] = "reset",
-    [VM_CRASHED] = "crash",         [VM_PANICKED] = "panic",        [VM_HOST_ERROR] = "host",
-    [VM_TIME_LIMIT] = "time-limit", [VM_BOOT_LIMIT] = "boot-limit", [VM_QUIT] = "quit",
-    [VM_SIGNAL] = "signal",         [VM_UNTIL] = "until",           [VM_FAIL_ON] = "expectation",
-    [VM_COMMAND] = "command",
-};
+#define TAIL_LINES 40
 
 static json_t *command_words(char *const *command)
 {
@@ -49,14 +38,32 @@ static json_t *config_object(const struct config *config)
     return object;
 }
 
-static json_t *guest_object(const struct config *config)
+static json_t *host_object(const struct utsname *host)
 {
-    struct utsname host;
+    return json_pack("{s:s, s:s}", "name", host->nodename, "kernel", host->release);
+}
 
-    (void)uname(&host);
-    return json_pack("{s:s, s:I, s:I}", "arch", host.machine, "cpus",
+static json_t *guest_object(const struct config *config, const struct utsname *host)
+{
+    return json_pack("{s:s, s:I, s:I}", "arch", host->machine, "cpus",
                      (json_int_t)opts_u64(config->options, "cpus"), "memory",
                      (json_int_t)opts_bytes(config->options, "mem"));
+}
+
+static json_t *stages_list(const struct record *record)
+{
+    static const char *const names[] = {
+        [RECORD_EXEC] = "exec",       [RECORD_FIRST_INSTRUCTION] = "first-instruction",
+        [RECORD_CONSOLE] = "console", [RECORD_INIT] = "init",
+        [RECORD_COMMAND] = "command", [RECORD_END] = "end",
+    };
+    json_t *list = json_array();
+
+    for (unsigned i = 0; i < RECORD_STAGES; i++)
+        if (record->stage_ns[i] != 0)
+            (void)json_array_append_new(
+                list, json_pack("[s, f]", names[i], record_seconds(record, RECORD_EXEC, i)));
+    return list;
 }
 
 static json_t *ports_object(const struct results *results)
@@ -70,82 +77,116 @@ static json_t *ports_object(const struct results *results)
     return ports;
 }
 
-static double seconds(const struct summary *summary)
+static json_t *expect_list(const struct results *results)
 {
-    uint64_t ns = timebase_monotonic.now_ns(&timebase_monotonic) - summary->started_ns;
+    json_t *list = json_array();
 
-    return (double)(ns / MS_NS) / 1000;
+    for (size_t i = 0; i < results->count; i++) {
+        const struct result *result = &results->at[i];
+        if (result->kind == RESULT_EXPECT)
+            (void)json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "device",
+                                                        result->who, "what", result->what, "result",
+                                                        result->passed ? "pass" : "fail", "message",
+                                                        result->why != NULL ? result->why : ""));
+    }
+    return list;
 }
 
-/* In the place of what is there, all or nothing. Takes the object. */
-static int replace(const char *path, json_t *object)
+static json_t *files_object(const struct record *record)
 {
-    auto_free char *fresh = NULL;
-    int r = object == NULL || asprintf(&fresh, "%s.new", path) < 0 ? -ENOMEM : 0;
+    const struct opts *options = record->config->options;
+    const char *console = opts_choice(options, "serial") == CONFIG_SERIAL_FILE
+                              ? opts_choice_arg(options, "serial")
+                              : NULL;
+    json_t *recordings = json_array();
 
-    if (r == 0 && json_dump_file(object, fresh, JSON_INDENT(1)) < 0)
+    for (size_t i = 0; i < record->results.count; i++)
+        if (record->results.at[i].kind == RESULT_FILE)
+            (void)json_array_append_new(recordings, json_string(record->results.at[i].what));
+    return json_pack("{s:s?, s:o}", "console", console, "recordings", recordings);
+}
+
+/* A stranger's line as text: what is not clean becomes '?'. */
+static json_t *line_string(const char *line, size_t len)
+{
+    auto_free char *clean = malloc(len + 1);
+
+    if (clean == NULL)
+        return NULL;
+    memcpy(clean, line, len);
+    for (size_t at = 0, step; at < len; at += MAX(step, (size_t)1)) {
+        step = text_clean_char(line + at, len - at);
+        if (step == 0)
+            clean[at] = line[at] == '\t' ? ' ' : '?';
+    }
+    return json_stringn(clean, len);
+}
+
+/* The last lines of the console, without the '\r' of their ends. */
+static json_t *tail_list(const struct record *record)
+{
+    const char *text = record->console;
+    size_t at = record->console_len, end = at;
+    json_t *list = json_array();
+
+    while (text != NULL && at > 0 && json_array_size(list) < TAIL_LINES) {
+        at--;
+        if (at > 0 && text[at - 1] != '\n')
+            continue;
+        size_t len = end - at;
+        while (len > 0 && (text[at + len - 1] == '\n' || text[at + len - 1] == '\r'))
+            len--;
+        (void)json_array_insert_new(list, 0, line_string(text + at, len));
+        end = at;
+    }
+    return list;
+}
+
+static json_t *use_object(const struct record *record)
+{
+    return json_pack("{s:f, s:f, s:I, s:I}", "cpu_guest_s", record->cpu_guest_s, "cpu_vmm_s",
+                     record->cpu_vmm_s, "memory_peak", (json_int_t)record->memory_peak, "exits",
+                     (json_int_t)record->exits);
+}
+
+/* What the run began with. */
+static json_t *begin_object(const struct record *record)
+{
+    const struct config *config = record->config;
+    struct utsname host;
+
+    (void)uname(&host);
+    return json_pack("{s:i, s:s, s:s, s:s, s:o, s:o*, s:o*, s:o*}", "schema", 1, "linnet",
+                     LINNET_VERSION, "name", opts_str(config->options, "name"), "started",
+                     record->started, "command", command_words(record->command), "host",
+                     host_object(&host), "guest", guest_object(config, &host), "config",
+                     config_object(config));
+}
+
+/* How it went, as far as it is known. */
+static json_t *end_object(const struct record *record)
+{
+    const char *from = record->by_command ? "command" : "linnet";
+
+    return json_pack("{s:s, s:o, s:s?, s:s, s:f, s:o, s:o, s:o*, s:o, s:o, s:o}", "end",
+                     record_end_word(record), "status",
+                     record->ended ? json_integer(record->status) : json_null(), "status_from",
+                     record->ended ? from : NULL, "message", record_message(record), "seconds",
+                     record_seconds(record, RECORD_EXEC, RECORD_END), "stages", stages_list(record),
+                     "ports", ports_object(&record->results), "use", use_object(record), "expect",
+                     expect_list(&record->results), "files", files_object(record), "console_tail",
+                     tail_list(record));
+}
+
+int summary_write(const struct record *record, FILE *out)
+{
+    json_t *object = begin_object(record), *end = end_object(record);
+    int r = object == NULL || end == NULL || json_object_update(object, end) < 0 ? -ENOMEM : 0;
+
+    errno = 0;
+    if (r == 0 && json_dumpf(object, out, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) < 0)
         r = errno > 0 ? -errno : -EIO;
-    if (r == 0 && rename(fresh, path) < 0)
-        r = -errno;
-    if (r < 0 && fresh != NULL)
-        (void)remove(fresh);
+    json_decref(end);
     json_decref(object);
     return r;
-}
-
-static int put(const struct summary *summary, const char *end, json_t *status, const char *from)
-{
-    const struct config *config = summary->config;
-    const char *why = strcmp(end, "running") == 0 ? "" : log_first_error();
-    bool clean = text_is_clean(why, strlen(why));
-    json_t *object =
-        json_pack("{s:i, s:s, s:s, s:s, s:o, s:s?, s:s, s:o, s:s, s:f, s:o, s:o*, s:o*}", "schema",
-                  1, "linnet", LINNET_VERSION, "name", opts_str(config->options, "name"), "end",
-                  end, "status", status, "status_from", from, "message", clean ? why : "",
-                  "command", command_words(summary->command), "started", summary->started,
-                  "seconds", seconds(summary), "ports", ports_object(&summary->results), "guest",
-                  guest_object(config), "config", config_object(config));
-
-    return replace(opts_str(config->options, "summary"), object);
-}
-
-int summary_begin(struct summary *summary, const struct config *config, char *const *command)
-{
-    time_t now = time(NULL);
-    struct tm utc;
-
-    *summary = (struct summary){0};
-    if (!opts_has(config->options, "summary"))
-        return 0;
-    summary->config = config;
-    summary->command = command;
-    summary->started_ns = timebase_monotonic.now_ns(&timebase_monotonic);
-    (void)strftime(summary->started, sizeof(summary->started), "%Y-%m-%dT%H:%M:%SZ",
-                   gmtime_r(&now, &utc));
-    int r = put(summary, "running", json_null(), NULL);
-    if (r == 0)
-        return 0;
-    summary->config = NULL;
-    return opts_error("--summary %s: %s", opts_str(config->options, "summary"), strerror(-r));
-}
-
-void summary_running(const struct summary *summary)
-{
-    if (summary->config != NULL)
-        (void)put(summary, "running", json_null(), NULL);
-}
-
-int summary_end(const struct summary *summary, enum vm_end how, int status, bool by_command)
-{
-    const char *end = status == EXIT_EXPECTATION && !by_command ? "expectation" : end_words[how];
-
-    if (summary->config == NULL)
-        return 0;
-    int r = put(summary, end, json_integer(status), by_command ? "command" : "linnet");
-    return r < 0 ? log_error(r, "--summary %s", opts_str(summary->config->options, "summary")) : 0;
-}
-
-void summary_fini(struct summary *summary)
-{
-    results_fini(&summary->results);
 }

@@ -118,6 +118,7 @@ static enum vm_end vcpu_run(struct vcpu *vcpu)
             (void)log_error(r, "vCPU %u: KVM_RUN", vcpu->index);
             how = VM_HOST_ERROR;
         } else if (env->order != VCPU_STOP) {
+            vcpu->exits++;
             how = vcpu_exit(vcpu);
         }
     }

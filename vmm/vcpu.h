@@ -49,6 +49,7 @@ struct vcpu {
     int fd;
     struct kvm_run *run; /* mapped, shared with KVM */
     struct thread thread;
+    uint64_t exits; /* its thread's, then main's: how often KVM_RUN returned with one */
 };
 
 /* What vCPUs share. */

@@ -10,6 +10,7 @@
 #include "devices/snd/report.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* Where playback goes, and where capture comes from: the words of host= and source=. */
 static const struct host_class *const sinks[] = {&host_null, &host_file, &host_alsa,
@@ -365,6 +366,8 @@ static int streams_make(struct snd *snd, const struct pcm_ops *ops, const struct
     if (counts[PCM_OUTPUT] == 0 && opts_has(opts, "expect"))
         return opts_error("--snd expect: nothing is played that could be judged; leave streams=0 "
                           "out");
+    if (opts_has(opts, "expect") && (snd->expect = strdup(opts_str(opts, "expect"))) == NULL)
+        return log_error(-ENOMEM, "%s", snd->dev.name);
     for (unsigned d = PCM_OUTPUT; d <= PCM_INPUT; d++)
         for (unsigned i = 0; i < counts[d] && r == 0; i++)
             r = stream_make(snd, (enum pcm_direction)d, i, opts, &offer);
@@ -426,4 +429,5 @@ void card_fini(struct snd *snd)
     ctls_fini(&snd->ctls);
     pcm_fini(&snd->pcm);
     free(snd->chmaps);
+    free(snd->expect);
 }

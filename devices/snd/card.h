@@ -27,7 +27,10 @@ struct snd {
     struct ctls ctls;
     struct events events;
 
-    FILE *report; /* owned: report=; NULL: the log */
+    char *expect;  /* owned: expect=; NULL: none */
+    bool finished; /* it was judged, and the verdict is */
+    int verdict;   /* 0 or -EPROTO */
+    FILE *report;  /* owned: report=; NULL: the log */
     char report_buffer[BUFSIZ];
 };
 

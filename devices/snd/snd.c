@@ -151,13 +151,36 @@ static int snd_finish(struct virtio_device *dev)
         snd_report(dev);
         ears_hear(&snd->ears);
     }
-    verdict = ears_judge(&snd->ears);
+    verdict = snd->verdict = ears_judge(&snd->ears);
+    snd->finished = true;
     for (unsigned i = 0; i < snd->pcm.stream_count; i++) {
         struct host *host = snd->pcm.streams[i].host;
         int r = host->class->finish != NULL ? host->class->finish(host) : 0;
         lost = r < 0 ? r : lost;
     }
     return lost < 0 ? lost : verdict;
+}
+
+/* Why the expectation was not met, in a line. */
+static const char *why(const struct snd *snd)
+{
+    for (unsigned i = 0; i < snd->ears.count; i++)
+        if (snd->ears.ear[i].failed > 0)
+            return snd->ears.ear[i].why;
+    return "not all of it could be heard";
+}
+
+static void snd_results(struct virtio_device *dev, struct results *results)
+{
+    struct snd *snd = snd_of(dev);
+
+    for (unsigned i = 0; i < snd->pcm.stream_count; i++) {
+        struct host *host = snd->pcm.streams[i].host;
+        if (host->class->results != NULL)
+            host->class->results(host, results);
+    }
+    if (snd->expect != NULL && snd->finished)
+        results_expect(results, dev->name, snd->expect, snd->verdict == 0, why(snd));
 }
 
 const struct virtio_class virtio_snd = {
@@ -177,6 +200,7 @@ const struct virtio_class virtio_snd = {
     .pause = snd_pause,
     .resume = snd_resume,
     .finish = snd_finish,
+    .results = snd_results,
     .report = snd_report,
     .command = snd_command,
 };

@@ -23,13 +23,32 @@ panics_untold() {
     boot 34 --initrd "$made/$stock.boot" --append "panic=-1 $(job panic untold)" \
         "$guests/$stock/vmlinuz"
     done_job panic
-    boot 34 --initrd "$made/$stock.boot" --append "$(job panic untold)" "$guests/$stock/vmlinuz"
+    boot 34 --initrd "$made/$stock.boot" --append "$(job panic untold)" \
+        --summary summary.json --junit junit.xml "$guests/$stock/vmlinuz"
     grep -q 'end Kernel panic' console
+    told panic 34 1 0
+    grep -q '"message": ".*Kernel panic - not syncing' summary.json
 }
+# told END STATUS FAILURES ERRORS: the files of --summary and --junit say that.
+told() {
+    local end
+    cat summary.json junit.xml
+    end=$(sed -n 's/^ "end": "\([a-z-]*\)",*$/\1/p' summary.json)
+    [ "$end" = "$1" ] || fail "the summary says $end, not $1"
+    grep -q "^ \"status\": $2,*$" summary.json || fail "the summary has another status than $2"
+    xmllint --noout --nonet --schema "$top/tests/junit.xsd" junit.xml
+    grep -q "failures=\"$3\" errors=\"$4\"" junit.xml || fail "not $3 failures and $4 errors"
+}
+
 # What the console says ends the machine, as well or as badly as it was said to.
 words() {
-    ends 0 sleep --until '^linnet-job: sleep ok'
-    ends 38 sleep --fail-on 'job: [s]leep ok'
+    local files=(--summary summary.json --junit junit.xml)
+    ends 0 sleep --until '^linnet-job: sleep ok' "${files[@]}"
+    told until 0 0 0
+    tr -d '\n' <summary.json | grep -q '"exec", *0.0.*"first-instruction".*"console".*"end"'
+    ends 38 sleep --fail-on 'job: [s]leep ok' "${files[@]}"
+    told expectation 38 1 0
+    grep -q 'linnet-job: sleep ok' junit.xml
     grep -q -e '--fail-on: .*linnet-job: sleep ok' errors
     ends 38 poweroff --until 'never said'
 }

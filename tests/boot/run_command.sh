@@ -35,9 +35,11 @@ command_runs() {
     [ "$(cat console)" = "$(cat "$guests/$stock/version")" ] || fail "uname -r: $(cat console)"
 
     head -c 3000000 /dev/urandom >sent
-    runs 3 "$kernel" -- sh -c 'cat; echo to stderr >&2; exit 3' <sent
+    runs 3 --summary summary.json --junit junit.xml "$kernel" -- sh -c 'cat; echo to stderr >&2; exit 3' <sent
     cmp sent console
     [ "$(cat errors)" = "to stderr" ] || fail "standard error is not CMD's"
+    told command 3 1 0
+    tr -d '\n' <summary.json | grep -q '"exec", *0.0.*"first-instruction".*"init".*"command".*"end"'
 
     bytes=$(printf '\001\002 \033"\\$`\n\177\200\377')
     echo here >file

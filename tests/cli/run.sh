@@ -71,6 +71,27 @@ no_kvm() {
         'mount -t tmpfs none /dev && exec "$@"' sh ./linnet run "$kernel"
 }
 
+# No room is left when the run ends: that is told, and what was written when it began is left.
+record_full() {
+    local mine=(unshare -m)
+    [ "$(id -u)" = 0 ] || mine=(unshare -rm)
+    [ -w /dev/kvm ] || skip "no /dev/kvm to write to"
+    mkdir -p full
+    # shellcheck disable=SC2016 # the shell's inside
+    "${mine[@]}" sh -c 'mount -t tmpfs -o size=64k none full || exit 99
+        ./linnet run --kvm any --control made --time-limit 1s --summary full/s --junit full/j "$0" \
+            </dev/null >out 2>errors &
+        until [ -S made ] || ! kill -0 $!; do sleep 0.1; done
+        cat /dev/zero >full/rest 2>rest
+        wait $!; echo $? >status; cp full/s full/j .' "$kernel" || skip "no mount namespace of its own"
+    cat errors
+    [ "$(cat status)" = 37 ] || fail "exit status $(cat status), not 37"
+    grep -q '^linnet: error: --junit full/j: No space left' errors
+    grep -q '^linnet: error: --summary full/s: No space left' errors
+    grep -q '"end": "running"' s && [ "$(tail -n 1 s)" = "}" ]
+    xmllint --noout --nonet --schema "$top/tests/junit.xsd" j
+}
+
 # The tree is written whatever becomes of the guest; the same command gives the same one.
 dump_dtb() {
     local name status
@@ -287,6 +308,10 @@ run_case cli/no-command refused 35 'linnet run' ./linnet
 run_case cli/unknown-command refused 35 'rum.*run' ./linnet rum
 bad until-no-regex 35 '^linnet: error: --until .* regular' --until '(' "$kernel"
 bad summary-nowhere 35 '^linnet: error: --summary /nowhere/x' --summary /nowhere/x "$kernel"
+bad junit-nowhere 35 '^linnet: error: --junit /nowhere/x: No such' --junit /nowhere/x "$kernel"
+bad junit-no-file 35 '^linnet: error: --junit /dev/null: is there and no' --junit /dev/null "$kernel"
+bad junit-summary 35 '^linnet: error: --junit x: is the file of --summary' --junit x --summary x "$kernel"
+run_case cli/record-full record_full
 bad unknown-option 35 '--men.*--mem' --men 1G "$kernel"
 bad unknown-key 35 'hots.*host' --snd hots=file "$kernel"
 bad unknown-choice 35 'host.*fiel.*file' --snd host=fiel "$kernel"

@@ -8,6 +8,7 @@
 #include <check.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 
@@ -63,6 +64,37 @@ START_TEST(bytes_arrive_as_they_are_written)
     guest_writes(3);
     assert_arrives(0, 3);
     console_stop(&console);
+}
+END_TEST
+
+START_TEST(the_last_of_it_is_kept)
+{
+    const unsigned count = CONSOLE_KEPT_BYTES + 1000 * (unsigned)_i;
+    char *text;
+    size_t len;
+
+    console = (struct console){0};
+    ck_assert_int_eq(console_keep(&console), 0);
+    ck_assert_int_eq(console_start(&console, &uart, -1), 0);
+    ck_assert_uint_eq(console.first_ns, 0);
+    guest_writes(1000 * (unsigned)_i);
+    for (unsigned sent = 1000 * (unsigned)_i; sent < count && _i > 0; sent += 1024) {
+        while (serial_output_waiting(&uart) > 0)
+            (void)sched_yield();
+        for (unsigned i = sent; i < MIN(sent + 1024, count); i++) {
+            uint8_t byte = (uint8_t)(i % 251);
+            serial_ops.write(&uart, 0, &byte, 1);
+        }
+    }
+    console_stop(&console);
+    text = console_copy(&console, &len);
+    ck_assert_uint_eq(len, _i == 0 ? 0 : CONSOLE_KEPT_BYTES);
+    ck_assert_int_eq(console.first_ns != 0, _i > 0);
+    for (unsigned i = 0; i < len; i++)
+        if ((uint8_t)text[i] != (i + 1000 * (unsigned)_i) % 251)
+            ck_abort_msg("byte %u", i);
+    free(text);
+    console_fini(&console);
 }
 END_TEST
 
@@ -192,6 +224,7 @@ Suite *console_suite(void)
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, bytes_arrive_as_they_are_written);
+    tcase_add_loop_test(tc, the_last_of_it_is_kept, 0, 2);
     tcase_add_test(tc, all_that_was_written_goes_out_at_the_end);
     tcase_add_test(tc, slow_reader_loses_nothing);
     tcase_add_test(tc, reader_that_never_reads_is_left_after_a_line);

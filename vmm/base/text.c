@@ -44,15 +44,21 @@ static bool is_control(const unsigned char *text, size_t len)
     return len == 2 && text[0] == 0xc2 && text[1] < 0xa0;
 }
 
-bool text_is_clean(const char *text, size_t len)
+size_t text_clean_char(const char *text, size_t len)
 {
     const unsigned char *at = (const unsigned char *)text;
+    size_t step = utf8_len(at, len);
 
+    return step == 0 || is_control(at, step) ? 0 : step;
+}
+
+bool text_is_clean(const char *text, size_t len)
+{
     while (len > 0) {
-        size_t step = utf8_len(at, len);
-        if (step == 0 || is_control(at, step))
+        size_t step = text_clean_char(text, len);
+        if (step == 0)
             return false;
-        at += step;
+        text += step;
         len -= step;
     }
     return true;

@@ -15,6 +15,9 @@
  * (C0, DEL, C1): it can go on one line of a log, on a terminal and into JSON unchanged. */
 bool text_is_clean(const char *text, size_t len);
 
+/* How long the first character of text[0..len) is, 0 if none that is clean is there; len > 0. */
+size_t text_clean_char(const char *text, size_t len);
+
 /* Puts text in double quotes into buf and returns buf. It is shortened with "..." at a character's
  * edge; what is not clean becomes '?'. */
 const char *text_quote(char buf[TEXT_QUOTE_SIZE], const char *text);

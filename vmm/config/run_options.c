@@ -156,6 +156,7 @@ const struct opt run_options[] = {
      .type = OPT_DURATION,
      .max = 8760 * HOUR_NS},
     {.name = "summary", .help = "say in this JSON file how the run went", .type = OPT_PATH},
+    {.name = "junit", .help = "say the same in this JUnit XML file, for CI", .type = OPT_PATH},
     {.name = "until",
      .help = "end with 0 when a line of the serial console matches; if none does before the guest "
              "powers off, with 38",

@@ -107,10 +107,15 @@ static bool hear(struct session *session)
         session->ctl.end = CTL_UNFIT;
         (void)strcpy(session->ctl.text, "what it said over " PORT_CTL " is no message");
     }
-    if (!hello && session->ctl.hello)
+    uint64_t now_ns = timebase_monotonic.now_ns(&timebase_monotonic);
+    if (!hello && session->ctl.hello) {
+        session->hello_ns = now_ns;
         timer_set(session, 0);
-    if (!started && session->ctl.started)
+    }
+    if (!started && session->ctl.started) {
+        session->started_ns = now_ns;
         command_started(session);
+    }
     return true;
 }
 

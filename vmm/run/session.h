@@ -20,7 +20,8 @@ struct session {
     void (*end)(struct session *session, enum vm_end how);
 
     struct ctl ctl;
-    struct watch messages; /* our end of linnet.ctl */
+    uint64_t hello_ns, started_ns; /* when it said so, CLOCK_MONOTONIC; 0: it did not */
+    struct watch messages;         /* our end of linnet.ctl */
     struct pump pump[RUN_CTL];
     struct watch news[RUN_CTL]; /* of the pumps */
     struct watch timer;         /* owned: --boot-limit, then patience after SIGTERM */

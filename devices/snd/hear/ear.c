@@ -80,7 +80,11 @@ static void judge(struct ear *ear)
 
     listener_report(ear->listener, &report);
     ear->judged++;
-    if (ear->judges && !expect_judge(&ear->expect, &report, line) && ear->failed++ < LINES_MAX)
+    if (!ear->judges || expect_judge(&ear->expect, &report, line))
+        return;
+    if (ear->failed == 0)
+        (void)strcpy(ear->why, line);
+    if (ear->failed++ < LINES_MAX)
         (void)log_error(0, "%s: %s", ear->name, line);
 }
 

@@ -33,10 +33,11 @@ struct ear {
     bool lost;            /* the ring was full: what follows is not all that was played */
 
     /* The thread of the ears; main once it has ended. */
-    struct listener *listener; /* owned */
-    struct pcm_params hears;   /* what the listener is tuned to */
-    bool heard;                /* anything since then */
-    unsigned judged, failed;   /* sounds so far, and those that were not as expected */
+    struct listener *listener;  /* owned */
+    struct pcm_params hears;    /* what the listener is tuned to */
+    bool heard;                 /* anything since then */
+    unsigned judged, failed;    /* sounds so far, and those that were not as expected */
+    char why[EXPECT_LINE_SIZE]; /* of the first of these */
 };
 
 struct ears {

@@ -40,6 +40,7 @@
 #include "devices/snd/base/wire.h"
 #include "vmm/base/log.h"
 #include "vmm/base/loop.h"
+#include "vmm/base/results.h"
 
 struct host;
 struct opts;
@@ -126,6 +127,8 @@ struct host_class {
     /* Last words after the VM ended: closes a recording. 0, or the -errno of data that was lost
      * (said when it was). NULL: nothing to do. */
     int (*finish)(struct host *host);
+    /* Names the files that it has written (struct virtio_class has the same). Main. */
+    void (*results)(struct host *host, struct results *results);
 };
 
 /* First member of a host's own struct. */

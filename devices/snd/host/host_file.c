@@ -242,6 +242,21 @@ static int file_finish(struct host *host)
     return container_of(host, struct file_host, host)->error;
 }
 
+static void file_results(struct host *host, struct results *results)
+{
+    const struct file_host *file = container_of(host, struct file_host, host);
+    const char *slash = strrchr(file->path, '/');
+    const size_t folder_len = slash != NULL ? (size_t)(slash + 1 - file->path) : 0;
+
+    for (unsigned number = 1; number <= file->number; number++) {
+        char name[NAME_MAX + 1] = "", path[PATH_MAX + NAME_MAX + 1];
+        if (name_make(file, number, name) < 0)
+            break;
+        (void)snprintf(path, sizeof(path), "%.*s%s", (int)folder_len, file->path, name);
+        results_file(results, path);
+    }
+}
+
 static void file_destroy(struct host *host)
 {
     struct file_host *file = container_of(host, struct file_host, host);
@@ -285,4 +300,5 @@ const struct host_class host_file = {
     .open = file_open, /* and no close: what is played next may continue the take */
     .write = file_write,
     .finish = file_finish,
+    .results = file_results,
 };

@@ -76,6 +76,32 @@ START_TEST(another_tone_fails_in_one_line)
 }
 END_TEST
 
+/* What --summary and --junit are told: nothing before it was judged. */
+START_TEST(verdict_is_a_result)
+{
+    struct results results = {0};
+    struct capture capture;
+
+    rig_start(&rig, "host=null,expect='freq=440,tol=1'");
+    virtio_snd.results(rig.dev, &results);
+    ck_assert_uint_eq(results.count, 0);
+    play_tone(0, RIG_S16, _i == 0 ? 440 : 523);
+    capture_start(&capture);
+    int r = virtio_finish(rig.dev);
+    (void)capture_end(&capture);
+    ck_assert_int_eq(r, _i == 0 ? 0 : -EPROTO);
+    virtio_snd.results(rig.dev, &results);
+    ck_assert_uint_eq(results.count, 1);
+    ck_assert_int_eq(results.at[0].kind, RESULT_EXPECT);
+    ck_assert_str_eq(results.at[0].who, "snd0");
+    ck_assert_str_eq(results.at[0].what, "freq=440,tol=1");
+    ck_assert_int_eq(results.at[0].passed, _i == 0);
+    ck_assert_int_eq(results.at[0].why != NULL && strstr(results.at[0].why, "523") != NULL, _i);
+    results_fini(&results);
+    rig_end(&rig);
+}
+END_TEST
+
 START_TEST(silence_where_a_tone_was_expected_fails)
 {
     struct capture capture;
@@ -367,6 +393,7 @@ Suite *ear_suite(void)
 
     tcase_add_loop_test(tcase, expected_tone_passes, 0, ARRAY_SIZE(formats));
     tcase_add_loop_test(tcase, another_tone_fails_in_one_line, 0, ARRAY_SIZE(formats));
+    tcase_add_loop_test(tcase, verdict_is_a_result, 0, 2);
     tcase_add_test(tcase, silence_where_a_tone_was_expected_fails);
     tcase_add_test(tcase, streams_that_played_are_judged_and_others_not);
     tcase_add_test(tcase, each_format_is_a_sound_of_its_own);

@@ -127,6 +127,24 @@ START_TEST(takes_stay_in_a_folder_that_is_renamed)
 }
 END_TEST
 
+START_TEST(takes_are_results_by_name)
+{
+    struct results results = {0};
+    struct rig rig;
+
+    record_period(&rig, "p.wav");
+    ck_assert_uint_eq(rig_set_params(&rig, 0, 3840, 1920, 1, RIG_S32, 6), RIG_OK);
+    ck_assert_uint_eq(rig_command(&rig, RIG_PREPARE, 0), RIG_OK);
+    ck_assert_int_eq(virtio_finish(rig.dev), 0);
+    rig.dev->class->results(rig.dev, &results);
+    ck_assert_uint_eq(results.count, 2);
+    ck_assert_str_eq(results.at[0].what, recording_path("p.wav"));
+    ck_assert_str_eq(results.at[1].what, recording_path("p.2.wav"));
+    results_fini(&results);
+    rig_end(&rig);
+}
+END_TEST
+
 /* The worker makes it, while the guest runs. */
 START_TEST(later_take_needs_no_memory)
 {
@@ -174,6 +192,7 @@ Suite *host_file_take_suite(void)
     tcase_add_test(tcase, take_that_can_not_be_opened_fails_prepare);
     tcase_add_loop_test(tcase, take_is_not_a_link_nor_a_pipe, 0, 2);
     tcase_add_test(tcase, takes_stay_in_a_folder_that_is_renamed);
+    tcase_add_test(tcase, takes_are_results_by_name);
     tcase_add_test(tcase, later_take_needs_no_memory);
     tcase_add_test(tcase, guest_that_insists_does_not_flood_the_log);
     suite_add_tcase(suite, tcase);
