@@ -221,11 +221,12 @@ uint64_t player_remaining(struct player *player, uint64_t frame)
     return player->host->class->remaining_ns(player->host, frame);
 }
 
-void player_check(struct player *player, uint64_t consumed_frames, uint64_t accepted_frames)
+void player_check(struct player *player, uint64_t consumed_frames, uint64_t moved_frames)
 {
     ck_assert_int_eq(player_look(player), 0);
     ck_assert_uint_eq(player->position.consumed_frames, consumed_frames);
-    ck_assert_uint_eq(player->position.accepted_frames, accepted_frames);
+    ck_assert_uint_eq(player->direction == PCM_OUTPUT ? player->next : consumed_frames,
+                      moved_frames);
 }
 
 void fake_card_check_heard(uint64_t count)

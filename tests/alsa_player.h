@@ -57,8 +57,9 @@ ssize_t player_read(struct player *player, uint32_t *ret_frames, size_t frames);
 int player_look(struct player *player);
 uint64_t player_remaining(struct player *player, uint64_t frame);
 
-/* Looks, and asserts that this is found. */
-void player_check(struct player *player, uint64_t consumed_frames, uint64_t accepted_frames);
+/* Looks, and asserts that this is found: frames that the card consumed, and for playback how many
+ * were written. */
+void player_check(struct player *player, uint64_t consumed_frames, uint64_t moved_frames);
 /* Asserts that the fake card was heard to play frames 1, 2, ... `count`, each of them once. */
 void fake_card_check_heard(uint64_t count);
 

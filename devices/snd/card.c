@@ -32,122 +32,63 @@ static const char *const unplugged_names[] = {"silence", "error", NULL};
  * default.
  */
 const struct opt card_opts[] = {
-    {.name = "host",
-     .value = "null",
-     .type = OPT_CHOICE,
-     .choices = sink_names,
-     .help =
-         "where playback goes: null nowhere, in real time; file a recording; alsa a sound card; "
-         "loopback to the capture stream of the same number"},
-    {.name = "path",
-     .type = OPT_PATH,
-     .help =
-         "host=file: the recording, NAME.wav. A second stream records into NAME-s1.wav, another "
-         "format into NAME.2.wav"},
-    {.name = "source",
-     .type = OPT_CHOICE,
-     .choices = source_names,
-     .help = "where capture comes from: null is silence; file a sound file; alsa a sound card; "
-             "loopback what is played; tone a sine (default: as host, or silence)"},
-    {.name = "source-path", .type = OPT_PATH, .help = "source=file: the sound file to record from"},
-    {.name = "source-loop",
-     .value = "off",
-     .type = OPT_BOOL,
-     .help = "source=file: begin again at its end, else silence follows"},
-    {.name = "tone-freq",
-     .value = "440",
-     .type = OPT_INT,
-     .min = 1,
-     .max = 100000,
-     .arg = "HZ",
-     .help = "source=tone: frequency"},
-    {.name = "tone-level",
-     .value = "6",
-     .type = OPT_INT,
-     .max = 120,
-     .arg = "DB",
-     .help = "source=tone: level, in dB below full scale"},
-    {.name = "device",
-     .value = "default",
-     .arg = "PCM",
-     .help = "alsa: name of the PCM, such as hw:0,0"},
+    {"host", "null",
+     "where playback goes: null nowhere, in real time; file a recording; alsa a sound card; "
+     "loopback to the capture stream of the same number",
+     OPT_CHOICE, .choices = sink_names},
+    {"path", NULL,
+     "host=file: the recording, NAME.wav. A second stream records into NAME-s1.wav, another format "
+     "into NAME.2.wav",
+     OPT_PATH},
+    {"source", NULL,
+     "where capture comes from: null is silence; file a sound file; alsa a sound card; loopback "
+     "what is played; tone a sine (default: as host, or silence)",
+     OPT_CHOICE, .choices = source_names},
+    {"source-path", NULL, "source=file: the sound file to record from", OPT_PATH},
+    {"source-loop", "off", "source=file: begin again at its end, else silence follows", OPT_BOOL},
+    {"tone-freq", "440", "source=tone: frequency", OPT_INT, .min = 1, .max = 100000, .arg = "HZ"},
+    {"tone-level", "6", "source=tone: level, in dB below full scale", OPT_INT, .max = 120,
+     .arg = "DB"},
+    {"device", "default", "alsa: name of the PCM, such as hw:0,0", .arg = "PCM"},
     /* Off: a thread whose work a guest decides about does not go before all others unasked. */
-    {.name = "rt",
-     .value = "off",
-     .type = OPT_BOOL,
-     .help = "alsa: real-time priority for the device's thread and the card's process, where that "
-             "is allowed"},
-    {.name = "expect",
-     .arg = "WHAT",
-     .help = "what the guest must play, else exit status 38: 'freq=440,tol=1,seconds=2,gaps=0' "
-             "(in quotes; `linnet listen --help` has the keys)"},
-    {.name = "clock",
-     .value = "auto",
-     .type = OPT_CHOICE,
-     .choices = clock_names,
-     .help = "pace: auto is the host's own clock or else real time; free is as fast as possible"},
-    {.name = "report",
-     .type = OPT_PATH,
-     .help = "what each stream did, a line of JSON each, at the end and on SIGUSR1"},
-    {.name = "fault",
-     .arg = "WHAT",
-     .help = "what is to go wrong: 'xrun@1s,stall=300ms@2s,drop=7,io-err@3s,latency=50ms' (in "
-             "quotes)"},
-    {.name = "unplugged",
-     .value = "silence",
-     .type = OPT_CHOICE,
-     .choices = unplugged_names,
-     .help = "while a card is gone: silence plays to nobody, error fails the guest's messages"},
-    {.name = "streams",
-     .value = "1",
-     .type = OPT_INT,
-     .max = SND_STREAMS_MAX,
-     .help = "playback streams"},
-    {.name = "capture",
-     .type = OPT_INT,
-     .max = SND_STREAMS_MAX,
-     .help = "capture streams (default: 1 if there is a source, else 0)"},
-    {.name = "pcms",
-     .value = "1",
-     .type = OPT_INT,
-     .min = 1,
-     .max = SND_STREAMS_MAX,
-     .help = "PCM devices that the guest sees; streams are dealt out to them in turn"},
-    {.name = "jacks",
-     .arg = "WHAT",
-     .help = "sockets of the card, joined by '+': line-out, speaker, headphone, spdif-out, hdmi, "
-             "line-in, mic, spdif-in; each as it is or with :unplugged"},
-    {.name = "jack-remap",
-     .value = "off",
-     .type = OPT_BOOL,
-     .help = "let the guest reorder the jacks"},
-    {.name = "controls",
-     .value = "off",
-     .type = OPT_CHOICE,
-     .choices = control_names,
-     .help = "mixer controls: on is volume and mute, which act on the samples; all is also one of "
-             "each type, for tests; host is the mixer of the host's card"},
-    {.name = "mixer",
-     .arg = "CTL",
-     .help = "controls=host: whose mixer, such as hw:0 (default: that of device=)"},
-    {.name = "formats",
-     .value = "S16+S24+S32+FLOAT",
-     .help = "offered sample formats, joined by '+', or 'all' that the host can do"},
-    {.name = "rates",
-     .value = "44100+48000",
-     .help = "offered frame rates, joined by '+', or 'all' that the host can do"},
-    {.name = "channels", .value = "1-2", .help = "offered channels: a number or a range, 1-8"},
-    /* The guest is not told of these two beforehand: pcm_info has no fields for them. */
-    {.name = "period-min",
-     .value = "0",
-     .type = OPT_DURATION,
-     .max = 10000000000ull,
-     .help = "refuse what the guest wants in shorter periods"},
-    {.name = "buffer-max",
-     .type = OPT_DURATION,
-     .min = 1000000,
-     .max = 600000000000ull,
-     .help = "refuse what the guest wants with a longer buffer (default: 9 MiB is the limit)"},
+    {"rt", "off",
+     "alsa: real-time priority for the device's thread and the card's process, where that is "
+     "allowed",
+     OPT_BOOL},
+    {"expect", NULL,
+     "what the guest must play, else exit status 38: 'freq=440,tol=1,seconds=2,gaps=0' (in quotes; "
+     "`linnet listen --help` has the keys)",
+     .arg = "WHAT"},
+    {"clock", "auto",
+     "pace: auto is the host's own clock or else real time; free is as fast as possible",
+     OPT_CHOICE, .choices = clock_names},
+    {"report", NULL, "what each stream did, a line of JSON each, at the end and on SIGUSR1",
+     OPT_PATH},
+    {"fault", NULL,
+     "what is to go wrong: 'xrun@1s,stall=300ms@2s,drop=7,io-err@3s,latency=50ms' (in quotes)",
+     .arg = "WHAT"},
+    {"unplugged", "silence",
+     "while a card is gone: silence plays to nobody, error fails the guest's messages", OPT_CHOICE,
+     .choices = unplugged_names},
+    {"streams", "1", "playback streams", OPT_INT, .max = SND_STREAMS_MAX},
+    {"capture", NULL, "capture streams (default: 1 if there is a source, else 0)", OPT_INT,
+     .max = SND_STREAMS_MAX},
+    {"pcms", "1", "PCM devices that the guest sees; streams are dealt out to them in turn", OPT_INT,
+     .min = 1, .max = SND_STREAMS_MAX},
+    {"jacks", NULL,
+     "sockets of the card, joined by '+': line-out, speaker, headphone, spdif-out, hdmi, line-in, "
+     "mic, spdif-in; each as it is or with :unplugged",
+     .arg = "WHAT"},
+    {"controls", "off",
+     "mixer controls: on is volume and mute, which act on the samples; all is also one of each "
+     "type, for tests; host is the mixer of the host's card",
+     OPT_CHOICE, .choices = control_names},
+    {"mixer", NULL, "controls=host: whose mixer, such as hw:0 (default: that of device=)",
+     .arg = "CTL"},
+    {"formats", "S16+S24+S32+FLOAT",
+     "offered sample formats, joined by '+', or 'all' that the host can do"},
+    {"rates", "44100+48000", "offered frame rates, joined by '+', or 'all' that the host can do"},
+    {"channels", "1-2", "offered channels: a number or a range, 1-8"},
     {0},
 };
 
@@ -316,13 +257,11 @@ static int stream_make(struct snd *snd, enum pcm_direction direction, unsigned i
     unsigned output_count = (unsigned)opts_u64(opts, "streams");
     struct stream *stream = pcm_add(&snd->pcm);
 
+    stream->ear = &snd->ears.ear[stream->id];
     (void)snprintf(stream->name, sizeof(stream->name), "%s %s%u", snd->dev.name,
                    plays ? "out" : "in", index);
     stream->info.direction = plays ? VIRTIO_SND_D_OUTPUT : VIRTIO_SND_D_INPUT;
     stream->info.hda_fn_nid = to_le32(index % (uint32_t)opts_u64(opts, "pcms"));
-    stream->period_min_ns = opts_ns(opts, "period-min");
-    stream->buffer_max_ns =
-        opts_given(opts, "buffer-max") ? opts_ns(opts, "buffer-max") : UINT64_MAX;
     stream->fail_when_absent = opts_choice(opts, "unplugged") == 1;
     const struct host_setup setup = {
         .opts = opts,
@@ -345,7 +284,8 @@ static int stream_make(struct snd *snd, enum pcm_direction direction, unsigned i
     return r;
 }
 
-static int streams_make(struct snd *snd, const struct pcm_ops *ops, const struct opts *opts)
+static int streams_make(struct snd *snd, void (*xrun)(struct stream *stream),
+                        const struct opts *opts)
 {
     const unsigned counts[] = {
         [PCM_OUTPUT] = (unsigned)opts_u64(opts, "streams"), [PCM_INPUT] = capture_count(opts)};
@@ -353,12 +293,8 @@ static int streams_make(struct snd *snd, const struct pcm_ops *ops, const struct
     struct offer offer;
     int r = offer_parse(opts, &offer);
 
-    if (r == 0 && opts_given(opts, "buffer-max") &&
-        opts_ns(opts, "buffer-max") < 2 * opts_ns(opts, "period-min"))
-        r = opts_error("--snd buffer-max: a buffer has two periods at least; period-min is more "
-                       "than half of it");
     if (r == 0)
-        r = pcm_init(&snd->pcm, &snd->dev, ops, total);
+        r = pcm_init(&snd->pcm, &snd->dev, xrun, total);
     if (r < 0)
         return r;
     if (ears_init(&snd->ears, MAX(total, 1u)) < 0)
@@ -394,14 +330,14 @@ static void control_changed(struct ctls *ctls, unsigned id, unsigned mask)
     events_control(&container_of(ctls, struct snd, ctls)->events, id, mask);
 }
 
-int card_init(struct snd *snd, const struct pcm_ops *ops, const struct opts *opts)
+int card_init(struct snd *snd, void (*xrun)(struct stream *stream), const struct opts *opts)
 {
     snd->events = (struct events){.dev = &snd->dev, .pcm = &snd->pcm};
     snd->jacks.events = &snd->events;
     snd->ctls = (struct ctls){.pcm = &snd->pcm, .changed = control_changed};
     int r = report_open(snd, opts);
     if (r == 0)
-        r = streams_make(snd, ops, opts);
+        r = streams_make(snd, xrun, opts);
     if (r == 0)
         r = chmaps_make(snd, opts);
     if (r == 0)

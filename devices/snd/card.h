@@ -6,7 +6,6 @@
 #pragma once
 
 #include "devices/snd/event.h"
-#include "devices/snd/hear/ear.h"
 #include "devices/snd/jack.h"
 #include "devices/snd/mixer/ctl.h"
 #include "devices/snd/pcm/pcm.h"
@@ -38,5 +37,5 @@ struct snd {
 extern const struct opt card_opts[];
 
 /* Fills a zeroed instance. -errno after a line; card_fini() undoes what was done. */
-int card_init(struct snd *snd, const struct pcm_ops *ops, const struct opts *opts);
+int card_init(struct snd *snd, void (*xrun)(struct stream *stream), const struct opts *opts);
 void card_fini(struct snd *snd);

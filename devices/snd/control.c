@@ -12,7 +12,6 @@
 union request {
     struct wire_hdr hdr;
     struct wire_query query;
-    struct wire_jack_remap remap;
     struct wire_pcm_hdr pcm;
     struct wire_pcm_params params;
 };
@@ -35,12 +34,6 @@ static uint32_t serve_info(struct snd *snd, struct chain *req, const union reque
                       code == VIRTIO_SND_R_JACK_INFO  ? &jacks
                       : code == VIRTIO_SND_R_PCM_INFO ? &streams
                                                       : &chmaps);
-}
-
-static uint32_t serve_remap(struct snd *snd, struct chain *req, const union request *request)
-{
-    (void)req;
-    return jack_remap(&snd->jacks, &request->remap);
 }
 
 /* -- streams -- */
@@ -66,7 +59,6 @@ static const struct {
     uint32_t (*serve)(struct snd *snd, struct chain *req, const union request *request);
 } requests[] = {
     {VIRTIO_SND_R_JACK_INFO, sizeof(struct wire_query), serve_info},
-    {VIRTIO_SND_R_JACK_REMAP, sizeof(struct wire_jack_remap), serve_remap},
     {VIRTIO_SND_R_PCM_INFO, sizeof(struct wire_query), serve_info},
     {VIRTIO_SND_R_PCM_SET_PARAMS, sizeof(struct wire_pcm_params), serve_stream},
     {VIRTIO_SND_R_PCM_PREPARE, sizeof(struct wire_pcm_hdr), serve_stream},

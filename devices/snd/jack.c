@@ -6,8 +6,6 @@
 
 /* Pin default configuration (HDA §7.3.3.31): a number of 4 bits names what is plugged in there;
  * association and sequence order the pins. */
-#define DEFCONF_SEQUENCE_MAX      15u
-#define DEFCONF_ASSOCIATION_MAX   15u
 #define DEFCONF_ASSOCIATION_SHIFT 4
 #define DEFCONF_DEVICE_SHIFT      20
 #define DEFCONF_LOCATION_SHIFT    24
@@ -57,35 +55,27 @@ static le32 function_of(const struct pcm *pcm, const struct jack_kind *kind)
     return to_le32(0);
 }
 
-static void defconf_order(struct wire_jack_info *info, uint32_t association, uint32_t sequence)
-{
-    uint32_t defconf = from_le32(info->hda_reg_defconf) & ~0xffu;
-
-    info->hda_reg_defconf = to_le32(defconf | association << DEFCONF_ASSOCIATION_SHIFT | sequence);
-}
-
 static void jack_add(struct jacks *jacks, const struct pcm *pcm, const struct jack_kind *kind,
-                     bool connected, bool remap)
+                     bool connected)
 {
-    unsigned id = jacks->count++;
-    struct jack *jack = &jacks->item[id];
+    /* Association 0 is reserved; one for each direction, in the order in which they were given. */
+    uint32_t association = kind->direction == VIRTIO_SND_D_OUTPUT ? 1 : 2;
+    uint32_t sequence = jacks->count++;
+    struct jack *jack = &jacks->item[sequence];
 
     jack->name = kind->name;
     jack->info = (struct wire_jack_info){
         .hda_fn_nid = function_of(pcm, kind),
-        .features = to_le32(remap ? 1u << VIRTIO_SND_JACK_F_REMAP : 0),
         .hda_reg_defconf = to_le32((uint32_t)kind->location << DEFCONF_LOCATION_SHIFT |
-                                   (uint32_t)kind->device << DEFCONF_DEVICE_SHIFT),
+                                   (uint32_t)kind->device << DEFCONF_DEVICE_SHIFT |
+                                   association << DEFCONF_ASSOCIATION_SHIFT | sequence),
         .hda_reg_caps = to_le32(kind->caps | CAPS_PRESENCE),
         .connected = connected,
     };
-    /* Association 0 is reserved; one for each direction, in the order in which they were given. */
-    defconf_order(&jack->info, kind->direction == VIRTIO_SND_D_OUTPUT ? 1 : 2, id);
 }
 
 /* Adds the jack of one word, "mic" or "mic:unplugged". */
-static int word_add(struct jacks *jacks, const struct pcm *pcm, const char *word, size_t len,
-                    bool remap)
+static int word_add(struct jacks *jacks, const struct pcm *pcm, const char *word, size_t len)
 {
     size_t name_len = strcspn(word, ":+");
     const struct jack_kind *kind = kind_by_name(word, MIN(name_len, len));
@@ -100,39 +90,21 @@ static int word_add(struct jacks *jacks, const struct pcm *pcm, const char *word
                           (int)MIN(len, (size_t)40), word, unplugged);
     if (jacks->count == EVENT_JACKS_MAX)
         return opts_error("--snd jacks: too many; at most %d are taken", EVENT_JACKS_MAX);
-    jack_add(jacks, pcm, kind, !is_out, remap);
+    jack_add(jacks, pcm, kind, !is_out);
     return 0;
 }
 
 int jacks_init(struct jacks *jacks, const struct pcm *pcm, const struct opts *opts)
 {
     const char *text = opts_str(opts, "jacks");
-    bool remap = opts_bool(opts, "jack-remap");
     int r = 0;
 
     while (text != NULL && r == 0) {
         size_t len = strcspn(text, "+");
-        r = word_add(jacks, pcm, text, len, remap);
+        r = word_add(jacks, pcm, text, len);
         text = text[len] == '+' ? text + len + 1 : NULL;
     }
     return r;
-}
-
-uint32_t jack_remap(struct jacks *jacks, const struct wire_jack_remap *request)
-{
-    uint32_t id = from_le32(request->jack_id);
-    uint32_t association = from_le32(request->association);
-    uint32_t sequence = from_le32(request->sequence);
-
-    if (id >= jacks->count)
-        return VIRTIO_SND_S_BAD_MSG;
-    struct wire_jack_info *info = &jacks->item[id].info;
-    if ((from_le32(info->features) & 1u << VIRTIO_SND_JACK_F_REMAP) == 0)
-        return VIRTIO_SND_S_NOT_SUPP;
-    if (association > DEFCONF_ASSOCIATION_MAX || sequence > DEFCONF_SEQUENCE_MAX)
-        return VIRTIO_SND_S_BAD_MSG;
-    defconf_order(info, association, sequence);
-    return VIRTIO_SND_S_OK;
 }
 
 void jack_plug(struct jacks *jacks, unsigned jack, bool connected)

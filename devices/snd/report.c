@@ -17,22 +17,7 @@ void report_note(const struct stream *stream, struct report *ret_report)
                                   .params = stream->params,
                                   .counts = stream->counts,
                                   .host_xruns = stream->host->xruns,
-                                  .lost_frames = stream->host->lost_frames,
-                                  .own_clock = stream->clock_kind == CLOCK_KIND_HOST};
-}
-
-/* How fast the host's clock runs against ours, in millionths. */
-static void print_drift(const struct report *report, FILE *out)
-{
-    const struct stream_counts *counts = &report->counts;
-    const double least_ns = 1e9; /* shorter spans tell of periods, not of clocks */
-
-    if (!report->own_clock || (double)counts->span_ns < least_ns) {
-        (void)fputs(",\"drift_ppm\":null", out);
-        return;
-    }
-    double frames_ns = (double)counts->span_frames * 1e9 / report->params.rate_hz;
-    (void)fprintf(out, ",\"drift_ppm\":%.3f", (frames_ns / (double)counts->span_ns - 1) * 1e6);
+                                  .lost_frames = stream->host->lost_frames};
 }
 
 /* Below what so many per cent of the completions were late, in us: powers of two. */
@@ -66,7 +51,6 @@ int report_write(const struct report *report, const struct listener_report *hear
                   counts->bad_messages, counts->xruns, report->host_xruns, report->lost_frames,
                   counts->stalls, (double)counts->stalled_ns / NS_PER_MS,
                   (double)counts->late_max_ns / NS_PER_US);
-    print_drift(report, out);
     print_late(counts, 50, out);
     print_late(counts, 99, out);
     if (params->format != NULL)

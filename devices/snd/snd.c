@@ -9,7 +9,6 @@
  */
 #include "devices/snd/snd.h"
 
-#include "devices/snd/base/reply.h"
 #include "devices/snd/card.h"
 #include "devices/snd/command.h"
 #include "devices/snd/control.h"
@@ -25,55 +24,17 @@ static struct snd *snd_of(struct virtio_device *dev)
     return container_of(dev, struct snd, dev);
 }
 
-/* -- what the streams tell -- */
-
-static void pcm_answer(struct pcm *pcm, struct chain *req, uint32_t status)
-{
-    struct virtq *vq = &pcm->dev->queue[VIRTIO_SND_VQ_CONTROL];
-
-    reply_write(req, status, NULL, 0);
-    virtq_push(vq, req);
-    virtio_signal(pcm->dev, vq);
-}
-
-static struct ear *ear_of(const struct stream *stream)
-{
-    return &container_of(stream->pcm, struct snd, pcm)->ears.ear[stream->id];
-}
-
-static void pcm_tune(struct stream *stream)
-{
-    ear_tune(ear_of(stream), &stream->params);
-}
-
-static void pcm_hear(struct stream *stream, const void *frames, uint32_t count)
-{
-    ear_hear(ear_of(stream), frames, count);
-}
-
-static bool pcm_keeps_up(const struct stream *stream)
-{
-    return !ear_is_behind(ear_of(stream));
-}
-
-static void pcm_xrun(struct stream *stream)
+/* The guest is late: silence is played, or frames were recorded for nobody. */
+static void tell_xrun(struct stream *stream)
 {
     events_xrun(&container_of(stream->pcm, struct snd, pcm)->events, stream->id);
 }
-
-static const struct pcm_ops pcm_ops = {
-    .answer = pcm_answer,
-    .tune = pcm_tune,
-    .hear = pcm_hear,
-    .keeps_up = pcm_keeps_up,
-    .xrun = pcm_xrun,
-};
 
 /* -- life -- */
 
 static int snd_create(struct virtio_device *dev, const struct opts *opts)
 {
-    return card_init(snd_of(dev), &pcm_ops, opts);
+    return card_init(snd_of(dev), tell_xrun, opts);
 }
 
 static void snd_destroy(struct virtio_device *dev)
@@ -136,7 +97,7 @@ static void snd_report(struct virtio_device *dev)
         if (snd->report == NULL)
             report_log(&report);
         else
-            ear_ask(&snd->ears.ear[i], &report, sizeof(report));
+            ear_ask(snd->pcm.streams[i].ear, &report, sizeof(report));
     }
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Jack remapping and control elements as they lie in guest memory (virtio 1.4 §5.14.6.4.2 and
- * §5.14.6.10): packed, little endian. Constants too: control elements are younger than Debian's
- * <linux/virtio_snd.h>. Copied in and out, never pointed at.
+ * Control elements as they lie in guest memory (virtio 1.4 §5.14.6.10): packed, little endian.
+ * Constants too: control elements are younger than Debian's <linux/virtio_snd.h>. Copied in and
+ * out, never pointed at.
  */
 #pragma once
 
@@ -47,14 +47,6 @@ enum wire_ctl_type {
 #define WIRE_CTL_VALUE 1u
 #define WIRE_CTL_INFO  2u
 #define WIRE_CTL_TLV   4u
-
-struct wire_jack_remap {
-    struct wire_hdr hdr;
-    le32 jack_id;
-    le32 association;
-    le32 sequence;
-};
-_Static_assert(sizeof(struct wire_jack_remap) == 16, "§5.14.6.4.2");
 
 struct wire_ctl_hdr {
     struct wire_hdr hdr;

@@ -16,9 +16,8 @@
  *   write() or read() happens at the moment the frames are played or recorded, takes all of them at
  *   once, and does not block. `position` and `remaining_ns` are NULL.
  * - With a clock (`own_clock`: a sound card). The stream writes ahead into the host's buffer as far
- *   as the host has room, and completes the guest's messages by position(). The guest's data stays
- *   in guest memory until then, so the host may forget what it accepted but did not consume: a
- *   host says in position() how far it has the frames, and the stream writes again from there.
+ *   as the host has room, and completes the guest's messages by position(). What the host took it
+ *   keeps until it was consumed, whatever happens to its card meanwhile.
  *
  * Frames are counted from 0 at open(); only frames of the guest count. When a host with a clock
  * runs dry (the guest is late), it plays silence or stands still by itself, as suits it; that
@@ -72,9 +71,6 @@ static inline struct host_caps host_caps_any(uint64_t formats)
 
 struct host_position {
     uint64_t consumed_frames; /* left the host's buffer to be heard (playback), or were captured */
-    uint64_t accepted_frames; /* playback: consumed plus those still in the host's buffer. Less than
-                               * what write() took if the host lost some (suspend, a stop that could
-                               * not pause): the stream writes those again. */
     uint32_t latency_frames;  /* consumed but not yet heard; captured but not yet readable */
 };
 
@@ -106,8 +102,7 @@ struct host_class {
      * that may be nothing: then the host starts with the first write. NULL: nothing to do. */
     int (*start)(struct host *host);
     /* Frames stand still at once, and position() with them; what was consumed is heard to its end.
-     * A host that can't pause forgets what it has not consumed (see accepted_frames). NULL: nothing
-     * to do. */
+     * NULL: nothing to do. */
     int (*stop)(struct host *host);
 
     /* Takes up to `frames` frames; returns how many, 0 if there is no room now. Without a clock:

@@ -225,7 +225,6 @@ static int alsa_position(struct host *host, struct host_position *ret_position)
     if (r == 0)
         *ret_position = (struct host_position){
             .consumed_frames = card->theirs,
-            .accepted_frames = card->plays ? card->ours : card->theirs,
             .latency_frames = atomic_load(&card->shared->latency_frames),
         };
     return r;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * See move.h. On their way frames pass the mixer's volume and the faults that the user ordered, and
- * are told to the device.
+ * are heard.
  *
  * Where frames stand: stream->moved_frames is the stream's frame that moves next; messages before
  * the one that holds it have moved whole, those behind it not at all.
@@ -24,9 +24,8 @@ static void tell(struct stream *stream, uint64_t first_frame, uint32_t frames)
         return;
     stream->counts.frames += end - begin;
     stream->heard_frames = end;
-    stream->pcm->ops->hear(
-        stream, stream->pcm->scratch + (begin - first_frame) * stream->params.frame_bytes,
-        (uint32_t)(end - begin));
+    ear_hear(stream->ear, stream->pcm->scratch + (begin - first_frame) * stream->params.frame_bytes,
+             end - begin);
 }
 
 /* The same for what a card has consumed of what it was given. */
@@ -36,7 +35,7 @@ void stream_played(struct host *host, const void *frames, size_t count)
 
     stream->counts.frames += count;
     stream->heard_frames += count;
-    stream->pcm->ops->hear(stream, frames, (uint32_t)count);
+    ear_hear(stream->ear, frames, count);
 }
 
 static void silence(const struct stream *stream, uint32_t frames)
@@ -199,15 +198,6 @@ static void seek(struct stream *stream, uint64_t frame)
         (void)chain_skip(&m->chain, (size_t)m->moved_frames * stream->params.frame_bytes);
     }
     stream->moved_frames = frame;
-}
-
-void stream_seek_back(struct stream *stream)
-{
-    const struct clock *clock = &stream->clock;
-
-    if (clock->kind == CLOCK_KIND_HOST && stream_is_output(stream))
-        seek(stream,
-             MIN(clock->host_base + clock->host_position.accepted_frames, stream->moved_frames));
 }
 
 /* -- the host comes and goes -- */

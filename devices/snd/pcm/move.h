@@ -37,8 +37,5 @@ void stream_catch_up(struct stream *stream, uint64_t at_ns);
 /* A host's played(). */
 void stream_played(struct host *host, const void *frames, size_t count);
 
-/* Goes on moving where the host has lost some. Playback, by the host's clock. */
-void stream_seek_back(struct stream *stream);
-
 /* The next frames of a capture message are silence. */
 void message_fill(struct stream *stream, struct message *message, uint32_t frames);

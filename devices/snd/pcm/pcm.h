@@ -26,8 +26,7 @@
  *                  | oldest message held ...                 |
  *
  * Frames move from guest memory to the host as late as they can: without a clock in the host, when
- * the message is completed; with one, as soon as the host has room, and again from the start of
- * what the host lost.
+ * the message is completed; with one, as soon as the host has room.
  *
  * Times are the guest's: while the machine is paused they stand still. All on the device's worker,
  * except init and fini (main) and reset (the worker is joined).
@@ -35,6 +34,7 @@
 #pragma once
 
 #include "devices/snd/base/wire.h"
+#include "devices/snd/hear/ear.h"
 #include "devices/snd/pcm/clock.h"
 #include "devices/snd/pcm/fault.h"
 #include "devices/snd/pcm/volume.h"
@@ -47,20 +47,6 @@
 
 struct pcm;
 struct stream;
-
-/* What the device is told that has the streams. */
-struct pcm_ops {
-    /* Answers a PREPARE that stream_command() kept. */
-    void (*answer)(struct pcm *pcm, struct chain *req, uint32_t status);
-    /* The frames that follow are in the format of stream->params. */
-    void (*tune)(struct stream *stream);
-    /* These were played or recorded; each is told once. */
-    void (*hear)(struct stream *stream, const void *frames, uint32_t count);
-    /* Without a clock: whether those who hear them want more already. */
-    bool (*keeps_up)(const struct stream *stream);
-    /* The guest is late: silence is played, or frames were recorded for nobody. */
-    void (*xrun)(struct stream *stream);
-};
 
 enum stream_state {
     STREAM_INIT,
@@ -98,8 +84,6 @@ struct stream_counts {
     uint64_t stalled_ns;   /* in sum */
     uint64_t late_max_ns;  /* latest completion after its deadline, stalls included */
     uint64_t bad_messages; /* completed with S_IO_ERR */
-    uint64_t span_frames;  /* since the last start or gap so many frames took ... */
-    uint64_t span_ns;      /* ... that long by our clock */
 
     uint64_t late[STREAM_LATE_BINS]; /* completions by lateness; bin n: below 2^n us */
 };
@@ -111,11 +95,10 @@ struct stream {
     struct wire_pcm_info info;
     struct virtq *vq;            /* tx or rx */
     struct host *host;           /* owned */
+    struct ear *ear;             /* that hears what it plays or records; borrowed */
     enum host_state host_state;  /* its open() */
     enum clock_kind clock_kind;  /* while the host is there */
     const struct volume *volume; /* that a mixer sets; NULL: there is none */
-    uint64_t period_min_ns;      /* shorter ones are refused, as are */
-    uint64_t buffer_max_ns;      /* longer ones */
     bool fail_when_absent;       /* messages get IO_ERR while it is not; else they play to nobody */
 
     enum stream_state state;
@@ -138,8 +121,6 @@ struct stream {
     bool gap_is_start;     /* no message came since START: being without one is no xrun */
     uint64_t xrun_ns;      /* when to tell that the guest is late; TIME_NEVER: it isn't, or told */
 
-    uint64_t span_begin_ns, span_begin_frame; /* since the last start or gap */
-
     struct faults faults;
     uint64_t fault_end_frame;    /* up to here everything is due at once */
     uint64_t fault_stall_end_ns; /* nothing is completed before */
@@ -151,9 +132,9 @@ struct stream {
 
 struct pcm {
     struct virtio_device *dev;
-    const struct pcm_ops *ops;
-    bool is_paused;                     /* the machine is */
-    uint64_t pause_begin_ns, paused_ns; /* in sum */
+    void (*xrun)(struct stream *stream); /* tells the driver that the guest is late */
+    bool is_paused;                      /* the machine is */
+    uint64_t pause_begin_ns, paused_ns;  /* in sum */
 
     unsigned stream_count;
     struct stream *streams; /* outputs first; owned */

@@ -112,11 +112,11 @@ static void host_catch_up(struct host *host, uint64_t at_ns)
 
 /* -- life -- */
 
-int pcm_init(struct pcm *pcm, struct virtio_device *dev, const struct pcm_ops *ops,
+int pcm_init(struct pcm *pcm, struct virtio_device *dev, void (*xrun)(struct stream *stream),
              unsigned streams_max)
 {
     pcm->dev = dev;
-    pcm->ops = ops;
+    pcm->xrun = xrun;
     pcm->messages = calloc((size_t)2 * dev->class->limits.size, sizeof(pcm->messages[0]));
     pcm->streams = calloc(MAX(streams_max, 1u), sizeof(pcm->streams[0]));
     return pcm->messages != NULL && pcm->streams != NULL ? 0 : log_error(-ENOMEM, "%s", dev->name);

@@ -6,9 +6,9 @@
 
 /* Main. With room for so many streams. 0, or -ENOMEM after a line; pcm_fini() accepts what that
  * left. */
-int pcm_init(struct pcm *pcm, struct virtio_device *dev, const struct pcm_ops *ops,
+int pcm_init(struct pcm *pcm, struct virtio_device *dev, void (*xrun)(struct stream *stream),
              unsigned streams_max);
-/* Main. One more stream, to be filled in as stream_init() asks for. */
+/* Main. One more stream: name, info, host, ear and clock_kind are to be filled in. */
 struct stream *pcm_add(struct pcm *pcm);
 void pcm_fini(struct pcm *pcm);
 

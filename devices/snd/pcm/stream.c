@@ -90,9 +90,6 @@ static uint32_t params_check(const struct stream *stream, const struct wire_pcm_
         .period_frames = period_bytes / frame_bytes,
         .buffer_frames = buffer_bytes / frame_bytes,
     };
-    if (frames_to_ns(params.period_frames, rate_hz) < stream->period_min_ns ||
-        frames_to_ns(params.buffer_frames, rate_hz) > stream->buffer_max_ns)
-        return VIRTIO_SND_S_NOT_SUPP;
     if (host->class->check != NULL && !host->class->check(host, &params))
         return VIRTIO_SND_S_NOT_SUPP;
     *ret_params = params;
@@ -139,7 +136,7 @@ static uint32_t prepare_status(struct stream *stream, int r)
     if (r < 0 && r != -EINPROGRESS && !gone)
         return VIRTIO_SND_S_IO_ERR;
     clock_init(&stream->clock, stream_clock_kind(stream), stream->params.rate_hz, stream->host);
-    stream->pcm->ops->tune(stream);
+    ear_tune(stream->ear, &stream->params);
     stream->submitted_frames = stream->moved_frames = stream->heard_frames = 0;
     stream->completed_ns = stream->fault_end_frame = stream->fault_stall_end_ns = 0;
     stream->fault_dries = false;
@@ -153,8 +150,13 @@ static uint32_t prepare_status(struct stream *stream, int r)
 /* Answers a parked PREPARE. */
 static void prepare_end(struct stream *stream, int r)
 {
+    struct virtio_device *dev = stream->pcm->dev;
+    struct virtq *vq = &dev->queue[VIRTIO_SND_VQ_CONTROL];
+
     stream->is_parked = false;
-    stream->pcm->ops->answer(stream->pcm, &stream->parked, prepare_status(stream, r));
+    reply_write(&stream->parked, prepare_status(stream, r), NULL, 0);
+    virtq_push(vq, &stream->parked);
+    virtio_signal(dev, vq);
 }
 
 void stream_opened(struct stream *stream, int r)
@@ -209,7 +211,6 @@ static int stream_start(struct stream *stream)
     if (r < 0)
         return r;
     clock_start(&stream->clock, now);
-    stream_span_begin(stream);
     stream->gap_is_start = stream->oldest == NULL;
     return 0;
 }
@@ -227,7 +228,6 @@ static int stream_stop(struct stream *stream)
     if (r < 0)
         return r;
     clock_stop(&stream->clock, now, stream->submitted_frames);
-    stream_seek_back(stream);
     stream->wake_ns = stream->xrun_ns = TIME_NEVER;
     return 0;
 }
@@ -285,7 +285,6 @@ void stream_pause(struct stream *stream)
         return;
     if (stream_stop_host(stream) < 0)
         stream_lose_host(stream);
-    stream_seek_back(stream);
 }
 
 void stream_resume(struct stream *stream)

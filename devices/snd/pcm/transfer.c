@@ -65,7 +65,7 @@ static void message_end(struct virtq *vq, struct chain *chain, uint32_t status,
 static void tell_xrun(struct stream *stream)
 {
     if (stream->xrun_ns != TIME_NEVER)
-        stream->pcm->ops->xrun(stream);
+        stream->pcm->xrun(stream);
     stream->xrun_ns = TIME_NEVER;
 }
 
@@ -76,14 +76,6 @@ static void gap_end(struct stream *stream)
         stream->counts.xruns++;
     tell_xrun(stream);
     clock_shift(&stream->clock, pcm_now_ns(stream->pcm), stream->submitted_frames);
-    stream_span_begin(stream);
-}
-
-void stream_span_begin(struct stream *stream)
-{
-    stream->span_begin_ns = pcm_now_ns(stream->pcm);
-    stream->span_begin_frame =
-        clock_consumed(&stream->clock, stream->span_begin_ns, stream->submitted_frames);
 }
 
 static struct message *message_get(struct pcm *pcm)
@@ -259,7 +251,7 @@ static uint64_t due_ns(const struct stream *stream, const struct message *messag
 
     if (due > now)
         return due;
-    if (stream->clock.kind == CLOCK_KIND_FREE && !stream->pcm->ops->keeps_up(stream))
+    if (stream->clock.kind == CLOCK_KIND_FREE && ear_is_behind(stream->ear))
         return now + MS_NS; /* as fast as guest and ear */
     if (message->next == NULL && !dry)
         due = MAX(due, stream->completed_ns + hold_ns(stream));
@@ -338,8 +330,6 @@ static bool complete_if_due(struct stream *stream, uint64_t now, uint64_t *ret_n
         note_lateness(stream, now, end_frame);
     stream_move_oldest(stream);
     stream->counts.messages++;
-    stream->counts.span_frames = end_frame - stream->span_begin_frame;
-    stream->counts.span_ns = now - stream->span_begin_ns;
     stream->completed_ns = now;
     complete_oldest(stream, status_of(stream, message), latency_bytes(stream, end_frame));
     if (stream->oldest == NULL && stream->clock_kind != CLOCK_KIND_FREE)
@@ -350,12 +340,10 @@ static bool complete_if_due(struct stream *stream, uint64_t now, uint64_t *ret_n
 /* Lets the host's clock be known, and the host have or give what it can now. */
 static void look_and_move(struct stream *stream)
 {
-    if (clock_look(&stream->clock) < 0) {
+    if (clock_look(&stream->clock) < 0)
         stream_lose_host(stream);
-        return;
-    }
-    stream_seek_back(stream);
-    stream_move_ahead(stream);
+    else
+        stream_move_ahead(stream);
 }
 
 void stream_transfer(struct stream *stream, uint64_t now)

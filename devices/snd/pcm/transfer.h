@@ -7,9 +7,6 @@
 /* Takes what waits in the stream's queue, for all streams: served later. */
 void pcm_take(struct pcm *pcm, struct virtq *vq);
 
-/* Frames begin to flow, after a start or a gap: the host's clock is measured from here. */
-void stream_span_begin(struct stream *stream);
-
 /* Running: moves what can move, completes what is due, says when to look again. */
 void stream_transfer(struct stream *stream, uint64_t now_ns);
 

@@ -77,7 +77,6 @@ static int probe_position(struct host *host, struct host_position *ret_position)
         host->played(host, probe->got + probe->played * probe->frame_bytes, end - probe->played);
     probe->played = MAX(probe->played, end);
     *ret_position = (struct host_position){.consumed_frames = probe->consumed,
-                                           .accepted_frames = probe->accepted,
                                            .latency_frames = probe->latency};
     return probe->position_result;
 }

@@ -66,7 +66,6 @@ START_TEST(playback_goes_on_in_the_middle_of_its_period)
     ck_assert_uint_eq(probe.got_frames, 3 * 480);
     ck_assert_uint_eq(probe.stops, 0); /* such a host has no life of its own */
     check_undisturbed();
-    ck_assert_uint_eq(rig.snd->pcm.streams[0].counts.span_ns, 30 * RIG_MS);
     tear_down();
 }
 END_TEST
@@ -122,7 +121,6 @@ START_TEST(recording_goes_on_without_a_lost_or_doubled_frame)
 }
 END_TEST
 
-/* A card that can't pause forgets what it holds, and gets it again. */
 START_TEST(host_with_a_clock_stops_and_goes_on)
 {
     set_up("host=null", true);
@@ -133,7 +131,6 @@ START_TEST(host_with_a_clock_stops_and_goes_on)
     probe.consumed = 700;
     probe.host.wake(&probe.host);
     ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 1);
-    probe.accepted = probe.got_frames = 700; /* what stop() will have done */
     pause_machine();
     ck_assert_uint_eq(probe.stops, 1);
     ck_assert_uint_eq(probe.starts, 2);

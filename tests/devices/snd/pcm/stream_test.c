@@ -164,58 +164,6 @@ START_TEST(params_are_checked)
 }
 END_TEST
 
-/* proves: SND-33 */
-START_TEST(period_and_buffer_limits_are_kept)
-{
-    static const struct {
-        uint32_t buffer_bytes, period_bytes;
-        uint8_t channels, rate;
-        uint32_t status;
-    } row[] = {
-        {7680, 1920, 2, RIG_48000, RIG_OK}, /* 4 periods of 10 ms */
-        {3840, 960, 1, RIG_48000, RIG_OK},
-        {7680, 960, 2, RIG_48000, RIG_NOT_SUPP},  /* periods of 5 ms */
-        {7664, 1916, 2, RIG_48000, RIG_NOT_SUPP}, /* of a frame less than 10 ms */
-        {9600, 1920, 2, RIG_48000, RIG_NOT_SUPP}, /* a buffer of 50 ms */
-        {7688, 1922, 1, RIG_48000, RIG_NOT_SUPP},
-        {7056, 1764, 2, RIG_44100, RIG_OK},
-        {7680, 1920, 2, RIG_44100, RIG_NOT_SUPP}, /* 43.5 ms */
-    };
-    struct rig rig;
-
-    rig_start(&rig, "host=null,period-min=10ms,buffer-max=40ms");
-    for (unsigned i = 0; i < ARRAY_SIZE(row); i++)
-        ck_assert_uint_eq(rig_set_params(&rig, 0, row[i].buffer_bytes, row[i].period_bytes,
-                                         row[i].channels, RIG_S16, row[i].rate),
-                          row[i].status);
-    rig_end(&rig);
-}
-END_TEST
-
-static const char *const bad_limits[] = {
-    "period-min=-1ms",
-    "period-min=11s",
-    "period-min=x",
-    "buffer-max=0",
-    "buffer-max=11m",
-    "buffer-max=",
-    "period-min=10ms,buffer-max=19ms",
-};
-
-START_TEST(limits_that_make_no_sense_are_refused_in_one_line)
-{
-    struct capture capture;
-    struct rig rig;
-
-    capture_start(&capture);
-    int r = rig_create(&rig, bad_limits[_i]);
-    const char *said = capture_end(&capture);
-    ck_assert_int_eq(r, -EINVAL);
-    ck_assert_msg(capture_is_one_error(said), "%s", said);
-    ck_assert_ptr_nonnull(strstr(said, _i < 3 ? "period-min" : "buffer-max"));
-}
-END_TEST
-
 /* Like a card that has more than two channels at low rates only. */
 static bool two_channels_at_48000(struct host *host, const struct pcm_params *wanted)
 {
@@ -564,9 +512,6 @@ Suite *stream_suite(void)
     tcase_add_loop_test(states, message_is_accepted_exactly_in_its_states, 0, 6);
     tcase_add_loop_test(set, params_are_checked, 0, ARRAY_SIZE(params));
     tcase_add_loop_test(set, failing_set_params_changes_nothing, PARAMS_BAD, ARRAY_SIZE(params));
-    tcase_add_test(set, period_and_buffer_limits_are_kept);
-    tcase_add_loop_test(set, limits_that_make_no_sense_are_refused_in_one_line, 0,
-                        ARRAY_SIZE(bad_limits));
     tcase_add_test(set, what_the_host_cannot_combine_is_not_supported);
     tcase_add_test(set, every_format_and_rate_code_is_answered);
     tcase_add_loop_test(flush, prepare_and_set_params_throw_held_messages_away, 0, 2);
