@@ -18,6 +18,7 @@ extern const struct virtio_class virtio_snd;
 extern const struct virtio_class virtio_blk;
 extern const struct virtio_class virtio_net;
 extern const struct virtio_class virtio_fs;
+extern const struct virtio_class virtio_input;
 
 struct virtio_slots {
     const struct virtio_class *class;

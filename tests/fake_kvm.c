@@ -2,6 +2,7 @@
 /* See fake_kvm.h. The state is file-scope because the calls have no argument to carry it. */
 #include "tests/fake_kvm.h"
 
+#include "tests/fake_evdev.h"
 #include "tests/fake_tap.h"
 
 #include <fcntl.h>
@@ -235,6 +236,8 @@ int __wrap_open(const char *path, int flags, ...)
         mode = va_arg(args, mode_t);
     va_end(args);
     int fd = fake_tap_open(path);
+    if (fd == -ENOSYS)
+        fd = fake_evdev_open(path);
     if (fd != -ENOSYS)
         return fd;
     if (!kvm.started || strcmp(path, "/dev/kvm") != 0)
@@ -436,6 +439,8 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
     bool ours = kvm.started && fd_find(fd, &known);
     (void)pthread_mutex_unlock(&lock);
     int r = ours ? -ENOSYS : fake_tap_ioctl(fd, request, number);
+    if (!ours && r == -ENOSYS)
+        r = fake_evdev_ioctl(fd, request, number);
     if (!ours && r == -ENOSYS)
         return __real_ioctl(fd, request, number);
     if (!ours)

@@ -386,6 +386,15 @@ bad disk-overlay-of-ro 35 '--disk overlay.*leave one' --disk path=disk.img,ro,ov
 bad disk-serial 35 '--disk serial: too long' --disk path=disk.img,serial=123456789012345678901 "$kernel"
 bad disk-queues 35 '--disk queues.*1 to 16' --disk path=disk.img,queues=17 "$kernel"
 TMPDIR=/nowhere bad disk-no-tmpdir 35 '--disk overlay: no file in /nowhere.*set TMPDIR' --disk path=disk.img,overlay "$kernel"
+bad input-without-kind 35 '--input kind' --input socket=x "$kernel"
+bad input-kind 35 '--input kind.*keyboard, mouse, touch' --input joystick "$kernel"
+bad input-size-of-mouse 35 '--input width, height: are for kind=touch' --input mouse,width=10 "$kernel"
+bad input-no-node 35 '--input kind: evdev:/dev/null: give an event node' --input evdev:/dev/null "$kernel"
+bad input-node-missing 35 '--input kind: evdev:absent: No such file' --input evdev:absent "$kernel"
+bad input-node-and-socket 35 '--input socket: .*leave it out' --input evdev:/dev/null,socket=x "$kernel"
+bad input-no-folder 1 '--input socket nowhere/x.*give another name' --input keyboard,socket=nowhere/x "$kernel"
+bad input-one-socket 35 '--input socket: two have .x.; give each one' --input mouse,socket=x --input touch,socket=x "$kernel"
+bad input-five 35 '--input: one too many' --input mouse --input mouse --input mouse --input mouse --input mouse "$kernel"
 run_case cli/disk-two-writers two_writers
 run_case cli/disk-not-writable disk_not_writable
 with_kvm control-no-folder 1 '--control nowhere/socket.*give another name' --control nowhere/socket "$kernel"

@@ -29,6 +29,7 @@ static const struct {
     {&virtio_blk, "path=/proc/self/fd/100,ro", CORE | 0x1e64},
     {&virtio_fs, "path=/usr,tag=usr", CORE},
     {&virtio_console, "name=a", CORE | 1u << 1},
+    {&virtio_input, "kind=keyboard", CORE},
     {&virtio_balloon, "", CORE | 1u << 1 | 1u << 2 | 1u << 5},
     {&virtio_balloon, "reporting=off", CORE | 1u << 1 | 1u << 2},
     /* MAC, MRG_RXBUF, STATUS; MTU; with a tap CSUM, GUEST_CSUM, TSO and ECN, with several queues
