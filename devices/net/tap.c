@@ -150,7 +150,9 @@ static int open_queue(const char *name, const char *interface, unsigned pairs, i
 
     *ret_fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
     if (*ret_fd < 0)
-        return log_error(-errno, "%s: /dev/net/tun (load the module tun: sudo modprobe tun)", name);
+        return log_error(-errno, "%s: /dev/net/tun (%s)", name,
+                         errno == EACCES ? "let users have it: sudo chmod 666 /dev/net/tun"
+                                         : "load the module tun: sudo modprobe tun");
     r = tap_attach(*ret_fd, interface, pairs > 1);
     if (r == -EINVAL && pairs == 1) /* one that was made for several has place for one */
         r = tap_attach(*ret_fd, interface, true);

@@ -218,6 +218,35 @@ disk_not_writable() {
         setpriv --reuid 65534 --regid 65534 --clear-groups ./linnet run --disk disk.img "$kernel"
 }
 
+# Nobody has made that interface, or /dev/net/tun is not for this user.
+net_tap_not_mine() {
+    [ -e /dev/net/tun ] || skip "no /dev/net/tun"
+    [ "$(id -u)" = 0 ] || skip "not root, so it can't become another user"
+    refused 1 '--net: tap absent0: make it for you first: sudo ip tuntap add absent0 mode tap vnet_hdr user' \
+        setpriv --bounding-set -net_admin --inh-caps -net_admin ./linnet run --net tap,name=absent0 "$kernel"
+    mkdir net
+    mknod -m 600 net/tun c 10 200 || skip "no device node can be made here"
+    refused 1 '--net: /dev/net/tun .let users have it: sudo chmod 666 /dev/net/tun.: Permission denied' \
+        unshare -m sh -c 'mount --bind net /dev/net && exec "$@"' sh \
+        setpriv --reuid 65534 --regid 65534 --clear-groups ./linnet run --net tap,name=tap0 "$kernel"
+}
+
+# Another program listens at 127.0.0.1 port 47321.
+net_port_in_use() {
+    local other
+    socat TCP-LISTEN:47321,bind=127.0.0.1 /dev/null &
+    other=$!
+    # shellcheck disable=SC2064 # with its value: it is local
+    trap "kill $other" EXIT
+    wait_for 30 listens
+    refused 1 '--net forward: 127\.0\.0\.1 port 47321: give another one, or 0 for any that is free' \
+        ./linnet run --net user,forward=tcp:127.0.0.1:47321-22 "$kernel"
+}
+
+listens() {
+    ss -Hltn 'sport = :47321' | grep -q .
+}
+
 # machine COMMAND...: while a machine has a control socket. It ends by "quit".
 machine() {
     local vm status=0
@@ -397,6 +426,27 @@ bad input-one-socket 35 '--input socket: two have .x.; give each one' --input mo
 bad input-five 35 '--input: one too many' --input mouse --input mouse --input mouse --input mouse --input mouse "$kernel"
 run_case cli/disk-two-writers two_writers
 run_case cli/disk-not-writable disk_not_writable
+bad net-choice 35 '--net host.*tup.*user, tap or socket' --net tup "$kernel"
+bad net-forward 35 '--net forward: "22" will not do; give tcp:ADDRESS:PORT-GUESTPORT' --net user,forward=22 "$kernel"
+bad net-forward-address 35 '"localhost" is not an address of IP' --net user,forward=tcp:localhost:2222-22 "$kernel"
+bad net-forward-not-here 1 '--net forward: 192\.0\.2\.1 port 2222' --net user,forward=tcp:192.0.2.1:2222-22 "$kernel"
+run_case cli/net-port-in-use net_port_in_use
+run_case cli/net-passt-missing refused 1 'passt is missing; install it .sudo apt install passt., or give tap or socket' \
+    env PATH=/nowhere ./linnet run --net user "$kernel"
+bad net-mac 35 '--net mac: "00:11:22" will not do; give an address as 52:54:00' --net user,mac=00:11:22 "$kernel"
+bad net-mac-of-group 35 '--net mac.*the first number even' --net user,mac=01:11:22:33:44:55 "$kernel"
+bad net-mtu 35 '--net mtu.*1280 to 65520' --net user,mtu=500 "$kernel"
+bad net-tap-without-name 35 'tap wants either the name of an interface' --net tap "$kernel"
+bad net-tap-name-long 35 'is too long; give a name of at most 15 letters' --net tap,name=a234567890123456 "$kernel"
+bad net-tap-queues 35 '--net queues.*1 to 8' --net tap,name=a,queues=9 "$kernel"
+bad net-tap-fd 35 'fd 77: not a tap interface' --net tap,fd=77 "$kernel"
+run_case cli/net-tap-not-mine net_tap_not_mine
+bad net-socket-without-path 35 'socket wants either path=SOCKET' --net socket "$kernel"
+bad net-socket-no-folder 1 '--net path: the folder of nowhere/lan: No such file' --net socket,path=nowhere/lan "$kernel"
+bad net-socket-no-socket 1 '--net path: text is no socket of yours; give another name' --net socket,path=text "$kernel"
+bad net-socket-long 35 'too long; give a name of at most 107 bytes' --net "socket,path=$(printf '%0108d' 0)" "$kernel"
+bad net-socket-fd 35 'fd 77: not a stream socket' --net socket,fd=77 "$kernel"
+bad net-five 35 '--net: one too many' --net --net --net --net --net "$kernel"
 with_kvm control-no-folder 1 '--control nowhere/socket.*give another name' --control nowhere/socket "$kernel"
 with_kvm control-no-socket 1 '--control text.*give another name' --control text "$kernel"
 with_kvm control-long-name 35 '--control.*give a name of at most 107 bytes' \
