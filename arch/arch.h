@@ -14,12 +14,13 @@
 #include "vmm/base/memory.h"
 
 enum platform_kind {
-    PLATFORM_SERIAL, /* 16550A */
-    PLATFORM_VIRTIO, /* virtio-mmio slot */
-    PLATFORM_POWER,  /* ACPI sleep registers: see devices/power.h */
-    PLATFORM_RESET,  /* i8042 command port / reset register */
-    PLATFORM_PANIC,  /* pvpanic */
-    PLATFORM_RTC,    /* PL031 */
+    PLATFORM_SERIAL,   /* 16550A */
+    PLATFORM_VIRTIO,   /* virtio-mmio slot */
+    PLATFORM_POWER,    /* ACPI sleep registers: see devices/power.h */
+    PLATFORM_RESET,    /* i8042 command port / reset register */
+    PLATFORM_PANIC,    /* pvpanic */
+    PLATFORM_RTC,      /* PL031 */
+    PLATFORM_WATCHDOG, /* SP805 */
 };
 
 struct platform_device {
@@ -87,6 +88,7 @@ struct arch_layout {
     const char *kernel_in_tree;          /* where a build of Linux leaves its kernel */
     const struct platform_device *fixed; /* devices that every machine has */
     unsigned fixed_count;
+    const struct platform_device *watchdog; /* where one is, if it is wanted */
 };
 extern const struct arch_layout *const arch_layout;
 

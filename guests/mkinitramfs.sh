@@ -6,8 +6,8 @@
 #   guests/mkinitramfs.sh KERNEL OUT [RECIPE]
 #
 # KERNEL is a folder name under build/guests (guests/fetch.sh gets it). Recipes:
-#   sound   (default) busybox, virtio modules, virtio-snd where the kernel has it, alsa-utils and
-#           /tone.wav; the same tone is left for the host as build/guests/tone.wav
+#   sound   (default) busybox, virtio modules, virtio-snd where the kernel has it, the watchdogs' drivers,
+#           alsa-utils and /tone.wav; the same tone is left for the host as build/guests/tone.wav
 #   boot    busybox and the virtio modules alone: small, for tests and measurements of booting
 #   pipewire  as sound, with PipeWire in the place of alsa-utils
 #   disk    as boot, with virtio-blk and ext4
@@ -21,7 +21,7 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 here=$top/guests
 
 bus_modules=(virtio_mmio virtio-rng virtio_console virtio_balloon pvpanic-mmio button)
-sound_modules=(virtio_snd)
+sound_modules=(virtio_snd wdat_wdt sp805_wdt)
 sound_tools=(aplay amixer alsactl speaker-test alsabat)
 
 die() {

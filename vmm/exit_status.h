@@ -13,6 +13,7 @@ enum exit_status {
     EXIT_CRASHED = 33,
     EXIT_PANICKED = 34,
     EXIT_BAD_ARGUMENTS = 35,
+    EXIT_WATCHDOG = 36,
     EXIT_TIME_LIMIT = 37,
     EXIT_EXPECTATION = 38,
 };

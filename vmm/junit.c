@@ -112,6 +112,7 @@ static enum verdict run_verdict(const struct record *record, bool told)
     case EXIT_RESET:
     case EXIT_CRASHED:
     case EXIT_PANICKED:
+    case EXIT_WATCHDOG:
     case EXIT_TIME_LIMIT:
         return FAILED;
     default: /* also what ended linnet from outside */

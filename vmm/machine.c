@@ -105,30 +105,43 @@ static int make_rtc(struct machine *machine)
     return r < 0 ? log_error(r, "real-time clock") : 0;
 }
 
-/* Puts a device that every machine has on its bus, with its interrupt. */
+static int make_watchdog(struct machine *machine)
+{
+    int r = watchdog_init(&machine->watchdog, &timebase_monotonic);
+
+    if (r == 0)
+        r = loop_add(&machine->loop, &machine->watchdog.timer, EPOLLIN);
+    return r < 0 ? log_error(r, "watchdog") : 0;
+}
+
+/* Puts a device that is in no virtio slot on its bus, with its interrupt. */
 static int add_fixed(struct machine *machine, const struct platform_device *device)
 {
+    const struct {
+        const struct bus_ops *ops;
+        void *ctx;
+        struct irq *irq;
+        int (*make)(struct machine *machine);
+    } rows[] =
+        {
+            [PLATFORM_SERIAL] = {&serial_ops, &machine->serial, &machine->serial.irq},
+            [PLATFORM_POWER] = {&power_ops, &machine->power},
+            [PLATFORM_RESET] = {&i8042_ops, &machine->power},
+            [PLATFORM_PANIC] = {&pvpanic_ops, &machine->power},
+            [PLATFORM_RTC] = {&rtc_ops, &machine->rtc, &machine->rtc.irq, make_rtc},
+            [PLATFORM_WATCHDOG] = {&watchdog_ops, &machine->watchdog, .make = make_watchdog},
+        },
+      *row = &rows[device->kind];
     struct bus *bus = device->port_io ? &machine->pio : &machine->mmio;
-    static const struct bus_ops *const ops[] = {
-        [PLATFORM_SERIAL] = &serial_ops, [PLATFORM_POWER] = &power_ops,
-        [PLATFORM_RESET] = &i8042_ops,   [PLATFORM_PANIC] = &pvpanic_ops,
-        [PLATFORM_RTC] = &rtc_ops,
-    };
-    void *ctx = device->kind == PLATFORM_SERIAL ? (void *)&machine->serial
-                : device->kind == PLATFORM_RTC  ? (void *)&machine->rtc
-                                                : &machine->power;
 
     assert(machine->platform.device_count < PLATFORM_DEVICES_MAX);
+    machine->irq[machine->platform.device_count] = row->irq;
     machine->platform.device[machine->platform.device_count++] = *device;
-    int r = bus_add(bus, device->base, device->size, ops[device->kind], ctx);
+    int r = row->make != NULL ? row->make(machine) : 0;
     if (r < 0)
-        return log_error(r, "device at 0x%llx", (unsigned long long)device->base);
-    if (device->kind == PLATFORM_SERIAL)
-        machine->irq[machine->platform.device_count - 1] = &machine->serial.irq;
-    if (device->kind != PLATFORM_RTC)
-        return 0;
-    machine->irq[machine->platform.device_count - 1] = &machine->rtc.irq;
-    return make_rtc(machine);
+        return r;
+    r = bus_add(bus, device->base, device->size, row->ops, row->ctx);
+    return r < 0 ? log_error(r, "device at 0x%llx", (unsigned long long)device->base) : 0;
 }
 
 /* Puts a virtio device in its slot: registers, interrupt, and an eventfd for each queue's kick. */
@@ -195,6 +208,8 @@ static int make_devices(struct machine *machine)
 
     for (unsigned i = 0; i < arch_layout->fixed_count && r == 0; i++)
         r = add_fixed(machine, &arch_layout->fixed[i]);
+    if (r == 0 && opts_bool(machine->config->options, "watchdog"))
+        r = add_fixed(machine, arch_layout->watchdog);
     for (unsigned i = 0; i < machine->virtio_count && r == 0; i++)
         r = add_virtio(machine, machine->virtio[i], &machine->transport[i],
                        machine->virtio_slot[i]);
@@ -378,6 +393,7 @@ void machine_destroy(struct machine *machine)
     console_fini(&machine->console);
     ends_fini(&machine->ends);
     rtc_fini(&machine->rtc);
+    watchdog_fini(&machine->watchdog);
     if (machine->serial_made)
         serial_fini(&machine->serial);
     fd_close(&machine->serial_fd);

@@ -6,6 +6,7 @@
 #include "devices/power.h"
 #include "devices/rtc.h"
 #include "devices/serial.h"
+#include "devices/watchdog.h"
 #include "virtio/mmio.h"
 #include "vmm/console.h"
 #include "vmm/control/control.h"
@@ -32,6 +33,7 @@ struct machine {
     struct ends ends; /* the console's thread's, then main's */
     struct power power;
     struct rtc rtc;
+    struct watchdog watchdog;
     unsigned virtio_count;
     struct virtio_device *virtio[VIRTIO_DEVICES_MAX];
     unsigned virtio_slot[VIRTIO_DEVICES_MAX];

@@ -54,6 +54,11 @@ static void console_said(struct console *console)
         machine_end(machine, ends[machine->ends.verdict]);
 }
 
+static void watchdog_hungry(struct watchdog *watchdog)
+{
+    machine_end(container_of(watchdog, struct machine, watchdog), VM_WATCHDOG);
+}
+
 static void terminal_quit(struct terminal *terminal)
 {
     machine_end(container_of(terminal, struct machine, terminal), VM_QUIT);
@@ -105,6 +110,7 @@ int machine_pause(struct machine *machine)
         return r;
     }
     machine->paused_at_ns = now_ns();
+    watchdog_pause(&machine->watchdog);
     for (unsigned i = 0; i < machine->virtio_count; i++)
         virtio_pause(machine->virtio[i]);
     machine->paused = true;
@@ -119,6 +125,7 @@ int machine_resume(struct machine *machine)
     uint64_t paused_ns = now_ns() - machine->paused_at_ns;
     for (unsigned i = 0; i < machine->virtio_count; i++)
         virtio_resume(machine->virtio[i], paused_ns);
+    watchdog_resume(&machine->watchdog);
     int r = arch_time_resume(&machine->vcpus, &machine->time);
     vcpus_resume(&machine->vcpus);
     return r;
@@ -139,6 +146,7 @@ static int control_resume(struct control_vm *vm)
 void machine_connect(struct machine *machine)
 {
     machine->power.event = power_event;
+    machine->watchdog.hungry = watchdog_hungry;
     machine->console.said = console_said;
     machine->console.ends = &machine->ends;
     machine->vcpus.end = vcpu_ended;
@@ -154,9 +162,9 @@ void machine_connect(struct machine *machine)
 }
 
 /* A guest that hangs shall leave a trace: where each vCPU was. */
-static void tell_time_limit(struct machine *machine)
+static void tell_hang(struct machine *machine, const char *what)
 {
-    (void)log_error(0, "--time-limit is up; the registers of the vCPUs follow");
+    (void)log_error(0, "%s; the registers of the vCPUs follow", what);
     for (unsigned i = 0; i < machine->vcpus.count; i++)
         arch_vcpu_dump(&machine->vcpus.vcpu[i]);
 }
@@ -200,7 +208,9 @@ enum vm_end machine_run(struct machine *machine, int *ret_signal)
     terminal_close(&machine->terminal);
     enum vm_end how = end_with_words(machine, (enum vm_end)atomic_load(&machine->end));
     if (how == VM_TIME_LIMIT)
-        tell_time_limit(machine);
+        tell_hang(machine, "--time-limit is up");
+    if (how == VM_WATCHDOG)
+        tell_hang(machine, "the guest does not feed its watchdog any more");
     if (!session_stop(&machine->session, how) && how != VM_SIGNAL &&
         opts_choice(machine->config->options, "serial") == CONFIG_SERIAL_KEEP)
         console_tell_tail(&machine->console);

@@ -16,8 +16,8 @@ static const char *const end_words[] = {
     [VM_RUNNING] = "host",          [VM_POWEROFF] = "poweroff",     [VM_RESET] = "reset",
     [VM_CRASHED] = "crash",         [VM_PANICKED] = "panic",        [VM_HOST_ERROR] = "host",
     [VM_TIME_LIMIT] = "time-limit", [VM_BOOT_LIMIT] = "boot-limit", [VM_QUIT] = "quit",
-    [VM_SIGNAL] = "signal",         [VM_UNTIL] = "until",           [VM_FAIL_ON] = "expectation",
-    [VM_COMMAND] = "command",
+    [VM_WATCHDOG] = "watchdog",     [VM_SIGNAL] = "signal",         [VM_UNTIL] = "until",
+    [VM_FAIL_ON] = "expectation",   [VM_COMMAND] = "command",
 };
 
 static uint64_t now_ns(void)

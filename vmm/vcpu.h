@@ -34,6 +34,7 @@ enum vm_end {
     VM_CRASHED,    /* triple fault, KVM internal error */
     VM_PANICKED,   /* the guest kernel said so */
     VM_HOST_ERROR, /* a host call failed; it was logged */
+    VM_WATCHDOG,   /* the guest did not feed it */
     VM_TIME_LIMIT,
     VM_BOOT_LIMIT,
     VM_QUIT,    /* the user asked, by the escape */

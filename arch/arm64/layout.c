@@ -4,6 +4,7 @@
 #include "arch/arm64/arm64.h"
 #include "devices/rtc.h"
 #include "devices/serial.h"
+#include "devices/watchdog.h"
 
 #define SPI(slot) (ARM64_SPI_VIRTIO + (slot))
 
@@ -20,6 +21,9 @@ static const struct platform_device fixed[] = {
     {.kind = PLATFORM_PANIC, .base = ARM64_PANIC, .size = 2},
 };
 
+static const struct platform_device watchdog = {
+    .kind = PLATFORM_WATCHDOG, .base = ARM64_WATCHDOG, .size = WATCHDOG_SIZE};
+
 /* RAM ends where KVM says that addresses do: arch_vm_type(). */
 const struct arch_layout arm64_layout = {
     .ram = {ARM64_RAM, ARM64_RAM, ARM64_RAM}, /* no hole */
@@ -34,4 +38,5 @@ const struct arch_layout arm64_layout = {
     .kernel_in_tree = "arch/arm64/boot/Image",
     .fixed = fixed,
     .fixed_count = ARRAY_SIZE(fixed),
+    .watchdog = &watchdog,
 };

@@ -6,6 +6,7 @@
  */
 #include "arch/arm64/table.h"
 #include "arch/arm64/layout.h"
+#include "devices/watchdog.h"
 
 /* Interrupt specifiers (interrupt-controller/arm,gic.yaml): type, number, flags. */
 #define SHARED     0
@@ -140,6 +141,23 @@ static void add_rtc(const struct parts *p, const struct platform_device *dev)
     tree_close(p->tree);
 }
 
+/* With a clock of its own: that of the bus would have it end after 178 s at most. */
+static void add_watchdog(const struct parts *p, const struct platform_device *dev)
+{
+    uint32_t clock = tree_open(p->tree, "wdclock", "watchdog-clock");
+    STRINGS(p->tree, "compatible", "fixed-clock");
+    tree_cell(p->tree, "#clock-cells", 0);
+    tree_cell(p->tree, "clock-frequency", WATCHDOG_HZ);
+    tree_close(p->tree);
+    (void)tree_open_at(p->tree, "watchdog", "watchdog", dev->base);
+    STRINGS(p->tree, "compatible", "arm,sp805\0arm,primecell");
+    tree_reg(p->tree, (const uint64_t[]){dev->base, dev->size}, 1);
+    const uint32_t clocks[] = {clock, p->clock};
+    tree_cells(p->tree, "clocks", clocks, ARRAY_SIZE(clocks));
+    STRINGS(p->tree, "clock-names", "wdog_clk\0apb_pclk");
+    tree_close(p->tree);
+}
+
 static void add_panic(const struct parts *p, const struct platform_device *dev)
 {
     (void)tree_open_at(p->tree, "pvpanic", "pvpanic", dev->base);
@@ -166,9 +184,8 @@ static void add_virtio(const struct parts *p, const struct platform_device *dev)
 void arm64_tree(const struct platform *platform, struct tree *tree)
 {
     static void (*const add[])(const struct parts *, const struct platform_device *) = {
-        [PLATFORM_SERIAL] = add_serial,
-        [PLATFORM_RTC] = add_rtc,
-        [PLATFORM_PANIC] = add_panic,
+        [PLATFORM_SERIAL] = add_serial,     [PLATFORM_RTC] = add_rtc,
+        [PLATFORM_WATCHDOG] = add_watchdog, [PLATFORM_PANIC] = add_panic,
         [PLATFORM_VIRTIO] = add_virtio,
     };
     struct parts p = {.platform = platform, .tree = tree};

@@ -3,6 +3,7 @@
 #include "arch/x86_64/layout.h"
 #include "arch/x86_64/x86_64.h"
 #include "devices/power.h"
+#include "devices/watchdog.h"
 
 /* KVM's IOAPIC has 24 pins: 4 is COM1, 9 is kept for a power button, 0 to 2 belong to legacy; of 8,
  * the RTC's, KVM drops edges until the last one was served. What is left is fewer than the slots,
@@ -25,6 +26,9 @@ static const struct platform_device fixed[] = {
     {.kind = PLATFORM_PANIC, .port_io = true, .base = LAYOUT_PANIC_PORT, .size = 1},
 };
 
+static const struct platform_device watchdog = {
+    .kind = PLATFORM_WATCHDOG, .base = LAYOUT_WATCHDOG, .size = WATCHDOG_SIZE};
+
 const struct arch_layout x86_64_layout = {
     .ram = {0, LAYOUT_HOLE_START, LAYOUT_HOLE_END},
     .cpus_max = LAYOUT_CPUS_MAX,
@@ -37,4 +41,5 @@ const struct arch_layout x86_64_layout = {
     .kernel_in_tree = "arch/x86/boot/bzImage",
     .fixed = fixed,
     .fixed_count = ARRAY_SIZE(fixed),
+    .watchdog = &watchdog,
 };

@@ -43,6 +43,7 @@
 #define LAYOUT_VIRTIO        0xd0000000ULL
 #define LAYOUT_VIRTIO_STRIDE 0x1000
 #define LAYOUT_VIRTIO_SLOTS  32
+#define LAYOUT_WATCHDOG      0xfea00000ULL
 #define LAYOUT_IOAPIC        0xfec00000ULL /* KVM's own choice */
 #define LAYOUT_LAPIC         0xfee00000ULL
 

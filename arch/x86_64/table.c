@@ -15,6 +15,7 @@
 #include "arch/x86_64/aml.h"
 #include "arch/x86_64/layout.h"
 #include "devices/power.h"
+#include "devices/watchdog.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -113,6 +114,32 @@ struct madt_ioapic {
     le32 address;
     le32 gsi_base;
 } __attribute__((packed));
+
+/* Watchdog Action Table (Microsoft's "Hardware Watchdog Timers Design Specification"): how each
+ * thing is done, as reads and writes. */
+struct wdat {
+    struct table_header header;
+    le32 header_bytes; /* of what follows, but for the entries */
+    le16 pci_segment;  /* 0xff: not on PCI */
+    uint8_t pci_bus, pci_device, pci_function;
+    uint8_t reserved_1[3];
+    le32 period_ms;
+    le32 count_max, count_min; /* of periods */
+    uint8_t flags;             /* bit 0: there is one */
+    uint8_t reserved_2[3];
+    le32 entry_count;
+} __attribute__((packed));
+_Static_assert(sizeof(struct wdat) == 68, "header and 32 bytes");
+
+struct wdat_entry {
+    uint8_t action, instruction;
+    le16 reserved;
+    struct gas reg;
+    le32 value, mask;
+} __attribute__((packed));
+_Static_assert(sizeof(struct wdat_entry) == 24, "24 bytes");
+
+enum { WDAT_READ_VALUE, WDAT_READ_COUNT, WDAT_WRITE_VALUE, WDAT_WRITE_COUNT };
 
 /* -- the frame around each table -- */
 
@@ -366,14 +393,59 @@ static gpa_t build_madt(struct builder *b, const struct platform *platform)
     return end_with_header(b);
 }
 
-static gpa_t build_xsdt(struct builder *b, gpa_t fadt, gpa_t madt)
+/* The watchdog counts twice: a period is two of its ticks. */
+static gpa_t build_wdat(struct builder *b, const struct platform_device *dev)
+{
+    static const struct {
+        uint8_t action, instruction, reg;
+        uint32_t value, mask;
+    } rows[] = {
+        {1, WDAT_WRITE_VALUE, WATCHDOG_CLEAR, 1, 1}, /* reset the timer */
+        {5, WDAT_READ_COUNT, WATCHDOG_LOAD, 0, UINT32_MAX},
+        {6, WDAT_WRITE_COUNT, WATCHDOG_LOAD, 0, UINT32_MAX},
+        {8, WDAT_READ_VALUE, WATCHDOG_CONTROL, 3, 3},  /* is it running? */
+        {9, WDAT_WRITE_VALUE, WATCHDOG_CONTROL, 3, 3}, /* run */
+        {10, WDAT_READ_VALUE, WATCHDOG_CONTROL, 0, 3}, /* is it stopped? */
+        {11, WDAT_WRITE_VALUE, WATCHDOG_CONTROL, 0, 3},
+    };
+    struct wdat wdat = {
+        .header = header_of("WDAT", 1),
+        .header_bytes = to_le32(sizeof(wdat) - sizeof(wdat.header)),
+        .pci_segment = to_le16(0xff),
+        .pci_bus = 0xff,
+        .pci_device = 0xff,
+        .pci_function = 0xff,
+        .period_ms = to_le32(2 * 1000 / WATCHDOG_HZ),
+        .count_max = to_le32(12 * 3600 * 1000 / 2),
+        .count_min = to_le32(1),
+        .flags = 1,
+        .entry_count = to_le32(ARRAY_SIZE(rows)),
+    };
+
+    begin(b, "WDAT");
+    aml_bytes(&b->out, &wdat, sizeof(wdat));
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct wdat_entry entry = {
+            .action = rows[i].action,
+            .instruction = rows[i].instruction,
+            .reg = {.bit_width = 32, .access = 3, .address = to_le64(dev->base + rows[i].reg)},
+            .value = to_le32(rows[i].value),
+            .mask = to_le32(rows[i].mask),
+        };
+        aml_bytes(&b->out, &entry, sizeof(entry));
+    }
+    return end_with_header(b);
+}
+
+/* `wdat` 0: there is none. */
+static gpa_t build_xsdt(struct builder *b, gpa_t fadt, gpa_t madt, gpa_t wdat)
 {
     struct table_header header = header_of("XSDT", 1);
-    le64 entries[] = {to_le64(fadt), to_le64(madt)};
+    le64 entries[] = {to_le64(fadt), to_le64(madt), to_le64(wdat)};
 
     begin(b, "XSDT");
     aml_bytes(&b->out, &header, sizeof(header));
-    aml_bytes(&b->out, entries, sizeof(entries));
+    aml_bytes(&b->out, entries, sizeof(entries) - (wdat == 0 ? sizeof(le64) : 0));
     return end_with_header(b);
 }
 
@@ -404,7 +476,9 @@ int acpi_build(const struct platform *platform, gpa_t base, uint8_t *buf, size_t
     gpa_t dsdt = build_dsdt(&b, platform);
     gpa_t fadt = build_fadt(&b, platform, dsdt);
     gpa_t madt = build_madt(&b, platform);
-    gpa_t xsdt = build_xsdt(&b, fadt, madt);
+    const struct platform_device *watchdog = device_of(platform, PLATFORM_WATCHDOG);
+    gpa_t wdat = watchdog != NULL ? build_wdat(&b, watchdog) : 0;
+    gpa_t xsdt = build_xsdt(&b, fadt, madt, wdat);
     if (b.out.full)
         return -ENOSPC;
     fill_rsdp(&b, xsdt);

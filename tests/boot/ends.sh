@@ -52,6 +52,26 @@ words() {
     grep -q -e '--fail-on: .*linnet-job: sleep ok' errors
     ends 38 poweroff --until 'never said'
 }
+# A guest that feeds its watchdog lives, as one does that has closed it or stands still; then it starves.
+watchdog() {
+    local vm status=0
+    warm "$made/$stock.sound" "$guests/$stock/vmlinuz"
+    "$linnet" run --watchdog --control socket --summary summary.json --junit junit.xml \
+        --initrd "$made/$stock.sound" --append "$(job watchdog)" "$guests/$stock/vmlinuz" \
+        </dev/null >console 2>errors &
+    vm=$!
+    wait_for "$boot_seconds_max" grep -qE '^linnet-watchdog: fed|^linnet-job: ' console
+    "$linnet" control socket pause
+    sleep 100
+    "$linnet" control socket resume
+    wait "$vm" || status=$?
+    cat console errors
+    [ "$status" = 36 ] || fail "exit status $status, not 36"
+    done_job watchdog
+    head -n 1 errors | grep -q "the guest does not feed its watchdog"
+    [ "$(wc -l <errors)" -gt 1 ] || fail "no registers were told"
+    told watchdog 36 1 0
+}
 time_limit() { ends 37 sleep --time-limit 30s; }
 
 # A pipe that is full and that nobody reads: neither the guest nor its end waits for that.
@@ -109,6 +129,7 @@ boot_case counting end-panic panics x86_64
 boot_case counting end-panic-untold panics_untold
 boot_case counting end-words words
 boot_case counting end-time-limit time_limit
+boot_case counting end-watchdog watchdog
 boot_case smp end-unread-console unread_console
 boot_case counting end-signal terminated
 boot_case counting end-escape escape

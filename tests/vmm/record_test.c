@@ -182,6 +182,7 @@ static const struct {
      "failures=\"0\" errors=\"1\" skipped=\"1\""},
     {VM_HOST_ERROR, 35, false, false, "host", "linnet", ERROR,
      "failures=\"0\" errors=\"1\" skipped=\"1\""},
+    {VM_WATCHDOG, 36, false, true, "watchdog", "linnet", FAILURE, FAILURE},
     {VM_TIME_LIMIT, 37, false, true, "time-limit", "linnet", FAILURE, FAILURE},
     {VM_BOOT_LIMIT, 37, false, false, "boot-limit", "linnet", FAILURE,
      "failures=\"1\" errors=\"0\" skipped=\"1\""},

@@ -105,6 +105,10 @@ const struct opt run_options[] = {
      .type = OPT_CHOICE,
      .choices = hugepages_choices},
     {.name = "cpus", .value = "1", .help = "virtual CPUs", .type = OPT_INT, .min = 1, .max = 64},
+    {.name = "watchdog",
+     .value = "off",
+     .help = "a watchdog: a guest that has started it and feeds it no more ends with 36",
+     .type = OPT_BOOL},
     {.name = "serial",
      .value = "stdio",
      .help = "where the serial console goes; keep: its last 64 KiB are kept in memory, and the "

@@ -232,6 +232,7 @@ static const struct {
     [VM_CRASHED] = {EXIT_CRASHED, "the guest crashed"},
     [VM_PANICKED] = {EXIT_PANICKED, "the guest's kernel panicked"},
     [VM_HOST_ERROR] = {RUN_STATUS_FAILED, NULL},
+    [VM_WATCHDOG] = {EXIT_WATCHDOG, NULL},
     [VM_TIME_LIMIT] = {EXIT_TIME_LIMIT, NULL},
     [VM_BOOT_LIMIT] = {EXIT_TIME_LIMIT, "--boot-limit was over"},
     [VM_QUIT] = {RUN_STATUS_FAILED, "the machine was stopped"},

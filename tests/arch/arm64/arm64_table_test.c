@@ -21,6 +21,7 @@ static void setup(void)
     platform = (struct platform){.cpu_count = 1, .mem = &mem, .irqchip = 3};
     for (unsigned i = 0; i < arm64_layout.fixed_count; i++)
         platform.device[platform.device_count++] = arm64_layout.fixed[i];
+    platform.device[platform.device_count++] = *arm64_layout.watchdog;
     for (unsigned slot = 0; slot < 5; slot += 4)
         platform.device[platform.device_count++] =
             (struct platform_device){.kind = PLATFORM_VIRTIO,
@@ -200,6 +201,20 @@ START_TEST(serial_is_a_16550_with_a_clock)
 }
 END_TEST
 
+/* watchdog/arm,sp805.yaml */
+START_TEST(watchdog_is_a_primecell_with_a_clock_of_its_own)
+{
+    build();
+    TEXT("/watchdog@9030000", "compatible", "arm,sp805\0arm,primecell");
+    CELLS("/watchdog@9030000", "reg", 0, 0x09030000, 0, 0x1000);
+    CELLS("/watchdog@9030000", "clocks",
+          fdt_get_phandle(tree.fdt, fdt_path_offset(tree.fdt, "/watchdog-clock")),
+          fdt_get_phandle(tree.fdt, fdt_path_offset(tree.fdt, "/clock")));
+    TEXT("/watchdog@9030000", "clock-names", "wdog_clk\0apb_pclk");
+    CELLS("/watchdog-clock", "clock-frequency", 1000);
+}
+END_TEST
+
 /* rtc/arm,pl031.yaml, clock/fixed-clock.yaml */
 START_TEST(rtc_is_a_primecell_with_a_clock)
 {
@@ -328,6 +343,7 @@ Suite *arm64_table_suite(void)
     tcase_add_test(tcase, gic_v2_has_distributor_and_cpu_interface);
     tcase_add_test(tcase, pmu_is_there_if_the_host_has_one);
     tcase_add_test(tcase, serial_is_a_16550_with_a_clock);
+    tcase_add_test(tcase, watchdog_is_a_primecell_with_a_clock_of_its_own);
     tcase_add_test(tcase, rtc_is_a_primecell_with_a_clock);
     tcase_add_test(tcase, pvpanic_has_its_two_bytes);
     tcase_add_test(tcase, virtio_devices_are_in_their_slots_and_empty_slots_are_not_there);

@@ -43,6 +43,7 @@ static void whole_machine(void)
 {
     for (unsigned i = 0; i < x86_64_layout.fixed_count; i++)
         add(x86_64_layout.fixed[i]);
+    add(*x86_64_layout.watchdog);
     for (unsigned i = 0; i < x86_64_layout.virtio_slots; i++)
         add_virtio(i, x86_64_layout.virtio_irqs[i]);
 }
@@ -106,7 +107,11 @@ static const struct {
     const char *signature;
     uint32_t size; /* of a machine with two CPUs; 0: varies */
     uint8_t revision;
-} headers[] = {{"XSDT", 52, 1}, {"FACP", 276, 6}, {"APIC", 44 + 2 * 8 + 12, 5}, {"DSDT", 0, 2}};
+} headers[] = {{"XSDT", 60, 1},
+               {"FACP", 276, 6},
+               {"APIC", 44 + 2 * 8 + 12, 5},
+               {"DSDT", 0, 2},
+               {"WDAT", 68 + 7 * 24, 1}};
 
 START_TEST(headers_are_ours_and_sum_up_to_zero)
 {
@@ -126,7 +131,7 @@ START_TEST(list_of_tables_matches_the_buffer)
 {
     whole_machine();
     build();
-    ck_assert_uint_eq(tables.count, 5);
+    ck_assert_uint_eq(tables.count, 6);
     ck_assert_str_eq(tables.table[0].signature, "RSDP");
     ck_assert_uint_eq(tables.table[0].offset, 0);
     ck_assert_uint_eq(tables.table[0].size, 36);
@@ -135,7 +140,7 @@ START_TEST(list_of_tables_matches_the_buffer)
         ck_assert_mem_eq(t, tables.table[i].signature, 4);
         ck_assert_uint_eq(get32(t, 4), tables.table[i].size);
     }
-    ck_assert_uint_eq(tables.size, tables.table[4].offset + tables.table[4].size);
+    ck_assert_uint_eq(tables.size, tables.table[5].offset + tables.table[5].size);
     ck_assert_uint_eq(buf[tables.size], 0xcc);
 }
 END_TEST
@@ -305,6 +310,36 @@ START_TEST(no_slot_has_a_pin_that_is_not_for_it)
 }
 END_TEST
 
+/* Each instruction: action, instruction, register, value, mask. */
+START_TEST(wdat_drives_the_watchdog)
+{
+    static const uint32_t want[][5] = {
+        {1, 2, 0xc, 1, 1}, {5, 1, 0, 0, 0xffffffff}, {6, 3, 0, 0, 0xffffffff}, {8, 0, 8, 3, 3},
+        {9, 2, 8, 3, 3},   {10, 0, 8, 0, 3},         {11, 2, 8, 0, 3},
+    };
+
+    add(*x86_64_layout.watchdog);
+    build();
+    const uint8_t *wdat = table("WDAT");
+    ck_assert_uint_eq(get32(wdat, 4), 68 + 24 * ARRAY_SIZE(want));
+    ck_assert_uint_eq(get32(wdat, 36), 32);
+    ck_assert_mem_eq(wdat + 40, "\xff\0\xff\xff\xff", 5); /* not on PCI */
+    ck_assert_uint_eq(get32(wdat, 48), 2);                /* ms */
+    ck_assert_uint_eq(get32(wdat, 56), 1);
+    ck_assert_uint_eq(wdat[60], 1); /* enabled */
+    ck_assert_uint_eq(get32(wdat, 64), ARRAY_SIZE(want));
+    for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
+        const uint8_t *entry = wdat + 68 + 24 * i;
+        ck_assert_uint_eq(entry[0], want[i][0]);
+        ck_assert_uint_eq(entry[1], want[i][1]);
+        ck_assert_mem_eq(entry + 4, "\0\x20\0\3", 4); /* memory, 32 bits, by 32 bits */
+        ck_assert_uint_eq(get64(entry, 8), 0xfea00000 + want[i][2]);
+        ck_assert_uint_eq(get32(entry, 16), want[i][3]);
+        ck_assert_uint_eq(get32(entry, 20), want[i][4]);
+    }
+}
+END_TEST
+
 START_TEST(same_machine_same_bytes)
 {
     static uint8_t first[sizeof(buf)];
@@ -370,10 +405,10 @@ START_TEST(iasl_reads_every_table_and_finds_nothing_to_say)
     ck_assert_int_eq(run(folder, "for t in *.dsl; do iasl -p new-${t%.dsl} $t || exit; done"), 0);
     /* iasl signs with its own name: checksum, creator and creator revision differ. */
     ck_assert_int_eq(run(folder,
-                         "for t in FACP APIC XSDT; do test -z \"$(cmp -l new-$t.aml $t.dat |"
+                         "for t in FACP APIC WDAT XSDT; do test -z \"$(cmp -l new-$t.aml $t.dat |"
                          " awk '$1 != 10 && ($1 < 29 || $1 > 36)')\" || exit; done"),
                      0);
-    ck_assert_int_eq(run(folder, "test $(grep -c '0 Errors, 0 Warnings, 0 Remarks' log) = 4"), 0);
+    ck_assert_int_eq(run(folder, "test $(grep -c '0 Errors, 0 Warnings, 0 Remarks' log) = 5"), 0);
     ck_assert_int_eq(run(folder, "! grep -iE 'invalid|incorrect|unexpected|unknown' log"), 0);
     (void)run(folder, "rm -f *.dat *.dsl *.aml log");
     (void)rmdir(folder);
@@ -403,6 +438,7 @@ Suite *table_suite(void)
     tcase_add_test(tcase, no_slot_has_a_pin_that_is_not_for_it);
     tcase_add_test(tcase, same_machine_same_bytes);
     tcase_add_test(tcase, small_buffer_is_enospc_and_not_overrun);
+    tcase_add_test(tcase, wdat_drives_the_watchdog);
     tcase_add_test(tcase, iasl_reads_every_table_and_finds_nothing_to_say);
     suite_add_tcase(suite, tcase);
     return suite;
