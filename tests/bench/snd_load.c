@@ -127,7 +127,7 @@ static void slots_make(unsigned rx, uint32_t stream, uint16_t first, uint32_t pe
 static void device_make(const char *options)
 {
     must(rig_create(&rig, options) == 0, "no device");
-    rig.snd->pcm.timebase = &timebase_monotonic;
+    virtio_loop(rig.dev)->timebase = &timebase_monotonic;
     fake_driver_init(&rig.drv, rig.dev, 0x10000);
     must(virtio_start(rig.dev) == 0, "no threads");
     must(fake_start(&rig.drv, UINT64_MAX) == 15, "the driver does not start");

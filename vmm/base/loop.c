@@ -81,17 +81,25 @@ void loop_alarm(struct loop *loop, uint64_t alarm_ns, void (*alarm)(struct loop 
     loop->alarm_ctx = ctx;
 }
 
-/* Calls an alarm that is due: how long until the next one. */
-static uint64_t alarm_left_ns(struct loop *loop)
+static uint64_t alarm_left_ns(const struct loop *loop)
 {
     if (loop->alarm_ns == TIME_NEVER)
         return TIME_NEVER;
     uint64_t now = loop->timebase->now_ns(loop->timebase);
-    if (now < loop->alarm_ns)
-        return loop->alarm_ns - now;
+    return loop->alarm_ns - MIN(loop->alarm_ns, now);
+}
+
+/* Calls an alarm that is due: how long until the next one. One that is due at once comes after
+ * a look at the watches. */
+static uint64_t alarm_serve(struct loop *loop)
+{
+    uint64_t left = alarm_left_ns(loop);
+
+    if (left > 0)
+        return left;
     loop->alarm_ns = TIME_NEVER;
     loop->alarm(loop, loop->alarm_ctx);
-    return 0; /* this took its time: looks at the watches first */
+    return alarm_left_ns(loop);
 }
 
 /* As epoll_wait(), to the nanosecond. */
@@ -116,7 +124,7 @@ int loop_run(struct loop *loop)
 
     loop->stopping = false;
     while (!loop->stopping) {
-        int n = wait_ns(loop, events, alarm_left_ns(loop));
+        int n = wait_ns(loop, events, alarm_serve(loop));
         if (n < 0 && errno != EINTR)
             return -errno;
         loop->batch_count = MAX(n, 0);
