@@ -6,9 +6,10 @@
  * What the guest plays is appended, as long as format, rate and channels stay the same; when they
  * change, a new take begins: NAME.2.wav, NAME.3.wav. Silence that the device made is never in it.
  *
- * Before a period is reported as played its frames have left this process, and the header says
- * how many there are. So the file is valid, and complete to that period, if we are killed
- * at any moment. That is why we write it ourselves: two calls a period, nothing allocated.
+ * Before a period is reported as played its frames have left this process: one call, nothing
+ * allocated. The header, which says how many there are, follows ten times a second and when the
+ * sound stops. So if we are killed at any moment the file is valid, and at most the last tenth of a
+ * second is in it without being counted.
  *
  * When the disk is full the recording ends with its last whole frame; the guest plays on. Two
  * recordings into one file are refused by a lock. A take that cannot be fails its PREPARE, and the
@@ -26,12 +27,14 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#define TAKES_MAX 1000
+#define TAKES_MAX        1000
+#define HEADERS_A_SECOND 10
 
 struct take {
     int fd;                   /* owned, locked; -1: none */
     struct pcm_params params; /* of what is played */
     uint64_t frames;          /* recorded */
+    uint64_t counted;         /* of these, by the header */
 };
 
 struct file_host {
@@ -102,10 +105,11 @@ static size_t put(const struct take *take, const void *bytes, size_t len, off_t 
 }
 
 /* Has the header say how much is in the file: 0, or -errno. */
-static int header_update(const struct take *take)
+static int header_update(struct take *take)
 {
     le32 words[WAV_HEADER_WORDS];
 
+    take->counted = take->frames;
     wav_header(&take->params, take->frames, words);
     return put(take, words, sizeof(words), 0) == sizeof(words) ? 0 : -errno;
 }
@@ -228,7 +232,7 @@ static ssize_t file_write(struct host *host, const void *buf, size_t frames)
 
     if (file->error == 0) {
         int r = record(take, buf, frames);
-        if (r == 0)
+        if (r == 0 && take->frames - take->counted >= take->params.rate_hz / HEADERS_A_SECOND)
             r = header_update(take);
         if (r < 0)
             take_fail(file, r);
@@ -237,8 +241,28 @@ static ssize_t file_write(struct host *host, const void *buf, size_t frames)
     return (ssize_t)frames;
 }
 
+/* All that there is counts. */
+static int file_stop(struct host *host)
+{
+    struct file_host *file = container_of(host, struct file_host, host);
+
+    if (file->error == 0 && file->take.counted < file->take.frames) {
+        int r = header_update(&file->take);
+        if (r < 0)
+            take_fail(file, r);
+    }
+    return 0; /* the guest plays on */
+}
+
+/* What is played next may continue the take. */
+static void file_close(struct host *host)
+{
+    (void)file_stop(host);
+}
+
 static int file_finish(struct host *host)
 {
+    (void)file_stop(host);
     return container_of(host, struct file_host, host)->error;
 }
 
@@ -297,7 +321,9 @@ const struct host_class host_file = {
     .instance_size = sizeof(struct file_host),
     .create = file_create,
     .destroy = file_destroy,
-    .open = file_open, /* and no close: what is played next may continue the take */
+    .open = file_open,
+    .close = file_close,
+    .stop = file_stop,
     .write = file_write,
     .finish = file_finish,
     .results = file_results,
