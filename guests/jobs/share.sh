@@ -50,15 +50,25 @@ sync
 
 # What the host changes is seen here a second later.
 [ "$(cat edit)" = one ] || fail "edit"
-exec 4<open
-touch ready
-until [ -e edited ]; do sleep 0.2; done
+exec 4<open 5<away/kept
+cd away/inner || fail "cd"
+touch /rw/ready
+until [ -e /rw/edited ]; do sleep 0.2; done
 sleep 1
+[ "$(cat kept)" = kept ] || fail "a folder that was renamed is another one"
+cd /rw || fail "cd"
+[ "$(cat <&5)" = kept ] || fail "a file that was renamed can't be read"
+[ ! -e away/inner ] && [ "$(cat home/kept)" = kept ] || fail "a rename is not seen"
 [ "$(cat edit)" = two ] || fail "an edit is not seen"
 [ "$(cat open)" = replacement ] || fail "a replaced file is not seen"
 [ "$(cat <&4)" = original ] || fail "a file that was replaced can't be read"
 [ ! -e deleted ] || fail "a deleted file is seen"
-exec 3<&- 4<&-
+exec 3<&- 4<&- 5<&-
+
+# What is drawn by lot.
+mkdir twin /up/twin
+/data/fsx /rw/random 1 2000 || fail "fsx"
+/data/twins /rw/twin /up/twin 1 3000 || fail "twins"
 cd /
 umount /rw /ro || fail "umount"
 ok

@@ -3,10 +3,16 @@
 #
 # Shared folders (virtio-fs).
 
+# With two programs that do what is drawn by lot (guests/fsx.c, guests/twins.c).
 share_prepare() {
-    local kernel
+    local kernel program cc=gcc
+    [ "$arch" != arm64 ] || [ "$arch" = "$host" ] || cc=aarch64-linux-gnu-gcc
+    for program in fsx twins; do
+        "$cc" -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -static -o "$made/$program" "$top/guests/$program.c"
+    done
     for kernel in "${kernels[@]}"; do
         "$top/guests/mkinitramfs.sh" "$kernel" "$made/$kernel.share" share
+        "$top/guests/addfiles.sh" "$made/$kernel.share" "$made/$kernel.share" "$made/fsx" "$made/twins"
     done
 }
 
@@ -37,6 +43,7 @@ share_edit() {
     echo two >rw/edit
     echo replacement >rw/new && mv rw/new rw/open
     rm rw/deleted
+    mv rw/away/inner rw/home && mv rw/away/kept rw/home/kept
     touch rw/edited
 }
 
@@ -63,6 +70,7 @@ share_case() {
     mkdir -p rw/proc
     mount -t proc proc rw/proc 2>/dev/null || true # without rights for it: an empty folder
     echo one >rw/edit && echo original >rw/open && touch rw/deleted
+    mkdir -p rw/away/inner && echo kept >rw/away/kept
     share_list ro >want
     share_edit &
     boot 0 --initrd "$made/$1.share" --share ro,tag=ro --share ./rw,tag=rw,rw \
