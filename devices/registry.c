@@ -2,7 +2,7 @@
 /* The table of virtio devices, see registry.h. */
 #include "devices/registry.h"
 
-/* Kept for what is to come: 18 vsock, 28-31 pmem. */
+/* Kept for what is to come: 28-31 pmem. */
 /* clang-format off */
 const struct virtio_slots virtio_slots[] = {
     /* class, first, count */
@@ -11,6 +11,7 @@ const struct virtio_slots virtio_slots[] = {
     {&virtio_blk, 5, 8},
     {&virtio_net, 13, 4},
     {&virtio_console, 17, 1},
+    {&virtio_vsock, 18, 1},
     {&virtio_fs, 19, 4},
     {&virtio_balloon, 23, 1},
     {&virtio_input, 24, 4},

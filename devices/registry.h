@@ -19,6 +19,7 @@ extern const struct virtio_class virtio_blk;
 extern const struct virtio_class virtio_net;
 extern const struct virtio_class virtio_fs;
 extern const struct virtio_class virtio_input;
+extern const struct virtio_class virtio_vsock;
 
 struct virtio_slots {
     const struct virtio_class *class;

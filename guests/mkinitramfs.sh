@@ -13,6 +13,7 @@
 #   disk    as boot, with virtio-blk and ext4
 #   share   as boot, with virtio-fs and overlayfs
 #   net     as boot, with virtio-net
+#   vsock   as boot, with virtio-vsock and socat
 #   linnet  busybox, KVM of Intel CPUs, and linnet as this tree has built it
 # guests/init and guests/jobs/ say what runs inside. guests/addfiles.sh adds files afterwards.
 set -eu
@@ -141,7 +142,7 @@ pack() {
 
 case $# in
 2 | 3) ;;
-*) die "usage: mkinitramfs.sh KERNEL OUT [sound|boot|pipewire|disk|share|net|linnet]" ;;
+*) die "usage: mkinitramfs.sh KERNEL OUT [sound|boot|pipewire|disk|share|net|vsock|linnet]" ;;
 esac
 kernel=$1 out=$2 recipe=${3:-sound}
 PATH=$PATH:/usr/sbin:/sbin
@@ -177,9 +178,13 @@ boot | pipewire) ;;
 disk) add_modules "$root" virtio_blk ext4 ;;
 share) add_modules "$root" virtiofs overlay ;;
 net) add_modules "$root" virtio_net ;;
+vsock)
+    add_modules "$root" vmw_vsock_virtio_transport
+    add_program "$root" "$(program socat)"
+    ;;
 sound) add_sound "$root" ;;
 linnet) add_linnet "$root" ;;
-*) die "unknown recipe '$recipe': sound, boot, pipewire, disk, share, net or linnet" ;;
+*) die "unknown recipe '$recipe': sound, boot, pipewire, disk, share, net, vsock or linnet" ;;
 esac
 
 mkdir -p "$(dirname "$out")"

@@ -49,6 +49,8 @@
 . "$top/tests/boot/disk_soak.sh"
 # shellcheck source=run_command.sh
 . "$top/tests/boot/run_command.sh"
+# shellcheck source=vsock.sh
+. "$top/tests/boot/vsock.sh"
 # shellcheck source=outside.sh
 . "$top/tests/boot/outside.sh"
 
@@ -213,6 +215,7 @@ prepare() {
     disk_prepare
     net_prepare
     share_prepare
+    vsock_prepare
     if [ -n "${SOAK-}" ]; then soak_prepare; fi
     case $arch in
     arm64) make_packed ;;

@@ -41,6 +41,23 @@ with_kvm() {
     fi
 }
 
+# Another machine has the socket, or the port of a door.
+vsock_in_use() {
+    local pids=() port
+    socat UNIX-LISTEN:taken,fork PIPE 2>/dev/null &
+    pids+=($!)
+    socat -d -d TCP-LISTEN:0,bind=127.0.0.1,fork PIPE 2>listening &
+    pids+=($!)
+    wait_for 10 test -S taken
+    wait_for 10 grep -q 'listening on' listening
+    port=$(sed -n 's/.*listening on .*:\([0-9]*\)$/\1/p' listening)
+    refused 1 '--vsock path: taken: another machine has it' ./linnet run --vsock taken "$kernel"
+    refused 1 "--vsock forward: 127.0.0.1 port $port: .*in use" \
+        ./linnet run --vsock "v,forward=tcp:127.0.0.1:$port-1" "$kernel"
+    [ ! -e v ] || fail "a socket is left"
+    kill "${pids[@]}"
+}
+
 files() {
     "$top/guests/fetch.sh" 6.12-amd64
     mkdir folder folder.wav
@@ -447,6 +464,15 @@ bad net-socket-no-socket 1 '--net path: text is no socket of yours; give another
 bad net-socket-long 35 'too long; give a name of at most 107 bytes' --net "socket,path=$(printf '%0108d' 0)" "$kernel"
 bad net-socket-fd 35 'fd 77: not a stream socket' --net socket,fd=77 "$kernel"
 bad net-five 35 '--net: one too many' --net --net --net --net --net "$kernel"
+bad vsock-without-path 35 '--vsock path: missing' "$kernel" --vsock
+bad vsock-long-path 35 '--vsock path: .*at most 96 bytes' --vsock "$(printf '%097d' 0)" "$kernel"
+bad vsock-no-folder 1 '--vsock path: nowhere/v: .*give another name' --vsock nowhere/v "$kernel"
+bad vsock-no-socket 1 '--vsock path: text: .*give another name' --vsock text "$kernel"
+bad vsock-cid 35 '--vsock cid.*3 to 4294967294' --vsock v,cid=2 "$kernel"
+bad vsock-forward 35 '--vsock forward: "5555" will not do; give tcp:' --vsock v,forward=5555 "$kernel"
+bad vsock-forward-udp 35 '--vsock forward: streams only' --vsock v,forward=udp:127.0.0.1:0-1 "$kernel"
+bad vsock-two 35 '--vsock: one too many' --vsock v --vsock w "$kernel"
+run_case cli/vsock-in-use vsock_in_use
 with_kvm control-no-folder 1 '--control nowhere/socket.*give another name' --control nowhere/socket "$kernel"
 with_kvm control-no-socket 1 '--control text.*give another name' --control text "$kernel"
 with_kvm control-long-name 35 '--control.*give a name of at most 107 bytes' \

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Socket device (virtio 1.4 "Socket Device", 1.2 §5.10) in user space: byte streams between ports
+ * of the guest (AF_VSOCK there) and Unix sockets of this host, so that it needs no kernel module,
+ * no root, and no number that other machines may not have.
+ *
+ *   a program here connects to PATH, says "CONNECT port", is answered "OK port"    to the guest
+ *   a program here listens at PATH_port                                            from the guest
+ *   a client of a TCP door (forward=)                                              to the guest
+ *
+ * Streams only: no SEQPACKET. Where nobody listens RST is the answer. See vsock.h.
+ */
+#include "devices/vsock/vsock.h"
+#include "devices/registry.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#define CID_MAX        (UINT32_MAX - 1) /* the last one means any */
+#define FIRST_PORT     0x40000000u      /* of the host, above those that anybody gives a meaning */
+#define FDS_FOR_OTHERS 256
+
+static struct vsock *vsock_of(struct virtio_device *dev)
+{
+    return container_of(dev, struct vsock, dev);
+}
+
+/* -- the table of streams -- */
+
+static struct conn **bucket(struct vsock *vsock, uint32_t guest_port, uint32_t host_port)
+{
+    return &vsock->hash[(guest_port * 31 + host_port) % CONNS_MAX];
+}
+
+struct conn *conn_find(struct vsock *vsock, uint32_t guest_port, uint32_t host_port)
+{
+    struct conn *conn = *bucket(vsock, guest_port, host_port);
+
+    while (conn != NULL && (conn->guest_port != guest_port || conn->host_port != host_port))
+        conn = conn->hash_next;
+    return conn;
+}
+
+void conn_enter(struct conn *conn)
+{
+    struct conn **first = bucket(conn->vsock, conn->guest_port, conn->host_port);
+
+    assert(conn->state == CONN_HELLO);
+    conn->vsock->hellos--;
+    conn->state = CONN_ASKING;
+    conn->hash_next = *first;
+    *first = conn;
+}
+
+void conn_leave(struct conn *conn)
+{
+    struct conn **at = bucket(conn->vsock, conn->guest_port, conn->host_port);
+
+    while (*at != NULL && *at != conn)
+        at = &(*at)->hash_next;
+    if (*at != NULL)
+        *at = conn->hash_next;
+}
+
+struct conn *conn_new(struct vsock *vsock, int fd)
+{
+    struct conn *conn = vsock->free;
+
+    if (conn == NULL && vsock->touched == CONNS_MAX) {
+        fd_close(&fd);
+        return NULL;
+    }
+    if (conn == NULL)
+        conn = &vsock->conns[vsock->touched++];
+    else
+        vsock->free = conn->hash_next;
+    /* A stream may still be in the queue from its last life: so it stays there. */
+    *conn = (struct conn){.vsock = vsock,
+                          .host = {.fd = fd, .ready = conn_ready},
+                          .state = CONN_HELLO,
+                          .deadline_ns = TIME_NEVER,
+                          .queued = conn->queued,
+                          .next = conn->next};
+    vsock->count++;
+    vsock->hellos++;
+    vsock->conns_ever++;
+    if (loop_add(virtio_loop(&vsock->dev), &conn->host, EPOLLIN | EPOLLRDHUP | EPOLLET) == 0)
+        return conn;
+    conn_free(conn);
+    return NULL;
+}
+
+/* What a slow peer had it keep goes back to the host's kernel. */
+static void buf_clean(struct conn *conn)
+{
+    if (conn->buf_touched)
+        (void)madvise(conn_buf(conn), CONN_BUF_BYTES, MADV_DONTNEED); /* or it stays */
+    conn->buf_touched = false;
+}
+
+void conn_free(struct conn *conn)
+{
+    struct vsock *vsock = conn->vsock;
+
+    if (conn->state == CONN_HELLO)
+        vsock->hellos--;
+    conn_leave(conn);
+    loop_remove(&conn->host);
+    fd_close(&conn->host.fd);
+    buf_clean(conn);
+    conn->state = CONN_FREE;
+    conn->tell = 0;
+    conn->deadline_ns = TIME_NEVER;
+    conn->hash_next = vsock->free;
+    vsock->free = conn;
+    vsock->count--;
+}
+
+/* -- time -- */
+
+void vsock_timer(struct vsock *vsock, uint64_t deadline_ns)
+{
+    if (deadline_ns >= vsock->timer_ns)
+        return;
+    vsock->timer_ns = deadline_ns;
+    vsock->timebase->arm(vsock->timebase, vsock->timer.fd, deadline_ns);
+}
+
+void conn_deadline(struct conn *conn, uint64_t in_ns)
+{
+    conn->deadline_ns = vsock_now_ns(conn->vsock) + in_ns;
+    vsock_timer(conn->vsock, conn->deadline_ns);
+}
+
+/* A client that does not say what it wants, a guest that does not answer. */
+static void time_is_up(struct conn *conn)
+{
+    if (conn->state == CONN_HELLO || (conn->tell & TELL_REQUEST) != 0)
+        conn_free(conn);
+    else
+        conn_reset(conn);
+}
+
+static void timer_ready(struct watch *watch, uint32_t epoll_events)
+{
+    struct vsock *vsock = container_of(watch, struct vsock, timer);
+    uint64_t count, now = vsock_now_ns(vsock), next = TIME_NEVER;
+
+    (void)epoll_events;
+    (void)!read(watch->fd, &count, sizeof(count)); /* it is one */
+    if (vsock->accept_ns <= now)
+        vsock->accept_ns = 0;
+    else
+        next = vsock->accept_ns;
+    for (unsigned i = 0; i < vsock->touched; i++) {
+        if (vsock->conns[i].deadline_ns <= now)
+            time_is_up(&vsock->conns[i]);
+        next = MIN(next, vsock->conns[i].deadline_ns);
+    }
+    vsock->timer_ns = TIME_NEVER;
+    vsock_timer(vsock, next);
+    vsock_say(vsock);
+    vsock_doors_watch(vsock);
+}
+
+static void vsock_resume(struct virtio_device *dev, uint64_t paused_ns)
+{
+    struct vsock *vsock = vsock_of(dev);
+
+    for (unsigned i = 0; i < vsock->touched; i++)
+        if (vsock->conns[i].deadline_ns != TIME_NEVER)
+            vsock->conns[i].deadline_ns += paused_ns; /* the timer looks again then */
+}
+
+/* -- its life -- */
+
+static int vsock_activate(struct virtio_device *dev)
+{
+    struct vsock *vsock = vsock_of(dev);
+
+    vsock_doors_watch(vsock);
+    return loop_add(virtio_loop(dev), &vsock->timer, EPOLLIN);
+}
+
+static void vsock_reset(struct virtio_device *dev)
+{
+    struct vsock *vsock = vsock_of(dev);
+
+    for (unsigned i = 0; i < vsock->touched; i++) {
+        if (vsock->conns[i].state != CONN_FREE)
+            conn_free(&vsock->conns[i]);
+        vsock->conns[i].queued = false;
+    }
+    vsock->queue_end = &vsock->queue;
+    vsock->queue = vsock->free = NULL;
+    vsock->touched = vsock->refusal_count = 0;
+    vsock->tx_stopped = vsock->has_buffer = false;
+    vsock_doors_shut(vsock);
+    loop_remove(&vsock->timer);
+    vsock->accept_ns = 0;
+    vsock->timer_ns = TIME_NEVER;
+    vsock->timebase->arm(vsock->timebase, vsock->timer.fd, TIME_NEVER);
+}
+
+static void vsock_notify(struct virtio_device *dev, struct virtq *vq)
+{
+    struct vsock *vsock = vsock_of(dev);
+
+    if (vq->index == VSOCK_EVENT)
+        return; /* nothing ever happens to the transport: its buffers stay where they are */
+    if (vq->index == VSOCK_TX)
+        vsock_hear(vsock);
+    vsock_say(vsock);
+    vsock_doors_watch(vsock);
+}
+
+/* Each stream is a descriptor. */
+static void raise_fd_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= CONNS_MAX + FDS_FOR_OTHERS)
+        return;
+    limit.rlim_cur = MIN(limit.rlim_max, (rlim_t)CONNS_MAX + FDS_FOR_OTHERS);
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* or there are fewer streams */
+}
+
+static int vsock_create(struct virtio_device *dev, const struct opts *opts)
+{
+    struct vsock *vsock = vsock_of(dev);
+
+    vsock->listener.fd = -1;
+    vsock->timebase = &timebase_monotonic;
+    vsock->cid = (uint32_t)opts_u64(opts, "cid");
+    vsock->config_cid = to_le64(vsock->cid);
+    vsock->next_port = FIRST_PORT;
+    vsock->queue_end = &vsock->queue;
+    vsock->timer_ns = TIME_NEVER;
+    dev->config = (uint8_t *)&vsock->config_cid;
+    dev->config_size = sizeof(vsock->config_cid);
+    vsock->timer = (struct watch){.fd = timebase_timer(), .ready = timer_ready};
+    if (vsock->timer.fd < 0)
+        return log_error(vsock->timer.fd, "%s: timer", dev->name);
+    vsock->conns = calloc(CONNS_MAX, sizeof(*vsock->conns));
+    vsock->bufs = mmap(NULL, (size_t)CONNS_MAX * CONN_BUF_BYTES, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (vsock->bufs == MAP_FAILED)
+        vsock->bufs = NULL;
+    if (vsock->conns == NULL || vsock->bufs == NULL)
+        return log_error(-ENOMEM, "%s", dev->name);
+    raise_fd_limit();
+    return vsock_doors_open(vsock, opts);
+}
+
+static void vsock_destroy(struct virtio_device *dev)
+{
+    struct vsock *vsock = vsock_of(dev);
+
+    vsock_doors_close(vsock);
+    fd_close(&vsock->timer.fd);
+    free(vsock->conns);
+    if (vsock->bufs != NULL)
+        (void)munmap(vsock->bufs, (size_t)CONNS_MAX * CONN_BUF_BYTES); /* cannot fail */
+}
+
+/* -- telling -- */
+
+static int vsock_command(struct virtio_device *dev, const char *const words[], FILE *reply)
+{
+    const struct vsock *vsock = vsock_of(dev);
+
+    if (strcmp(words[0], "status") != 0 || words[1] != NULL)
+        return virtio_refuse(reply, -EINVAL, "%s takes: status", dev->name);
+    (void)fprintf(reply, "guest's address %u, here %s\n", vsock->cid, vsock->listener.path);
+    for (unsigned i = 0; i < vsock->forwards.count; i++)
+        (void)fprintf(reply, "tcp %s port %u to %u\n", vsock->forwards.item[i].address,
+                      vsock->forwards.item[i].from, vsock->forwards.item[i].to);
+    (void)fprintf(reply, "streams: %u, ever: %llu\n", vsock->count,
+                  (unsigned long long)vsock->conns_ever);
+    (void)fprintf(reply, "bytes to the guest: %llu, from it: %llu\n",
+                  (unsigned long long)vsock->to_guest_bytes,
+                  (unsigned long long)vsock->from_guest_bytes);
+    return 0;
+}
+
+static void vsock_results(struct virtio_device *dev, struct results *results)
+{
+    const struct vsock *vsock = vsock_of(dev);
+
+    for (unsigned i = 0; i < vsock->forwards.count; i++) {
+        char name[24];
+        (void)snprintf(name, sizeof(name), "vsock:%u", vsock->forwards.item[i].to);
+        results_port(results, name, vsock->forwards.item[i].from);
+    }
+}
+
+/* -- the class -- */
+
+static const struct opt vsock_opts[] = {
+    {"path", NULL,
+     "socket of this host: who connects and says \"CONNECT port\" gets to that port of the guest; "
+     "what the guest connects to (address 2) is looked for at SOCKET_port",
+     OPT_PATH, .flags = OPT_REQUIRED | OPT_POSITIONAL | OPT_UNIQUE, .arg = "SOCKET"},
+    {"cid", "3", "the guest's own address; other machines may have the same", OPT_INT, .min = 3,
+     .max = CID_MAX},
+    {"forward", NULL,
+     "TCP ports of this machine that lead to ports of the guest, as tcp:127.0.0.1:5555-5555, "
+     "several with + between; port 0 is a free one, which `linnet control VM vsock0 status` tells",
+     .arg = "PORTS"},
+    {0},
+};
+
+const struct virtio_class virtio_vsock = {
+    .name = "vsock",
+    .help = "byte streams between programs here and in the guest (AF_VSOCK)",
+    .id = VIRTIO_ID_VSOCK,
+    .features = 1ull << VSOCK_F_STREAM | 1ull << VSOCK_F_NO_IMPLIED_STREAM,
+    .queue_count = VSOCK_QUEUES,
+    .limits = {.size = 256, .chain_descs = VSOCK_PIECES_MAX, .held_iovs = VSOCK_PIECES_MAX},
+    .instance_size = sizeof(struct vsock),
+    .instance_offset = offsetof(struct vsock, dev),
+    .opts = vsock_opts,
+    .create = vsock_create,
+    .destroy = vsock_destroy,
+    .activate = vsock_activate,
+    .reset = vsock_reset,
+    .notify = vsock_notify,
+    .resume = vsock_resume,
+    .command = vsock_command,
+    .results = vsock_results,
+};

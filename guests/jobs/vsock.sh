@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# vsock: sends to ports of the host (1000, 1002 whose peer is slow, 1003 which sends all back), takes
+# what port 1001 gives, and tells hashes; then serves ports 5000 (sends all back), 5001 (tells the hash
+# of all that came), 5002 (the same, but slowly), until something comes to 5003.
+load vmw_vsock_virtio_transport
+
+hash() {
+    sha256sum | cut -d ' ' -f 1
+}
+
+# connect PORT [OPTION...]
+connect() {
+    local port=$1
+    shift
+    socat "$@" "VSOCK-CONNECT:2:$port"
+}
+
+head -c 4194304 /dev/urandom >/tmp/up
+connect 1000 -u FILE:/tmp/up || fail "up"
+echo "linnet-vsock: up $(hash </tmp/up)"
+echo "linnet-vsock: down $(socat -u VSOCK-CONNECT:2:1001 - | hash)"
+connect 1002 -u FILE:/tmp/up || fail "up, slowly"
+head -c 300000 /tmp/up >/tmp/part
+connect 1003 -t 60 - </tmp/part | cmp - /tmp/part || fail "back and forth"
+connect 4000 - </dev/null 2>/tmp/error && fail "nobody listens there"
+grep -q 'Connection reset by peer' /tmp/error || fail "refused: $(cat /tmp/error)"
+
+socat VSOCK-LISTEN:5000,fork,backlog=128 PIPE &
+socat VSOCK-LISTEN:5001,fork SYSTEM:sha256sum &
+socat VSOCK-LISTEN:5002,fork SYSTEM:'sleep 5; sha256sum' &
+sleep 1
+echo "linnet-vsock: listening"
+socat -u VSOCK-LISTEN:5003 - | grep -q bye || fail "no good bye"
+ok

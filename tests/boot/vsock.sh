@@ -1,0 +1,76 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# The socket device (virtio-vsock), with socat at both ends.
+
+vsock_prepare() {
+    "$top/guests/mkinitramfs.sh" "$stock" "$made/$stock.vsock" vsock
+}
+
+vsock_says() {
+    grep -qE "^linnet-vsock: $1|^linnet-job: vsock failed" console
+}
+
+# vsock_serve: what the guest connects to.
+vsock_serve() {
+    head -c 4194304 /dev/urandom >down
+    socat -u UNIX-LISTEN:v_1000 CREATE:up &
+    socat -u FILE:down UNIX-LISTEN:v_1001 &
+    socat -u UNIX-LISTEN:v_1002 SYSTEM:'sleep 5; cat >slow' &
+    socat UNIX-LISTEN:v_1003 PIPE &
+}
+
+# vsock_to PORT FILE: sends it, shuts that direction down, and prints what comes back.
+vsock_to() {
+    { echo "CONNECT $1" && cat "$2"; } | socat -t 60 - UNIX-CONNECT:v >"answer.$BASHPID"
+    [ "$(head -n 1 "answer.$BASHPID")" = "OK $1" ] && tail -n +2 "answer.$BASHPID"
+}
+
+# vsock_crowd: a hundred streams at once.
+vsock_crowd() {
+    local i pids=()
+    for i in $(seq 100); do
+        head -c $((i * 999)) down | tail -c 50000 >"crowd.$i"
+        (vsock_to 5000 "crowd.$i" | cmp - "crowd.$i") &
+        pids+=($!)
+    done
+    for i in "${pids[@]}"; do wait "$i" || fail "one of a hundred streams"; done
+}
+
+# vsock_talk: what is done to a guest that listens.
+vsock_talk() {
+    local hash port
+    hash=$(sha256sum <down)
+    [ "$(vsock_to 5001 down)" = "$hash" ] || fail "half-close"
+    [ "$(vsock_to 5002 down)" = "$hash" ] || fail "a guest that is slow"
+    ! vsock_to 4000 down || fail "nobody listens there"
+    vsock_crowd
+    "$linnet" control vm vsock0 status | tee status
+    port=$(sed -n 's/^tcp 127.0.0.1 port \([0-9]*\) to 5000$/\1/p' status)
+    socat -t 60 - "TCP:127.0.0.1:$port" <down | cmp - down || fail "by the TCP door"
+    echo bye >bye
+    vsock_to 5003 bye || fail "the last one"
+}
+
+vsock_case() {
+    local vm status=0
+    vsock_serve
+    "$linnet" run --cpus 2 --control vm --vsock ./v,forward=tcp:127.0.0.1:0-5000 \
+        --initrd "$made/$stock.vsock" --append "$(job vsock)" "$guests/$stock/vmlinuz" \
+        </dev/null >console 2>errors &
+    vm=$!
+    trap 'kill -KILL "$vm" || true; cat console errors' EXIT # if something fails
+    wait_for "$boot_seconds_max" vsock_says listening
+    vsock_talk
+    trap - EXIT
+    wait "$vm" || status=$?
+    cat console errors
+    [ "$status" = 0 ] || fail "exit status $status"
+    done_job vsock
+    cmp up slow
+    grep -q "^linnet-vsock: up $(sha256sum <up | cut -d ' ' -f 1)" console || fail "up differs"
+    grep -q "^linnet-vsock: down $(sha256sum <down | cut -d ' ' -f 1)" console || fail "down differs"
+    [ ! -e v ] || fail "the socket is left"
+}
+
+boot_case smp vsock vsock_case
