@@ -26,11 +26,11 @@ panics_untold() {
     boot 34 --initrd "$made/$stock.boot" --append "$(job panic untold)" \
         --summary summary.json --junit junit.xml "$guests/$stock/vmlinuz"
     grep -q 'end Kernel panic' console
-    told panic 34 1 0
+    recorded panic 34 1 0
     grep -q '"message": ".*Kernel panic - not syncing' summary.json
 }
-# told END STATUS FAILURES ERRORS: the files of --summary and --junit say that.
-told() {
+# recorded END STATUS FAILURES ERRORS: the files of --summary and --junit say that.
+recorded() {
     local end
     cat summary.json junit.xml
     end=$(sed -n 's/^ "end": "\([a-z-]*\)",*$/\1/p' summary.json)
@@ -44,10 +44,10 @@ told() {
 words() {
     local files=(--summary summary.json --junit junit.xml)
     ends 0 sleep --until '^linnet-job: sleep ok' "${files[@]}"
-    told until 0 0 0
+    recorded until 0 0 0
     tr -d '\n' <summary.json | grep -q '"exec", *0.0.*"first-instruction".*"console".*"end"'
     ends 38 sleep --fail-on 'job: [s]leep ok' "${files[@]}"
-    told expectation 38 1 0
+    recorded expectation 38 1 0
     grep -q 'linnet-job: sleep ok' junit.xml
     grep -q -e '--fail-on: .*linnet-job: sleep ok' errors
     ends 38 poweroff --until 'never said'
@@ -70,7 +70,7 @@ watchdog() {
     done_job watchdog
     head -n 1 errors | grep -q "the guest does not feed its watchdog"
     [ "$(wc -l <errors)" -gt 1 ] || fail "no registers were told"
-    told watchdog 36 1 0
+    recorded watchdog 36 1 0
 }
 time_limit() { ends 37 sleep --time-limit 30s; }
 

@@ -38,7 +38,7 @@ command_runs() {
     runs 3 --summary summary.json --junit junit.xml "$kernel" -- sh -c 'cat; echo to stderr >&2; exit 3' <sent
     cmp sent console
     [ "$(cat errors)" = "to stderr" ] || fail "standard error is not CMD's"
-    told command 3 1 0
+    recorded command 3 1 0
     tr -d '\n' <summary.json | grep -q '"exec", *0.0.*"first-instruction".*"init".*"command".*"end"'
 
     bytes=$(printf '\001\002 \033"\\$`\n\177\200\377')
