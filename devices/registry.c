@@ -2,7 +2,6 @@
 /* The table of virtio devices, see registry.h. */
 #include "devices/registry.h"
 
-/* Kept for what is to come: 28-31 pmem. */
 /* clang-format off */
 const struct virtio_slots virtio_slots[] = {
     /* class, first, count */
@@ -15,6 +14,7 @@ const struct virtio_slots virtio_slots[] = {
     {&virtio_fs, 19, 4},
     {&virtio_balloon, 23, 1},
     {&virtio_input, 24, 4},
+    {&virtio_pmem, 28, 4},
     {0},
 };
 /* clang-format on */

@@ -20,6 +20,7 @@ extern const struct virtio_class virtio_net;
 extern const struct virtio_class virtio_fs;
 extern const struct virtio_class virtio_input;
 extern const struct virtio_class virtio_vsock;
+extern const struct virtio_class virtio_pmem;
 
 struct virtio_slots {
     const struct virtio_class *class;

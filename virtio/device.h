@@ -112,6 +112,8 @@ struct virtio_class {
      * `reply` one line that says why. */
     int (*command)(struct virtio_device *dev, const char *const words[],
                    FILE *reply); /* virtio_refuse() */
+    /* The guest will see dev->window from guest address `base` on. Main, before it runs. */
+    void (*placed)(struct virtio_device *dev, gpa_t base);
     /* The VM ended: closes recordings, judges expectations. 0, or -EPROTO if an expectation failed
      * (said in a line), or -errno. */
     int (*finish)(struct virtio_device *dev);
@@ -161,6 +163,11 @@ struct virtio_device {
     struct virtq *queue;          /* array, owned */
     struct virtio_worker *worker; /* array, owned */
     struct virtio_transport *transport;
+
+    /* memory of this host that the guest sees beside its RAM, and may only read: create sets it, or
+     * leaves it zeroed */
+    const void *window;
+    uint64_t window_size; /* a multiple of 2 MiB */
 
     pthread_mutex_t lock; /* for what follows; no callback is called with it held */
     pthread_cond_t changed;

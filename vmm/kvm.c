@@ -100,6 +100,22 @@ int kvm_add_memory(struct kvm *kvm, const struct memory *mem)
     return 0;
 }
 
+int kvm_add_window(struct kvm *kvm, unsigned slot, gpa_t base, const void *host, uint64_t size)
+{
+    struct kvm_userspace_memory_region region = {
+        .slot = MEMORY_REGIONS_MAX + slot,
+        .flags = KVM_MEM_READONLY,
+        .guest_phys_addr = base,
+        .memory_size = size,
+        .userspace_addr = (uintptr_t)host,
+    };
+    int r = kvm_ioctl(kvm->vm_fd, KVM_SET_USER_MEMORY_REGION, &region);
+
+    return r < 0 ? log_error(r, "give %llu MiB at 0x%llx to KVM", (unsigned long long)(size >> 20),
+                             (unsigned long long)base)
+                 : 0;
+}
+
 /* On success *ret_status is how many CPUs an edge reached on x86, 0 or less if none; on arm64,
  * where edges are kept, more than 0. */
 static int line_set(int vm_fd, uint32_t line, bool high, int *ret_status)

@@ -33,6 +33,10 @@ int kvm_cap(const struct kvm *kvm, long cap);
 /* Gives all regions of mem to the guest. */
 int kvm_add_memory(struct kvm *kvm, const struct memory *mem);
 
+/* Gives the guest memory that it may only read, as slot `slot` beside those of RAM; what it writes
+ * there is lost, as are writes to where nothing is. Logged. */
+int kvm_add_window(struct kvm *kvm, unsigned slot, gpa_t base, const void *host, uint64_t size);
+
 /* From now on irq_raise() pulses `line` of the interrupt controller, numbered as KVM_IRQ_LINE wants
  * it; see irq_connect(). Logged. */
 int kvm_irq_connect(const struct kvm *kvm, struct irq *irq, struct loop *loop, uint32_t line);

@@ -17,6 +17,7 @@
 #include <sys/epoll.h>
 
 #define OPTIONS_OF_CLASS_MAX 32
+#define WINDOW_ALIGN         ((gpa_t)1 << 30) /* Linux adds memory by 128 MiB */
 
 /* -- configuration -- */
 
@@ -47,13 +48,50 @@ static uint64_t mem_bytes(const struct machine *machine)
     return opts_bytes(machine->config->options, "mem");
 }
 
+/* Where RAM ends. */
+static gpa_t ram_end(const struct machine *machine)
+{
+    const struct memory_layout *ram = &arch_layout->ram;
+    gpa_t end = ram->base + mem_bytes(machine);
+
+    return end <= ram->hole_start ? end : end + (ram->hole_end - ram->hole_start);
+}
+
+/* Places devices' windows behind RAM and its hole, in the order of slots, each at a multiple of
+ * WINDOW_ALIGN. Where the last one ends, or RAM. */
+static gpa_t place_windows(struct machine *machine)
+{
+    gpa_t end = ram_end(machine), next = MAX(end, arch_layout->ram.hole_end);
+
+    for (unsigned i = 0; i < machine->virtio_count; i++) {
+        struct virtio_device *dev = machine->virtio[i];
+        if (dev->window_size == 0)
+            continue;
+        machine->window[i] = (next + WINDOW_ALIGN - 1) & ~(WINDOW_ALIGN - 1);
+        next = end = machine->window[i] + dev->window_size;
+        dev->class->placed(dev, machine->window[i]);
+    }
+    return end;
+}
+
+static int add_windows(struct machine *machine)
+{
+    int r = 0;
+
+    for (unsigned i = 0; i < machine->virtio_count && r == 0; i++)
+        if (machine->window[i] != 0)
+            r = kvm_add_window(&machine->kvm, i, machine->window[i], machine->virtio[i]->window,
+                               machine->virtio[i]->window_size);
+    return r;
+}
+
 static int make_kvm(struct machine *machine)
 {
     unsigned long type = 0;
     int r = kvm_open(&machine->kvm);
 
     if (r == 0)
-        r = arch_vm_type(&machine->kvm, arch_layout->ram.base + mem_bytes(machine), &type);
+        r = arch_vm_type(&machine->kvm, place_windows(machine), &type);
     return r < 0 ? r : kvm_create_vm(&machine->kvm, type);
 }
 
@@ -65,7 +103,8 @@ static int make_memory(struct machine *machine)
 
     if (r < 0)
         return hugepages_refused(r, options);
-    return kvm_add_memory(&machine->kvm, &machine->mem);
+    r = kvm_add_memory(&machine->kvm, &machine->mem);
+    return r < 0 ? r : add_windows(machine);
 }
 
 static int make_serial(struct machine *machine)

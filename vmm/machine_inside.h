@@ -38,6 +38,7 @@ struct machine {
     struct virtio_device *virtio[VIRTIO_DEVICES_MAX];
     unsigned virtio_slot[VIRTIO_DEVICES_MAX];
     struct mmio transport[VIRTIO_DEVICES_MAX];
+    gpa_t window[VIRTIO_DEVICES_MAX]; /* where the guest sees it; 0: it has none */
     struct vcpu_env vcpus;
 
     const struct run *run; /* borrowed; NULL: no command */

@@ -115,7 +115,11 @@ static enum vm_end vcpu_run(struct vcpu *vcpu)
         } else if (r == -ENOSYS) { /* of arm64 */
             how = vcpu_crash(vcpu, "an access to no RAM, of a kind that KVM cannot decode", 0);
         } else if (r < 0) {
-            (void)log_error(r, "vCPU %u: KVM_RUN", vcpu->index);
+            (void)log_error(r,
+                            r == -EFAULT ? "vCPU %u: this host can't give what the guest has as "
+                                           "memory (was the file of a --pmem cut off?)"
+                                         : "vCPU %u: KVM_RUN",
+                            vcpu->index);
             how = VM_HOST_ERROR;
         } else if (env->order != VCPU_STOP) {
             vcpu->exits++;

@@ -196,7 +196,7 @@ int blk_image_open(struct blk_image *image, const struct opts *opts)
     bool writing = !overlay && !image->read_only;
     int r = open_image(image, path, writing);
     if (r == 0)
-        r = blk_lock(image->file[BLK_FILE_IMAGE], path, writing);
+        r = blk_lock(image->file[BLK_FILE_IMAGE], "--disk path", path, writing);
     if (r == 0)
         r = measure(image, path);
     if (r == 0 && opts_bool(opts, "direct"))

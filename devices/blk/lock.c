@@ -70,7 +70,7 @@ static const char *holder(int fd, char *buf, size_t size)
     return buf;
 }
 
-int blk_lock(int fd, const char *path, bool writing)
+int blk_lock(int fd, const char *option, const char *path, bool writing)
 {
     struct flock lock = {.l_type = writing ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET};
     char who[64];
@@ -78,9 +78,8 @@ int blk_lock(int fd, const char *path, bool writing)
     if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
         return 0;
     if (errno == EAGAIN || errno == EACCES)
-        return opts_error("--disk path: %s is in use by %s; end that, or give both of them ro or "
-                          "overlay",
-                          path, holder(fd, who, sizeof(who)));
-    log_warn("--disk path: %s: not locked: %s", path, strerror(errno));
+        return opts_error("%s: %s is in use by %s; end that, or give its disks ro or overlay",
+                          option, path, holder(fd, who, sizeof(who)));
+    log_warn("%s: %s: not locked: %s", option, path, strerror(errno));
     return 0;
 }

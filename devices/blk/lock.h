@@ -7,5 +7,6 @@
 
 #include "vmm/base/base.h"
 
-/* Main. Locks all of the file until it is closed; -errno after a line that names who has it. */
-int blk_lock(int fd, const char *path, bool writing);
+/* Main. Locks all of the file, which `option` names, until it is closed; -errno after a line that
+ * names who has it. */
+int blk_lock(int fd, const char *option, const char *path, bool writing);

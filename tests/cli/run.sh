@@ -214,6 +214,8 @@ two_writers() {
     refused 35 "--disk path: disk\.img is in use by process $first; " ./linnet run --kvm any \
         --disk disk.img "$kernel"
     refused 35 "in use by process $first; " ./linnet run --kvm any --disk path=disk.img,ro "$kernel"
+    refused 35 "--pmem path: disk\.img is in use by process $first; " ./linnet run --kvm any \
+        --pmem disk.img "$kernel"
     kill "$first"
     trap - EXIT
     wait "$first" || true # of the signal
@@ -441,6 +443,11 @@ bad input-node-and-socket 35 '--input socket: .*leave it out' --input evdev:/dev
 bad input-no-folder 1 '--input socket nowhere/x.*give another name' --input keyboard,socket=nowhere/x "$kernel"
 bad input-one-socket 35 '--input socket: two have .x.; give each one' --input mouse,socket=x --input touch,socket=x "$kernel"
 bad input-five 35 '--input: one too many' --input mouse --input mouse --input mouse --input mouse --input mouse "$kernel"
+bad pmem-without-path 35 '--pmem path' "$kernel" --pmem
+bad pmem-missing 35 '--pmem path: absent: No such file' --pmem absent "$kernel"
+bad pmem-folder 35 '--pmem path: folder is not a regular file' --pmem folder "$kernel"
+bad pmem-empty 35 '--pmem path: empty is empty; give an image' --pmem empty "$kernel"
+bad pmem-five 35 '--pmem: one too many' --pmem text --pmem text --pmem text --pmem text --pmem text "$kernel"
 run_case cli/disk-two-writers two_writers
 run_case cli/disk-not-writable disk_not_writable
 bad net-choice 35 '--net host.*tup.*user, tap or socket' --net tup "$kernel"

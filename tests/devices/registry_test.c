@@ -31,6 +31,7 @@ static const struct {
     {&virtio_console, "name=a", CORE | 1u << 1},
     {&virtio_input, "kind=keyboard", CORE},
     {&virtio_vsock, "path=/tmp/linnet-registry-test-vsock", CORE | 1u << 0 | 1u << 2},
+    {&virtio_pmem, "path=/proc/self/fd/100", CORE},
     {&virtio_balloon, "", CORE | 1u << 1 | 1u << 2 | 1u << 5},
     {&virtio_balloon, "reporting=off", CORE | 1u << 1 | 1u << 2},
     /* MAC, MRG_RXBUF, STATUS; MTU; with a tap CSUM, GUEST_CSUM, TSO and ECN, with several queues

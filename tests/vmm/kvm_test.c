@@ -171,6 +171,25 @@ START_TEST(each_region_of_ram_is_a_slot)
 }
 END_TEST
 
+START_TEST(window_can_only_be_read)
+{
+    static const uint8_t window[4096];
+
+    slot_count = 0;
+    fake_kvm_answer(KVM_SET_USER_MEMORY_REGION, slot_noted);
+    ck_assert_int_eq(kvm_add_window(&kvm, 5, 0x140000000, window, sizeof(window)), 0);
+    ck_assert_uint_eq(slots[0].slot, 7); /* behind the two of RAM */
+    ck_assert_uint_eq(slots[0].flags, 2);
+    ck_assert_uint_eq(slots[0].guest_phys_addr, 0x140000000);
+    ck_assert_uint_eq(slots[0].memory_size, 4096);
+    ck_assert_uint_eq(slots[0].userspace_addr, (uintptr_t)window);
+    fake_kvm_fail(KVM_SET_USER_MEMORY_REGION, 0, EINVAL);
+    capture_start(&capture);
+    int r = kvm_add_window(&kvm, 0, 0x140000000, window, 4 << 20);
+    assert_told(r, -EINVAL, "give 4 MiB at 0x140000000");
+}
+END_TEST
+
 static struct kvm_irq_level levels[8];
 static unsigned level_count;
 static int level_status;
@@ -268,6 +287,7 @@ Suite *kvm_suite(void)
     tc = tcase_create("vm");
     tcase_add_checked_fixture(tc, setup_vm, teardown);
     tcase_add_test(tc, each_region_of_ram_is_a_slot);
+    tcase_add_test(tc, window_can_only_be_read);
     tcase_add_loop_test(tc, connected_interrupt_pulses_its_line, 0, 3);
     tcase_add_test(tc, interrupt_that_is_refused_stays_an_eventfd);
     tcase_add_test(tc, kick_is_four_bytes_of_one_value);

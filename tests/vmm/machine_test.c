@@ -117,6 +117,35 @@ START_TEST(ram_is_given_before_there_is_an_interrupt_controller)
 }
 END_TEST
 
+static struct kvm_userspace_memory_region slots[8];
+static unsigned slot_count;
+
+static int slot_noted(const struct fake_call *call)
+{
+    slots[slot_count++] = *(const struct kvm_userspace_memory_region *)call->arg;
+    return 0;
+}
+
+/* Each at a GiB of its own, so that one more moves none. */
+START_TEST(windows_lie_behind_ram)
+{
+    char word[64];
+
+    slot_count = 0;
+    fake_kvm_answer(KVM_SET_USER_MEMORY_REGION, slot_noted);
+    (void)snprintf(word, sizeof(word), "--pmem=%s", kernel_path);
+    create(word, word);
+    ck_assert_uint_eq(slot_count, 3);
+    ck_assert_uint_eq(slots[1].flags, KVM_MEM_READONLY);
+    ck_assert_uint_eq(slots[1].guest_phys_addr % (1 << 30), 0);
+    ck_assert_uint_ge(slots[1].guest_phys_addr, slots[0].guest_phys_addr + slots[0].memory_size);
+    ck_assert_uint_eq(slots[1].memory_size % (2 << 20), 0);
+    ck_assert_uint_eq(slots[2].guest_phys_addr, slots[1].guest_phys_addr + (1 << 30));
+    ck_assert_uint_ne(slots[1].slot, slots[2].slot);
+    ck_assert_uint_ne(slots[1].userspace_addr, slots[2].userspace_addr);
+}
+END_TEST
+
 /* Every call in turn fails: then there is one line and no machine, or the call did not matter. */
 START_TEST(kvm_call_that_fails_is_one_line_or_does_not_matter)
 {
@@ -396,6 +425,7 @@ Suite *machine_suite(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, ram_is_given_before_there_is_an_interrupt_controller);
+    tcase_add_test(tc, windows_lie_behind_ram);
     tcase_add_test(tc, kvm_call_that_fails_is_one_line_or_does_not_matter);
     tcase_add_test(tc, kvm_that_cannot_be_opened_is_one_line);
     tcase_add_test(tc, serial_file_that_cannot_be_opened_is_one_line);

@@ -137,7 +137,7 @@ static const struct {
     {{.reason = KVM_EXIT_UNKNOWN}, VM_CRASHED, "unknown exit from KVM (0x0)"},
     {{.reason = 999}, VM_CRASHED, "unknown exit from KVM (0x3e7)"},
     {{.error = ENOSYS}, VM_CRASHED, "KVM cannot decode"},
-    {{.error = EFAULT}, VM_HOST_ERROR, "vCPU 0: KVM_RUN: Bad address"},
+    {{.error = EFAULT}, VM_HOST_ERROR, "vCPU 0: this host can't give what the guest has as memory"},
     {{.error = ENOMEM}, VM_HOST_ERROR, "vCPU 0: KVM_RUN: Cannot allocate memory"},
 };
 
