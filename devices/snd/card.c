@@ -22,7 +22,7 @@ static const char *const source_names[] = {"null", "file", "alsa", "loopback", "
 enum { HOST_NULL, HOST_FILE, HOST_ALSA, HOST_LOOPBACK }; /* in both */
 
 static const char *const clock_names[] = {"auto", "timer", "free", NULL};
-static const char *const control_names[] = {"off", "on", "all", "host", NULL};
+static const char *const control_names[] = {"off", "on", "host", NULL};
 static const char *const unplugged_names[] = {"silence", "error", NULL};
 
 /*
@@ -80,8 +80,8 @@ const struct opt card_opts[] = {
      "mic, spdif-in; each as it is or with :unplugged",
      .arg = "WHAT"},
     {"controls", "off",
-     "mixer controls: on is volume and mute, which act on the samples; all is also one of each "
-     "type, for tests; host is the mixer of the host's card",
+     "mixer controls: on is volume and mute, which act on the samples; host is the mixer of the "
+     "host's card",
      OPT_CHOICE, .choices = control_names},
     {"mixer", NULL, "controls=host: whose mixer, such as hw:0 (default: that of device=)",
      .arg = "CTL"},
@@ -325,9 +325,9 @@ static int report_open(struct snd *snd, const struct opts *opts)
     return 0;
 }
 
-static void control_changed(struct ctls *ctls, unsigned id, unsigned mask)
+static void control_changed(struct ctls *ctls, unsigned id)
 {
-    events_control(&container_of(ctls, struct snd, ctls)->events, id, mask);
+    events_control(&container_of(ctls, struct snd, ctls)->events, id);
 }
 
 int card_init(struct snd *snd, void (*xrun)(struct stream *stream), const struct opts *opts)

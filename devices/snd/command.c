@@ -76,13 +76,6 @@ static int serve_jack(struct snd *snd, const char *const words[], FILE *reply)
 
 /* -- values as text -- */
 
-/* How many values text has: an IEC 958 structure is written as its 24 status bytes. */
-static uint32_t text_count(const struct ctl *ctl)
-{
-    return ctl_type(ctl) == WIRE_CTL_IEC958 ? sizeof(ctl->value.iec958.status)
-                                            : from_le32(ctl->info.head.count);
-}
-
 /* The word for a number, if the element has words. */
 static const char *word_for(const struct ctl *ctl, int64_t number)
 {
@@ -93,12 +86,10 @@ static const char *word_for(const struct ctl *ctl, int64_t number)
     return ctl_type(ctl) == WIRE_CTL_ENUMERATED ? ctl->items[number] : NULL;
 }
 
-static void value_print(const struct ctls *ctls, struct ctl *ctl, FILE *out)
+static void value_print(const struct ctl *ctl, FILE *out)
 {
-    if (ctl->refresh != NULL)
-        ctl->refresh(ctls, ctl);
-    for (uint32_t i = 0; i < text_count(ctl); i++) {
-        int64_t number = ctl_number(ctl, &ctl->value, i);
+    for (uint32_t i = 0; i < ctl_count(ctl); i++) {
+        int64_t number = (int32_t)from_le32(ctl->value.number[i]);
         const char *word = word_for(ctl, number);
         if (i > 0)
             (void)fputc(',', out);
@@ -128,7 +119,7 @@ static int number_parse(const char *text, int64_t *ret_number)
 static int percent_parse(const struct ctl *ctl, const char *text, int64_t *ret_number)
 {
     struct ctl_range range = ctl_range(ctl);
-    int64_t step = (int64_t)MAX(range.step, 1u);
+    int64_t step = MAX(range.step, 1);
     unsigned percent;
     int len = 0;
 
@@ -154,13 +145,13 @@ static int word_parse(const struct ctl *ctl, const char *word, int64_t *ret_numb
 }
 
 /* "VALUE,VALUE,...": 0, -EINVAL for what is no value, -ERANGE for what the element can't have. */
-static int value_parse(const struct ctl *ctl, const char *text, union wire_ctl_value *ret_value)
+static int value_parse(const struct ctl *ctl, const char *text, struct wire_ctl_value *ret_value)
 {
-    union wire_ctl_value value = ctl->value;
+    struct wire_ctl_value value = ctl->value;
     char word[WIRE_CTL_ITEM_BYTES];
     int64_t number = 0;
 
-    for (uint32_t i = 0; i < text_count(ctl); i++) {
+    for (uint32_t i = 0; i < ctl_count(ctl); i++) {
         if (text != NULL) {
             size_t len = strcspn(text, ",");
             if (len >= sizeof(word))
@@ -173,7 +164,7 @@ static int value_parse(const struct ctl *ctl, const char *text, union wire_ctl_v
         }
         if (!ctl_allows(ctl, number))
             return -ERANGE;
-        ctl_number_set(ctl, &value, i, number);
+        value.number[i] = to_le32((uint32_t)number);
     }
     if (text != NULL)
         return -E2BIG;
@@ -185,10 +176,10 @@ static int value_parse(const struct ctl *ctl, const char *text, union wire_ctl_v
 
 static void ctl_print(const struct ctls *ctls, unsigned id, FILE *out)
 {
-    struct ctl *ctl = &ctls->item[id];
+    const struct ctl *ctl = &ctls->item[id];
 
     (void)fprintf(out, "%u '%s' ", id, (const char *)ctl->info.head.name);
-    value_print(ctls, ctl, out);
+    value_print(ctl, out);
     (void)fputc('\n', out);
 }
 
@@ -196,7 +187,7 @@ static int serve_ctl(struct snd *snd, const char *const words[], FILE *reply)
 {
     struct ctls *ctls = &snd->ctls;
     size_t count = count_words(words);
-    union wire_ctl_value value;
+    struct wire_ctl_value value;
 
     if (ctls->host != NULL && !snd->pcm.is_paused) /* that may answer the guest */
         ctl_host_settle(ctls->host);
@@ -222,7 +213,7 @@ static int serve_ctl(struct snd *snd, const char *const words[], FILE *reply)
         return virtio_refuse(reply, -EPERM, "'%s' can be read only", name);
     int r = value_parse(ctl, words[2], &value);
     if (r == -E2BIG)
-        return virtio_refuse(reply, r, "'%s' has %u values", name, text_count(ctl));
+        return virtio_refuse(reply, r, "'%s' has %u values", name, ctl_count(ctl));
     if (r < 0)
         return virtio_refuse(reply, r, "'%s' can't be '%s'", name, words[2]);
     r = ctl_set(ctls, (unsigned)id, &value);

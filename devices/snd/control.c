@@ -75,8 +75,7 @@ static uint32_t serve(struct snd *snd, struct chain *req)
     if (chain_read(req, &request.hdr, sizeof(request.hdr)) < 0)
         return VIRTIO_SND_S_BAD_MSG;
     uint32_t code = from_le32(request.hdr.code);
-    if (code >= WIRE_R_CTL_INFO && code <= WIRE_R_CTL_TLV_COMMAND &&
-        virtio_has(&snd->dev, WIRE_F_CTLS))
+    if (code >= WIRE_R_CTL_INFO && code <= WIRE_R_CTL_LAST && virtio_has(&snd->dev, WIRE_F_CTLS))
         return ctls_serve(&snd->ctls, code, req);
     for (size_t i = 0; i < ARRAY_SIZE(requests); i++) {
         if (requests[i].code != code)

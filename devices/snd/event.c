@@ -4,8 +4,6 @@
 
 #include "devices/snd/base/wire_ctl.h"
 
-_Static_assert((WIRE_CTL_VALUE | WIRE_CTL_INFO | WIRE_CTL_TLV) <= UINT8_MAX, "a mask is a byte");
-
 /* What is pending of a jack. */
 enum { JACK_CONNECTED = 1, JACK_DISCONNECTED = 2 };
 
@@ -32,7 +30,7 @@ static struct wire_event take(struct events *events)
         data = i - EVENT_STREAMS;
     } else if (i >= EVENT_CONTROLS) {
         code = WIRE_EVT_CTL_NOTIFY;
-        data = what << 16 | (i - EVENT_CONTROLS); /* two halves: id and mask (SND-92) */
+        data = WIRE_CTL_VALUE << 16 | (i - EVENT_CONTROLS); /* halves: id and mask (SND-92) */
     }
     events->what[i] = 0;
     events->pending--;
@@ -108,12 +106,10 @@ void events_jack(struct events *events, unsigned jack, bool connected)
     set(events, jack, connected ? JACK_CONNECTED : JACK_DISCONNECTED);
 }
 
-void events_control(struct events *events, unsigned control, unsigned mask)
+void events_control(struct events *events, unsigned control)
 {
-    const unsigned i = EVENT_CONTROLS + control;
-
-    if (virtio_has(events->dev, WIRE_F_CTLS) && mask != 0)
-        set(events, i, events->what[i] | mask);
+    if (virtio_has(events->dev, WIRE_F_CTLS))
+        set(events, EVENT_CONTROLS + control, 1);
 }
 
 void events_xrun(struct events *events, unsigned stream)

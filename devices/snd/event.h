@@ -3,7 +3,7 @@
  * What the driver is to be told unasked (virtio 1.4 §5.14.6.2, .4.3, .6.7, .10.5): a jack was
  * plugged or unplugged, a stream ran dry, a control element changed.
  *
- * What is pending is state, not a list, so it has a bound: a flag per jack and per stream, a mask
+ * What is pending is state, not a list, so it has a bound: a flag per jack, per stream and
  * per control element. It is told as the driver gives buffers for it; a jack's event says how the
  * jack is by then. Nothing waits for that. Worker; or whoever owns the device while it is inactive:
  * then nothing becomes pending, for a driver asks for the state when it starts.
@@ -25,13 +25,13 @@ struct events {
     const struct pcm *pcm;     /* borrowed */
 
     unsigned pending; /* how many of these are not 0 */
-    /* By place: what a jack has become last, see event.c; WIRE_CTL_VALUE and so on; a flag. */
+    /* By place: what a jack has become last, see event.c; of the others a flag. */
     uint8_t what[EVENT_STREAMS + EVENT_STREAMS_MAX];
 };
 
 /* Something happened: it is told at once if the driver has a buffer there, else later. */
 void events_jack(struct events *events, unsigned jack, bool connected);
-void events_control(struct events *events, unsigned control, unsigned mask);
+void events_control(struct events *events, unsigned control);
 /* Only if the driver wants to know (SND-70). */
 void events_xrun(struct events *events, unsigned stream);
 

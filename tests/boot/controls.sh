@@ -75,7 +75,7 @@ halved() {
 controls() {
     local vm status=0
     "$linnet" run --control socket --initrd "$made/$stock.sound" --append "$(job controls)" \
-        --snd host=file,path=tone.wav,jacks=headphone+mic:unplugged,controls=all \
+        --snd host=file,path=tone.wav,jacks=headphone+mic:unplugged,controls=on \
         "$guests/$stock/vmlinuz" </dev/null >console 2>errors &
     vm=$!
     wait_for 60 test -S socket

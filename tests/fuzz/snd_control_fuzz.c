@@ -161,7 +161,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     rig_start(&rig, size > 0 && data[0] % 2 == 1
                         ? "streams=3,capture=1,formats=all,rates=all,channels=1-8,clock=free"
-                        : "streams=3,source=tone,controls=all,jacks=line-out+mic:unplugged");
+                        : "streams=3,source=tone,controls=on,jacks=line-out+mic:unplugged");
     for (unsigned op = 0; in.left > 0 && op < OPS_MAX; op++)
         run_one(&rig, &in, &held);
     rig_end(&rig);

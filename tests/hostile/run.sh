@@ -23,7 +23,7 @@ files_mib_max=64       # recordings
 
 # The card of --snd host=alsa is none: ALSA's own nothing, by a way that has buffers.
 devices=(--rng
-    --snd 'host=null,source=tone,streams=4,capture=2,controls=all,jacks=headphone+mic'
+    --snd 'host=null,source=tone,streams=4,capture=2,controls=on,jacks=headphone+mic'
     --snd 'host=loopback,streams=2,capture=2,report=report'
     --snd 'host=file,path=recording.wav,clock=free,streams=2,channels=1-8'
     --snd "host=alsa,source=alsa,device=hostile,fault='xrun@1s,stall=30ms@500ms,drop=7,latency=50ms'")

@@ -19,12 +19,10 @@ struct ctls;
 struct ctl {
     struct wire_ctl_info info;
     struct wire_ctl_info_padded padded; /* the same */
-    union wire_ctl_value value;
+    struct wire_ctl_value value;
     const char (*items)[WIRE_CTL_ITEM_BYTES]; /* WIRE_CTL_ENUMERATED */
-    uint8_t *tlv;       /* owned; a struct wire_ctl_tlv and its bytes; NULL: none */
-    uint32_t tlv_bytes; /* both */
-    /* WIRE_CTL_VOLATILE: puts what holds now into `value`. NULL: it is there. */
-    void (*refresh)(const struct ctls *ctls, struct ctl *ctl);
+    const uint8_t *tlv;                       /* a struct wire_ctl_tlv and its bytes; NULL: none */
+    uint32_t tlv_bytes;                       /* both */
 };
 
 /* The streams of a direction in a function group, and the elements that rule them. */
@@ -34,9 +32,8 @@ struct ctl_group {
 };
 
 struct ctls {
-    struct pcm *pcm; /* whose streams they rule; borrowed */
-    /* Tells the driver that WIRE_CTL_VALUE or so of an element has changed. */
-    void (*changed)(struct ctls *ctls, unsigned id, unsigned mask);
+    struct pcm *pcm;                                 /* whose streams they rule; borrowed */
+    void (*changed)(struct ctls *ctls, unsigned id); /* tells the driver of a new value */
 
     unsigned count;
     struct ctl *item; /* owned */
@@ -55,14 +52,14 @@ static inline enum wire_ctl_type ctl_type(const struct ctl *ctl)
     return (enum wire_ctl_type)from_le32(ctl->info.head.type);
 }
 
-/* Value number `i` of an element; of an IEC 958 structure a byte. */
-int64_t ctl_number(const struct ctl *ctl, const union wire_ctl_value *value, uint32_t i);
-void ctl_number_set(const struct ctl *ctl, union wire_ctl_value *value, uint32_t i, int64_t number);
+static inline uint32_t ctl_count(const struct ctl *ctl)
+{
+    return from_le32(ctl->info.head.count);
+}
 
 /* A value may be min, min + step, ... max; step 0: all in between. */
 struct ctl_range {
-    int64_t min, max;
-    uint64_t step;
+    int64_t min, max, step;
 };
 struct ctl_range ctl_range(const struct ctl *ctl);
 bool ctl_allows(const struct ctl *ctl, int64_t number);
@@ -70,11 +67,11 @@ bool ctl_allows(const struct ctl *ctl, int64_t number);
 /* Bytes of an element's value on the wire. */
 size_t ctl_value_bytes(const struct ctl *ctl);
 /* True if each of the values is one that the element may have. */
-bool ctl_value_is_valid(const struct ctl *ctl, const union wire_ctl_value *value);
+bool ctl_value_is_valid(const struct ctl *ctl, const struct wire_ctl_value *value);
 /* Gives an element a valid value; what it rules follows, and the driver is told if it changed. A
  * card's element gets its old one back a little later if the card refuses it. -EIO: the card is
  * gone. */
-int ctl_set(struct ctls *ctls, unsigned id, const union wire_ctl_value *value);
+int ctl_set(struct ctls *ctls, unsigned id, const struct wire_ctl_value *value);
 
 /* Main. Makes what controls= asks for; `pcm`, with all its streams, and `changed` are set. 0, or
  * -errno after a line. */

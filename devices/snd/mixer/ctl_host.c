@@ -36,7 +36,7 @@ static bool elem_is_valid(const struct mixer_elem *elem)
 
     return (type == WIRE_CTL_BOOLEAN || type == WIRE_CTL_INTEGER ||
             (type == WIRE_CTL_ENUMERATED && items >= 1 && items <= MIXER_ITEMS_MAX)) &&
-           count >= 1 && count <= ARRAY_SIZE(elem->value.integer) &&
+           count >= 1 && count <= ARRAY_SIZE(elem->value.number) &&
            (from_le32(head->access) & ~ACCESS) == 0 && head->name[0] != '\0' &&
            memchr(head->name, '\0', sizeof(head->name)) != NULL &&
            from_le32(elem->tlv[1]) <= sizeof(elem->tlv) - sizeof(struct wire_ctl_tlv);
@@ -59,7 +59,6 @@ static int elem_take(struct ctls *ctls, struct mixer_elem *elem)
         return -EPROTO;
     ctl->info = elem->info;
     ctl->info.head.hda_fn_nid = ctl->info.head.role = to_le32(0);
-    ctl->padded = (struct wire_ctl_info_padded){.head = ctl->info.head, .limits = ctl->info.limits};
     ctl->value = elem->value;
     ctl->tlv_bytes = (uint32_t)sizeof(struct wire_ctl_tlv) + from_le32(elem->tlv[1]);
     ctl->tlv = copy_of(elem->tlv, ctl->tlv_bytes);
@@ -101,7 +100,7 @@ static int message_take(struct ctl_host *host, const struct mixer_value *message
     if (memcmp(&ctl->value, &message->value, ctl_value_bytes(ctl)) == 0)
         return 0;
     memcpy(&ctl->value, &message->value, ctl_value_bytes(ctl));
-    ctls->changed(ctls, message->id, WIRE_CTL_VALUE);
+    ctls->changed(ctls, message->id);
     return 0;
 }
 
@@ -130,7 +129,7 @@ static void messages_ready(struct watch *watch, uint32_t epoll_events)
     ctl_host_settle(container_of(watch, struct ctl_host, messages));
 }
 
-int ctl_host_write(struct ctl_host *host, unsigned id, const union wire_ctl_value *value)
+int ctl_host_write(struct ctl_host *host, unsigned id, const struct wire_ctl_value *value)
 {
     const struct mixer_value message = {.id = id, .value = *value};
 
@@ -200,8 +199,10 @@ void ctl_host_destroy(struct ctl_host *host)
     if (host == NULL)
         return;
     (void)helper_end(&host->helper, host->is_gone ? 0 : 1000); /* nothing is lost by a kill */
-    for (unsigned i = 0; i < host->ctls->count; i++)
+    for (unsigned i = 0; i < host->ctls->count; i++) {
         free((void *)(uintptr_t)host->ctls->item[i].items);
+        free((void *)(uintptr_t)host->ctls->item[i].tlv);
+    }
     free(host);
 }
 

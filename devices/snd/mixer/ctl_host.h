@@ -20,7 +20,7 @@ int ctl_host_create(struct ctls *ctls, const char *name);
 void ctl_host_destroy(struct ctl_host *host);
 
 /* Has the card set that value. -EIO: nobody is there to do it. */
-int ctl_host_write(struct ctl_host *host, unsigned id, const union wire_ctl_value *value);
+int ctl_host_write(struct ctl_host *host, unsigned id, const struct wire_ctl_value *value);
 /* Takes over what is new. */
 void ctl_host_settle(struct ctl_host *host);
 

@@ -8,8 +8,6 @@
 
 #include "devices/snd/base/reply.h"
 
-#include <string.h>
-
 /* Which of the two layouts the driver has is told by its size (SND-82). */
 static uint32_t serve_info(const struct ctls *ctls, struct chain *req,
                            const struct wire_query *query)
@@ -40,12 +38,10 @@ static uint32_t serve_enum_items(struct ctls *ctls, unsigned id, struct chain *r
 
 static uint32_t serve_read(struct ctls *ctls, unsigned id, struct chain *req)
 {
-    struct ctl *ctl = &ctls->item[id];
+    const struct ctl *ctl = &ctls->item[id];
 
     if (chain_writable(req) < sizeof(le32) + ctl_value_bytes(ctl))
         return VIRTIO_SND_S_BAD_MSG;
-    if (ctl->refresh != NULL)
-        ctl->refresh(ctls, ctl);
     reply_write(req, VIRTIO_SND_S_OK, &ctl->value, ctl_value_bytes(ctl));
     return REPLY_DONE;
 }
@@ -53,7 +49,7 @@ static uint32_t serve_read(struct ctls *ctls, unsigned id, struct chain *req)
 static uint32_t serve_write(struct ctls *ctls, unsigned id, struct chain *req)
 {
     const struct ctl *ctl = &ctls->item[id];
-    union wire_ctl_value value = {0};
+    struct wire_ctl_value value = {0};
 
     if (chain_read(req, &value, ctl_value_bytes(ctl)) < 0 || !ctl_value_is_valid(ctl, &value))
         return VIRTIO_SND_S_BAD_MSG;
@@ -70,26 +66,6 @@ static uint32_t serve_tlv_read(struct ctls *ctls, unsigned id, struct chain *req
     return REPLY_DONE;
 }
 
-/* Takes what the driver sends as the element's metadata. What a command means is the device's own
- * business: here, the same as a write. Elements with such access have room for all of it. */
-static uint32_t serve_tlv_take(struct ctls *ctls, unsigned id, struct chain *req)
-{
-    struct ctl *ctl = &ctls->item[id];
-    struct wire_ctl_tlv tlv;
-
-    if (chain_read(req, &tlv, sizeof(tlv)) < 0)
-        return VIRTIO_SND_S_BAD_MSG;
-    uint32_t length = from_le32(tlv.length);
-    if (length > WIRE_CTL_TLV_BYTES_MAX || length % 4 != 0 || length > chain_readable(req))
-        return VIRTIO_SND_S_BAD_MSG;
-    memcpy(ctl->tlv, &tlv, sizeof(tlv));
-    int r = chain_read(req, ctl->tlv + sizeof(tlv), length);
-    assert(r == 0); /* it is there, see above */
-    ctl->tlv_bytes = (uint32_t)sizeof(tlv) + length;
-    ctls->changed(ctls, id, WIRE_CTL_TLV);
-    return VIRTIO_SND_S_OK;
-}
-
 /* -- dispatch -- */
 
 /* Those about one element, which must have this access. */
@@ -101,8 +77,6 @@ static const struct {
     {WIRE_R_CTL_READ, WIRE_CTL_READ, serve_read},
     {WIRE_R_CTL_WRITE, WIRE_CTL_WRITE, serve_write},
     {WIRE_R_CTL_TLV_READ, WIRE_CTL_TLV_READ, serve_tlv_read},
-    {WIRE_R_CTL_TLV_WRITE, WIRE_CTL_TLV_WRITE, serve_tlv_take},
-    {WIRE_R_CTL_TLV_COMMAND, WIRE_CTL_TLV_COMMAND, serve_tlv_take},
 };
 
 uint32_t ctls_serve(struct ctls *ctls, uint32_t code, struct chain *req)

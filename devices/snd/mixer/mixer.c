@@ -92,18 +92,18 @@ static bool elem_fill(struct mixer *mixer, struct mixer_own *elem)
     head->index = to_le32(alsa.ctl_elem_id_get_index(mixer->id));
     head->access = to_le32(access_of(mixer->info));
     head->count = to_le32(count);
-    return count > 0 && count <= ARRAY_SIZE(((union wire_ctl_value *)0)->integer) &&
+    return count > 0 && count <= ARRAY_SIZE(((struct wire_ctl_value *)0)->number) &&
            !alsa.ctl_elem_info_is_volatile(mixer->info) && limits_fill(elem, mixer->info);
 }
 
 /* -- values, and what goes with them -- */
 
-static int value_read(struct mixer *mixer, unsigned id, union wire_ctl_value *ret_value)
+static int value_read(struct mixer *mixer, unsigned id, struct wire_ctl_value *ret_value)
 {
     const struct mixer_own *elem = &mixer->elem[id];
     const struct wire_ctl_head *head = &elem->info.head;
 
-    *ret_value = (union wire_ctl_value){0};
+    *ret_value = (struct wire_ctl_value){0};
     if ((from_le32(head->access) & WIRE_CTL_READ) == 0)
         return 0;
     alsa.ctl_elem_value_set_id(mixer->value, elem->id);
@@ -115,19 +115,19 @@ static int value_read(struct mixer *mixer, unsigned id, union wire_ctl_value *re
                              ? alsa.ctl_elem_value_get_integer(mixer->value, i)
                              : alsa.ctl_elem_value_get_enumerated(mixer->value, i);
         number = MAX(MIN(number, elem->max), elem->min);
-        ret_value->integer[i] = to_le32((uint32_t)(number - elem->shifted));
+        ret_value->number[i] = to_le32((uint32_t)(number - elem->shifted));
     }
     return r;
 }
 
-static void value_write(struct mixer *mixer, unsigned id, const union wire_ctl_value *value)
+static void value_write(struct mixer *mixer, unsigned id, const struct wire_ctl_value *value)
 {
     const struct mixer_own *elem = &mixer->elem[id];
     uint32_t type = from_le32(elem->info.head.type);
 
     alsa.ctl_elem_value_set_id(mixer->value, elem->id);
     for (unsigned i = 0; i < from_le32(elem->info.head.count); i++) {
-        int64_t number = from_le32(value->integer[i]) + elem->shifted;
+        int64_t number = from_le32(value->number[i]) + elem->shifted;
         if (type == WIRE_CTL_BOOLEAN)
             alsa.ctl_elem_value_set_boolean(mixer->value, i, number);
         else if (type == WIRE_CTL_INTEGER)

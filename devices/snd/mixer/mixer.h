@@ -28,12 +28,12 @@
 struct mixer_value {
     uint32_t id;
     int32_t result; /* of MIXER_CARD; below 0: -errno */
-    union wire_ctl_value value;
+    struct wire_ctl_value value;
 };
 
 struct mixer_elem {
     struct wire_ctl_info info;
-    union wire_ctl_value value;
+    struct wire_ctl_value value;
     le32 tlv[MIXER_TLV_WORDS]; /* a struct wire_ctl_tlv and its bytes; 0: none */
     char items[MIXER_ITEMS_MAX][WIRE_CTL_ITEM_BYTES];
 };

@@ -368,8 +368,8 @@ START_TEST(nonsense_of_the_helper_is_its_end)
 {
     const struct mixer_value wrong[] = {
         {.id = ELEMENTS},
-        {.id = VOLUME, .value.integer[0] = to_le32(151)},
-        {.id = SWITCH, .value.integer[0] = to_le32(2)},
+        {.id = VOLUME, .value.number[0] = to_le32(151)},
+        {.id = SWITCH, .value.number[0] = to_le32(2)},
     };
     struct capture capture;
 

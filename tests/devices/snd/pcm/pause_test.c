@@ -73,7 +73,7 @@ END_TEST
 /* What was played before a volume changes is moved first; in a pause nothing is played. */
 START_TEST(volume_that_is_set_in_a_pause_moves_no_frame)
 {
-    const union wire_ctl_value half = {.integer = {to_le32(128), to_le32(128)}};
+    const struct wire_ctl_value half = {.number = {to_le32(128), to_le32(128)}};
 
     set_up("host=null,controls=on", false);
     rig_prepare(&rig, 0);

@@ -55,7 +55,7 @@ END_TEST
 /* proves: SND-21 */
 START_TEST(samples_of_a_frame_lie_side_by_side)
 {
-    const union wire_ctl_value right_muted = {.integer = {to_le32(256), to_le32(0)}};
+    const struct wire_ctl_value right_muted = {.number = {to_le32(256), to_le32(0)}};
     gpa_t data;
 
     set_up("host=null,controls=on", false);
