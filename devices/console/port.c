@@ -5,6 +5,7 @@
 #include "vmm/base/text.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -38,11 +39,12 @@ static bool has_input(const struct port *port)
     return port->to == TO_PTY || port->to == TO_SOCKET || port->to == TO_FD;
 }
 
-/* Watches for what there is to do. Nothing: not at all, for an end that hangs up is told always. */
+/* Watches for what there is to do. Nothing: not at all, for an end that hangs up is told always;
+ * which is to be known of one that is silent. */
 static int watch(struct port *port)
 {
-    uint32_t events =
-        (port->guest_open && port->receiving ? EPOLLIN : 0u) | (port->sending ? EPOLLOUT : 0u);
+    uint32_t events = (port->guest_open && port->receiving && !port->silent ? EPOLLIN : 0u) |
+                      (port->sending ? EPOLLOUT : 0u) | (port->silent ? EPOLLERR : 0u);
     int r = 0;
 
     if (port->host.fd < 0 || events == port->watched)
@@ -63,7 +65,19 @@ static void host_gone(struct port *port)
     loop_remove(&port->host);
     port->watched = 0;
     fd_close(&port->host.fd);
+    port->silent = port->deaf = false;
     port->changed(port);
+}
+
+/* The other end has closed what we write to. What it sent before is still to be read. */
+static void host_deaf(struct port *port)
+{
+    char byte;
+
+    if (has_input(port) && recv(port->host.fd, &byte, 1, MSG_PEEK) > 0)
+        port->deaf = true;
+    else
+        host_gone(port);
 }
 
 /* -- output -- */
@@ -93,7 +107,7 @@ static ssize_t host_write(struct port *port, const struct iovec *iov, int count,
     if (port->to == TO_RING)
         for (int i = 0; i < count; i++)
             ring_put(port, iov[i].iov_base, iov[i].iov_len);
-    if (port->host.fd < 0)
+    if (port->host.fd < 0 || port->deaf)
         return (ssize_t)len;
     ssize_t n = writev(port->host.fd, iov, count);
     if (n > 0)
@@ -104,7 +118,7 @@ static ssize_t host_write(struct port *port, const struct iovec *iov, int count,
     if (port->to == TO_FILE)
         file_lost(port, r);
     else if (r != -EAGAIN)
-        host_gone(port);
+        host_deaf(port);
     return (ssize_t)len;
 }
 
@@ -133,6 +147,8 @@ static void end_output(struct port *port)
     port->closing = false;
     if (port->to == TO_FD && port->host.fd >= 0)
         (void)shutdown(port->host.fd, SHUT_WR); /* a pipe has no other way to tell */
+    if (port->silent)
+        host_gone(port); /* it has all */
 }
 
 void port_send(struct port *port)
@@ -173,6 +189,17 @@ static int take_buffer(struct port *port)
     return r;
 }
 
+/* There is no more input. A socket's client may have closed one way only. */
+static void input_ended(struct port *port)
+{
+    struct pollfd other = {.fd = port->host.fd};
+
+    if (port->to == TO_SOCKET && !port->deaf && poll(&other, 1, 0) == 0)
+        port->silent = true;
+    else
+        host_gone(port);
+}
+
 /* Fills the buffer: 1, or 0 if there was nothing to read, or nobody. */
 static int fill_buffer(struct port *port)
 {
@@ -184,7 +211,7 @@ static int fill_buffer(struct port *port)
     if (n < 0 && errno == EAGAIN)
         return 0;
     if (n <= 0) {
-        host_gone(port);
+        input_ended(port);
         return 0;
     }
     (void)chain_write_iov(&port->in, (size_t)n, iov, PORT_PIECES_MAX);
@@ -197,7 +224,7 @@ static void read_host(struct port *port)
 {
     int r = 1;
 
-    for (unsigned i = 0; i < READS_MAX && r > 0 && port->host.fd >= 0; i++) {
+    for (unsigned i = 0; i < READS_MAX && r > 0 && port->host.fd >= 0 && !port->silent; i++) {
         r = take_buffer(port);
         if (r > 0)
             r = fill_buffer(port);
@@ -232,7 +259,7 @@ static void host_ready(struct watch *host, uint32_t epoll_events)
     }
     if ((epoll_events & (EPOLLIN | EPOLLHUP | EPOLLERR)) == 0 || port->host.fd < 0)
         return;
-    if (port->guest_open && has_input(port)) {
+    if (port->guest_open && has_input(port) && !port->silent) {
         virtq_round(rx(port));
         read_host(port);
     } else if ((epoll_events & (EPOLLHUP | EPOLLERR)) != 0) {

@@ -15,7 +15,8 @@
  * its other end is a port that is closed on the host's side: the driver lets nobody write to it.
  * (One that is full has somebody, who is slow.) Input is read only into buffers of a driver that
  * has the port open, for what comes before is thrown away there; it is given before the port is
- * said to be closed.
+ * said to be closed. A client that only says that it sends no more (shutdown) still gets what the
+ * guest sends, until the guest closes the port: to the guest a port is open both ways or closed.
  *
  * On the device's worker, but for port_open() and port_close().
  */
@@ -46,6 +47,8 @@ struct port {
 
     bool guest_open;         /* the driver has it open */
     bool closing;            /* it has closed it: the host learns when all is out */
+    bool silent;             /* the other end sends no more */
+    bool deaf;               /* it takes no more, and what it has sent is still to be read */
     bool sending, receiving; /* there is a request under way: */
     struct chain out, in;
 

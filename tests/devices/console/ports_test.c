@@ -605,6 +605,82 @@ START_TEST(the_next_client_waits_until_the_last_ones_end_was_told)
 }
 END_TEST
 
+/* A socket's port with a client, which the guest has opened; buffers for control are left. */
+static int start_client(void)
+{
+    char options[200];
+
+    (void)snprintf(options, sizeof(options), "name=p,to=%s", in_folder("socket:", "s"));
+    make((const char *const[]){options}, 1);
+    start(30);
+    heard(0, ADD, 1, "");
+    say(0, PORT_READY, 1);
+    heard(0, OPEN, 0, "");
+    heard(0, NAME, 1, "p");
+    int fd = socket_connect(in_folder("", "s"));
+    heard(0, OPEN, 1, "");
+    say(0, OPEN, 1);
+    return fd;
+}
+
+/* To the guest it is there until the guest closes the port. */
+START_TEST(a_client_that_sends_no_more_gets_what_the_guest_sends)
+{
+    char got[8] = "";
+    uint32_t id, len;
+    int fd = start_client();
+
+    ck_assert_int_eq(write(fd, "in", 2), 2);
+    ck_assert_int_eq(shutdown(fd, SHUT_WR), 0);
+    offer(0, (struct fake_piece){INPUT, 64, FAKE_WRITE});
+    offer(0, (struct fake_piece){INPUT, 64, FAKE_WRITE});
+    kick(0);
+    ck_assert_uint_eq(used(0, NULL), 2);
+    for (int i = 0; i < 3; i++) {
+        send_text(1, "out");
+        (void)used(1, NULL);
+        ck_assert_int_eq(read(fd, got, sizeof(got)), 3);
+    }
+    ck_assert(!fake_used(&drv.ring[2], &id, &len));
+    say(0, OPEN, 0);
+    ck_assert_int_eq(read(fd, got, sizeof(got)), 0);
+    heard(0, OPEN, 0, "");
+    (void)close(fd);
+}
+END_TEST
+
+START_TEST(a_client_that_sends_no_more_may_leave)
+{
+    int fd = start_client();
+
+    ck_assert_int_eq(shutdown(fd, SHUT_WR), 0);
+    offer(0, (struct fake_piece){INPUT, 64, FAKE_WRITE});
+    kick(0);
+    send_text(1, "out");
+    (void)used(1, NULL);
+    (void)close(fd);
+    heard(0, OPEN, 0, "");
+}
+END_TEST
+
+/* The guest writes to it before it has had a buffer for what came in. */
+START_TEST(what_a_client_sent_before_it_left_is_not_lost)
+{
+    int fd = start_client();
+
+    ck_assert_int_eq(write(fd, "last words", 10), 10);
+    (void)close(fd);
+    send_text(1, "nobody");
+    ck_assert_uint_eq(used(1, NULL), 0);
+    offer(0, (struct fake_piece){INPUT, 64, FAKE_WRITE});
+    offer(0, (struct fake_piece){INPUT, 64, FAKE_WRITE});
+    kick(0);
+    ck_assert_uint_eq(used(0, NULL), 10);
+    ck_assert_int_eq(memcmp(ram(INPUT, 10), "last words", 10), 0);
+    heard(0, OPEN, 0, "");
+}
+END_TEST
+
 START_TEST(broken_ring_needs_reset)
 {
     static const unsigned queues[] = {0, 1, 3};
@@ -690,6 +766,9 @@ Suite *ports_suite(void)
     tcase_add_test(tcase, a_terminal_that_nobody_reads_holds_up_nobody);
     tcase_add_test(tcase, a_socket_opens_and_closes_the_port);
     tcase_add_test(tcase, the_next_client_waits_until_the_last_ones_end_was_told);
+    tcase_add_test(tcase, a_client_that_sends_no_more_gets_what_the_guest_sends);
+    tcase_add_test(tcase, a_client_that_sends_no_more_may_leave);
+    tcase_add_test(tcase, what_a_client_sent_before_it_left_is_not_lost);
     tcase_add_loop_test(tcase, broken_ring_needs_reset, 0, 3);
     tcase_add_loop_test(tcase, bad_options_are_refused, 0, 9);
     tcase_add_test(tcase, there_may_be_24);
