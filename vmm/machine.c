@@ -231,10 +231,26 @@ static int create_class(struct machine *machine, const struct virtio_slots *slot
     return r;
 }
 
+/* Standard input and output are one's alone. */
+static int check_stdio(const struct machine *machine)
+{
+    bool serial = opts_choice(machine->config->options, "serial") == CONFIG_SERIAL_STDIO;
+    bool port = false;
+
+    for (unsigned i = 0; i < config_count(machine->config, "console"); i++)
+        port |= strcmp(opts_str(config_device(machine->config, "console", i), "to"), "stdio") == 0;
+    if (port && machine->run != NULL)
+        return opts_error("--console to: stdio: standard input and output are the command's");
+    if (port && serial)
+        return opts_error("--console to: stdio: the serial console has it; add --serial none, "
+                          "stderr or file:FILE");
+    return 0;
+}
+
 /* Before there is guest RAM or KVM: some devices fork helpers, which are to have none of it. */
 static int create_virtio(struct machine *machine)
 {
-    int r = 0;
+    int r = check_stdio(machine);
 
     for (size_t i = 0; virtio_slots[i].class != NULL && r == 0; i++)
         r = create_class(machine, &virtio_slots[i]);

@@ -231,6 +231,9 @@ static int console_add(struct virtio_device *dev, const struct opts *opts)
     for (unsigned i = 0; i < id; i++)
         if (strcmp(console->ports[i].port.name, name) == 0)
             return opts_error("--console name: there are two of %s", name);
+    for (unsigned i = 0; i < id && opts_choice(opts, "to") == TO_STDIO; i++)
+        if (console->ports[i].port.to == TO_STDIO)
+            return opts_error("--console to: stdio: port %s has it", console->ports[i].port.name);
     console->count++;
     console->config.max_nr_ports = to_le32(console->count);
     dev->queue_count = (uint16_t)(console->count == 1 ? 4 : 2 * console->count + 2);
@@ -306,11 +309,10 @@ static const struct opt console_opts[] = {
     {"name", NULL, "what the guest finds it by: /sys/class/virtio-ports/*/name", OPT_NAME,
      .flags = OPT_REQUIRED},
     {"to", "null",
-     "where its bytes go: nowhere; a file; the last 64 KiB are kept, for `linnet control`; a "
-     "terminal "
-     "of this host; a FIFO; whoever connects to a socket; a socket that linnet inherited (these "
-     "two "
-     "and the terminal send, too)",
+     "where its bytes go: nowhere; the last 64 KiB are kept, for `linnet control`; a file; a FIFO; "
+     "a "
+     "terminal of this host; whoever connects to a socket; standard output (with --serial none or "
+     "file:FILE); a socket that linnet inherited (from the terminal on they send, too)",
      OPT_CHOICE, .choices = port_choices},
     {0},
 };

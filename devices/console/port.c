@@ -4,20 +4,13 @@
 
 #include "vmm/base/text.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <termios.h>
 
 #define READS_MAX 16  /* buffers filled in one go: other ports wait for it */
 #define LINE_MAX  256 /* of what a ring is printed as */
-
-enum { TO_NULL, TO_FILE, TO_RING, TO_PTY, TO_FIFO, TO_SOCKET, TO_FD };
-const char *const port_choices[] = {"null",      "file:PATH",   "ring", "pty",
-                                    "fifo:PATH", "socket:PATH", "fd:N", NULL};
 
 static struct virtq *rx(struct port *port)
 {
@@ -36,7 +29,7 @@ bool port_connected(const struct port *port)
 
 static bool has_input(const struct port *port)
 {
-    return port->to == TO_PTY || port->to == TO_SOCKET || port->to == TO_FD;
+    return port->to >= TO_PTY;
 }
 
 /* Watches for what there is to do. Nothing: not at all, for an end that hangs up is told always;
@@ -189,12 +182,13 @@ static int take_buffer(struct port *port)
     return r;
 }
 
-/* There is no more input. A socket's client may have closed one way only. */
+/* There is no more input. A socket's client may have closed one way only, and standard input end
+ * before the output. */
 static void input_ended(struct port *port)
 {
     struct pollfd other = {.fd = port->host.fd};
 
-    if (port->to == TO_SOCKET && !port->deaf && poll(&other, 1, 0) == 0)
+    if (port->to != TO_FD && !port->deaf && poll(&other, 1, 0) == 0)
         port->silent = true;
     else
         host_gone(port);
@@ -312,117 +306,24 @@ void port_reset(struct port *port)
 
 /* -- opening -- */
 
-static int open_file(struct port *port, const char *path)
-{
-    port->host.fd =
-        open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
-    if (port->host.fd < 0)
-        return opts_error("--console to: file:%s: %s", path, strerror(errno));
-    struct stat st;
-    if (fstat(port->host.fd, &st) < 0 || !S_ISREG(st.st_mode))
-        return opts_error("--console to: file:%s: not a regular file", path);
-    return 0;
-}
-
-/* For both ends, so that there is always one to read. */
-static int open_fifo(struct port *port, const char *path)
-{
-    struct stat st;
-
-    if (mkfifo(path, 0600) < 0 && errno != EEXIST)
-        return opts_error("--console to: fifo:%s: %s", path, strerror(errno));
-    port->host.fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (port->host.fd < 0)
-        return opts_error("--console to: fifo:%s: %s", path, strerror(errno));
-    if (fstat(port->host.fd, &st) < 0 || !S_ISFIFO(st.st_mode))
-        return opts_error("--console to: fifo:%s: it is there, and no FIFO", path);
-    return 0;
-}
-
-static int open_pty(struct port *port)
-{
-    struct termios raw;
-    char path[64];
-
-    port->host.fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
-    if (port->host.fd < 0 || grantpt(port->host.fd) < 0 || unlockpt(port->host.fd) < 0 ||
-        ptsname_r(port->host.fd, path, sizeof(path)) != 0)
-        return log_error(-errno, "--console to: pty");
-    port->pty_fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
-    if (port->pty_fd < 0 || tcgetattr(port->pty_fd, &raw) < 0)
-        return log_error(-errno, "--console to: %s", path);
-    cfmakeraw(&raw);
-    if (tcsetattr(port->pty_fd, TCSANOW, &raw) < 0)
-        return log_error(-errno, "--console to: %s", path);
-    log_info("port %s is %s", port->name, path);
-    return 0;
-}
-
-static int open_socket(struct port *port, const char *path)
-{
-    int r = unix_listen("--console to: socket", path, &port->listener);
-
-    if (r == 0)
-        port->door.fd = port->listener.fd;
-    return r;
-}
-
-/* A socket that whoever started us has made, and that does not block. */
-static int open_fd(struct port *port, const char *text)
-{
-    static const struct opt row = {"fd", NULL, "", OPT_INT, .max = INT32_MAX};
-    uint64_t number;
-    int type, flags;
-    socklen_t len = sizeof(type);
-
-    if (opt_number_parse(&row, text, &number) < 0)
-        return opts_error("--console to: fd:%s is no number", text);
-    flags = fcntl((int)number, F_GETFL);
-    if (flags < 0 || (flags & O_NONBLOCK) == 0 ||
-        getsockopt((int)number, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_STREAM)
-        return opts_error("--console to: fd:%s: give a stream socket that does not block", text);
-    port->host.fd = (int)number;
-    return fcntl(port->host.fd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : 0;
-}
-
-static int open_ring(struct port *port)
-{
-    port->ring = malloc(PORT_RING_BYTES);
-    return port->ring == NULL ? log_error(-ENOMEM, "--console to: ring") : 0;
-}
-
 int port_open(struct port *port, const struct opts *opts)
 {
-    const char *arg = opts_choice_arg(opts, "to");
-
     port->host = (struct watch){.fd = -1, .ready = host_ready};
     port->door = (struct watch){.fd = -1, .ready = door_ready};
     port->listener = (struct unix_listener){.fd = -1};
-    port->pty_fd = -1;
+    port->pty_fd = port->stdio_fd = -1;
     port->to = opts_choice(opts, "to");
     (void)snprintf(port->name, sizeof(port->name), "%s", opts_str(opts, "name"));
-    switch (port->to) {
-    case TO_FILE:
-        return open_file(port, arg);
-    case TO_RING:
-        return open_ring(port);
-    case TO_PTY:
-        return open_pty(port);
-    case TO_FIFO:
-        return open_fifo(port, arg);
-    case TO_SOCKET:
-        return open_socket(port, arg);
-    case TO_FD:
-        return open_fd(port, arg);
-    default:
-        return 0;
-    }
+    return port_open_host(port, opts_choice_arg(opts, "to"));
 }
 
 void port_close(struct port *port)
 {
     fd_close(&port->host.fd);
     fd_close(&port->pty_fd);
+    pump_stop(&port->pump[STDOUT_FILENO]); /* when what the guest wrote is out */
+    pump_stop(&port->pump[STDIN_FILENO]);
+    fd_close(&port->stdio_fd);
     unix_unlisten(&port->listener);
     free(port->ring);
     port->ring = NULL;

@@ -10,6 +10,7 @@
  *   pty        is dropped while nobody takes it             what is typed
  *   fifo:PATH  waits in the guest's queue while it is full  none
  *   socket:PATH, fd:N  waits likewise                       what the other end sends
+ *   stdio     waits likewise, for a thread (vmm/base/pump.h)  standard input
  *
  * A port's output waits by itself: other ports have queues of their own. A socket with nobody at
  * its other end is a port that is closed on the host's side: the driver lets nobody write to it.
@@ -23,6 +24,7 @@
 #pragma once
 
 #include "virtio/device.h"
+#include "vmm/base/pump.h"
 #include "vmm/base/unix_listener.h"
 
 #define PORT_NAME_BYTES_MAX 64
@@ -30,20 +32,26 @@
 /* Descriptors of a chain: Linux makes one of each page that is spliced from a pipe of 1 MiB. */
 #define PORT_PIECES_MAX 256
 
+/* Those from TO_PTY on have input. */
+enum { TO_NULL, TO_RING, TO_FILE, TO_FIFO, TO_PTY, TO_SOCKET, TO_STDIO, TO_FD };
+extern const char *const port_choices[];
+
 struct port {
     struct virtio_device *dev;
     char name[PORT_NAME_BYTES_MAX + 1];
     uint16_t rx, tx; /* its queues */
-    size_t to;       /* index of the choices of to= */
+    size_t to;       /* TO_* */
 
     struct watch host;             /* owned fd; -1: nobody is there */
     uint32_t watched;              /* events; 0: not added */
     struct unix_listener listener; /* socket: its file, */
     struct watch door;             /* and the same descriptor: watched while nobody is there */
-    int pty_fd;        /* owned; -1: none. The terminal's other side, so that it has one */
-    uint8_t *ring;     /* owned, PORT_RING_BYTES */
-    uint64_t ring_end; /* bytes ever written to it */
-    bool lost;         /* a file lacks something */
+    int pty_fd;          /* owned; -1: none. The terminal's other side, so that it has one */
+    int stdio_fd;        /* owned; -1: none. The other end of `host`, */
+    struct pump pump[2]; /* between which and standard input and output these copy */
+    uint8_t *ring;       /* owned, PORT_RING_BYTES */
+    uint64_t ring_end;   /* bytes ever written to it */
+    bool lost;           /* a file lacks something */
 
     bool guest_open;         /* the driver has it open */
     bool closing;            /* it has closed it: the host learns when all is out */
@@ -56,12 +64,12 @@ struct port {
     void (*changed)(struct port *port);
 };
 
-extern const char *const port_choices[];
-
 /* Main, from --console. -errno, logged, -EINVAL if the user should give something else;
  * port_close() follows in any case, also on one that is zeroed but for its descriptors. dev, queues
  * and changed are set. */
 int port_open(struct port *port, const struct opts *opts);
+/* A part of it (open.c): what is behind the colon of to=. */
+int port_open_host(struct port *port, const char *arg);
 void port_close(struct port *port);
 
 /* There is somebody at the other end, or none is needed. */

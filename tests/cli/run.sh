@@ -448,6 +448,7 @@ bad pmem-missing 35 '--pmem path: absent: No such file' --pmem absent "$kernel"
 bad pmem-folder 35 '--pmem path: folder is not a regular file' --pmem folder "$kernel"
 bad pmem-empty 35 '--pmem path: empty is empty; give an image' --pmem empty "$kernel"
 bad pmem-five 35 '--pmem: one too many' --pmem text --pmem text --pmem text --pmem text --pmem text "$kernel"
+bad console-stdio-and-serial 35 '--console to: stdio: the serial console has it; add --serial none' --console name=a,to=stdio "$kernel"
 run_case cli/disk-two-writers two_writers
 run_case cli/disk-not-writable disk_not_writable
 bad net-choice 35 '--net host.*tup.*user, tap or socket' --net tup "$kernel"
@@ -499,6 +500,7 @@ bad command-kernel-unknown 125 'KERNEL "6\.99": no such file, build tree or rele
 bad command-kernel-folder 125 'KERNEL "folder": a folder with no ' folder -- true
 bad command-kernel-not-one 125 'text.*not a kernel' --kvm any --root none text -- true
 bad command-serial 125 '--serial stdio.*give keep, stderr' --serial stdio "$kernel" -- true
+bad command-console 125 '--console to: stdio: .* the command' --kvm any --root none --console name=a,to=stdio "$kernel" -- true
 bad command-rw-root 125 '--rw /: .*name the folders' --rw / "$kernel" -- true
 bad command-rw-missing 125 '--rw absent: No such file' --rw absent "$kernel" -- true
 bad command-rw-guest 125 '--rw folder:x: .*begins with /' --rw folder:x "$kernel" -- true

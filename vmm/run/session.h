@@ -10,8 +10,8 @@
 #pragma once
 
 #include "vmm/base/loop.h"
+#include "vmm/base/pump.h"
 #include "vmm/run/ctl.h"
-#include "vmm/run/pump.h"
 #include "vmm/run/run.h"
 #include "vmm/vcpu.h"
 

@@ -573,22 +573,29 @@ START_TEST(a_socket_opens_and_closes_the_port)
 }
 END_TEST
 
-/* One that leaves, and one that comes, while the driver has no buffer to be told: it is told of
- * both. */
-START_TEST(the_next_client_waits_until_the_last_ones_end_was_told)
+/* A socket's port with a client, which the guest has opened, with so many buffers for control. */
+static int start_client(unsigned buffers)
 {
     char options[200];
 
     (void)snprintf(options, sizeof(options), "name=p,to=%s", in_folder("socket:", "s"));
     make((const char *const[]){options}, 1);
-    start(4);
+    start(buffers);
     heard(0, ADD, 1, "");
     say(0, PORT_READY, 1);
     heard(0, OPEN, 0, "");
     heard(0, NAME, 1, "p");
-    say(0, OPEN, 1);
-    int first = socket_connect(in_folder("", "s"));
+    int fd = socket_connect(in_folder("", "s"));
     heard(0, OPEN, 1, "");
+    say(0, OPEN, 1);
+    return fd;
+}
+
+/* One that leaves, and one that comes, while the driver has no buffer to be told: it is told of
+ * both. */
+START_TEST(the_next_client_waits_until_the_last_ones_end_was_told)
+{
+    int first = start_client(4);
     int second = socket_connect(in_folder("", "s"));
     ck_assert_int_eq(write(second, "two", 3), 3);
     (void)close(first);
@@ -605,30 +612,11 @@ START_TEST(the_next_client_waits_until_the_last_ones_end_was_told)
 }
 END_TEST
 
-/* A socket's port with a client, which the guest has opened; buffers for control are left. */
-static int start_client(void)
-{
-    char options[200];
-
-    (void)snprintf(options, sizeof(options), "name=p,to=%s", in_folder("socket:", "s"));
-    make((const char *const[]){options}, 1);
-    start(30);
-    heard(0, ADD, 1, "");
-    say(0, PORT_READY, 1);
-    heard(0, OPEN, 0, "");
-    heard(0, NAME, 1, "p");
-    int fd = socket_connect(in_folder("", "s"));
-    heard(0, OPEN, 1, "");
-    say(0, OPEN, 1);
-    return fd;
-}
-
-/* To the guest it is there until the guest closes the port. */
 START_TEST(a_client_that_sends_no_more_gets_what_the_guest_sends)
 {
     char got[8] = "";
     uint32_t id, len;
-    int fd = start_client();
+    int fd = start_client(30);
 
     ck_assert_int_eq(write(fd, "in", 2), 2);
     ck_assert_int_eq(shutdown(fd, SHUT_WR), 0);
@@ -651,7 +639,7 @@ END_TEST
 
 START_TEST(a_client_that_sends_no_more_may_leave)
 {
-    int fd = start_client();
+    int fd = start_client(30);
 
     ck_assert_int_eq(shutdown(fd, SHUT_WR), 0);
     offer(0, (struct fake_piece){INPUT, 64, FAKE_WRITE});
@@ -666,7 +654,7 @@ END_TEST
 /* The guest writes to it before it has had a buffer for what came in. */
 START_TEST(what_a_client_sent_before_it_left_is_not_lost)
 {
-    int fd = start_client();
+    int fd = start_client(30);
 
     ck_assert_int_eq(write(fd, "last words", 10), 10);
     (void)close(fd);
@@ -694,6 +682,39 @@ START_TEST(broken_ring_needs_reset)
 }
 END_TEST
 
+/* End of input does not end the output, and what was written is out when the device is gone. */
+START_TEST(standard_streams_are_copied)
+{
+    int in[2], out[2], saved[2] = {dup(0), dup(1)};
+    char got[8] = "";
+
+    ck_assert(pipe(in) == 0 && pipe(out) == 0 && dup2(in[0], 0) == 0 && dup2(out[1], 1) == 1);
+    make((const char *const[]){"name=one,to=stdio"}, 1);
+    start_open("one");
+    ck_assert_int_eq(write(in[1], "in", 2), 2);
+    offer(0, (struct fake_piece){INPUT, 64, FAKE_WRITE});
+    offer(0, (struct fake_piece){INPUT, 64, FAKE_WRITE});
+    kick(0);
+    ck_assert_uint_eq(used(0, NULL), 2);
+    (void)close(in[1]);
+    for (int i = 0; i < 2; i++) {
+        send_text(1, "out");
+        (void)used(1, NULL);
+        ck_assert_int_eq(read(out[0], got, sizeof(got)), 3);
+        ck_assert_str_eq(got, "out");
+    }
+    send_text(1, "last");
+    (void)used(1, NULL);
+    virtio_destroy(dev);
+    fake_driver_fini(&drv);
+    dev = NULL;
+    ck_assert_int_eq(fcntl(out[0], F_SETFL, O_NONBLOCK), 0);
+    ck_assert_int_eq(read(out[0], got, sizeof(got)), 4);
+    ck_assert_int_eq(fcntl(out[1], F_GETFL) & O_NONBLOCK, 0); /* it is shared: left as it was */
+    ck_assert(dup2(saved[0], 0) == 0 && dup2(saved[1], 1) == 1);
+}
+END_TEST
+
 /* -- what people may get wrong -- */
 
 START_TEST(bad_options_are_refused)
@@ -708,6 +729,7 @@ START_TEST(bad_options_are_refused)
         {"name=a,to=fd:999", NULL, "socket"},
         {"name=a,to=fd:0", NULL, "socket"},
         {"name=a,to=fd:x", NULL, "no number"},
+        {"name=a,to=stdio", "name=b,to=stdio", "port a has it"},
     };
 
     ck_assert_int_lt(try(bad[_i], bad[_i][1] == NULL ? 1 : 2), 0);
@@ -769,8 +791,9 @@ Suite *ports_suite(void)
     tcase_add_test(tcase, a_client_that_sends_no_more_gets_what_the_guest_sends);
     tcase_add_test(tcase, a_client_that_sends_no_more_may_leave);
     tcase_add_test(tcase, what_a_client_sent_before_it_left_is_not_lost);
+    tcase_add_test(tcase, standard_streams_are_copied);
     tcase_add_loop_test(tcase, broken_ring_needs_reset, 0, 3);
-    tcase_add_loop_test(tcase, bad_options_are_refused, 0, 9);
+    tcase_add_loop_test(tcase, bad_options_are_refused, 0, 10);
     tcase_add_test(tcase, there_may_be_24);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Pumps between pipes in the place of our standard streams, and sockets. */
-#include "vmm/run/pump.h"
+#include "vmm/base/pump.h"
 
 #include <check.h>
 #include <fcntl.h>

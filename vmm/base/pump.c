@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* See pump.h. */
-#include "vmm/run/pump.h"
+#include "vmm/base/pump.h"
 
 #include "vmm/base/log.h"
 
