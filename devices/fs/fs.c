@@ -17,6 +17,9 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+/* How long what the guest forgets is gathered. */
+#define GATHER_NS 1000000
+
 #define QUEUE_SIZE 1024 /* Linux takes as many pages at once as fit: FS_PAGES_MAX and four */
 
 /* Descriptors: as many as the hard limit allows, up to FDS_MAX; the last are for the machine. Of
@@ -47,23 +50,60 @@ static int serve_one(struct fs *fs, struct virtq *vq)
     return r;
 }
 
+static void gathered(struct loop *loop, void *ctx);
+
+/* What there is of the high priority queue, all of which tells what the guest forgot: 0 or -errno.
+ * It tells that of each file by itself, thousands when it unmounts; so for a while after one it
+ * need not kick us. */
+static int serve_urgent(struct fs *fs)
+{
+    struct virtq *vq = &fs->dev.queue[0];
+    struct loop *loop = virtio_loop(&fs->dev);
+    bool any = false;
+    int r;
+
+    while ((r = serve_one(fs, vq)) > 0)
+        any = true;
+    if (any && !fs->gathering)
+        loop_alarm(loop, loop->timebase->now_ns(loop->timebase) + GATHER_NS, gathered, fs);
+    fs->gathering = fs->gathering || any;
+    if (fs->gathering)
+        virtq_kicks_off(vq);
+    return r;
+}
+
+static void end_round(struct fs *fs, int r)
+{
+    if (r < 0)
+        virtio_fail(&fs->dev, r, "request");
+    virtio_signal(&fs->dev, &fs->dev.queue[0]);
+    virtio_signal(&fs->dev, &fs->dev.queue[1]);
+}
+
+static void gathered(struct loop *loop, void *ctx)
+{
+    struct fs *fs = ctx;
+
+    (void)loop;
+    fs->gathering = false;
+    if (virtio_failed(&fs->dev))
+        return;
+    virtq_round(&fs->dev.queue[0]);
+    end_round(fs, serve_urgent(fs));
+}
+
 /* What is urgent does not wait for more than the request that is being served (§5.11.6.2). */
 static void fs_notify(struct virtio_device *dev, struct virtq *vq)
 {
     struct fs *fs = fs_of(dev);
-    struct virtq *urgent = &dev->queue[0];
     int r;
 
     do {
-        r = serve_one(fs, urgent);
-        if (r == 0 && vq != urgent)
+        r = serve_urgent(fs);
+        if (r == 0 && vq != &dev->queue[0])
             r = serve_one(fs, vq);
     } while (r > 0);
-    if (r < 0)
-        virtio_fail(dev, r, "request");
-    virtio_signal(dev, urgent);
-    if (vq != urgent)
-        virtio_signal(dev, vq);
+    end_round(fs, r);
 }
 
 /* The mode of a new file is the guest's to say: no umask on this thread. */
@@ -79,6 +119,8 @@ static int fs_activate(struct virtio_device *dev)
 
 static void fs_reset(struct virtio_device *dev)
 {
+    loop_alarm(virtio_loop(dev), TIME_NEVER, NULL, NULL);
+    fs_of(dev)->gathering = false;
     fs_end(fs_of(dev));
 }
 

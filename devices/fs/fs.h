@@ -46,6 +46,7 @@ struct fs {
     uint32_t fd_limit; /* descriptors from this number on are for the rest of the machine */
     uint64_t valid_s;  /* how long the guest may believe what it was told */
     /* the worker's */
+    bool gathering; /* what is urgent: the loop's alarm looks at it next */
     bool talking;   /* from FUSE_INIT to FUSE_DESTROY */
     bool full_told; /* that there are too many files */
     struct inodes inodes;

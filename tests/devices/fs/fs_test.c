@@ -569,6 +569,62 @@ START_TEST(forgetting_overtakes_requests)
 }
 END_TEST
 
+static _Atomic uint64_t now;
+
+static uint64_t told_now(struct timebase *timebase)
+{
+    (void)timebase;
+    return now;
+}
+
+static void offer_forget(uint64_t node)
+{
+    const struct {
+        struct fuse_in_header head;
+        struct fuse_forget_in in;
+    } forget_it = {{.len = sizeof(forget_it), .opcode = FUSE_FORGET, .nodeid = node}, {1}};
+    const struct fake_piece piece = {0x310000, sizeof(forget_it), 0};
+    struct fake_ring *ring = &client.drv.ring[0];
+
+    memcpy(memory_at(&client.mem, piece.addr, piece.len), &forget_it, piece.len);
+    fake_offer(ring, fake_chain(ring, &piece, 1));
+}
+
+/* The guest need not kick for what it forgets within a millisecond. */
+START_TEST(forgetting_is_gathered)
+{
+    struct timebase clock = {.now_ns = told_now};
+    struct loop *loop = virtio_loop(client.dev);
+    uint64_t text = node_of("text"), folder = node_of("folder"), link = node_of("link");
+    uint32_t id, len;
+
+    virtio_pause(client.dev);
+    loop->timebase = &clock;
+    virtio_resume(client.dev, 0);
+    offer_forget(text);
+    fake_write(&client.drv, FAKE_QUEUE_NOTIFY, 0);
+    ck_assert(fake_wait_used(&client.drv, 0, &id, &len));
+    offer_forget(folder);
+    usleep(10000);
+    ck_assert(!fake_used(&client.drv.ring[0], &id, &len));
+    now = 1000000;
+    ck_assert(fake_wait_used(&client.drv, 0, &id, &len));
+    ck_assert_int_eq(getattr(folder), -ESTALE);
+    ck_assert_int_eq(getattr(link), 0);
+    now = 2000000;
+    usleep(10000); /* nothing came: kicks are wanted again */
+    offer_forget(link);
+    fake_write(&client.drv, FAKE_QUEUE_NOTIFY, 0);
+    ck_assert(fake_wait_used(&client.drv, 0, &id, &len));
+    ck_assert_uint_eq(fake_start(&client.drv, FAKE_VERSION_1), 15); /* in the midst of it */
+    now = 3000000;
+    ck_assert_int_eq(fs_init(&client), 0);
+    virtio_pause(client.dev);
+    loop->timebase = &timebase_monotonic;
+    virtio_resume(client.dev, 0);
+}
+END_TEST
+
 START_TEST(statfs_and_holes_are_told)
 {
     const struct fuse_lseek_in data = {.whence = SEEK_DATA}, end = {.whence = SEEK_END};
@@ -624,6 +680,7 @@ Suite *fs_suite(void)
     tcase_add_test(tcase, reset_forgets_everything);
     tcase_add_test(tcase, messages_wait_while_paused);
     tcase_add_test(tcase, forgetting_overtakes_requests);
+    tcase_add_test(tcase, forgetting_is_gathered);
     tcase_add_test(tcase, statfs_and_holes_are_told);
     suite_add_tcase(suite, tcase);
     return suite;
