@@ -56,7 +56,7 @@ OBJS := $(SRCS:%.c=$(BUILD)/%.o)
 OTHERS := $(foreach other,$(filter-out $(ARCH),x86_64 arm64),$(addprefix tests/arch/$(other)/,$(IOCTLS:%=%_test.c) $(IOCTLS:%=$(other)_%_test.c)))
 TEST_SRCS := $(filter-out $(OTHERS),$(sort $(shell find tests -name '*.c' -not -path 'tests/fuzz/*' -not -path 'tests/bench/*' -not -path 'tests/boot/*' -not -path 'tests/rig/*')))
 TEST_OBJS := $(TEST_SRCS:%.c=$(BUILD)/%.o)
-LIB_OBJS  := $(sort $(filter-out %/vmm/main.o,$(OBJS)) $(PURE:%.c=$(BUILD)/%.o))
+LIB_OBJS  := $(sort $(filter-out %/vmm/main.o,$(OBJS)) $(PURE:%.c=$(BUILD)/%.o)) $(BUILD)/vmm/run/guest/dhcp.o
 FUZZERS   := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 
 .PHONY: all help deps demo check unit replay e2e soak kernel-of hostile vtx bench lint headers format install clean cov fuzz matrix compile_commands.json

@@ -507,6 +507,7 @@ bad command-rw-guest 125 '--rw folder:x: .*begins with /' --rw folder:x "$kernel
 bad command-rw-no-folder 125 '--rw path: missing' "$kernel" --rw -- true
 bad command-rw-many 125 '--rw: one too many' --rw . --rw . --rw . --rw . "$kernel" -- true
 bad command-root-missing 125 'absent' --kvm any --root absent "$kernel" -- true
+bad command-systemd-without-root 125 '--systemd: with --root none there is no systemd' --systemd --root none "$kernel" -- true
 bad command-root-disk 125 '--root disk: there is none; add --disk' --root disk "$kernel" -- true
 bad command-modules 125 '--modules "folder": no modules.order' --modules folder "$kernel" -- true
 bad command-initrd 125 '--initrd absent' --kvm any --initrd absent "$kernel" -- true

@@ -35,7 +35,9 @@ static bool type_fits(const struct opt *row, const json_t *value)
     case OPT_BOOL:
         return json_is_boolean(value);
     case OPT_INT:
-        return json_is_integer(value);
+        return json_is_integer(value) ||
+               ((row->flags & OPT_ALL_CPUS) != 0 && json_is_string(value) &&
+                strcmp(json_string_value(value), "all") == 0);
     case OPT_SIZE:
     case OPT_DURATION:
         return json_is_integer(value) || json_is_string(value);

@@ -9,6 +9,7 @@
 
 #include <inttypes.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -138,6 +139,18 @@ static size_t row_bytes_max(const struct opt *row)
     return OPTS_VALUE_MAX;
 }
 
+/* No more than the row allows. */
+static int all_cpus(const struct opt *row, uint64_t *ret_number)
+{
+    cpu_set_t set;
+
+    /* fails where there are more than such a set holds: more than any row allows */
+    uint64_t count =
+        sched_getaffinity(0, sizeof(set), &set) < 0 ? row->max : (uint64_t)CPU_COUNT(&set);
+    *ret_number = MIN(count, row->max);
+    return 0;
+}
+
 /* -E2BIG too long, -EILSEQ not clean text, else as opt_number_parse(). */
 static int value_parse(const struct opt *row, const char *text, uint64_t *ret_number)
 {
@@ -160,6 +173,9 @@ static int value_parse(const struct opt *row, const char *text, uint64_t *ret_nu
     case OPT_CHOICE:
         return choice_parse(row, text, ret_number);
     case OPT_INT:
+        if ((row->flags & OPT_ALL_CPUS) != 0 && strcmp(text, "all") == 0)
+            return all_cpus(row, ret_number);
+        return opt_number_parse(row, text, ret_number);
     case OPT_SIZE:
     case OPT_DURATION:
         return opt_number_parse(row, text, ret_number);
@@ -276,5 +292,7 @@ const char *opt_wants(const struct opt *row, char buf[OPT_WANTS_SIZE])
     if (row->multiple != 0)
         (void)snprintf(buf + len, OPT_WANTS_SIZE - len, ", in steps of %s",
                        opt_number_text(row, row->multiple, step));
+    if ((row->flags & OPT_ALL_CPUS) != 0)
+        (void)snprintf(buf + len, OPT_WANTS_SIZE - len, ", or all");
     return buf;
 }

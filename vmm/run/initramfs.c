@@ -33,13 +33,12 @@ static const struct {
     {"snd", {"virtio_snd"}},
     {"rng", {"virtio_rng"}},
     {"disk", {"virtio_blk"}},
-    {"net", {"virtio_net"}},
+    {"net", {"virtio_net", "af_packet"}},
     {"vsock", {"vmw_vsock_virtio_transport"}},
     {"balloon", {"virtio_balloon"}},
     {"input", {"virtio_input", "evdev"}},
     {"pmem", {"virtio_pmem"}},
 };
-static const char *const disk_modules[] = {"ext4", "erofs", "squashfs", "xfs", "btrfs"};
 
 static bool has_device(const struct config *config, const char *kind)
 {
@@ -49,7 +48,8 @@ static bool has_device(const struct config *config, const char *kind)
     return false;
 }
 
-static int modules_choose(struct modules *modules, const struct config *config)
+static int modules_choose(struct modules *modules, const struct run *run,
+                          const struct config *config)
 {
     int r = 0;
 
@@ -59,9 +59,10 @@ static int modules_choose(struct modules *modules, const struct config *config)
         for (size_t j = 0; needed[i].modules[j] != NULL && r >= 0; j++)
             r = modules_add(modules, needed[i].modules[j]);
     }
-    bool disk = strcmp(opts_str(config->options, "root"), "disk") == 0;
-    for (size_t i = 0; i < ARRAY_SIZE(disk_modules) && r >= 0 && disk; i++)
-        r = modules_add(modules, disk_modules[i]);
+    if (run->disk.type != NULL && r >= 0) /* they look for crc32c where nobody could load it */
+        r = modules_add(modules, "crc32c_generic");
+    if (run->disk.type != NULL && r >= 0)
+        r = modules_add(modules, run->disk.type);
     return r < 0 ? r : 0;
 }
 
@@ -200,10 +201,22 @@ static int add_root(const struct run *run, const struct config *config, struct b
     bool disk = strcmp(root, "disk") == 0, none = strcmp(root, "none") == 0;
 
     add(file, RUN_ROOT, "%s", disk ? "disk" : none ? "none" : "share");
+    if (disk) {
+        add(file, RUN_DISK, "%s", run->disk.type);
+        add(file, RUN_AT, "%s", run->disk.device);
+    }
     if (!disk && !none)
         add_modules_bind(run, root, file);
     int r = add_shared(config, "ro", RUN_SHARE_RO, file);
     return r < 0 ? r : add_shared(config, "rw", RUN_SHARE_RW, file);
+}
+
+/* Linux counts the cards in the order of their slots. */
+static void add_network(const struct config *config, struct bytes *file)
+{
+    for (unsigned i = 0; i < config_count(config, "net"); i++)
+        if (strcmp(opts_str(config_device(config, "net", i), "host"), "user") == 0)
+            add(file, RUN_DHCP, "eth%u", i);
 }
 
 int run_file_make(const struct run *run, const struct config *config, struct bytes *file)
@@ -214,6 +227,9 @@ int run_file_make(const struct run *run, const struct config *config, struct byt
         return r;
     add(file, RUN_HOST, "%s", opts_str(config->options, "name"));
     add_where(config, file);
+    add_network(config, file);
+    if (opts_bool(config->options, "systemd"))
+        add(file, RUN_SYSTEMD, "%s", "");
     if (run->tty)
         add_tty(file);
     add_env(config, file);
@@ -272,7 +288,7 @@ int run_initramfs_make(struct run *run, const struct config *config)
         return log_error(-ENOMEM, "modules");
     int r = 0;
     if (run->kernel.modules[0] != '\0' && modules_open(modules, run->kernel.modules) == 0)
-        r = modules_choose(modules, config);
+        r = modules_choose(modules, run, config);
     if (r == 0)
         r = add_initrd(config, &run->initramfs);
     if (r == 0)

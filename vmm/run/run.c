@@ -52,8 +52,8 @@ const struct config_device_kind run_kinds[] = {
     {0},
 };
 
-static const char *const command_options[] = {"root", "cwd",     "user",
-                                              "tty",  "modules", "boot-limit"};
+static const char *const command_options[] = {"root",    "cwd",        "user",   "tty",
+                                              "modules", "boot-limit", "systemd"};
 
 /* Something else than the default: a configuration that was printed has that, too. */
 static bool is_said(const struct opts *options, const char *key)
@@ -170,15 +170,24 @@ const char *run_tag(char tag[RUN_TAG_SIZE], const char *option, unsigned index)
     return tag;
 }
 
-static int add_shares(struct config *config)
+static int find_disk(struct run *run, const struct config *config)
+{
+    if (config_count(config, "disk") == 0)
+        return opts_error("--root disk: there is none; add --disk FILE");
+    return run_disk_find(opts_str(config_device(config, "disk", 0), "path"), &run->disk);
+}
+
+static int add_shares(struct run *run, struct config *config)
 {
     const char *root = opts_str(config->options, "root");
     int r = 0;
 
     if (strcmp(root, "none") != 0 && strcmp(root, "disk") != 0)
         r = add_share(config, root, ROOT_TAG, false);
-    else if (strcmp(root, "disk") == 0 && config_count(config, "disk") == 0)
-        r = opts_error("--root disk: there is none; add --disk FILE");
+    else if (strcmp(root, "disk") == 0)
+        r = find_disk(run, config);
+    if (r == 0 && strcmp(root, "none") == 0 && opts_bool(config->options, "systemd"))
+        r = opts_error("--systemd: with --root none there is no systemd; give --root DIR or disk");
     if (r == 0)
         r = add_folders(config, "rw");
     return r == 0 ? add_folders(config, "ro") : r;
@@ -230,7 +239,7 @@ int run_init(struct run *run, struct config *config)
     if (r == 0)
         r = choose_kernel(run, config);
     if (r == 0)
-        r = add_shares(config);
+        r = add_shares(run, config);
     if (r == 0)
         r = add_ports(run, config);
     return r == 0 ? run_initramfs_make(run, config) : r;

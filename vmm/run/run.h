@@ -13,6 +13,7 @@
 
 #include "vmm/config/config.h"
 #include "vmm/run/bytes.h"
+#include "vmm/run/disk.h"
 #include "vmm/run/guest/wire.h"
 #include "vmm/run/kernel.h"
 
@@ -30,8 +31,9 @@ enum run_port { RUN_IN, RUN_OUT, RUN_ERR, RUN_CTL, RUN_PORTS };
 struct run {
     char *const *command; /* borrowed, ends with NULL */
     struct run_kernel kernel;
-    bool tty;            /* CMD gets a terminal, as linnet has one */
-    int ours[RUN_PORTS]; /* owned: the host's end of each port's socket */
+    struct run_disk disk; /* that is the root; zeroed if none is */
+    bool tty;             /* CMD gets a terminal, as linnet has one */
+    int ours[RUN_PORTS];  /* owned: the host's end of each port's socket */
     struct bytes initramfs;
 };
 

@@ -8,14 +8,15 @@
 #include "vmm/terminal.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#define TERM_PATIENCE_NS                                                                           \
-    (2 * SECOND_NS) /* CMD's, after SIGTERM: less than any runner's before KILL */
+/* With CMD after SIGTERM: less than any runner has before KILL. With a guest whose init is gone. */
+#define PATIENCE_NS (2 * SECOND_NS)
 
 /* -- to the guest -- */
 
@@ -63,7 +64,7 @@ bool session_signal(struct session *session, int signal)
         session->asked = true;
     }
     if (signal == SIGTERM)
-        timer_set(session, TERM_PATIENCE_NS);
+        timer_set(session, PATIENCE_NS);
     tell_guest(session, CTL_SIGNAL, &number, sizeof(number));
     return true;
 }
@@ -92,6 +93,12 @@ static void command_started(struct session *session)
     tell_window(session); /* it may have changed since the run file was written */
 }
 
+static void unfit(struct session *session, const char *why)
+{
+    session->ctl.end = CTL_UNFIT;
+    (void)snprintf(session->ctl.text, sizeof(session->ctl.text), "%s", why);
+}
+
 /* False: nothing comes now, or ever. */
 static bool hear(struct session *session)
 {
@@ -99,14 +106,15 @@ static bool hear(struct session *session)
     uint8_t bytes[CTL_HEAD_BYTES + CTL_SIZE_MAX];
     ssize_t n = recv(session->messages.fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 
-    if (n == 0)
+    if (n == 0) { /* most often because the guest goes down, which is told soon */
         loop_remove(&session->messages);
+        session->gone = true;
+        timer_set(session, PATIENCE_NS);
+    }
     if (n <= 0)
         return false;
-    if (ctl_hear(&session->ctl, bytes, (size_t)n) < 0) {
-        session->ctl.end = CTL_UNFIT;
-        (void)strcpy(session->ctl.text, "what it said over " PORT_CTL " is no message");
-    }
+    if (ctl_hear(&session->ctl, bytes, (size_t)n) < 0)
+        unfit(session, "what it said over " PORT_CTL " is no message");
     uint64_t now_ns = timebase_monotonic.now_ns(&timebase_monotonic);
     if (!hello && session->ctl.hello) {
         session->hello_ns = now_ns;
@@ -163,6 +171,11 @@ static void timer_ready(struct watch *watch, uint32_t epoll_events)
 
     (void)epoll_events;
     (void)!read(watch->fd, &count, sizeof(count));
+    if (session->gone && session->ctl.end == 0) {
+        unfit(session, "linnet's init in it was killed");
+        session->end(session, VM_COMMAND);
+        return;
+    }
     session->end(session, session->asked ? VM_SIGNAL : VM_BOOT_LIMIT);
 }
 

@@ -24,10 +24,11 @@ struct session {
     struct watch messages;         /* our end of linnet.ctl */
     struct pump pump[RUN_CTL];
     struct watch news[RUN_CTL]; /* of the pumps */
-    struct watch timer;         /* owned: --boot-limit, then patience after SIGTERM */
+    struct watch timer;         /* owned: --boot-limit, then patience */
     bool escaped;               /* the input thread's */
     atomic_bool quit;           /* Ctrl-A x; the input thread's, told by its news */
     bool raw;                   /* linnet's terminal is */
+    bool gone;                  /* init in the guest is: its port is closed */
     bool asked;                 /* CMD was asked to end, by SIGINT or SIGTERM */
 };
 

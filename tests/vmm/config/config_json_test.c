@@ -108,9 +108,10 @@ static const struct {
     {"{\"mem\": -512}", "vm.json: mem: \"-512\" is out of range; give"},
     {"{\"mem\": -9223372036854775808}", "\"-9223372036854775808\" is out of range"},
     {"{\"mem\": 9223372036854775807}", "\"9223372036854775807\" is out of range"},
-    {"{\"cpus\": \"4\"}", "vm.json: cpus: is a string; give a whole number, 1 to 64"},
-    {"{\"cpus\": 65}", "vm.json: cpus: \"65\" is out of range; give a whole number, 1 to 64"},
-    {"{\"cpus\": {}}", "vm.json: cpus: is an object; give a whole number, 1 to 64"},
+    {"{\"cpus\": \"4\"}", "vm.json: cpus: is a string; give a whole number, 1 to 64, or all"},
+    {"{\"cpus\": 65}",
+     "vm.json: cpus: \"65\" is out of range; give a whole number, 1 to 64, or all"},
+    {"{\"cpus\": {}}", "vm.json: cpus: is an object; give a whole number, 1 to 64, or all"},
     {"{\"kvm\": false}", "vm.json: kvm: is false; give a string: hardware or any"},
     {"{\"kvm\": \"Any\"}", "vm.json: kvm: \"Any\" will not do; give hardware or any; did you mean "
                            "\"any\"?"},
@@ -233,6 +234,7 @@ static const char everything[] = "{\n"
                                  "  \"cwd\": null,\n"
                                  "  \"user\": null,\n"
                                  "  \"tty\": \"auto\",\n"
+                                 "  \"systemd\": false,\n"
                                  "  \"modules\": \"auto\",\n"
                                  "  \"boot-limit\": \"2m\",\n"
                                  "  \"name\": \"linnet\",\n"

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -176,8 +177,8 @@ static const struct {
     {"--mem|0|k", "--mem: \"0\" is out of range; give a whole number with K, M, G or T, 16M to 1T"},
     {"--mem|15M|k", "--mem: \"15M\" is out of range"},
     {"--mem|lots|k", "--mem: \"lots\" will not do"},
-    {"--cpus|0|k", "--cpus: \"0\" is out of range; give a whole number, 1 to 64"},
-    {"--cpus|65|k", "--cpus: \"65\" is out of range; give a whole number, 1 to 64"},
+    {"--cpus|0|k", "--cpus: \"0\" is out of range; give a whole number, 1 to 64, or all"},
+    {"--cpus|65|k", "--cpus: \"65\" is out of range; give a whole number, 1 to 64, or all"},
     {"--serial|fil:x|k",
      "--serial: \"fil:x\" will not do; give stdio, stderr, keep, none or file:FILE"},
     {"--kvm|hw|k", "--kvm: \"hw\" will not do; give hardware or any"},
@@ -278,6 +279,22 @@ static const struct {
     {"--mem|3G|", "|--cpus|7", 1024, 7},
     {"--mem|3G|--cpus|5|", "|--mem|2G", 2048, 2},
 };
+
+START_TEST(all_cpus_are_those_that_we_may_run_on)
+{
+    cpu_set_t before, one;
+
+    ck_assert_int_eq(sched_getaffinity(0, sizeof(before), &before), 0);
+    ck_assert_int_eq(parse("--cpus|all|k"), 0);
+    ck_assert_int_eq((int)opts_u64(config->options, "cpus"), MIN(CPU_COUNT(&before), 64));
+    CPU_ZERO(&one);
+    CPU_SET((size_t)sched_getcpu(), &one);
+    ck_assert_int_eq(sched_setaffinity(0, sizeof(one), &one), 0);
+    ck_assert_int_eq(config_load_json(config, "vm.json", "{\"cpus\": \"all\"}", 15), 0);
+    ck_assert_int_eq(sched_setaffinity(0, sizeof(before), &before), 0);
+    ck_assert_uint_eq(opts_u64(config->options, "cpus"), 1);
+}
+END_TEST
 
 START_TEST(what_comes_later_wins)
 {
@@ -493,6 +510,7 @@ Suite *config_suite(void)
     tcase_add_test(tcase, version_needs_no_kernel);
     tcase_add_test(tcase, print_config_needs_no_kernel_but_sees_mistakes_behind_it);
     tcase_add_test(tcase, append_of_2047_bytes_is_taken_and_one_more_is_not);
+    tcase_add_test(tcase, all_cpus_are_those_that_we_may_run_on);
     tcase_add_loop_test(tcase, what_comes_later_wins, 0, ARRAY_SIZE(order_rows));
     tcase_add_test(tcase, devices_of_the_command_line_follow_those_of_the_file);
     tcase_add_test(tcase, file_of_1_mib_is_read_and_one_more_byte_is_not);

@@ -133,6 +133,23 @@ START_TEST(working_directory_is_tried_unless_it_is_said)
 }
 END_TEST
 
+START_TEST(cards_with_the_hosts_network_get_an_address)
+{
+    ck_assert_int_eq(make(WORDS((char *)"--net", (char *)"socket,path=x", (char *)"--net",
+                                (char *)"user", (char *)"--net", (char *)"user")),
+                     0);
+    ck_assert_str_eq(strings(RUN_DHCP), "eth1|eth2|");
+    ck_assert_str_eq(strings(RUN_SYSTEMD), "");
+}
+END_TEST
+
+START_TEST(systemd_is_asked_for)
+{
+    ck_assert_int_eq(make(WORDS((char *)"--systemd")), 0);
+    ck_assert_str_eq(strings(RUN_SYSTEMD), "|");
+}
+END_TEST
+
 START_TEST(folders_are_shares_with_places)
 {
     char rw[PATH_MAX + 16], ro[2 * PATH_MAX], places[3 * PATH_MAX];
@@ -198,9 +215,9 @@ START_TEST(folder_that_will_not_do_is_one_line)
 }
 END_TEST
 
-static const char *const for_commands[] = {"--root=/x", "--cwd=/",        "--user=x",
-                                           "--tty=on",  "--ro=/",         "--rw=/x",
-                                           "--env=A",   "--modules=none", "--boot-limit=1s"};
+static const char *const for_commands[] = {
+    "--root=/x", "--cwd=/", "--user=x",       "--tty=on",        "--ro=/",
+    "--rw=/x",   "--env=A", "--modules=none", "--boot-limit=1s", "--systemd"};
 
 START_TEST(option_of_a_command_needs_one)
 {
@@ -228,6 +245,8 @@ Suite *run_file_suite(void)
     tcase_add_test(tc, environment_is_what_is_said);
     tcase_add_test(tc, environment_is_all_of_it_with_a_star);
     tcase_add_test(tc, working_directory_is_tried_unless_it_is_said);
+    tcase_add_test(tc, cards_with_the_hosts_network_get_an_address);
+    tcase_add_test(tc, systemd_is_asked_for);
     tcase_add_test(tc, folders_are_shares_with_places);
     tcase_add_test(tc, modules_elsewhere_in_the_root_are_bound_to_their_place);
     tcase_add_test(tc, modules_at_their_place_are_left_there);

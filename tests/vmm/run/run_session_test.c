@@ -211,6 +211,36 @@ START_TEST(guest_that_is_not_ready_in_time_is_ended)
 }
 END_TEST
 
+/* Its port is closed, and the guest stays. */
+START_TEST(guest_without_its_init_is_ended)
+{
+    guest_says("h\0b\0", 4);
+    ck_assert_int_eq(shutdown(device[RUN_CTL], SHUT_WR), 0);
+    ck_assert_int_eq(loop_run(&loop), 0); /* two seconds */
+    ck_assert_int_eq(ended, VM_COMMAND);
+    capture_start(&capture);
+    (void)session_stop(&session, VM_COMMAND);
+    const char *text = capture_end(&capture);
+    ck_assert_str_eq(text,
+                     "linnet: error: the guest cannot run cmd: linnet's init in it was killed\n");
+    ck_assert_int_eq(session_status(&session, VM_COMMAND), 125);
+}
+END_TEST
+
+/* Its port is closed because it goes down. */
+START_TEST(guest_that_ends_with_its_init_ends_as_it_does)
+{
+    guest_says("h\0b\0", 4);
+    ck_assert_int_eq(shutdown(device[RUN_CTL], SHUT_WR), 0);
+    serve();
+    capture_start(&capture);
+    (void)session_stop(&session, VM_RESET);
+    const char *text = capture_end(&capture);
+    ck_assert_str_eq(text, "linnet: error: the guest was reset before cmd ended\n");
+    ck_assert_int_eq(session_status(&session, VM_RESET), 32);
+}
+END_TEST
+
 Suite *run_session_suite(void);
 Suite *run_session_suite(void)
 {
@@ -225,6 +255,8 @@ Suite *run_session_suite(void)
     tcase_add_test(tc, status_on_its_way_counts);
     tcase_add_test(tc, signal_goes_to_the_command_and_the_second_is_ours);
     tcase_add_test(tc, command_that_does_not_heed_sigterm_is_ended);
+    tcase_add_test(tc, guest_without_its_init_is_ended);
+    tcase_add_test(tc, guest_that_ends_with_its_init_ends_as_it_does);
     tcase_add_test(tc, guest_that_is_not_ready_in_time_is_ended);
     suite_add_tcase(suite, tc);
     return suite;

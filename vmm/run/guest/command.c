@@ -106,6 +106,7 @@ static _Noreturn void child_main(const struct guest *guest, const int fds[3], bo
     if (r < 0)
         child_fail(report, r, AT_CWD);
     (void)signal(SIGPIPE, SIG_DFL);
+    (void)signal(SIGTERM, SIG_DFL);
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     (void)execvp(args[0], args);

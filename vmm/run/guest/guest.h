@@ -23,8 +23,18 @@ _Noreturn void unfit(struct guest *guest, const char *fmt, ...) PRINTF_LIKE(2, 3
 /* mount.c: modules, ports, the root that CMD sees, what is mounted there. */
 void modules_load(struct guest *guest);
 void ports_open(struct guest *guest);
+/* -1: it is not there after some seconds. */
+int port_ctl_open(void);
 void root_enter(struct guest *guest);
 void make_folders(const char *path);
+
+/* systemd.c: process 1 becomes the root's systemd, which runs this program again, as a service. */
+_Noreturn void systemd_become(struct guest *guest);
+/* The run file in that service's folder. */
+#define SERVICE_RUN_FILE SERVICE_FOLDER "/" RUN_FILE
+
+/* network.c: loopback, and what RUN_DHCP names, with the name servers in the root. */
+void network_up(struct guest *guest);
 
 /* init.c: one message to linnet. */
 void ctl_send(struct guest *guest, int type, const void *bytes, size_t size);

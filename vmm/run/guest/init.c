@@ -7,20 +7,20 @@
  *
  * Static, with musl; nothing of the root is needed but what CMD itself needs. It never ends: linnet
  * ends the machine when the status has come.
+ *
+ * With --systemd it becomes the root's systemd instead of starting CMD, and runs once more as a
+ * service of that (systemd.c), which has the ports from then on: a port that was closed stays so.
  */
 #include "vmm/run/guest/guest.h"
 
 #include <fcntl.h>
-#include <net/if.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -37,17 +37,17 @@ const char *run_string(const struct guest *guest, int kind, const char *after)
     return NULL;
 }
 
-static void run_read(struct guest *guest)
+static void run_read(struct guest *guest, const char *path)
 {
-    auto_close int fd = open("/" RUN_FILE, O_RDONLY | O_CLOEXEC);
+    auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat st = {0};
 
     if (fd >= 0 && fstat(fd, &st) == 0)
         guest->strings = calloc(1, (size_t)st.st_size + 1);
     if (guest->strings == NULL || read(fd, guest->strings, (size_t)st.st_size) != st.st_size)
-        unfit(guest, "/" RUN_FILE ": %s", strerror(errno));
+        unfit(guest, "%s: %s", path, strerror(errno));
     guest->size = (size_t)st.st_size;
-    (void)unlink("/" RUN_FILE);
+    (void)unlink(path);
 }
 
 /* -- telling linnet -- */
@@ -81,6 +81,8 @@ _Noreturn void unfit(struct guest *guest, const char *fmt, ...)
     (void)vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
     log_kernel(text);
+    if (guest->port[CTL] < 0 && run_string(guest, RUN_SYSTEMD, NULL) != NULL)
+        guest->port[CTL] = port_ctl_open();
     for (int i = 0; i < CTL; i++)
         fd_close(&guest->port[i]);
     if (guest->port[CTL] < 0)
@@ -93,15 +95,6 @@ _Noreturn void unfit(struct guest *guest, const char *fmt, ...)
 
 /* -- */
 
-static void loopback_up(void)
-{
-    struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
-    auto_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-    if (fd >= 0)
-        (void)ioctl(fd, SIOCSIFFLAGS, &request); /* a kernel without network needs none */
-}
-
 static void tell_end(struct guest *guest, int status)
 {
     uint8_t number = (uint8_t)(WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
@@ -110,27 +103,51 @@ static void tell_end(struct guest *guest, int status)
     ctl_send(guest, WIFSIGNALED(status) ? CTL_KILLED : CTL_EXITED, &number, sizeof(number));
 }
 
+static _Noreturn void run_command(struct guest *guest)
+{
+    struct command command;
+
+    command_start(guest, &command);
+    ctl_send(guest, CTL_STARTED, NULL, 0);
+    tell_end(guest, command_serve(guest, &command));
+    for (;;)
+        (void)pause(); /* linnet ends the machine */
+}
+
+/* systemd has the root ready. It says SIGTERM as the guest goes down, to CMD as well: what becomes
+ * of that is still to be told. */
+static _Noreturn void service_main(struct guest *guest)
+{
+    (void)signal(SIGTERM, SIG_IGN);
+    run_read(guest, SERVICE_RUN_FILE);
+    ports_open(guest);
+    ctl_send(guest, CTL_HELLO, NULL, 0);
+    run_command(guest);
+}
+
 int main(void)
 {
     struct guest guest = {.port = {-1, -1, -1, -1}};
-    struct command command;
 
     (void)signal(SIGPIPE, SIG_IGN);
+    if (getpid() != 1)
+        service_main(&guest);
     (void)mount("dev", "/dev", "devtmpfs", MS_NOSUID, "mode=755");
     (void)mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
     (void)mount("sys", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
-    run_read(&guest);
+    run_read(&guest, "/" RUN_FILE);
     modules_load(&guest);
-    ports_open(&guest);
-    ctl_send(&guest, CTL_HELLO, NULL, 0);
+    bool systemd = run_string(&guest, RUN_SYSTEMD, NULL) != NULL;
+    if (!systemd) {
+        ports_open(&guest);
+        ctl_send(&guest, CTL_HELLO, NULL, 0);
+    }
     const char *name = run_string(&guest, RUN_HOST, NULL);
     if (name != NULL)
         (void)sethostname(name, strlen(name));
-    loopback_up();
     root_enter(&guest);
-    command_start(&guest, &command);
-    ctl_send(&guest, CTL_STARTED, NULL, 0);
-    tell_end(&guest, command_serve(&guest, &command));
-    for (;;)
-        (void)pause(); /* linnet ends the machine */
+    network_up(&guest);
+    if (systemd)
+        systemd_become(&guest);
+    run_command(&guest);
 }

@@ -71,6 +71,21 @@ static void wait_ms(long ms)
     (void)nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
 }
 
+int port_ctl_open(void)
+{
+    int ctl = -1;
+
+    for (int ms = 0; ms <= PORTS_WAIT_MS; ms++) {
+        if (ctl < 0)
+            ctl = port_open(PORT_CTL);
+        if (ctl >= 0 && is_connected(ctl))
+            return ctl;
+        wait_ms(1);
+    }
+    fd_close(&ctl);
+    return -1;
+}
+
 /*
  * Opens all four. The control port comes last in the device, so when the host's end of that is seen
  * to be open, the same was already said of the others: from then on a port whose host end is closed
@@ -79,16 +94,10 @@ static void wait_ms(long ms)
 void ports_open(struct guest *guest)
 {
     static const char *const names[PORTS] = {PORT_IN, PORT_OUT, PORT_ERR, PORT_CTL};
-    int ctl = -1;
 
-    for (int ms = 0; ctl < 0 || !is_connected(ctl); ms++) {
-        if (ms > PORTS_WAIT_MS)
-            unfit(guest, "console port %s is not there after 5 s", PORT_CTL);
-        if (ctl < 0)
-            ctl = port_open(PORT_CTL);
-        wait_ms(1);
-    }
-    guest->port[CTL] = ctl;
+    guest->port[CTL] = port_ctl_open();
+    if (guest->port[CTL] < 0)
+        unfit(guest, "console port %s is not there after 5 s", PORT_CTL);
     for (int i = 0; i < CTL; i++) {
         guest->port[i] = port_open(names[i]);
         if (guest->port[i] < 0)
@@ -127,6 +136,14 @@ static void mount_or_die(struct guest *guest, const char *source, const char *at
     unfit(guest, "mount %s at %s: %s", source, at, strerror(errno));
 }
 
+/* "@PLACE", which follows `string`. */
+static const char *place_of(const struct guest *guest, const char *string)
+{
+    const char *place = run_string(guest, RUN_AT, string);
+
+    return place != NULL ? place : "/";
+}
+
 /* The host's folder below, read-only; what changes is in memory and gone with it. */
 static void root_share(struct guest *guest)
 {
@@ -138,18 +155,14 @@ static void root_share(struct guest *guest)
                  "lowerdir=" LOWER ",upperdir=" CHANGES "/upper,workdir=" CHANGES "/work,xino=off");
 }
 
-/* The first disk, or its first partition, with whatever file system the kernel finds there. */
+/* Read-only where it can't be written. */
 static void root_disk(struct guest *guest)
 {
-    static const char *const disks[] = {"/dev/vda", "/dev/vda1"};
-    static const char *const types[] = {"ext4", "erofs", "squashfs", "xfs", "btrfs"};
-    static const unsigned long flags[] = {0, MS_RDONLY};
+    const char *type = run_string(guest, RUN_DISK, NULL), *device = place_of(guest, type);
 
     make_folders(ROOT);
-    for (size_t i = 0; i < ARRAY_SIZE(disks) * ARRAY_SIZE(types) * ARRAY_SIZE(flags); i++)
-        if (mount(disks[i % 2], ROOT, types[i / 4], flags[i / 2 % 2], NULL) == 0)
-            return;
-    unfit(guest, "--root disk: no file system that this kernel knows on the first --disk");
+    if (mount(device, ROOT, type, 0, NULL) < 0)
+        mount_or_die(guest, device, ROOT, type, MS_RDONLY, NULL);
 }
 
 /* What is the kernel's and not of any disk. What a kernel does not have is no loss. */
@@ -180,14 +193,6 @@ static void mount_kernel(void)
     }
     for (size_t i = 0; i < ARRAY_SIZE(links); i++)
         (void)symlink(links[i][0], links[i][1]);
-}
-
-/* "@PLACE", which follows `string`. */
-static const char *place_of(const struct guest *guest, const char *string)
-{
-    const char *place = run_string(guest, RUN_AT, string);
-
-    return place != NULL ? place : "/";
 }
 
 /* Before the initramfs, where the share is mounted, is left behind. */

@@ -37,13 +37,17 @@ enum {
 #define PORT_ERR "linnet.err"
 #define PORT_CTL "linnet.ctl"
 
-#define RUN_FILE "run.linnet"
-#define ROOT_TAG "linnet.root"
+#define RUN_FILE "run.linnet" /* in the initramfs; below, that of the service */
+
+/* Where systemd finds init again, and the run file, to run as a service. */
+#define SERVICE_FOLDER "/run/linnet"
+#define ROOT_TAG       "linnet.root"
 
 /* What the strings of the run file are. */
 enum {
     RUN_MODULE = 'm',   /* file in the initramfs to load, in this order */
     RUN_ROOT = 'r',     /* what becomes the root: "share", "disk", "none" */
+    RUN_DISK = 'f',     /* the file system of that disk; its device is the RUN_AT that follows */
     RUN_BIND = 'b',     /* path in the share that is the root, to see at the RUN_AT that follows */
     RUN_SHARE_RO = 'v', /* tag of a share, to mount at the RUN_AT that follows */
     RUN_SHARE_RW = 'V',
@@ -52,6 +56,8 @@ enum {
     RUN_CWD = 'c',     /* working directory; it must be there */
     RUN_CWD_TRY = 'C', /* the same; "/" if it is not */
     RUN_USER = 'u',    /* NAME, UID or UID:GID; none: root */
+    RUN_DHCP = 'd',    /* network interface to configure by DHCP */
+    RUN_SYSTEMD = 's', /* the root's systemd boots, CMD is a service of it; no text */
     RUN_TTY = 't',     /* CMD gets a terminal: "ROWS COLUMNS" */
     RUN_ENV = 'e',     /* NAME=VALUE */
     RUN_ARG = 'a',     /* a word of CMD */
