@@ -3,7 +3,7 @@
 #
 # Gets a stock Debian kernel for use as a guest; nothing is installed.
 #
-#   guests/fetch.sh KERNEL      one of 6.12-amd64 6.12-cloud-amd64 6.1-cloud-amd64 6.12-arm64
+#   guests/fetch.sh KERNEL      6.12-amd64, 6.12-cloud-amd64, 6.1-amd64, 6.1-cloud-amd64, and of arm64
 #
 # Leaves build/guests/KERNEL/ with
 #   vmlinuz    the kernel as Debian ships it       vmlinux   the ELF file in it (not of arm64)
@@ -17,9 +17,9 @@
 # The meta package names the newest kernel of its kind.
 meta_package() {
     case $1 in
-    6.12-amd64 | 6.12-cloud-amd64 | 6.12-arm64) echo "linux-image-$1" ;;
-    6.1-cloud-amd64) echo "linux-image-cloud-amd64" ;;
-    *) die "unknown kernel '$1': one of 6.12-amd64 6.12-cloud-amd64 6.1-cloud-amd64 6.12-arm64" ;;
+    6.12-amd64 | 6.12-cloud-amd64 | 6.12-arm64 | 6.12-cloud-arm64) echo "linux-image-$1" ;;
+    6.1-amd64 | 6.1-cloud-amd64 | 6.1-arm64 | 6.1-cloud-arm64) echo "linux-image-${1#6.1-}" ;;
+    *) die "unknown kernel '$1': 6.12 or 6.1, -cloud or not, -amd64 or -arm64" ;;
     esac
 }
 

@@ -51,6 +51,8 @@
 . "$top/tests/boot/run_command.sh"
 # shellcheck source=vsock.sh
 . "$top/tests/boot/vsock.sh"
+# shellcheck source=command_soak.sh
+. "$top/tests/boot/command_soak.sh"
 # shellcheck source=outside.sh
 . "$top/tests/boot/outside.sh"
 
@@ -231,6 +233,7 @@ prepare() {
 # What the long cases need besides.
 soak_prepare() {
     [ "$arch" = arm64 ] || "$top/guests/mkroot.sh"
+    command_soak_prepare
 }
 
 # Old results go. Then what all parts need.
