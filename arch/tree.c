@@ -24,8 +24,23 @@ int tree_init(struct tree *tree)
     return 0;
 }
 
+/* What tree_choose() wrote is a secret between the guest's kernel and its boot loader. */
+static void wipe_seeds(struct tree *tree)
+{
+    static const char *const names[] = {"rng-seed", "kaslr-seed"};
+    int node = fdt_path_offset(tree->fdt, "/chosen"), len;
+
+    for (size_t i = 0; node >= 0 && i < ARRAY_SIZE(names); i++) {
+        void *seed = fdt_getprop_w(tree->fdt, node, names[i], &len);
+        if (seed != NULL)
+            explicit_bzero(seed, (size_t)len);
+    }
+}
+
 void tree_fini(struct tree *tree)
 {
+    if (tree->fdt != NULL)
+        wipe_seeds(tree);
     free(tree->fdt);
     *tree = (struct tree){0};
 }

@@ -181,6 +181,7 @@ int boot_load(const struct config *config, const struct image *made, struct plat
     if (r == 0 && opts_has(options, "dump-dtb"))
         r = tree_dump(opts_str(options, "dump-dtb"), platform->mem, ret_entry);
     platform->seed = NULL;
+    explicit_bzero(&seed, sizeof(seed)); /* the guest's secret now, which its kernel wipes, too */
     platform->cache = NULL;
     kernel_cache_close(&cache);
     tree_close_files(&platform->tree);

@@ -27,10 +27,11 @@ enum vm_end machine_run(struct machine *machine, int *ret_signal);
 /*
  * While it runs, from its loop: the guest stands still and keeps all it has. Each vCPU has
  * completed what it was at, then each device; guest time (clocks, counters) does not advance until
- * it is resumed. Host time does, and is what --time-limit and the RTC count. Keys wait in the
- * serial port's buffer. Whatever ends a running machine ends a paused one, too. 0; -EALREADY if it
- * is paused already, or is not; another -errno after a line: then the guest runs (where resuming
- * failed, its time has jumped).
+ * it is resumed: so its idea of the date is late then, which only a command's init puts right. Host
+ * time does, and is what --time-limit and the RTC count. Keys wait in the serial port's buffer.
+ * Whatever ends a running machine ends a paused one, too. 0; -EALREADY if it is paused already, or
+ * is not; another -errno after a line: then the guest runs (where resuming failed, its time has
+ * jumped).
  */
 int machine_pause(struct machine *machine);
 int machine_resume(struct machine *machine);

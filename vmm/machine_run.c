@@ -128,6 +128,7 @@ int machine_resume(struct machine *machine)
     watchdog_resume(&machine->watchdog);
     int r = arch_time_resume(&machine->vcpus, &machine->time);
     vcpus_resume(&machine->vcpus);
+    session_resumed(&machine->session);
     return r;
 }
 

@@ -201,6 +201,7 @@ static void fill_seed(struct load *load)
         return;
     memcpy(data.rng, seed->rng, sizeof(data.rng));
     memcpy(load_at(load, LAYOUT_SEED, sizeof(data)), &data, sizeof(data));
+    explicit_bzero(data.rng, sizeof(data.rng));
     load->params.hdr.setup_data = to_le64(LAYOUT_SEED);
 }
 

@@ -72,7 +72,7 @@ command_ends() {
 
 # Readers that go, signals, a process that stays behind, output to a folder of the host.
 command_lives() {
-    local pid status=0
+    local pid status=0 passed now
     warm "$kernel"
     { "$linnet" run --kernel-cache "dir:$made/kept" "$kernel" -- yes </dev/null 2>errors || status=$?; } |
         head -n 1 >console
@@ -91,6 +91,23 @@ command_lives() {
     wait "$pid" || status=$?
     [ "$status" = 9 ] || fail "exit status $status, not 9"
     grep -q 'got it' console || fail "CMD got no SIGTERM"
+
+    # Paused for a minute: no time has passed in the guest, and the date is right.
+    # shellcheck disable=SC2016 # the guest's
+    "$linnet" run --control socket --kernel-cache "dir:$made/kept" "$kernel" -- \
+        sh -c 'read -r up rest </proc/uptime; echo ready; sleep 5; read -r now rest </proc/uptime
+               echo $((${now%.*} - ${up%.*})) $(date +%s)' </dev/null >console 2>errors &
+    pid=$!
+    wait_for "$boot_seconds_max" grep -q ready console
+    "$linnet" control socket pause
+    sleep 60
+    "$linnet" control socket resume
+    wait "$pid"
+    cat console
+    date +%s
+    read -r passed now < <(tail -n 1 console)
+    ((passed < 20)) || fail "$passed s passed in the guest"
+    ((now >= $(date +%s) - 20 && now <= $(date +%s))) || fail "the guest's date is $now"
 
     mkdir out
     runs 0 --rw out --user 65534:65534 "$kernel" -- sh -c 'id -u; touch out/x 2>/dev/null || echo refused' </dev/null

@@ -14,6 +14,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 
 /* With CMD after SIGTERM: less than any runner has before KILL. With a guest whose init is gone. */
 #define PATIENCE_NS (2 * SECOND_NS)
@@ -67,6 +68,17 @@ bool session_signal(struct session *session, int signal)
         timer_set(session, PATIENCE_NS);
     tell_guest(session, CTL_SIGNAL, &number, sizeof(number));
     return true;
+}
+
+void session_resumed(struct session *session)
+{
+    struct timespec now;
+
+    if (session->run == NULL || !session->ctl.hello)
+        return;
+    (void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail */
+    const le64 time[2] = {to_le64((uint64_t)now.tv_sec), to_le64((uint64_t)now.tv_nsec)};
+    tell_guest(session, CTL_CLOCK, time, sizeof(time));
 }
 
 /* -- from the guest -- */

@@ -38,6 +38,8 @@ int session_start(struct session *session, const struct run *run, struct loop *l
                   uint64_t boot_limit_ns);
 /* True if CMD got it; else it is linnet's own. */
 bool session_signal(struct session *session, int signal);
+/* The machine was paused, and goes on: has init set the guest's clock. Accepts zeroed ones. */
+void session_resumed(struct session *session);
 /* When the guest runs no more, for `how`: hears and writes what is left, and says in a line if
  * CMD's status never came. False then. Accepts zeroed ones. */
 bool session_stop(struct session *session, enum vm_end how);

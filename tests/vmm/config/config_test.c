@@ -312,6 +312,29 @@ START_TEST(what_comes_later_wins)
 }
 END_TEST
 
+/* A machine, a kernel, a test: what a later file says wins, what it does not say stays. */
+START_TEST(files_compose)
+{
+    static const char base[] = "{\"kernel\": \"k\", \"mem\": \"1G\", \"snd\": [{\"path\": \"a\"}]}";
+    static const char kernel[] =
+        "{\"kernel\": \"k6.1\", \"cpus\": 2, \"snd\": [{\"path\": \"b\"}]}";
+    char paths[2][32], line[256];
+
+    file_make(paths[0], base, sizeof(base) - 1);
+    file_make(paths[1], kernel, sizeof(kernel) - 1);
+    (void)snprintf(line, sizeof(line), "--config|%s|--config|%s", paths[_i], paths[1 - _i]);
+    ck_assert_int_eq(parse(line), 0);
+    ck_assert_int_eq(unlink(paths[0]), 0);
+    ck_assert_int_eq(unlink(paths[1]), 0);
+    ck_assert_str_eq(opts_str(config->options, "kernel"), _i == 0 ? "k6.1" : "k");
+    ck_assert_uint_eq(opts_bytes(config->options, "mem"), 1 << 30);
+    ck_assert_uint_eq(opts_u64(config->options, "cpus"), 2);
+    ck_assert_uint_eq(config_count(config, "snd"), 2);
+    ck_assert_str_eq(opts_str(config_device(config, "snd", 0), "path"), _i == 0 ? "a" : "b");
+    ck_assert_str_eq(opts_str(config_device(config, "snd", 1), "path"), _i == 0 ? "b" : "a");
+}
+END_TEST
+
 START_TEST(devices_of_the_command_line_follow_those_of_the_file)
 {
     static const char json[] = "{\"kernel\": \"k\", \"snd\": [{\"path\": \"a\"}]}";
@@ -512,6 +535,7 @@ Suite *config_suite(void)
     tcase_add_test(tcase, append_of_2047_bytes_is_taken_and_one_more_is_not);
     tcase_add_test(tcase, all_cpus_are_those_that_we_may_run_on);
     tcase_add_loop_test(tcase, what_comes_later_wins, 0, ARRAY_SIZE(order_rows));
+    tcase_add_loop_test(tcase, files_compose, 0, 2);
     tcase_add_test(tcase, devices_of_the_command_line_follow_those_of_the_file);
     tcase_add_test(tcase, file_of_1_mib_is_read_and_one_more_byte_is_not);
     tcase_add_test(tcase, file_that_comes_in_pieces_is_read);

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 static struct run run;
 static int device[RUN_PORTS];
@@ -191,6 +192,26 @@ START_TEST(signal_goes_to_the_command_and_the_second_is_ours)
 }
 END_TEST
 
+/* Once init is there; then the time of day. */
+START_TEST(resumed_guest_is_told_the_time)
+{
+    uint8_t bytes[32];
+    le64 seconds;
+
+    session_resumed(&(struct session){0});
+    session_resumed(&session);
+    ck_assert_int_lt(recv(device[RUN_CTL], bytes, sizeof(bytes), MSG_DONTWAIT), 0);
+    session.ctl.hello = true;
+    const time_t before = time(NULL);
+    session_resumed(&session);
+    ck_assert_int_eq(recv(device[RUN_CTL], bytes, sizeof(bytes), MSG_DONTWAIT), 18);
+    ck_assert_mem_eq(bytes, "c\x10", 2);
+    memcpy(&seconds, bytes + 2, sizeof(seconds));
+    ck_assert_int_ge((time_t)from_le64(seconds), before);
+    ck_assert_int_le((time_t)from_le64(seconds), time(NULL));
+}
+END_TEST
+
 START_TEST(command_that_does_not_heed_sigterm_is_ended)
 {
     guest_says("h\0b\0", 4);
@@ -254,6 +275,7 @@ Suite *run_session_suite(void)
     tcase_add_loop_test(tc, end_without_a_status_is_told, 0, ARRAY_SIZE(no_status));
     tcase_add_test(tc, status_on_its_way_counts);
     tcase_add_test(tc, signal_goes_to_the_command_and_the_second_is_ours);
+    tcase_add_test(tc, resumed_guest_is_told_the_time);
     tcase_add_test(tc, command_that_does_not_heed_sigterm_is_ended);
     tcase_add_test(tc, guest_without_its_init_is_ended);
     tcase_add_test(tc, guest_that_ends_with_its_init_ends_as_it_does);

@@ -12,6 +12,7 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <termios.h>
+#include <time.h>
 
 #define QUIET_MS                                                                                   \
     200 /* CMD has ended, something else still holds its output: so long it may be silent */
@@ -103,6 +104,14 @@ static bool is_drained(bool quiet)
 static uint8_t heard[CTL_HEAD_BYTES + CTL_SIZE_MAX];
 static size_t heard_len;
 
+static uint64_t number(const uint8_t *bytes)
+{
+    uint64_t value;
+
+    memcpy(&value, bytes, sizeof(value)); /* guests are little-endian, as le64 is */
+    return value;
+}
+
 static void obey(const struct command *command, int terminal)
 {
     const uint8_t *bytes = heard + CTL_HEAD_BYTES;
@@ -113,6 +122,11 @@ static void obey(const struct command *command, int terminal)
         struct winsize window = {.ws_row = (uint16_t)(bytes[0] | bytes[1] << 8),
                                  .ws_col = (uint16_t)(bytes[2] | bytes[3] << 8)};
         (void)ioctl(terminal, TIOCSWINSZ, &window); /* the kernel sends SIGWINCH */
+    }
+    if (heard[0] == CTL_CLOCK && heard[1] == 16) {
+        const struct timespec now = {.tv_sec = (time_t)number(bytes),
+                                     .tv_nsec = (long)number(bytes + 8)};
+        (void)clock_settime(CLOCK_REALTIME, &now);
     }
 }
 

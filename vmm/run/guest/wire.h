@@ -29,6 +29,8 @@ enum {
 enum {
     CTL_SIGNAL = 's', /* to CMD's process group: one byte */
     CTL_WINDOW = 'w', /* of its terminal: rows, columns, le16 each */
+    CTL_CLOCK =
+        'c', /* what time it is, after a pause: seconds since 1970, nanoseconds; le64 each */
 };
 
 /* Ports. */
