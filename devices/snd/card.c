@@ -5,8 +5,7 @@
 #include "devices/snd/base/chmap.h"
 #include "devices/snd/mixer/ctl.h"
 #include "devices/snd/offer.h"
-#include "devices/snd/pcm/serve.h"
-#include "devices/snd/pcm/stream.h"
+#include "devices/snd/pcm/pcm.h"
 #include "devices/snd/report.h"
 
 #include <stdio.h>

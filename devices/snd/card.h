@@ -39,3 +39,8 @@ extern const struct opt card_opts[];
 /* Fills a zeroed instance. -errno after a line; card_fini() undoes what was done. */
 int card_init(struct snd *snd, void (*xrun)(struct stream *stream), const struct opts *opts);
 void card_fini(struct snd *snd);
+
+/* control.c, worker: serves what waits in the control queue. */
+void control_notify(struct snd *snd, struct virtq *vq);
+/* command.c: the class's command(). */
+int snd_command(struct virtio_device *dev, const char *const words[], FILE *reply);

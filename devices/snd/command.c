@@ -10,8 +10,6 @@
  *
  * WHICH is a number or a name. On the worker, or on whoever owns the device while it is inactive.
  */
-#include "devices/snd/command.h"
-
 #include "devices/snd/card.h"
 #include "devices/snd/mixer/ctl_host.h"
 

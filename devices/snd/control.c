@@ -3,11 +3,9 @@
  * Control requests of the sound device (virtio 1.4 §5.14.6): a table of codes, the information
  * queries, and the way to the streams' commands. Each request is answered exactly once.
  */
-#include "devices/snd/control.h"
-
+#include "devices/snd/card.h"
 #include "devices/snd/mixer/ctl.h"
-#include "devices/snd/pcm/serve.h"
-#include "devices/snd/pcm/stream.h"
+#include "devices/snd/pcm/pcm.h"
 
 union request {
     struct wire_hdr hdr;

@@ -2,7 +2,6 @@
 /* See report.h. The JSON is of our own names and numbers only, nothing that needs to be quoted. */
 #include "devices/snd/report.h"
 
-#include "devices/snd/hear/heard.h"
 #include "vmm/base/log.h"
 
 #include <inttypes.h>

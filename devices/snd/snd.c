@@ -10,10 +10,8 @@
 #include "devices/snd/snd.h"
 
 #include "devices/snd/card.h"
-#include "devices/snd/command.h"
-#include "devices/snd/control.h"
 #include "devices/snd/mixer/ctl_host.h"
-#include "devices/snd/pcm/serve.h"
+#include "devices/snd/pcm/pcm.h"
 #include "devices/snd/report.h"
 
 #define QUEUE_SIZE 1024  /* 16 periods of 64 streams, with indirect descriptors */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* See heard.h. */
-#include "devices/snd/hear/heard.h"
+/* What was heard, as text; see listener.h. */
+#include "devices/snd/hear/listener.h"
 
 #include <inttypes.h>
 

@@ -3,7 +3,6 @@
 #include "devices/snd/hear/listen.h"
 
 #include "devices/snd/hear/expect.h"
-#include "devices/snd/hear/heard.h"
 #include "devices/snd/lib/sound_file.h"
 #include "vmm/base/log.h"
 #include "vmm/base/text.h"

@@ -22,6 +22,8 @@
 
 #include "vmm/base/base.h"
 
+#include <stdio.h>
+
 #define LISTENER_CHANNELS_MAX 32
 #define LISTENER_RATE_HZ_MAX  1000000
 
@@ -82,3 +84,8 @@ void listener_feed(struct listener *listener, const double *samples, size_t fram
 
 /* What was heard so far. Feeding may go on after it. */
 void listener_report(struct listener *listener, struct listener_report *ret_report);
+
+/* heard.c: what was heard as text, for people in aligned lines, for programs as members of a JSON
+ * object. Allocate nothing; any thread. */
+void heard_print(const struct listener_report *report, FILE *out);
+void heard_json(const struct listener_report *report, FILE *out);

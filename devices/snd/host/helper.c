@@ -85,6 +85,15 @@ int helper_start(struct helper *helper, const char *name, int fd,
     return r;
 }
 
+int helper_wait(const struct helper *helper, void *ret_message, size_t size, int wait_ms)
+{
+    struct pollfd ready = {.fd = helper->socket, .events = POLLIN};
+
+    if (poll(&ready, 1, wait_ms) == 0)
+        return -ETIMEDOUT;
+    return helper_take(ready.fd, ret_message, size) == (ssize_t)size ? 0 : -EPIPE;
+}
+
 int helper_end(struct helper *helper, int wait_ms)
 {
     struct pollfd hung_up = {.fd = helper->socket};

@@ -29,6 +29,9 @@ struct helper {
  * our descriptors it keeps the standard ones and `fd` (-1: none). 0 or -errno. */
 int helper_start(struct helper *helper, const char *name, int fd,
                  void (*run)(int socket, const void *arg), const void *arg);
+/* Main, before the guest runs: waits for the next message, of that size. 0, -ETIMEDOUT, or -EPIPE:
+ * there is none, or another. */
+int helper_wait(const struct helper *helper, void *ret_message, size_t size, int wait_ms);
 /* Main. Asks it to end, and kills it if it has not after `wait_ms`: then -ETIMEDOUT. Does nothing
  * if there is none. */
 int helper_end(struct helper *helper, int wait_ms);

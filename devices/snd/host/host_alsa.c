@@ -14,7 +14,6 @@
 #include "vmm/base/timebase.h"
 #include "vmm/config/opts.h"
 
-#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -434,14 +433,11 @@ static int helper_make(struct alsa_host *card, const struct host_setup *setup)
 /* Waits to hear what the PCM can do. */
 static int caps_take(struct alsa_host *card)
 {
-    struct pollfd ready = {.fd = card->helper.socket, .events = POLLIN};
     struct alsa_caps *caps = &card->caps;
+    int r = helper_wait(&card->helper, caps, sizeof(*caps), PROBE_MS);
 
-    if (poll(&ready, 1, PROBE_MS) == 0)
-        return -ETIMEDOUT;
-    ssize_t len = helper_take(card->helper.socket, caps, sizeof(*caps));
-    if (len != sizeof(*caps) || caps->result > 0)
-        return -EPIPE;
+    if (r < 0 || caps->result > 0)
+        return r < 0 ? r : -EPIPE;
     if (caps->result == 0 &&
         (caps->can.channels_min < 1 || caps->can.channels_min > caps->can.channels_max))
         return -EPIPE;

@@ -5,7 +5,6 @@
 #include "devices/snd/host/helper.h"
 #include "devices/snd/mixer/mixer.h"
 
-#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -140,16 +139,6 @@ int ctl_host_write(struct ctl_host *host, unsigned id, const struct wire_ctl_val
 
 /* -- life -- */
 
-/* Before the guest runs: waits for the next word. */
-static int begin_take(const struct ctl_host *host, void *ret_message, size_t size)
-{
-    struct pollfd ready = {.fd = host->helper.socket, .events = POLLIN};
-
-    if (poll(&ready, 1, BEGIN_MS) == 0)
-        return -ETIMEDOUT;
-    return helper_take(ready.fd, ret_message, size) == (ssize_t)size ? 0 : -EPIPE;
-}
-
 /* Hears what elements there are. */
 static int elems_take(struct ctl_host *host)
 {
@@ -157,13 +146,13 @@ static int elems_take(struct ctl_host *host)
     struct mixer_value begin = {0};
     struct mixer_elem elem;
 
-    int r = begin_take(host, &begin, sizeof(begin));
+    int r = helper_wait(&host->helper, &begin, sizeof(begin), BEGIN_MS);
     if (r < 0 || begin.result < 0)
         return r < 0 ? r : begin.result;
     if (begin.result > MIXER_ELEMS_MAX)
         return -EPROTO;
     for (int i = 0; i < begin.result && r == 0; i++) {
-        r = begin_take(host, &elem, sizeof(elem));
+        r = helper_wait(&host->helper, &elem, sizeof(elem), BEGIN_MS);
         if (r == 0)
             r = elem_take(ctls, &elem);
     }

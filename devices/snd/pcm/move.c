@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * See move.h. On their way frames pass the mixer's volume and the faults that the user ordered, and
+ * See pcm.h. On their way frames pass the mixer's volume and the faults that the user ordered, and
  * are heard.
  *
  * Where frames stand: stream->moved_frames is the stream's frame that moves next; messages before
  * the one that holds it have moved whole, those behind it not at all.
  */
-#include "devices/snd/pcm/move.h"
+#include "devices/snd/pcm/pcm.h"
 
 /* How often an absent host is tried again. */
 #define RETRY_NS SECOND_NS

@@ -33,6 +33,7 @@
  */
 #pragma once
 
+#include "devices/snd/base/reply.h"
 #include "devices/snd/base/wire.h"
 #include "devices/snd/hear/ear.h"
 #include "devices/snd/pcm/clock.h"
@@ -165,3 +166,105 @@ static inline bool stream_is_output(const struct stream *stream)
 {
     return stream->info.direction == VIRTIO_SND_D_OUTPUT;
 }
+
+/* -- move.c: the way of frames between guest memory and the host, which comes and goes -- */
+
+/* The clock that the stream has with, or without, its host. */
+enum clock_kind stream_clock_kind(const struct stream *stream);
+
+/* 0: the host is open. -EINPROGRESS: its opened() will be called. Else why it can't be. */
+int stream_open_host(struct stream *stream);
+void stream_close_host(struct stream *stream);
+/* Frames begin to move in it, or stand still; 0, or why it failed. Without it there is nothing to
+ * do.
+ */
+int stream_start_host(struct stream *stream);
+int stream_stop_host(struct stream *stream);
+/* It failed while it was in use: goes on in real time without it. */
+void stream_lose_host(struct stream *stream);
+/* It is there in the middle of a stream. */
+void stream_return_host(struct stream *stream);
+/* It can't be had now: tries again a little later, if there is hope. */
+void stream_await_host(struct stream *stream);
+/* Tries, if it is time. */
+void stream_retry_host(struct stream *stream, uint64_t now_ns);
+
+/* Gives the host as many frames as it takes now; only hosts with a clock take any ahead of time. */
+void stream_move_ahead(struct stream *stream);
+/* Moves the oldest message to its end: what the host that is there does not take or have is lost.
+ */
+void stream_move_oldest(struct stream *stream);
+/* Moves what the clock had consumed at `at_ns`, completes nothing. */
+void stream_catch_up(struct stream *stream, uint64_t at_ns);
+/* A host's played(). */
+void stream_played(struct host *host, const void *frames, size_t count);
+
+/* The next frames of a capture message are silence. */
+void message_fill(struct stream *stream, struct message *message, uint32_t frames);
+
+/* -- transfer.c: I/O messages -- */
+
+/* Takes what waits in the stream's queue, for all streams: served later. */
+void pcm_take(struct pcm *pcm, struct virtq *vq);
+
+/* Running: moves what can move, completes what is due, says when to look again. */
+void stream_transfer(struct stream *stream, uint64_t now_ns);
+
+/* Completes every message held, unplayed: with S_OK for RELEASE, with S_IO_ERR when the driver
+ * threw them away. */
+void stream_flush(struct stream *stream, uint32_t status);
+
+/* -- stream.c: a stream's commands -- */
+
+/* VIRTIO_SND_R_PCM_SET_PARAMS and so on, from 0. */
+enum stream_command {
+    STREAM_SET_PARAMS,
+    STREAM_PREPARE,
+    STREAM_RELEASE,
+    STREAM_START,
+    STREAM_STOP,
+    STREAM_COMMAND_COUNT,
+};
+
+/* State INIT, host closed, messages forgotten. */
+void stream_reset(struct stream *stream);
+
+/* Control requests: VIRTIO_SND_S_*. stream_command() may also keep *req, to be answered within
+ * STREAM_PARK_NS, and then returns REPLY_PARKED. */
+#define STREAM_PARK_NS (500 * MS_NS) /* Linux waits for 1 s */
+uint32_t stream_set_params(struct stream *stream, const struct wire_pcm_params *params);
+uint32_t stream_command(struct stream *stream, enum stream_command command,
+                        const struct chain *req);
+
+/* An open() that was in progress has ended: with r. */
+void stream_opened(struct stream *stream, int r);
+
+/* Does what is due, and sets wake_ns. */
+void stream_serve(struct stream *stream);
+
+/* The machine is paused, and goes on: what runs by itself is to stand still meanwhile. */
+void stream_pause(struct stream *stream);
+void stream_resume(struct stream *stream);
+
+/* -- serve.c: the streams of a device together -- */
+
+/* Main. With room for so many streams. 0, or -ENOMEM after a line; pcm_fini() accepts what that
+ * left. */
+int pcm_init(struct pcm *pcm, struct virtio_device *dev, void (*xrun)(struct stream *stream),
+             unsigned streams_max);
+/* Main. One more stream: name, info, host, ear and clock_kind are to be filled in. */
+struct stream *pcm_add(struct pcm *pcm);
+void pcm_fini(struct pcm *pcm);
+
+/* The driver is there. */
+void pcm_activate(struct pcm *pcm);
+void pcm_reset(struct pcm *pcm);
+
+/* Takes what waits in a queue, tx or rx, then serves the streams that have something to do. */
+void pcm_serve(struct pcm *pcm, struct virtq *vq);
+/* The same with both. */
+void pcm_serve_all(struct pcm *pcm);
+
+/* The machine is paused and goes on: no time passes in between, nothing is served. */
+void pcm_pause(struct pcm *pcm);
+void pcm_resume(struct pcm *pcm);

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * See serve.h. Whatever happens to a stream (a command, a message, time, its host) makes it dirty;
+ * See pcm.h. Whatever happens to a stream (a command, a message, time, its host) makes it dirty;
  * then all streams of that queue are served together, and the worker's alarm is set to when the
  * first of all wants to look again.
  */
-#include "devices/snd/pcm/serve.h"
-
-#include "devices/snd/pcm/move.h"
-#include "devices/snd/pcm/stream.h"
-#include "devices/snd/pcm/transfer.h"
+#include "devices/snd/pcm/pcm.h"
 
 static void serve_dirty(struct pcm *pcm)
 {
@@ -74,14 +70,18 @@ static void time_came(struct loop *loop, void *ctx)
     const uint64_t now = pcm_now_ns(pcm);
 
     (void)loop;
-    for (unsigned i = 0; i < pcm->stream_count; i++) {
-        struct stream *stream = &pcm->streams[i];
-        if (stream->wake_ns > now)
-            continue;
-        stream->wake_ns = TIME_NEVER;
-        stream->dirty = true;
+    for (unsigned q = VIRTIO_SND_VQ_TX; q <= VIRTIO_SND_VQ_RX; q++) {
+        bool due = false;
+        for (unsigned i = 0; i < pcm->stream_count; i++) {
+            struct stream *stream = &pcm->streams[i];
+            if (stream->vq->index != q || stream->wake_ns > now)
+                continue;
+            stream->wake_ns = TIME_NEVER;
+            stream->dirty = due = true;
+        }
+        if (due)
+            pcm_serve(pcm, &pcm->dev->queue[q]);
     }
-    pcm_serve_all(pcm);
 }
 
 static void alarm_set(struct pcm *pcm)

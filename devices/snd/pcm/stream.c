@@ -3,10 +3,7 @@
  * The life of a stream, see pcm.h: the state machine and its commands (virtio 1.4 §5.14.6.6.3 to
  * .6).
  */
-#include "devices/snd/pcm/stream.h"
-
-#include "devices/snd/pcm/move.h"
-#include "devices/snd/pcm/transfer.h"
+#include "devices/snd/pcm/pcm.h"
 
 #define NO (-1)
 

@@ -14,9 +14,7 @@
  *   of the timeline moves by that much, instead of periods ending in a burst. Less lateness than
  *   that never moves it, so there is no drift.
  */
-#include "devices/snd/pcm/transfer.h"
-
-#include "devices/snd/pcm/move.h"
+#include "devices/snd/pcm/pcm.h"
 
 /* How long the guest may have nothing submitted before it is late: when it drains a stream, its
  * STOP comes a little after the last message was completed. */
