@@ -232,16 +232,15 @@ static void put_suite(const struct record *record, const struct testcase *cases,
 /* Why it did not go well, in a line. */
 static void say_why(const struct record *record, char *why, size_t size)
 {
-    const char *message = record_message(record), *end = record_end_word(record);
+    const char *message = record_message(record);
+    bool of_command = record->by_command && record->command != NULL;
 
-    if (!record->ended)
-        (void)snprintf(why, size, "the run has not ended, or was killed");
-    else if (record->by_command)
-        (void)snprintf(why, size, "%s: exit status %d%s%s", record->command[0], record->status,
+    if (record->ended)
+        (void)snprintf(why, size, "%s, exit status %d%s%s",
+                       of_command ? record->command[0] : record_end_word(record), record->status,
                        *message != '\0' ? ": " : "", message);
     else
-        (void)snprintf(why, size, "%s, exit status %d%s%s", end, record->status,
-                       *message != '\0' ? ": " : "", message);
+        (void)snprintf(why, size, "the run has not ended, or was killed");
 }
 
 int junit_write(const struct record *record, FILE *out)
