@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Tests of vmm/record.c, summary.c and junit.c: the files that say how a run went, after each way
+ * Tests of vmm/summary.c, junit.c and record.c: the files that say how a run went, after each way
  * to end. JSON is read by jansson, XML by xmllint and a schema.
  */
 #include "vmm/record.h"
@@ -413,10 +413,10 @@ START_TEST(where_there_is_no_room_the_first_ones_stay)
 }
 END_TEST
 
-Suite *record_suite(void);
-Suite *record_suite(void)
+Suite *summary_suite(void);
+Suite *summary_suite(void)
 {
-    Suite *suite = suite_create("record");
+    Suite *suite = suite_create("summary");
     TCase *tcase = tcase_create("files");
 
     tcase_add_checked_fixture(tcase, setup, teardown);
