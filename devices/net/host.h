@@ -16,6 +16,7 @@
 #pragma once
 
 #include "vmm/base/base.h"
+#include "vmm/config/forward.h"
 #include "vmm/config/opts.h"
 
 #include <stdio.h>
@@ -63,6 +64,7 @@ struct net_host {
     unsigned pairs;                 /* of queues */
     uint16_t mtu;                   /* 0: not known */
     int fd[NET_PAIRS_MAX];          /* owned, one for a pair */
+    struct forwards forwards;       /* ports of this machine that lead into the guest */
     char about[NET_PAIRS_MAX * 64]; /* a line for people */
 };
 

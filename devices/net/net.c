@@ -158,6 +158,18 @@ static int net_command(struct virtio_device *dev, const char *const words[], FIL
     return 0;
 }
 
+static void net_results(struct virtio_device *dev, struct results *results)
+{
+    const struct forwards *forwards = &net_of(dev)->host->forwards;
+    char name[16];
+
+    for (unsigned i = 0; i < forwards->count; i++) {
+        const struct forward *item = &forwards->item[i];
+        (void)snprintf(name, sizeof(name), "%s:%u", item->udp ? "udp" : "tcp", item->to);
+        results_port(results, name, item->from);
+    }
+}
+
 /* -- creation -- */
 
 static int configure(struct net *net, const struct opts *opts)
@@ -234,7 +246,7 @@ static const struct opt net_opts[] = {
     {.name = "forward",
      .help = "user: ports of this machine that lead into the guest, as tcp:127.0.0.1:2222-22, "
              "several with + between; port 0 is a free one, which `linnet control VM net0 status` "
-             "tells",
+             "and --summary tell",
      .arg = "PORTS"},
     {.name = "name", .help = "tap: name of the interface", .type = OPT_NAME},
     {.name = "fd",
@@ -279,4 +291,5 @@ const struct virtio_class virtio_net = {
     .reset = net_reset,
     .notify = net_notify,
     .command = net_command,
+    .results = net_results,
 };

@@ -9,7 +9,6 @@
 #include "devices/net/host.h"
 
 #include "vmm/base/log.h"
-#include "vmm/config/forward.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -157,13 +156,13 @@ static int start(const char *name, const struct opts *opts, const struct forward
     return passt_start(name, args, ret_fd);
 }
 
-static void describe(const struct forwards *forwards, char *about, size_t size)
+static void describe(struct net_host *host)
 {
-    size_t len = (size_t)snprintf(about, size, "user");
+    size_t size = sizeof(host->about), len = (size_t)snprintf(host->about, size, "user");
 
-    for (unsigned i = 0; i < forwards->count && len < size; i++) {
-        const struct forward *item = &forwards->item[i];
-        len += (size_t)snprintf(about + len, size - len, ", %s %s port %u to %u",
+    for (unsigned i = 0; i < host->forwards.count && len < size; i++) {
+        const struct forward *item = &host->forwards.item[i];
+        len += (size_t)snprintf(host->about + len, size - len, ", %s %s port %u to %u",
                                 item->udp ? "udp" : "tcp", item->address, item->from, item->to);
     }
 }
@@ -184,6 +183,7 @@ int user_open(const char *name, const struct opts *opts, struct net_host **ret_h
     if (r < 0)
         return r;
     (*ret_host)->mtu = USER_MTU;
-    describe(&forwards, (*ret_host)->about, sizeof((*ret_host)->about));
+    (*ret_host)->forwards = forwards;
+    describe(*ret_host);
     return 0;
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What --net user and tap refuse, what is told, and the addresses of cards. */
-#include "devices/net/host.h"
 #include "devices/net/mac.h"
+#include "devices/net/net.h"
 #include "devices/registry.h"
 
 #include "tests/capture.h"
+#include "tests/fake_driver.h"
 #include "tests/fake_tap.h"
 
 #include <arpa/inet.h>
@@ -204,6 +205,29 @@ START_TEST(passt_gets_a_socket_and_its_options)
 }
 END_TEST
 
+START_TEST(ports_are_results)
+{
+    struct results results = {0};
+    struct virtio_device *dev;
+    struct opts *opts;
+
+    passt_is("exec sleep 0.1 2>/dev/null &");
+    ck_assert_int_eq(opts_create(virtio_net.opts, &opts), 0);
+    ck_assert_int_eq(
+        opts_parse(opts, "--net ", "host=user,forward=tcp:127.0.0.1:0-22+udp:127.0.0.1:0-53"), 0);
+    ck_assert_int_eq(fake_create(&virtio_net, 0, NULL, opts, &dev), 0);
+    opts_destroy(opts);
+    dev->class->results(dev, &results);
+    ck_assert_uint_eq(results.count, 2);
+    ck_assert_str_eq(results.at[0].what, "tcp:22");
+    ck_assert_uint_ge(results.at[0].port, 1024);
+    ck_assert_str_eq(results.at[1].what, "udp:53");
+    ck_assert_uint_eq(results.at[1].port, net_of(dev)->host->forwards.item[1].from);
+    results_fini(&results);
+    virtio_destroy(dev);
+}
+END_TEST
+
 /* -- addresses -- */
 
 static const struct {
@@ -277,6 +301,7 @@ Suite *user_suite(void)
     tcase_add_test(tcase, port_in_use_is_told);
     tcase_add_test(tcase, passt_that_fails_is_quoted);
     tcase_add_test(tcase, passt_gets_a_socket_and_its_options);
+    tcase_add_test(tcase, ports_are_results);
     tcase_add_loop_test(tcase, address_is_six_pairs_of_one_card, 0, ARRAY_SIZE(macs));
     tcase_add_test(tcase, address_follows_from_the_machines_name);
     suite_add_tcase(suite, tcase);
