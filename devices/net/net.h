@@ -25,12 +25,13 @@ struct net_rx {
     struct net *net;
     unsigned pair;
     struct watch watch;             /* the host's descriptor; added while there are buffers */
-    struct chain held[RX_HELD_MAX]; /* buffers that wait for frames, in their order */
+    struct chain held[RX_HELD_MAX]; /* buffers that wait for frames, in their order, */
     uint32_t sizes[RX_HELD_MAX];    /* of each, bytes, */
     unsigned lengths[RX_HELD_MAX];  /* and how many of `pieces` */
-    unsigned held_count, pieces_count;
+    unsigned held_first, held_count;
+    struct iovec pieces[RX_PIECES_MAX]; /* of all of them */
+    unsigned pieces_first, pieces_count;
     size_t bytes;                                     /* of all */
-    struct iovec pieces[RX_PIECES_MAX];               /* of all */
     size_t frame;                                     /* received, with its header; 0: none is */
     size_t spill_at;                                  /* its bytes from there on are in `spill` */
     struct net_hdr hdr;                               /* of it */

@@ -50,15 +50,35 @@ static bool is_full(struct net_rx *rx)
            (rx->held_count == 1 && !is_merging(rx));
 }
 
+/* Moves all to the front, if there is no place for another buffer behind them. */
+static void buffers_compact(struct net_rx *rx)
+{
+    unsigned held = rx->held_first, pieces = rx->pieces_first;
+
+    if (held + rx->held_count < RX_HELD_MAX &&
+        pieces + rx->pieces_count + NET_CHAIN_DESCS <= RX_PIECES_MAX)
+        return;
+    memmove(rx->held, rx->held + held, rx->held_count * sizeof(rx->held[0]));
+    memmove(rx->sizes, rx->sizes + held, rx->held_count * sizeof(rx->sizes[0]));
+    memmove(rx->lengths, rx->lengths + held, rx->held_count * sizeof(rx->lengths[0]));
+    memmove(rx->pieces, rx->pieces + pieces, rx->pieces_count * sizeof(rx->pieces[0]));
+    rx->held_first = rx->pieces_first = 0;
+}
+
 static void buffer_add(struct net_rx *rx, struct chain *chain)
 {
     uint32_t size = chain_writable(chain);
-    int count = chain_write_iov(chain, size, &rx->pieces[rx->pieces_count], NET_CHAIN_DESCS);
+
+    buffers_compact(rx);
+    unsigned at = rx->held_first + rx->held_count;
+    int count = chain_write_iov(chain, size, &rx->pieces[rx->pieces_first + rx->pieces_count],
+                                NET_CHAIN_DESCS);
 
     assert(count > 0); /* it has no more descriptors */
-    rx->sizes[rx->held_count] = size;
-    rx->lengths[rx->held_count] = (unsigned)count;
-    rx->held[rx->held_count++] = *chain;
+    rx->held[at] = *chain;
+    rx->sizes[at] = size;
+    rx->lengths[at] = (unsigned)count;
+    rx->held_count++;
     rx->pieces_count += (unsigned)count;
     rx->bytes += size;
 }
@@ -83,24 +103,24 @@ static int buffers_gather(struct net_rx *rx, size_t wanted)
 /* The first buffers are used: as many as the frame takes. */
 static void buffers_use(struct net_rx *rx)
 {
+    struct chain *used = &rx->held[rx->held_first];
+    struct iovec *into = &rx->pieces[rx->pieces_first];
+    unsigned pieces = rx->pieces_count;
     size_t left = rx->frame;
-    unsigned count = 0, pieces = 0;
+    uint16_t count = 0;
 
-    for (; left > 0; count++) {
-        rx->held[count].written = (uint32_t)MIN(left, (size_t)rx->sizes[count]);
-        left -= rx->held[count].written;
-        rx->bytes -= rx->sizes[count];
-        pieces += rx->lengths[count];
+    for (unsigned i = rx->held_first; left > 0; i++, count++) {
+        used[count].written = (uint32_t)MIN(left, (size_t)rx->sizes[i]);
+        left -= used[count].written;
+        rx->bytes -= rx->sizes[i];
+        rx->pieces_first += rx->lengths[i];
+        rx->pieces_count -= rx->lengths[i];
     }
-    rx->hdr.num_buffers = to_le16((uint16_t)count);
-    net_iov_write(rx->pieces, rx->pieces_count, 0, &rx->hdr, sizeof(rx->hdr));
-    virtq_push_all(rx_queue(rx), rx->held, count);
+    rx->held_first += count;
     rx->held_count -= count;
-    rx->pieces_count -= pieces;
-    memmove(rx->held, rx->held + count, rx->held_count * sizeof(rx->held[0]));
-    memmove(rx->sizes, rx->sizes + count, rx->held_count * sizeof(rx->sizes[0]));
-    memmove(rx->lengths, rx->lengths + count, rx->held_count * sizeof(rx->lengths[0]));
-    memmove(rx->pieces, rx->pieces + pieces, rx->pieces_count * sizeof(rx->pieces[0]));
+    rx->hdr.num_buffers = to_le16(count);
+    net_iov_write(into, pieces, 0, &rx->hdr, sizeof(rx->hdr));
+    virtq_push_all(rx_queue(rx), used, count);
 }
 
 /* -- frames -- */
@@ -146,17 +166,19 @@ static bool frame_is_good(struct net_rx *rx)
  * use, -EAGAIN, -EPIPE. */
 static int frame_receive(struct net_rx *rx)
 {
-    struct iovec pieces[2 + RX_PIECES_MAX] = {{&rx->hdr, sizeof(rx->hdr)}};
+    struct iovec pieces[2 + RX_PIECES_MAX]; /* as many as are set, for this is done often */
+    const struct iovec *into = &rx->pieces[rx->pieces_first];
     struct net_host *host = rx->net->host;
     size_t skip = NET_HDR_BYTES; /* the header's place */
     unsigned count = 1;
 
+    pieces[0] = (struct iovec){&rx->hdr, sizeof(rx->hdr)};
     for (unsigned i = 0; i < rx->pieces_count; i++) {
-        size_t part = MIN(skip, rx->pieces[i].iov_len);
+        size_t part = MIN(skip, into[i].iov_len);
         skip -= part;
-        if (part < rx->pieces[i].iov_len)
-            pieces[count++] = (struct iovec){(uint8_t *)rx->pieces[i].iov_base + part,
-                                             rx->pieces[i].iov_len - part};
+        if (part < into[i].iov_len)
+            pieces[count++] =
+                (struct iovec){(uint8_t *)into[i].iov_base + part, into[i].iov_len - part};
     }
     pieces[count++] = (struct iovec){rx->spill, sizeof(rx->spill)};
     ssize_t len = host->ops->receive(host, rx->pair, pieces, count);
@@ -184,7 +206,7 @@ static int frame_deliver(struct net_rx *rx)
         rx->counts.dropped++;
     } else {
         if (rx->frame > rx->spill_at)
-            net_iov_write(rx->pieces, rx->pieces_count, rx->spill_at, rx->spill,
+            net_iov_write(&rx->pieces[rx->pieces_first], rx->pieces_count, rx->spill_at, rx->spill,
                           rx->frame - rx->spill_at);
         rx->counts.frames++;
         rx->counts.bytes += rx->frame - NET_HDR_BYTES;
@@ -270,6 +292,7 @@ void net_rx_init(struct net_rx *rx, struct net *net, unsigned pair)
 void net_rx_reset(struct net_rx *rx)
 {
     loop_remove(&rx->watch);
-    rx->held_count = rx->pieces_count = 0;
+    rx->held_first = rx->held_count = 0;
+    rx->pieces_first = rx->pieces_count = 0;
     rx->bytes = rx->frame = 0;
 }
