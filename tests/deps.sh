@@ -22,7 +22,7 @@ build=(gcc make pkg-config
 # To boot guests, here and in the rig.
 guest=(busybox-static cpio kmod          # initramfs of a guest
     e2fsprogs                            # disks of a guest
-    passt iproute2                       # networks of a guest
+    passt iproute2 dnsmasq-base          # networks of a guest
     xz-utils zstd lz4 gzip               # kernels and modules are packed with these
     binutils                             # what libraries a program of the guest needs
     alsa-utils sox)                      # sound in the guest and outside
@@ -39,7 +39,7 @@ test=(check libsubunit-dev               # unit tests
 
 kernel=(flex bison bc libelf-dev cpio xz-utils zstd)
 
-soak=(mmdebstrap uidmap)                 # a Debian to boot
+soak=(mmdebstrap uidmap iperf3)          # a Debian to boot, a load for networks
 
 vtx=(g++ bochsbios vgabios isolinux syslinux-common xorriso)
 

@@ -5,6 +5,7 @@
 
 net_prepare() {
     "$top/guests/mkinitramfs.sh" "$stock" "$made/$stock.net" net
+    [ "$arch ${SOAK-}" != "x86_64 yes" ] || "$top/guests/mkinitramfs.sh" "$stock" "$made/$stock.iperf" iperf
 }
 
 # net_serve ADDRESS: what the guest gets and sends, at ports of this machine.
@@ -29,7 +30,7 @@ net_says() {
 # once it listens.
 net_case() {
     local vm status=0
-    "$linnet" run --name wren --cpus 2 --control vm --net "$1" --initrd "$made/$stock.net" \
+    "$linnet" run --name wren --cpus 2 --control vm --summary summary --net "$1" --initrd "$made/$stock.net" \
         --append "$(job net "$2" "$3")" "$guests/$stock/vmlinuz" </dev/null >console 2>errors &
     vm=$!
     trap 'kill -KILL "$vm" || true; cat console errors' EXIT # if something fails
@@ -38,6 +39,7 @@ net_case() {
     socat -u FILE:in "TCP:$($4)"
     wait_for "$boot_seconds_max" net_says in
     "$linnet" control vm net0 status
+    cat summary
     "$linnet" control vm net0 link down
     wait_for "$boot_seconds_max" net_says unplugged
     "$linnet" control vm net0 link up
@@ -61,4 +63,83 @@ net_tap() {
     [ ! -s errors ] || fail "linnet had something to say"
 }
 
+# apart FUNCTION: in a network of its own, where it may be root.
+apart() {
+    local own=(unshare -mn)
+    [ "$(id -u)" = 0 ] || own=(unshare -rmn)
+    "${own[@]}" true || skip "no network namespace is to be had"
+    # shellcheck disable=SC2016 # the inner shell's
+    "${own[@]}" bash -eE -c '. "$1/common.sh"; . "$1/net.sh"; . "$1/net_soak.sh"; ip link set lo up; "$2"' bash \
+        "$top/tests/boot" "$1"
+}
+
+# A machine behind a router, for passt to share, with a name server and a page on its loopback.
+host_network() {
+    interface way0 10.9.0.2 # nobody is at its other end
+    ip route add default via 10.9.0.1
+    echo "nameserver 127.0.0.1" >resolv.conf
+    mount --bind resolv.conf /etc/resolv.conf
+    dnsmasq --user=root --no-daemon --no-resolv --no-hosts --pid-file= --bind-interfaces \
+        --listen-address=127.0.0.1 --address=/linnet.test/10.9.0.1 &
+    mkdir pages
+    head -c 1048576 /dev/urandom >pages/page
+    busybox httpd -p 127.0.0.1:7003 -h pages
+}
+
+# Where the guest's port 5000 is found.
+user_port() {
+    "$linnet" control vm net0 status |
+        sed -n 's/.*tcp \(127[0-9.]*\) port \([0-9]*\) to 5000.*/\1:\2/p'
+}
+
+# The host's network by passt: address, name, page, streams both ways, a port that leads in, which the
+# summary tells. What is at the host's own loopback is at the gateway's address.
+net_user_apart() {
+    local port
+    host_network
+    net_serve 127.0.0.1
+    net_case user,forward=tcp:127.0.0.1:0-5000 dhcp 10.9.0.1 user_port
+    grep -q '^linnet-net: address 10.9.0.2/24' console || fail "not the host's address"
+    grep -q '^linnet-net: linnet.test is 10.9.0.1' console || fail "no name"
+    grep -q "^linnet-net: page $(sha256sum <pages/page | cut -d ' ' -f 1)" console || fail "page differs"
+    port=$(sed -n 's/.*"tcp:5000": \([0-9]*\).*/\1/p' summary)
+    grep -q " 127.0.0.1 port $port leads to the guest's port 5000" errors || fail "port \"$port\" in the summary"
+}
+
+net_user() {
+    apart net_user_apart
+}
+
+# hub_case COUNT: machines on a hub, each of which gets what the others have. It ends with them.
+hub_case() {
+    local number sum vm vms=()
+    warm "$made/$stock.net" "$guests/$stock/vmlinuz"
+    for ((number = 1; number <= $1; number++)); do
+        "$linnet" run --name "m$number" --mem 256M --net socket,path=lan --initrd "$made/$stock.net" \
+            --append "$(job hub "$number" "$1")" "$guests/$stock/vmlinuz" </dev/null >"console$number" 2>&1 &
+        vms+=($!)
+    done
+    trap 'kill -KILL "${vms[@]}" || true; cat console*' EXIT # if something fails
+    for vm in "${vms[@]}"; do wait "$vm"; done
+    trap - EXIT
+    cat console*
+    for ((number = 1; number <= $1; number++)); do
+        grep -q '^linnet-job: hub ok' "console$number" || fail "$number did not do its job"
+        sum=$(sed -n "s/^linnet-hub: of $number \([0-9a-f]*\).*/\1/p" "console$number")
+        [ "$(cat console* | grep -c "^linnet-hub: from $number $sum")" = $(($1 - 1)) ] ||
+            fail "not all have got what $number has"
+    done
+    wait_for 10 test ! -e lan
+}
+
+hub_two() {
+    hub_case 2
+}
+
+hub_four() {
+    hub_case 4
+}
+
 boot_case smp net-tap net_tap
+boot_case smp net-hub hub_two
+boot_case smp net-user net_user x86_64

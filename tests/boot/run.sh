@@ -41,6 +41,8 @@
 . "$top/tests/boot/load.sh"
 # shellcheck source=net.sh
 . "$top/tests/boot/net.sh"
+# shellcheck source=net_soak.sh
+. "$top/tests/boot/net_soak.sh"
 # shellcheck source=disk.sh
 . "$top/tests/boot/disk.sh"
 # shellcheck source=share.sh

@@ -1,0 +1,78 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Long proofs of networks, for `make soak`.
+
+iperf_seconds=${IPERF_SECONDS:-10} # of TCP, each way
+udp_seconds=${UDP_SECONDS:-60}     # 600 for ten minutes
+udp_lost_max=1                     # in a hundred
+
+# iperf_boot NAME NET ARG...: a machine in the background, its process id in $vm.
+iperf_boot() {
+    warm "$made/$stock.iperf" "$guests/$stock/vmlinuz"
+    timeout --kill-after 5 $((2 * iperf_seconds + udp_seconds + boot_seconds_max)) \
+        "$linnet" run --name "$1" --cpus 2 --net "$2" --initrd "$made/$stock.iperf" --append "$(job iperf "${@:3}")" \
+        "$guests/$stock/vmlinuz" </dev/null >"console-$1" 2>"errors-$1" &
+    vm=$!
+}
+
+# iperf_judge NAME: what iperf3 had to tell there, with retransmissions, and the loss of UDP.
+iperf_judge() {
+    local lost
+    cat "console-$1" "errors-$1"
+    grep -q '^linnet-job: iperf ok' "console-$1" || fail "the guest did not do its job"
+    for way in out in udp; do
+        grep -q "^linnet-iperf: $way .*receiver" "console-$1" || fail "no figure for $way"
+    done
+    lost=$(sed -n 's/^linnet-iperf: udp .*(\([0-9.e+-]*\)%).*receiver.*/\1/p' "console-$1")
+    awk -v lost="$lost" -v max="$udp_lost_max" 'BEGIN { exit !(lost != "" && lost <= max) }' || fail "of UDP $lost % are lost"
+}
+
+# iperf_host NET ADDRESS SERVER: against this host.
+iperf_host() {
+    local vm server status=0
+    iperf3 -s >/dev/null &
+    server=$!
+    iperf_boot client "$1" "$2" "$3" "$iperf_seconds" "$udp_seconds"
+    trap 'kill "$vm" "$server" || true; cat ./*-client' EXIT # if something fails
+    wait "$vm" || status=$?
+    trap - EXIT
+    kill "$server"
+    iperf_judge client
+    [ "$status" = 0 ] || fail "exit status $status"
+}
+
+iperf_tap() {
+    interface tap0 10.8.0.1
+    iperf_host tap,name=tap0 10.8.0.2 10.8.0.1
+}
+
+iperf_user_apart() {
+    host_network
+    iperf_host user dhcp 10.9.0.1
+}
+
+iperf_user() {
+    apart iperf_user_apart
+}
+
+# Between two machines.
+iperf_socket() {
+    local vm server client
+    iperf_boot server socket,path=lan 10.7.0.1 server
+    server=$vm
+    trap 'kill "$server" || true; cat ./*-server' EXIT # if something fails
+    wait_for "$boot_seconds_max" grep -q '^linnet-iperf: ready' console-server
+    iperf_boot client socket,path=lan 10.7.0.2 10.7.0.1 "$iperf_seconds" "$udp_seconds"
+    client=$vm
+    trap 'kill "$server" "$client" || true; cat ./*-server ./*-client' EXIT
+    wait "$client"
+    wait "$server"
+    trap - EXIT
+    iperf_judge client
+}
+
+soak_case smp net-iperf-tap iperf_tap x86_64
+soak_case smp net-iperf-user iperf_user x86_64
+soak_case smp net-iperf-socket iperf_socket x86_64
+soak_case smp net-hub-four hub_four
