@@ -135,7 +135,7 @@ static void door_ready(struct watch *watch, uint32_t epoll_events)
         if (errno == EAGAIN || errno == ECONNABORTED)
             break;
         vsock->accept_ns = vsock_now_ns(vsock) + ACCEPT_AGAIN; /* out of descriptors, most likely */
-        vsock_timer(vsock, vsock->accept_ns);
+        vsock_wake(vsock, vsock->accept_ns);
     }
     vsock_say(vsock);
     vsock_doors_watch(vsock);

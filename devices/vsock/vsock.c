@@ -119,20 +119,6 @@ void conn_free(struct conn *conn)
 
 /* -- time -- */
 
-void vsock_timer(struct vsock *vsock, uint64_t deadline_ns)
-{
-    if (deadline_ns >= vsock->timer_ns)
-        return;
-    vsock->timer_ns = deadline_ns;
-    vsock->timebase->arm(vsock->timebase, vsock->timer.fd, deadline_ns);
-}
-
-void conn_deadline(struct conn *conn, uint64_t in_ns)
-{
-    conn->deadline_ns = vsock_now_ns(conn->vsock) + in_ns;
-    vsock_timer(conn->vsock, conn->deadline_ns);
-}
-
 /* A client that does not say what it wants, a guest that does not answer. */
 static void time_is_up(struct conn *conn)
 {
@@ -142,13 +128,12 @@ static void time_is_up(struct conn *conn)
         conn_reset(conn);
 }
 
-static void timer_ready(struct watch *watch, uint32_t epoll_events)
+static void time_came(struct loop *loop, void *ctx)
 {
-    struct vsock *vsock = container_of(watch, struct vsock, timer);
-    uint64_t count, now = vsock_now_ns(vsock), next = TIME_NEVER;
+    struct vsock *vsock = ctx;
+    uint64_t now = vsock_now_ns(vsock), next = TIME_NEVER;
 
-    (void)epoll_events;
-    (void)!read(watch->fd, &count, sizeof(count)); /* it is one */
+    (void)loop;
     if (vsock->accept_ns <= now)
         vsock->accept_ns = 0;
     else
@@ -158,10 +143,23 @@ static void timer_ready(struct watch *watch, uint32_t epoll_events)
             time_is_up(&vsock->conns[i]);
         next = MIN(next, vsock->conns[i].deadline_ns);
     }
-    vsock->timer_ns = TIME_NEVER;
-    vsock_timer(vsock, next);
+    vsock_wake(vsock, next);
     vsock_say(vsock);
     vsock_doors_watch(vsock);
+}
+
+void vsock_wake(struct vsock *vsock, uint64_t at_ns)
+{
+    struct loop *loop = virtio_loop(&vsock->dev);
+
+    if (at_ns < loop->alarm_ns)
+        loop_alarm(loop, at_ns, time_came, vsock);
+}
+
+void conn_deadline(struct conn *conn, uint64_t in_ns)
+{
+    conn->deadline_ns = vsock_now_ns(conn->vsock) + in_ns;
+    vsock_wake(conn->vsock, conn->deadline_ns);
 }
 
 static void vsock_resume(struct virtio_device *dev, uint64_t paused_ns)
@@ -170,7 +168,7 @@ static void vsock_resume(struct virtio_device *dev, uint64_t paused_ns)
 
     for (unsigned i = 0; i < vsock->touched; i++)
         if (vsock->conns[i].deadline_ns != TIME_NEVER)
-            vsock->conns[i].deadline_ns += paused_ns; /* the timer looks again then */
+            vsock->conns[i].deadline_ns += paused_ns; /* the alarm looks again then */
 }
 
 /* -- its life -- */
@@ -180,7 +178,7 @@ static int vsock_activate(struct virtio_device *dev)
     struct vsock *vsock = vsock_of(dev);
 
     vsock_doors_watch(vsock);
-    return loop_add(virtio_loop(dev), &vsock->timer, EPOLLIN);
+    return 0;
 }
 
 static void vsock_reset(struct virtio_device *dev)
@@ -197,10 +195,8 @@ static void vsock_reset(struct virtio_device *dev)
     vsock->touched = vsock->refusal_count = 0;
     vsock->tx_stopped = vsock->has_buffer = false;
     vsock_doors_shut(vsock);
-    loop_remove(&vsock->timer);
+    loop_alarm(virtio_loop(dev), TIME_NEVER, NULL, NULL);
     vsock->accept_ns = 0;
-    vsock->timer_ns = TIME_NEVER;
-    vsock->timebase->arm(vsock->timebase, vsock->timer.fd, TIME_NEVER);
 }
 
 static void vsock_notify(struct virtio_device *dev, struct virtq *vq)
@@ -231,17 +227,12 @@ static int vsock_create(struct virtio_device *dev, const struct opts *opts)
     struct vsock *vsock = vsock_of(dev);
 
     vsock->listener.fd = -1;
-    vsock->timebase = &timebase_monotonic;
     vsock->cid = (uint32_t)opts_u64(opts, "cid");
     vsock->config_cid = to_le64(vsock->cid);
     vsock->next_port = FIRST_PORT;
     vsock->queue_end = &vsock->queue;
-    vsock->timer_ns = TIME_NEVER;
     dev->config = (uint8_t *)&vsock->config_cid;
     dev->config_size = sizeof(vsock->config_cid);
-    vsock->timer = (struct watch){.fd = timebase_timer(), .ready = timer_ready};
-    if (vsock->timer.fd < 0)
-        return log_error(vsock->timer.fd, "%s: timer", dev->name);
     vsock->conns = calloc(CONNS_MAX, sizeof(*vsock->conns));
     vsock->bufs = mmap(NULL, (size_t)CONNS_MAX * CONN_BUF_BYTES, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -258,7 +249,6 @@ static void vsock_destroy(struct virtio_device *dev)
     struct vsock *vsock = vsock_of(dev);
 
     vsock_doors_close(vsock);
-    fd_close(&vsock->timer.fd);
     free(vsock->conns);
     if (vsock->bufs != NULL)
         (void)munmap(vsock->bufs, (size_t)CONNS_MAX * CONN_BUF_BYTES); /* cannot fail */

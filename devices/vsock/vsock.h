@@ -4,7 +4,7 @@
  * host.
  *
  *   host                                                      guest
- *   client of PATH      vsock.c   life, options, timer, table
+ *   client of PATH      vsock.c   life, options, time, table
  *   client of a door -> host.c    sockets         guest.c  -> tx queue: packets of the guest's
  *   PATH_port        <- conn.c    one stream               <- rx queue: packets to it
  *
@@ -19,7 +19,6 @@
 
 #include "devices/vsock/wire.h"
 #include "virtio/device.h"
-#include "vmm/base/timebase.h"
 #include "vmm/base/unix_listener.h"
 #include "vmm/config/forward.h"
 
@@ -117,14 +116,11 @@ struct vsock {
     struct virtio_device dev;
     le64 config_cid;
     uint32_t cid;
-    struct timebase *timebase;
     struct unix_listener listener;
     struct forwards forwards;
     struct door doors[1 + FORWARDS_MAX]; /* PATH's first */
     unsigned door_count;
     uint64_t accept_ns; /* no client is taken before; 0: at any time */
-    struct watch timer; /* owned */
-    uint64_t timer_ns;  /* when it goes off */
 
     struct conn *conns;     /* owned: CONNS_MAX */
     uint8_t *bufs;          /* owned, mapped: CONN_BUF_BYTES for each */
@@ -155,12 +151,14 @@ struct conn *conn_find(struct vsock *vsock, uint32_t guest_port, uint32_t host_p
 /* The guest has let go of it: its ports may be used again. */
 void conn_leave(struct conn *conn);
 void conn_deadline(struct conn *conn, uint64_t in_ns);
-/* Has the timer go off by then. */
-void vsock_timer(struct vsock *vsock, uint64_t deadline_ns);
+/* Has deadlines looked at by then. */
+void vsock_wake(struct vsock *vsock, uint64_t at_ns);
 
 static inline uint64_t vsock_now_ns(struct vsock *vsock)
 {
-    return vsock->timebase->now_ns(vsock->timebase);
+    struct timebase *timebase = virtio_loop(&vsock->dev)->timebase;
+
+    return timebase->now_ns(timebase);
 }
 
 static inline uint8_t *conn_buf(const struct conn *conn)

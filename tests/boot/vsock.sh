@@ -22,8 +22,10 @@ vsock_serve() {
 
 # vsock_to PORT FILE: sends it, shuts that direction down, and prints what comes back.
 vsock_to() {
-    { echo "CONNECT $1" && cat "$2"; } | socat -t 60 - UNIX-CONNECT:v >"answer.$BASHPID"
-    [ "$(head -n 1 "answer.$BASHPID")" = "OK $1" ] && tail -n +2 "answer.$BASHPID"
+    local answer
+    answer=$(mktemp answer.XXXXXX)
+    { echo "CONNECT $1" && cat "$2"; } | socat -t 60 - UNIX-CONNECT:v >"$answer"
+    [ "$(head -n 1 "$answer")" = "OK $1" ] && tail -n +2 "$answer"
 }
 
 # vsock_crowd: a hundred streams at once.

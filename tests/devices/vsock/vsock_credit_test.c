@@ -278,63 +278,97 @@ START_TEST(streams_are_bounded)
 }
 END_TEST
 
-/* Seeded traffic on several streams at once, all of which must arrive. */
+/* -- a lot of it -- */
+
+enum { COUNT = 8 };
+
+/* A stream from the guest's port 100 + its index, and how many bytes each side has sent and got. */
+static struct {
+    int fd;
+    uint32_t to_host, host_got, fwd, to_guest, guest_got;
+} traffic[COUNT];
+
+/* Bytes that begin with the `at`th one of a stream's direction. */
+static const uint8_t *bytes_at(unsigned seed, uint32_t at, uint32_t len)
+{
+    static uint8_t bytes[CHUNK];
+
+    for (uint32_t k = 0; k < len; k++)
+        bytes[k] = (uint8_t)((at + k) * (2 * seed + 3) + (at + k) / 256);
+    return bytes;
+}
+
+/* What came to the guest. */
+static void traffic_hear(void)
+{
+    struct packet packet;
+    uint32_t id, len;
+
+    while (fake_used(&drv.ring[0], &id, &len)) {
+        const uint8_t *data = memory_at(&mem, RX + id * RX_BYTES, RX_BYTES);
+        memcpy(&packet, data, 44);
+        unsigned i = packet.dst_port - 100;
+        ck_assert_uint_lt(i, COUNT);
+        ck_assert_uint_ne(packet.op, RST);
+        ck_assert_mem_eq(data + 44, bytes_at(i, traffic[i].guest_got, packet.len), packet.len);
+        traffic[i].guest_got += packet.len;
+        traffic[i].fwd = packet.fwd_cnt;
+        offer_buffers(1);
+    }
+}
+
+static void traffic_step(unsigned i, unsigned what, uint32_t size)
+{
+    uint8_t got[CHUNK];
+    ssize_t n;
+
+    guest_fwd = traffic[i].guest_got;
+    if (what == 0 && size <= BUF - (traffic[i].to_host - traffic[i].fwd)) {
+        say_bytes(100 + i, 9, bytes_at(i, traffic[i].to_host, size), size);
+        traffic[i].to_host += size;
+    } else if (what == 1) {
+        n = MAX(recv(traffic[i].fd, got, size, 0), (ssize_t)0);
+        ck_assert_int_eq(memcmp(got, bytes_at(i, traffic[i].host_got, size), (size_t)n), 0);
+        traffic[i].host_got += (uint32_t)n;
+    } else if (what == 2) {
+        n = send(traffic[i].fd, bytes_at(i, traffic[i].to_guest, size), size, MSG_NOSIGNAL);
+        traffic[i].to_guest += (uint32_t)MAX(n, (ssize_t)0);
+    } else {
+        say(100 + i, 9, CREDIT_REQUEST, 0);
+    }
+}
+
+/* Seeded traffic on several streams at once: all of it arrives, in order. */
 START_TEST(everything_arrives_in_order)
 {
-    enum { COUNT = 8 };
-    int fds[COUNT];
-    uint32_t sent[COUNT] = {0}, got[COUNT] = {0}, fwd[COUNT] = {0}, down[COUNT] = {0};
-    uint32_t read_down[COUNT] = {0};
     unsigned seed = 42 + (unsigned)_i;
+    bool all = false;
 
     make("", 64);
     int listener = host_listen(9);
     for (uint32_t i = 0; i < COUNT; i++) {
         say(100 + i, 9, REQUEST, 0);
-        fds[i] = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        traffic[i].fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         (void)expect(9, 100 + i, RESPONSE);
         offer_buffers(1);
     }
-    for (unsigned step = 0; step < 3000; step++) {
+    for (unsigned step = 0; step < 1000; step++) {
         unsigned i = (unsigned)rand_r(&seed) % COUNT, what = (unsigned)rand_r(&seed) % 4;
-        uint32_t size = 1 + (uint32_t)rand_r(&seed) % 12000, id, len;
-        uint8_t bytes[CHUNK];
-        ssize_t n;
-        guest_fwd = read_down[i];
-        if (what == 0 && size <= BUF - (sent[i] - fwd[i])) {
-            for (uint32_t k = 0; k < size; k++)
-                bytes[k] = (uint8_t)((sent[i] + k) * (i + 3));
-            say_bytes(100 + i, 9, bytes, size);
-            sent[i] += size;
-        } else if (what == 1) {
-            n = recv(fds[i], bytes, size, 0);
-            for (ssize_t k = 0; k < n; k++)
-                ck_assert_uint_eq(bytes[k], (uint8_t)((got[i] + (uint32_t)k) * (i + 3)));
-            got[i] += (uint32_t)MAX(n, (ssize_t)0);
-        } else if (what == 2) {
-            for (uint32_t k = 0; k < size; k++)
-                bytes[k] = (uint8_t)((down[i] + k) * (i + 5));
-            n = send(fds[i], bytes, size, MSG_NOSIGNAL);
-            down[i] += (uint32_t)MAX(n, (ssize_t)0);
-        } else {
-            say(100 + i, 9, CREDIT_REQUEST, 0);
-        }
-        while (fake_used(&drv.ring[0], &id, &len)) {
-            struct packet packet;
-            memcpy(&packet, memory_at(&mem, RX + id * RX_BYTES, RX_BYTES), 44);
-            const uint8_t *data = memory_at(&mem, RX + id * RX_BYTES + 44, RX_BYTES - 44);
-            unsigned of = packet.dst_port - 100;
-            ck_assert_uint_lt(of, COUNT);
-            fwd[of] = packet.fwd_cnt;
-            for (uint32_t k = 0; k < packet.len; k++)
-                ck_assert_uint_eq(data[k], (uint8_t)((read_down[of] + k) * (of + 5)));
-            read_down[of] += packet.len;
-            ck_assert_uint_ne(packet.op, RST);
-            offer_buffers(1);
+        traffic_step(i, what, 1 + (uint32_t)rand_r(&seed) % 12000);
+        traffic_hear();
+    }
+    for (unsigned round = 0; round < 5000 && !all; round++) {
+        all = true;
+        for (unsigned i = 0; i < COUNT; i++) {
+            traffic_step(i, round % 2 == 0 ? 1 : 3, CHUNK);
+            traffic_hear();
+            all = all && traffic[i].host_got == traffic[i].to_host &&
+                  traffic[i].guest_got == traffic[i].to_guest;
         }
     }
+    ck_assert(all);
     for (unsigned i = 0; i < COUNT; i++)
-        ck_assert_int_eq(close(fds[i]), 0);
+        ck_assert_int_eq(close(traffic[i].fd), 0);
     ck_assert_int_eq(close(listener), 0);
 }
 END_TEST
