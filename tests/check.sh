@@ -13,7 +13,7 @@ results=$logs/results
 # Suites in which threads meet: what ThreadSanitizer is for.
 threaded=(blk blk_write bus console control_clients control_socket ctl_host device ear host_alsa irq listener log loop
     machine mail mmio_queue net net_rx pause ports queue queue_events ring serial snd storm terminal thread transfer
-    vcpu wake)
+    vcpu vsock vsock_credit vsock_host wake)
 # What another architecture may do otherwise: its own code, byte layouts, signedness of char, atomics.
 arch_dependent=(arm64_boot arm64_image arm64_irqchip arm64_probe arm64_table arm64_time
     arm64_vcpu control device format kernel_cache loop memory mmio opts opts_value queue
