@@ -344,6 +344,7 @@ START_TEST(everything_arrives_in_order)
     unsigned seed = 42 + (unsigned)_i;
     bool all = false;
 
+    memset(traffic, 0, sizeof(traffic));
     make("", 64);
     int listener = host_listen(9);
     for (uint32_t i = 0; i < COUNT; i++) {
