@@ -49,7 +49,8 @@ vsock_talk() {
     vsock_crowd
     "$linnet" control vm vsock0 status | tee status
     port=$(sed -n 's/^tcp 127.0.0.1 port \([0-9]*\) to 5000$/\1/p' status)
-    socat -t 60 - "TCP:127.0.0.1:$port" <down | cmp - down || fail "by the TCP door"
+    socat -t 60 - "TCP:127.0.0.1:$port" <down >back
+    cmp back down || fail "by the TCP door"
     echo bye >bye
     vsock_to 5003 bye || fail "the last one"
 }

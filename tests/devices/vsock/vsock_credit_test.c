@@ -319,7 +319,7 @@ static void traffic_hear(void)
 
 static void traffic_step(unsigned i, unsigned what, uint32_t size)
 {
-    uint8_t got[CHUNK];
+    uint8_t got[CHUNK] = {0};
     ssize_t n;
 
     guest_fwd = traffic[i].guest_got;
