@@ -110,6 +110,8 @@ void conn_queue(struct conn *conn)
     struct vsock *vsock = conn->vsock;
     bool dry = may_read(conn) && credit(conn) == 0;
 
+    if (conn->state == CONN_DRAINING)
+        conn->tell = 0; /* its ports may be another's by now */
     if (dry && !conn->credit_asked)
         conn->tell |= TELL_CREDIT_REQUEST;
     conn->credit_asked = dry;

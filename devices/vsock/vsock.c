@@ -291,7 +291,7 @@ static const struct opt vsock_opts[] = {
     {"path", NULL,
      "socket of this host: who connects and says \"CONNECT port\" gets to that port of the guest; "
      "what the guest connects to (address 2) is looked for at SOCKET_port",
-     OPT_PATH, .flags = OPT_REQUIRED | OPT_POSITIONAL | OPT_UNIQUE, .arg = "SOCKET"},
+     OPT_PATH, .flags = OPT_REQUIRED | OPT_POSITIONAL, .arg = "SOCKET"},
     {"cid", "3", "the guest's own address; other machines may have the same", OPT_INT, .min = 3,
      .max = CID_MAX},
     {"forward", NULL,
