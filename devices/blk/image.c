@@ -23,10 +23,6 @@ static int refuse_open(const char *path, bool writing)
     if (errno == ENOENT)
         return opts_error("--disk path: there is no %s; `truncate -s 10G %s` makes an empty disk",
                           path, path);
-    if (errno == EBUSY)
-        return opts_error("--disk path: %s is in use by this host (mounted?); unmount it, or add "
-                          "ro or overlay",
-                          path);
     if (writing && (errno == EACCES || errno == EROFS || errno == EPERM || errno == ETXTBSY))
         return opts_error("--disk path: %s can't be written: %s; add ro or overlay to leave it as "
                           "it is",
@@ -34,7 +30,19 @@ static int refuse_open(const char *path, bool writing)
     return opts_error("--disk path: %s: %s", path, strerror(errno));
 }
 
-/* A block device that is mounted is not written. */
+/* A block device that this host has in use is not written, and one that another machine writes has
+ * its lock. */
+static int refuse_busy(const char *path)
+{
+    auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd >= 0 && blk_lock(fd, path, false) < 0)
+        return -EINVAL;
+    return opts_error("--disk path: %s is in use by this host (mounted?); unmount it, or add ro or "
+                      "overlay",
+                      path);
+}
+
 static int open_image(struct blk_image *image, const char *path, bool writing)
 {
     int *fd = &image->file[BLK_FILE_IMAGE];
@@ -47,7 +55,7 @@ static int open_image(struct blk_image *image, const char *path, bool writing)
         return opts_error("--disk path: %s is neither a file nor a block device", path);
     *fd = open(path, O_CLOEXEC | (writing ? O_RDWR : O_RDONLY) | (writing && device ? O_EXCL : 0));
     if (*fd < 0)
-        return refuse_open(path, writing);
+        return errno == EBUSY ? refuse_busy(path) : refuse_open(path, writing);
     int logical = BLK_SECTOR_BYTES;
     unsigned physical = FILE_BLOCK_BYTES;
     if (device && (ioctl(*fd, BLKSSZGET, &logical) < 0 || ioctl(*fd, BLKPBSZGET, &physical) < 0))

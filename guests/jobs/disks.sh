@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # disks TEST: a long proof of a disk. fio: with the Debian of vda, on vdb. kill: writes to the ext4 of
 # vda, flushes, and says so, until killed. large: 3 GiB through vda. full: more into the ext4 of vda
-# than the host has room for.
+# than the host has room for. device: with an ext4 of 4 KiB blocks on vda, and a read-only vdb.
 load virtio_blk
 load ext4
 mkdir /disk
@@ -41,7 +41,8 @@ test_large() {
     md5sum </tmp/copy >/tmp/sum &
     stream | tee /tmp/copy | dd of=/dev/vda bs=1M iflag=fullblock oflag=direct 2>/dev/null || fail "write"
     wait
-    stream | cmp - /dev/vda || fail "what was read is not what was written"
+    dd if=/dev/vda bs=1M iflag=direct 2>/dev/null | md5sum | cmp - /tmp/sum ||
+        fail "what was read is not what was written"
     echo "linnet-disk: sum $(cut -d ' ' -f 1 /tmp/sum)"
 }
 
@@ -52,6 +53,21 @@ test_full() {
     ! dd if=/dev/urandom of=/disk/large bs=1M count=64 conv=fsync 2>/dev/null || fail "there was room"
     echo 3 >/proc/sys/vm/drop_caches
     dd if=/tmp/random bs=1M count=4 2>/dev/null | cmp - /disk/kept || fail "kept"
+}
+
+test_device() {
+    echo "blocks: $(cat /sys/block/vda/queue/logical_block_size), sizes: $(cat /sys/block/vd[ab]/size | tr '\n' ' ')"
+    [ "$(cat /sys/block/vd[ab]/queue/logical_block_size | tr '\n' ' ')" = "4096 4096 " ] || fail "block size"
+    [ "$(cat /sys/block/vd[ab]/size | tr '\n' ' ')" = "196608 2048 " ] || fail "size"
+    [ "$(blockdev --getro /dev/vda) $(blockdev --getro /dev/vdb)" = "0 1" ] || fail "read-only"
+    mount -t ext4 /dev/vda /disk && cp /tmp/random /disk/large && sync || fail "write"
+    echo "linnet-disk: full"
+    echo 3 >/proc/sys/vm/drop_caches
+    cmp /tmp/random /disk/large || fail "what was read is not what was written"
+    dd if=/tmp/random of=/disk/kept bs=1M count=4 conv=fsync 2>/dev/null || fail "write"
+    rm /disk/large && sync && fstrim -v /disk || fail "fstrim"
+    echo "linnet-disk: kept $(md5sum </disk/kept | cut -d ' ' -f 1)"
+    umount /disk || fail "umount"
 }
 
 "test_$1"

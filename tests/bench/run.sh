@@ -4,7 +4,7 @@
 # `make bench`: measures linnet, and QEMU beside it (its microvm; with ARCH=arm64 its virt). Prints
 # "name value unit", a row a line, and keeps them in build/bench.txt.
 #
-#   tests/bench/run.sh [boot|sound|ear|card|disk]...    all rows, or those of a part
+#   tests/bench/run.sh [boot|sound|ear|card|disk|debian]...    rows of these; else of boot, sound, disk
 #
 # What is given in instructions comes from the rig's counting machine: its one CPU does one a
 # nanosecond, so the run time of threads counts instructions, however fast or busy this machine is.
@@ -26,6 +26,7 @@ prepare() {
     "$top/guests/mkinitramfs.sh" "${guest##*/}" "$made/sound.cpio"
     sound_prepare
     disk_prepare
+    case " $* " in *\ debian\ *) "$top/guests/mkroot.sh" ;; esac
 }
 
 work=$(mktemp -d)
@@ -36,7 +37,7 @@ inside=
 if [ -n "$inside" ]; then
     for part; do "${part}_rows"; done
 else
-    prepare
+    prepare "$@"
     {
         case " $* " in *\ boot\ *) host_rows ;; esac
         case " $* " in *\ sound\ *) device_rows ;; esac

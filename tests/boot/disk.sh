@@ -67,4 +67,59 @@ disk_check_after_kill() {
 
 disk_plain() { disk_case ''; }
 
+# loop FILE OPTION...: makes it a block device of 4 KiB blocks, which goes with the case; sets device.
+loop() {
+    device=$(losetup --show -b 4096 "${@:2}" -f "$1") || skip "no loop device to be had"
+    loops+=("$device")
+}
+
+end_loops() {
+    [ ${#loops[@]} = 0 ] || losetup -d "${loops[@]}"
+}
+
+# refused_disk WORDS DISK: in one line.
+refused_disk() {
+    local status=0
+    "$linnet" run --disk "$2" "$guests/$stock/vmlinuz" </dev/null >said 2>&1 || status=$?
+    cat said
+    [ "$status" = 35 ] || fail "exit status $status, not 35"
+    [ "$(wc -l <said)" = 1 ] || fail "not one line"
+    grep -q "$1" said || fail "not \"$1\""
+}
+
+# Block devices of this host: the guest sees their block size, size and whether they can be written;
+# what it trims they give back. One that is mounted, or another machine's, is refused.
+disk_device() {
+    local loops=() device disk other vm status=0
+    trap end_loops EXIT
+    truncate -s 96M vda.img
+    truncate -s 1M vdb.img
+    loop vdb.img -r && other=$device
+    loop vda.img && disk=$device
+    /sbin/mke2fs -q -t ext4 -E nodiscard "$disk"
+    mkdir mounted
+    mount "$disk" mounted || skip "can't mount"
+    refused_disk "$disk is in use by this host (mounted?); unmount it" "$disk"
+    umount mounted
+    refused_disk "$other can't be written: .*; add ro or overlay" "$other"
+    warm "$made/$stock.disk" "$guests/$stock/vmlinuz"
+    "$linnet" run --initrd "$made/$stock.disk" --append "$(job disks device)" --disk "path=$disk,direct" \
+        --disk "path=$other,ro" "$guests/$stock/vmlinuz" </dev/null >console 2>errors &
+    vm=$!
+    trap 'kill -KILL "$vm" || true; wait "$vm" || true; end_loops; cat console errors' EXIT # if something fails
+    wait_for "$boot_seconds_max" disk_says full
+    echo "vda.img: $(blocks vda.img) KiB"
+    refused_disk "$disk is in use by process $vm; end that" "$disk"
+    wait "$vm" || status=$?
+    trap end_loops EXIT
+    cat console errors
+    [ "$status" = 0 ] || fail "exit status $status"
+    done_job disks
+    [ ! -s errors ] || fail "linnet had something to say"
+    echo "vda.img, trimmed: $(blocks vda.img) KiB"
+    (($(blocks vda.img) < 20000)) || fail "fstrim gave nothing back"
+    [ "$arch" != "$host" ] || disk_check_after_kill "$(sed -n 's/^linnet-disk: kept \([0-9a-f]*\).*/\1/p' console)"
+}
+
 boot_case smp disk disk_plain
+boot_case smp disk-device disk_device
