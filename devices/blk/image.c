@@ -56,10 +56,15 @@ static int open_image(struct blk_image *image, const char *path, bool writing)
     *fd = open(path, O_CLOEXEC | (writing ? O_RDWR : O_RDONLY) | (writing && device ? O_EXCL : 0));
     if (*fd < 0)
         return errno == EBUSY ? refuse_busy(path) : refuse_open(path, writing);
-    int logical = BLK_SECTOR_BYTES;
+    int logical = BLK_SECTOR_BYTES, protected = 0;
     unsigned physical = FILE_BLOCK_BYTES;
-    if (device && (ioctl(*fd, BLKSSZGET, &logical) < 0 || ioctl(*fd, BLKPBSZGET, &physical) < 0))
+    if (device && (ioctl(*fd, BLKSSZGET, &logical) < 0 || ioctl(*fd, BLKPBSZGET, &physical) < 0 ||
+                   ioctl(*fd, BLKROGET, &protected) < 0))
         return log_error(-ENODEV, "--disk path: %s: block size", path);
+    if (writing && protected != 0) {
+        errno = EROFS; /* which most devices say of writes alone */
+        return refuse_open(path, true);
+    }
     image->block_bytes = (uint32_t)logical;
     image->physical_bytes = physical;
     return 0;
