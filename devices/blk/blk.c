@@ -7,8 +7,9 @@
  *                        image.h: which file?        '-> the host's files, many things at once
  *
  * All of it is on the device's one worker, which waits for queues and for the engine, never for a
- * disk, but in a pause and in a reset: these last until what is under way has ended, as no memory
- * of the guest's may change afterwards. The news of what has finished together is one interrupt.
+ * disk, but in a discard of a block device (see uring.c), in a pause and in a reset: the latter two
+ * last until what is under way has ended, as no memory of the guest's may change afterwards. The
+ * news of what has finished together is one interrupt.
  *
  * Does not know zoned storage, lifetimes, secure erase, or a disk that grows.
  */

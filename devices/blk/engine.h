@@ -21,6 +21,7 @@ enum blk_op_kind {
     BLK_OP_READ,     /* preadv(2) */
     BLK_OP_WRITE,    /* pwritev(2) */
     BLK_OP_ALLOCATE, /* fallocate(2) */
+    BLK_OP_DISCARD,  /* ioctl(2) BLKDISCARD, of a block device */
     BLK_OP_SYNC,     /* fdatasync(2) */
 };
 
@@ -29,7 +30,7 @@ struct blk_op {
     int mode; /* of ALLOCATE */
     unsigned file;
     uint64_t offset;
-    uint64_t bytes; /* of ALLOCATE; else what the iovecs say */
+    uint64_t bytes; /* of ALLOCATE and DISCARD; else what the iovecs say */
     struct iovec *iov;
     unsigned iov_count;
     int64_t result;      /* a count of bytes, 0, or -errno */
@@ -65,6 +66,9 @@ static inline void blk_engine_destroy(struct blk_engine *engine)
     if (engine != NULL)
         engine->ops->destroy(engine);
 }
+
+/* What DISCARD does, and waits for: 0 or -errno. Any thread. */
+int blk_engine_discard(int fd, const struct blk_op *op);
 
 /* At most BLK_OPS_MAX at once. Begins at flush, or before. */
 static inline void blk_engine_submit(struct blk_engine *engine, struct blk_op *op)

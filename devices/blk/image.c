@@ -36,7 +36,7 @@ static int refuse_busy(const char *path)
 {
     auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-    if (fd >= 0 && blk_lock(fd, path, false) < 0)
+    if (fd >= 0 && blk_lock(fd, "--disk path", path, false) < 0)
         return -EINVAL;
     return opts_error("--disk path: %s is in use by this host (mounted?); unmount it, or add ro or "
                       "overlay",
@@ -65,6 +65,7 @@ static int open_image(struct blk_image *image, const char *path, bool writing)
         errno = EROFS; /* which most devices say of writes alone */
         return refuse_open(path, true);
     }
+    image->device = device;
     image->block_bytes = (uint32_t)logical;
     image->physical_bytes = physical;
     return 0;

@@ -29,6 +29,7 @@ enum {
 struct blk_image {
     int file[BLK_FILES_MAX]; /* owned */
     bool read_only;          /* for the guest */
+    bool device;             /* not a file */
     uint64_t bytes;
     uint32_t block_bytes;                            /* what can be addressed, */
     uint32_t physical_bytes;                         /* and what is written well at once */

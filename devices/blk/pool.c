@@ -7,8 +7,10 @@
 #include "vmm/base/thread.h"
 
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 
 #define POOL_THREADS 4
 
@@ -52,6 +54,13 @@ static struct blk_op *list_take(struct op_list *list)
 
 /* -- on its threads -- */
 
+int blk_engine_discard(int fd, const struct blk_op *op)
+{
+    uint64_t range[2] = {op->offset, op->bytes};
+
+    return ioctl(fd, BLKDISCARD, range) < 0 ? -errno : 0;
+}
+
 static void op_run(const struct pool *pool, struct blk_op *op)
 {
     int fd = pool->files[op->file], iovs = (int)op->iov_count;
@@ -68,6 +77,9 @@ static void op_run(const struct pool *pool, struct blk_op *op)
     case BLK_OP_ALLOCATE:
         r = fallocate(fd, op->mode, offset, (off_t)op->bytes);
         break;
+    case BLK_OP_DISCARD:
+        op->result = blk_engine_discard(fd, op);
+        return;
     case BLK_OP_SYNC:
         r = fdatasync(fd);
         break;

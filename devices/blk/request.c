@@ -60,6 +60,7 @@ static const char *op_name(const struct blk_op *op)
     static const char *const names[] = {[BLK_OP_READ] = "read",
                                         [BLK_OP_WRITE] = "write",
                                         [BLK_OP_ALLOCATE] = "discard or zeroes",
+                                        [BLK_OP_DISCARD] = "discard",
                                         [BLK_OP_SYNC] = "flush"};
 
     return names[op->kind];
@@ -70,7 +71,7 @@ static void fail(struct blk *blk, struct blk_request *request, int64_t r)
 {
     const struct blk_op *op = &request->op;
 
-    if (op->kind == BLK_OP_ALLOCATE && r == -EOPNOTSUPP) {
+    if ((op->kind == BLK_OP_ALLOCATE || op->kind == BLK_OP_DISCARD) && r == -EOPNOTSUPP) {
         answer(blk, request, VIRTIO_BLK_S_UNSUPP);
         return;
     }
@@ -141,7 +142,9 @@ static void op_allocate(struct blk *blk, struct blk_request *request, const stru
         op_zeroes_by_hand(request, range);
         return;
     }
-    op->kind = BLK_OP_ALLOCATE;
+    /* Of devices many discard that can't zero, which is what punching a hole asks for. */
+    op->kind = !zeroes && blk->image.device && op->file == BLK_FILE_IMAGE ? BLK_OP_DISCARD
+                                                                          : BLK_OP_ALLOCATE;
     op->mode = FALLOC_FL_KEEP_SIZE |
                (zeroes && !range->unmap ? FALLOC_FL_ZERO_RANGE : FALLOC_FL_PUNCH_HOLE);
     op->bytes = range->bytes;

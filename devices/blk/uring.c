@@ -20,11 +20,17 @@ const struct library uring_library = LIBRARY("liburing.so.2", "liburing2", uring
 struct uring_engine {
     struct blk_engine engine;
     struct io_uring ring;
+    int files[BLK_FILES_MAX];
 };
+
+static struct uring_engine *uring_of(struct blk_engine *engine)
+{
+    return container_of(engine, struct uring_engine, engine);
+}
 
 static struct io_uring *ring_of(struct blk_engine *engine)
 {
-    return &container_of(engine, struct uring_engine, engine)->ring;
+    return &uring_of(engine)->ring;
 }
 
 static void uring_submit(struct blk_engine *engine, struct blk_op *op)
@@ -49,6 +55,10 @@ static void uring_submit(struct blk_engine *engine, struct blk_op *op)
         break;
     case BLK_OP_ALLOCATE:
         io_uring_prep_fallocate(sqe, file, op->mode, (off_t)op->offset, (off_t)op->bytes);
+        break;
+    case BLK_OP_DISCARD: /* which the ring can't do before Linux 6.12: the worker waits for it */
+        op->result = blk_engine_discard(uring_of(engine)->files[op->file], op);
+        io_uring_prep_nop(sqe);
         break;
     case BLK_OP_SYNC:
         io_uring_prep_fsync(sqe, file, IORING_FSYNC_DATASYNC);
@@ -76,7 +86,8 @@ static struct blk_op *uring_reap(struct blk_engine *engine)
     if (uring.peek_batch_cqe(ring, &cqe, 1) == 0)
         return NULL;
     struct blk_op *op = io_uring_cqe_get_data(cqe);
-    op->result = cqe->res;
+    if (op->kind != BLK_OP_DISCARD)
+        op->result = cqe->res;
     io_uring_cq_advance(ring, 1);
     return op;
 }
@@ -84,7 +95,7 @@ static struct blk_op *uring_reap(struct blk_engine *engine)
 static void uring_destroy(struct blk_engine *engine)
 {
     uring.queue_exit(ring_of(engine));
-    free(container_of(engine, struct uring_engine, engine));
+    free(uring_of(engine));
 }
 
 static const struct blk_engine_ops uring_ops = {
@@ -102,6 +113,7 @@ int blk_uring_create(const int files[BLK_FILES_MAX], struct blk_engine **ret_eng
         free(made);
         return r;
     }
+    memcpy(made->files, files, sizeof(made->files));
     made->engine = (struct blk_engine){.ops = &uring_ops, .fd = made->ring.ring_fd};
     r = uring.register_files(&made->ring, files, BLK_FILES_MAX);
     if (r == 0)

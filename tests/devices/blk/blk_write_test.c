@@ -181,6 +181,23 @@ START_TEST(zeroes_are_written_where_the_filesystem_has_none)
 }
 END_TEST
 
+/* proves: BLK-12 */
+START_TEST(discard_of_a_block_device_is_not_a_hole)
+{
+    disk_create("", _i == 1);
+    disk_start(DISK_ALL);
+    container_of(disk.dev, struct blk, dev)->image.device = true; /* it is not, as its file says */
+    ck_assert_uint_eq(disk_ask_range(DISK_DISCARD_REQUEST, 0, 8, 0), 1);
+    ck_assert_uint_eq(disk.faults.allocates, 0);
+    disk.faults.kind = BLK_OP_DISCARD;
+    disk.faults.error = -EOPNOTSUPP;
+    ck_assert_uint_eq(disk_ask_range(DISK_DISCARD_REQUEST, 0, 8, 0), 2);
+    disk_file_unchanged(0, DISK_BYTES);
+    ck_assert_uint_eq(disk_ask_range(DISK_WRITE_ZEROES_REQUEST, 0, 8, 0), 0);
+    ck_assert_uint_eq(disk.faults.allocates, 1);
+}
+END_TEST
+
 /* A list of ranges, at DISK_DATA. */
 static void put_range(unsigned index, uint64_t sector, uint32_t sectors, uint32_t flags)
 {
@@ -496,6 +513,7 @@ Suite *blk_write_suite(void)
     tcase_add_loop_test(tcase, discard_gives_room_back, 0, 2);
     tcase_add_loop_test(tcase, zeroes_are_read_back, 0, 2);
     tcase_add_loop_test(tcase, zeroes_are_written_where_the_filesystem_has_none, 0, 2);
+    tcase_add_loop_test(tcase, discard_of_a_block_device_is_not_a_hole, 0, 2);
     tcase_add_loop_test(tcase, sixteen_ranges_are_zeroed_and_nothing_between, 0, 2);
     tcase_add_loop_test(tcase, bad_range_spoils_the_request_before_it_begins, 0, 2);
     tcase_add_loop_test(tcase, list_of_a_bad_length_is_an_error, 0, 2);
