@@ -21,6 +21,7 @@ enum platform_kind {
     PLATFORM_PANIC,    /* pvpanic */
     PLATFORM_RTC,      /* PL031 */
     PLATFORM_WATCHDOG, /* SP805 */
+    PLATFORM_PCI,      /* configuration space of the PCI bus (ECAM) */
 };
 
 struct platform_device {
@@ -74,6 +75,16 @@ struct platform {
     bool pmu;         /* guests have performance counters */
 };
 
+/* The first device of that kind, or NULL. */
+static inline const struct platform_device *platform_find(const struct platform *platform,
+                                                          enum platform_kind kind)
+{
+    for (unsigned i = 0; i < platform->device_count; i++)
+        if (platform->device[i].kind == kind)
+            return &platform->device[i];
+    return NULL;
+}
+
 /* Where things are; const, one per architecture. */
 struct arch_layout {
     struct memory_layout ram;
@@ -81,7 +92,9 @@ struct arch_layout {
     gpa_t virtio_base; /* of slot 0 */
     uint64_t virtio_stride;
     unsigned virtio_slots;
-    const uint8_t *virtio_irqs;          /* GSI of each slot */
+    const uint8_t *virtio_irqs;   /* GSI of each slot */
+    gpa_t pci_config, pci_window; /* the PCI bus, see vmm/pci_bus.h */
+    uint64_t pci_window_size;
     uint32_t irq_line_first;             /* GSI 0 as KVM_IRQ_LINE numbers it */
     size_t cmdline_bytes_max;            /* with NUL */
     const char *console_arg;             /* the one argument linnet adds, "console=ttyS0" */
@@ -127,6 +140,9 @@ int arch_check_cpus(const struct kvm *kvm, unsigned cpu_count);
  * to KVM before: in the other order current kernels take 6 to 14 ms longer. Logged on failure. */
 int arch_vm_init(struct kvm *kvm, struct platform *platform);
 int arch_vm_ready(struct kvm *kvm, const struct platform *platform, struct vcpu *vcpu);
+
+/* Any thread: a PCI device's interrupt message, whatever the guest made of it. */
+void arch_message(const struct kvm *kvm, uint64_t addr, uint32_t data);
 
 /* Main: registers and identity of vCPU `vcpu->index` of `cpu_count`. The first starts at *entry. */
 int arch_vcpu_init(struct vcpu *vcpu, unsigned cpu_count, const struct arch_entry *entry);

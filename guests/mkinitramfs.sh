@@ -22,7 +22,7 @@ set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 here=$top/guests
 
-bus_modules=(virtio_mmio virtio-rng virtio_console virtio_balloon pvpanic-mmio button)
+bus_modules=(virtio_mmio virtio_pci virtio-rng virtio_console virtio_balloon pvpanic-mmio button)
 sound_modules=(virtio_snd wdat_wdt sp805_wdt)
 sound_tools=(aplay amixer alsactl speaker-test alsabat)
 

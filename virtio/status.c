@@ -22,6 +22,13 @@ uint32_t virtio_features_read(const struct virtio_device *dev, uint32_t word)
     return word < FEATURES_WORDS ? (uint32_t)(dev->features >> 32 * word) : 0;
 }
 
+uint32_t virtio_features_written(const struct virtio_device *dev, uint32_t word)
+{
+    uint64_t written = dev->features_written & dev->features;
+
+    return word < FEATURES_WORDS ? (uint32_t)(written >> 32 * word) : 0;
+}
+
 void virtio_features_write(struct virtio_device *dev, uint32_t word, uint32_t val)
 {
     if (word >= FEATURES_WORDS) {

@@ -69,6 +69,8 @@ void virtio_config_write(struct virtio_device *dev, size_t off, const void *buf,
 /* -- the driver's reads -- */
 
 uint32_t virtio_features_read(const struct virtio_device *dev, uint32_t word);
+/* What of that word the driver has written so far, without bits that are not offered. */
+uint32_t virtio_features_written(const struct virtio_device *dev, uint32_t word);
 uint32_t virtio_status_read(const struct virtio_device *dev);
 /* NULL: there is no such queue. Of it only `limits` and `config` are the transport's to see. */
 const struct virtq *virtio_queue(const struct virtio_device *dev, uint32_t queue);

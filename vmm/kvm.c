@@ -158,3 +158,14 @@ int kvm_ioeventfd(struct kvm *kvm, int fd, gpa_t addr, uint32_t value)
 
     return r < 0 ? log_error(r, "KVM_IOEVENTFD at 0x%llx", (unsigned long long)addr) : 0;
 }
+
+int kvm_doorbell(const struct kvm *kvm, int fd, gpa_t addr, bool there)
+{
+    struct kvm_ioeventfd ioeventfd = {
+        .addr = addr,
+        .fd = fd,
+        .flags = there ? 0 : KVM_IOEVENTFD_FLAG_DEASSIGN,
+    };
+
+    return kvm_ioctl(kvm->vm_fd, KVM_IOEVENTFD, &ioeventfd);
+}

@@ -44,6 +44,10 @@ int kvm_irq_connect(const struct kvm *kvm, struct irq *irq, struct loop *loop, u
 /* A 4-byte guest write of `value` to `addr` adds 1 to eventfd `fd`, without an exit to us. */
 int kvm_ioeventfd(struct kvm *kvm, int fd, gpa_t addr, uint32_t value);
 
+/* The same for a write of any value and length at `addr`, and away again. Any thread; not logged:
+ * where it fails the write comes to us. */
+int kvm_doorbell(const struct kvm *kvm, int fd, gpa_t addr, bool there);
+
 /* ioctl on the VM or any KVM fd: its result, or -errno. */
 int kvm_ioctl(int fd, unsigned long request, void *arg);
 /* The same for requests that take a number. */

@@ -85,6 +85,11 @@ static int add_windows(struct machine *machine)
     return r;
 }
 
+static bool is_pci(const struct machine *machine)
+{
+    return opts_choice(machine->config->options, "transport") == CONFIG_TRANSPORT_PCI;
+}
+
 static int make_kvm(struct machine *machine)
 {
     unsigned long type = 0;
@@ -183,14 +188,18 @@ static int add_fixed(struct machine *machine, const struct platform_device *devi
     return r < 0 ? log_error(r, "device at 0x%llx", (unsigned long long)device->base) : 0;
 }
 
-/* Puts a virtio device in its slot: registers, interrupt, and an eventfd for each queue's kick. */
-static int add_virtio(struct machine *machine, struct virtio_device *dev, struct mmio *transport,
-                      unsigned slot)
+static struct platform_device *new_row(struct machine *machine)
 {
-    struct platform_device *row = &machine->platform.device[machine->platform.device_count++];
+    assert(machine->platform.device_count < PLATFORM_DEVICES_MAX);
+    return &machine->platform.device[machine->platform.device_count++];
+}
 
-    assert(slot < arch_layout->virtio_slots);
-    assert(machine->platform.device_count <= PLATFORM_DEVICES_MAX);
+/* Puts a virtio device in its slot: registers, interrupt, and an eventfd for each queue's kick. */
+static int add_mmio(struct machine *machine, struct virtio_device *dev, struct mmio *transport,
+                    unsigned slot)
+{
+    struct platform_device *row = new_row(machine);
+
     *row = (struct platform_device){
         .kind = PLATFORM_VIRTIO,
         .index = slot,
@@ -207,6 +216,34 @@ static int add_virtio(struct machine *machine, struct virtio_device *dev, struct
     for (uint32_t q = 0; q < dev->queue_count && r == 0; q++)
         r = kvm_ioeventfd(&machine->kvm, dev->queue[q].kick.fd, row->base + MMIO_QUEUE_NOTIFY, q);
     return r;
+}
+
+/* The bus, before its devices. */
+static int make_pci(struct machine *machine)
+{
+    const gpa_t config = arch_layout->pci_config, window = arch_layout->pci_window;
+
+    *new_row(machine) =
+        (struct platform_device){.kind = PLATFORM_PCI, .base = config, .size = PCI_ECAM_BYTES};
+    pci_bus_init(&machine->pci, &machine->kvm, window, arch_layout->pci_window_size);
+    int r = bus_add(&machine->mmio, config, PCI_ECAM_BYTES, &pci_ecam_ops, &machine->pci);
+    if (r == 0)
+        r = bus_add(&machine->mmio, window, arch_layout->pci_window_size, &pci_window_ops,
+                    &machine->pci);
+    return r < 0 ? log_error(r, "PCI bus") : 0;
+}
+
+static int add_virtio(struct machine *machine, unsigned i)
+{
+    struct transport *transport = &machine->transport[i];
+    struct virtio_device *dev = machine->virtio[i];
+    unsigned slot = machine->virtio_slot[i];
+
+    assert(slot < arch_layout->virtio_slots);
+    if (!is_pci(machine))
+        return add_mmio(machine, dev, &transport->mmio, slot);
+    int r = pci_bus_add(&machine->pci, slot, dev, &transport->pci);
+    return r < 0 ? log_error(r, "%s on the PCI bus", dev->name) : 0;
 }
 
 /* One instance from each option, or where the class has it so from all of them. */
@@ -265,9 +302,10 @@ static int make_devices(struct machine *machine)
         r = add_fixed(machine, &arch_layout->fixed[i]);
     if (r == 0 && opts_bool(machine->config->options, "watchdog"))
         r = add_fixed(machine, arch_layout->watchdog);
+    if (r == 0 && is_pci(machine))
+        r = make_pci(machine);
     for (unsigned i = 0; i < machine->virtio_count && r == 0; i++)
-        r = add_virtio(machine, machine->virtio[i], &machine->transport[i],
-                       machine->virtio_slot[i]);
+        r = add_virtio(machine, i);
     return r;
 }
 
@@ -442,7 +480,8 @@ void machine_destroy(struct machine *machine)
     bus_fini(&machine->pio);
     while (machine->virtio_count > 0) {
         virtio_destroy(machine->virtio[--machine->virtio_count]);
-        mmio_fini(&machine->transport[machine->virtio_count]);
+        mmio_fini(&machine->transport[machine->virtio_count].mmio);
+        pci_fini(&machine->transport[machine->virtio_count].pci);
     }
     control_destroy(machine->control);
     console_fini(&machine->console);

@@ -11,12 +11,19 @@
 #include "vmm/console.h"
 #include "vmm/control/control.h"
 #include "vmm/machine.h"
+#include "vmm/pci_bus.h"
 #include "vmm/run/session.h"
 #include "vmm/terminal.h"
 #include "vmm/vcpu.h"
 #include "vmm/wake.h"
 
 #define VIRTIO_DEVICES_MAX 32
+
+/* What a device is behind. */
+struct transport {
+    struct mmio mmio; /* one of these two is in use */
+    struct pci pci;
+};
 
 struct machine {
     const struct config *config;
@@ -37,7 +44,8 @@ struct machine {
     unsigned virtio_count;
     struct virtio_device *virtio[VIRTIO_DEVICES_MAX];
     unsigned virtio_slot[VIRTIO_DEVICES_MAX];
-    struct mmio transport[VIRTIO_DEVICES_MAX];
+    struct transport transport[VIRTIO_DEVICES_MAX];
+    struct pci_bus pci;
     gpa_t window[VIRTIO_DEVICES_MAX]; /* where the guest sees it; 0: it has none */
     struct vcpu_env vcpus;
 

@@ -110,6 +110,17 @@ int arch_vm_init(struct kvm *kvm, struct platform *platform)
     return 0;
 }
 
+/* What a GICv2m frame makes of it: an edge of the shared interrupt that it names. */
+void arch_message(const struct kvm *kvm, uint64_t addr, uint32_t data)
+{
+    if (addr != ARM64_MSI + ARM64_MSI_SETSPI || data < ARM64_INTID_MSI || data >= ARM64_IRQS)
+        return;
+    struct kvm_irq_level level = {.irq = ARM64_IRQ_LINE_SPI - 32 + data, .level = 1};
+    (void)kvm_ioctl(kvm->vm_fd, KVM_IRQ_LINE, &level);
+    level.level = 0;
+    (void)kvm_ioctl(kvm->vm_fd, KVM_IRQ_LINE, &level);
+}
+
 /* The interrupt of its performance counters, and them. */
 static int pmu_init(const struct vcpu *vcpu)
 {

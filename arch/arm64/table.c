@@ -2,7 +2,8 @@
 /*
  * See table.h. Each node is what its binding asks (Documentation/devicetree/bindings), in the words
  * that stock kernels know: arm/psci, interrupt-controller/arm,gic(-v3), timer/arm,arch_timer,
- * serial/8250, rtc/arm,pl031, virtio/mmio, misc/pvpanic-mmio, arm/pmu.
+ * serial/8250, rtc/arm,pl031, virtio/mmio, misc/pvpanic-mmio, arm/pmu, pci/host-generic-pci,
+ * interrupt-controller/arm,gic (its v2m-frame).
  */
 #include "arch/arm64/table.h"
 #include "arch/arm64/layout.h"
@@ -14,13 +15,15 @@
 #define EDGE       1
 #define LEVEL_HIGH 4
 
+#define PCI_MEMORY_32 0x02000000 /* the first of a PCI address's three cells */
+
 #define CLOCK_HZ        24000000 /* of the bus of Arm's own devices */
 #define SERIAL_CLOCK_HZ 1843200
 
 struct parts {
     const struct platform *platform;
     struct tree *tree;
-    uint32_t gic, clock; /* phandles */
+    uint32_t gic, clock, msi; /* phandles */
 };
 
 /* A string property of several strings, from a literal with \0 between them. */
@@ -93,6 +96,18 @@ static void add_pmu(const struct parts *p)
     tree_close(p->tree);
 }
 
+/* A frame for GICv2: Linux takes it for a GICv3 that has no ITS, too, as KVM's then is. */
+static void add_msi_frame(struct parts *p)
+{
+    p->msi = tree_open_at(p->tree, "msi", "v2m", ARM64_MSI);
+    tree_string(p->tree, "compatible", "arm,gic-v2m-frame");
+    tree_flag(p->tree, "msi-controller");
+    tree_reg(p->tree, (const uint64_t[]){ARM64_MSI, ARM64_MSI_BYTES}, 1);
+    tree_cell(p->tree, "arm,msi-base-spi", ARM64_INTID_MSI);
+    tree_cell(p->tree, "arm,msi-num-spis", ARM64_IRQS - ARM64_INTID_MSI);
+    tree_close(p->tree);
+}
+
 static void add_gic(struct parts *p)
 {
     const uint64_t v3[] = {ARM64_GICD, ARM64_GICD_BYTES, ARM64_GICR,
@@ -104,8 +119,14 @@ static void add_gic(struct parts *p)
     tree_string(p->tree, "compatible", is_v2 ? "arm,cortex-a15-gic" : "arm,gic-v3");
     tree_flag(p->tree, "interrupt-controller");
     tree_cell(p->tree, "#interrupt-cells", 3);
-    tree_cell(p->tree, "#address-cells", 0);
     tree_reg(p->tree, is_v2 ? v2 : v3, 2);
+    if (platform_find(p->platform, PLATFORM_PCI) != NULL) {
+        tree_cell_counts(p->tree, 2, 2);
+        tree_flag(p->tree, "ranges");
+        add_msi_frame(p);
+    } else {
+        tree_cell(p->tree, "#address-cells", 0);
+    }
     tree_close(p->tree);
 }
 
@@ -181,12 +202,31 @@ static void add_virtio(const struct parts *p, const struct platform_device *dev)
     tree_close(p->tree);
 }
 
+/* One bus; no pins, so no interrupt-map. */
+static void add_pci(const struct parts *p, const struct platform_device *dev)
+{
+    const uint32_t buses[] = {0, 0};
+    const uint32_t ranges[] = {PCI_MEMORY_32, 0, ARM64_WINDOW,      0,
+                               ARM64_WINDOW,  0, ARM64_WINDOW_BYTES};
+
+    (void)tree_open_at(p->tree, "pci", "pcie", dev->base);
+    tree_string(p->tree, "compatible", "pci-host-ecam-generic");
+    tree_string(p->tree, "device_type", "pci");
+    tree_cell_counts(p->tree, 3, 2);
+    tree_cells(p->tree, "bus-range", buses, ARRAY_SIZE(buses));
+    tree_reg(p->tree, (const uint64_t[]){dev->base, dev->size}, 1);
+    tree_cells(p->tree, "ranges", ranges, ARRAY_SIZE(ranges));
+    tree_cell(p->tree, "msi-parent", p->msi);
+    tree_flag(p->tree, "dma-coherent");
+    tree_close(p->tree);
+}
+
 void arm64_tree(const struct platform *platform, struct tree *tree)
 {
     static void (*const add[])(const struct parts *, const struct platform_device *) = {
         [PLATFORM_SERIAL] = add_serial,     [PLATFORM_RTC] = add_rtc,
         [PLATFORM_WATCHDOG] = add_watchdog, [PLATFORM_PANIC] = add_panic,
-        [PLATFORM_VIRTIO] = add_virtio,
+        [PLATFORM_VIRTIO] = add_virtio,     [PLATFORM_PCI] = add_pci,
     };
     struct parts p = {.platform = platform, .tree = tree};
 

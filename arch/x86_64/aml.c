@@ -168,6 +168,36 @@ void aml_resource_irq(struct aml *aml, uint32_t gsi, bool shared)
     aml_dword(aml, gsi);
 }
 
+#define ADDRESS_FIXED 0x0c /* both ends are, decoded positively, produced */
+
+void aml_resource_buses(struct aml *aml, uint8_t first, uint8_t last)
+{
+    aml_byte(aml, 0x88); /* word address space, 13 bytes */
+    aml_word(aml, 13);
+    aml_byte(aml, 2); /* bus numbers */
+    aml_byte(aml, ADDRESS_FIXED);
+    aml_byte(aml, 0);
+    aml_word(aml, 0); /* granularity */
+    aml_word(aml, first);
+    aml_word(aml, last);
+    aml_word(aml, 0); /* translation */
+    aml_word(aml, (uint16_t)(last - first + 1));
+}
+
+void aml_resource_window(struct aml *aml, uint32_t base, uint32_t size)
+{
+    aml_byte(aml, 0x87); /* double word address space, 23 bytes */
+    aml_word(aml, 23);
+    aml_byte(aml, 0); /* memory */
+    aml_byte(aml, ADDRESS_FIXED);
+    aml_byte(aml, 1); /* read and write */
+    aml_dword(aml, 0);
+    aml_dword(aml, base);
+    aml_dword(aml, base + (size - 1));
+    aml_dword(aml, 0);
+    aml_dword(aml, size);
+}
+
 void aml_resource_fixed_hardware(struct aml *aml)
 {
     aml_byte(aml, 0x82); /* generic register, 12 bytes */

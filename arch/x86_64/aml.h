@@ -37,5 +37,8 @@ void aml_resource_ports(struct aml *aml, uint16_t base, uint8_t count);
 void aml_resource_memory(struct aml *aml, uint32_t base, uint32_t size);
 /* consumer, edge, active high */
 void aml_resource_irq(struct aml *aml, uint32_t gsi, bool shared);
+/* What a bridge passes on: bus numbers, and 32-bit memory (read and write, not cached). */
+void aml_resource_buses(struct aml *aml, uint8_t first, uint8_t last);
+void aml_resource_window(struct aml *aml, uint32_t base, uint32_t size);
 void aml_resource_fixed_hardware(struct aml *aml); /* Register (FFixedHW, 0, 0, 0) */
 void aml_resources_close(struct aml *aml, size_t mark);

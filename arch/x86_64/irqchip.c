@@ -93,6 +93,18 @@ int arch_vm_init(struct kvm *kvm, struct platform *platform)
     return r < 0 ? r : ignore_pci_address(kvm);
 }
 
+/* To a local APIC; nobody is told of one that is for none. */
+void arch_message(const struct kvm *kvm, uint64_t addr, uint32_t data)
+{
+    struct kvm_msi msi = {
+        .address_lo = (uint32_t)addr,
+        .address_hi = (uint32_t)(addr >> 32),
+        .data = data,
+    };
+
+    (void)kvm_ioctl(kvm->vm_fd, KVM_SIGNAL_MSI, &msi);
+}
+
 int arch_vm_ready(struct kvm *kvm, const struct platform *platform, struct vcpu *vcpu)
 {
     (void)kvm;

@@ -6,9 +6,9 @@
  *   0x0000_6000  PVH start_info            0x000f_fff0  stub that ends a real-mode reboot
  *   0x0000_7000  boot_params               0x0010_0000  RAM; kernels are at 0x0100_0000 by habit
  *   0x0000_9000  page tables (6 pages)     0xc000_0000  hole: 0xd000_0000 virtio slots,
- *   0x0001_0000  seed (setup_data)                      0xfec0_0000 IOAPIC, 0xfee0_0000 LAPIC
- *   0x0002_0000  command line              0x1_0000_0000  the rest of RAM
- *   0x0009_fc00  end of low RAM
+ *   0x0001_0000  seed (setup_data)                      0xe000_0000 PCI: ECAM, window
+ *   0x0002_0000  command line                           0xfec0_0000 IOAPIC, 0xfee0_0000 LAPIC
+ *   0x0009_fc00  end of low RAM            0x1_0000_0000  the rest of RAM
  *
  * All RAM that is not named here starts zeroed; the kernel counts on that for 0x40e and 0x413.
  */
@@ -38,14 +38,17 @@
 #define LAYOUT_RESET_STUB_BYTES 16
 #define LAYOUT_HIGH_RAM         0x100000
 
-#define LAYOUT_HOLE_START    0xc0000000ULL
-#define LAYOUT_HOLE_END      0x100000000ULL
-#define LAYOUT_VIRTIO        0xd0000000ULL
-#define LAYOUT_VIRTIO_STRIDE 0x1000
-#define LAYOUT_VIRTIO_SLOTS  32
-#define LAYOUT_WATCHDOG      0xfea00000ULL
-#define LAYOUT_IOAPIC        0xfec00000ULL /* KVM's own choice */
-#define LAYOUT_LAPIC         0xfee00000ULL
+#define LAYOUT_HOLE_START      0xc0000000ULL
+#define LAYOUT_HOLE_END        0x100000000ULL
+#define LAYOUT_VIRTIO          0xd0000000ULL
+#define LAYOUT_VIRTIO_STRIDE   0x1000
+#define LAYOUT_VIRTIO_SLOTS    32
+#define LAYOUT_PCI_CONFIG      0xe0000000ULL
+#define LAYOUT_PCI_WINDOW      0xe1000000ULL
+#define LAYOUT_PCI_WINDOW_SIZE 0x1000000
+#define LAYOUT_WATCHDOG        0xfea00000ULL
+#define LAYOUT_IOAPIC          0xfec00000ULL /* KVM's own choice */
+#define LAYOUT_LAPIC           0xfee00000ULL
 
 #define LAYOUT_CPUS_MAX 255 /* APIC ids of 8 bits, the last of which means all */
 

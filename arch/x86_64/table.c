@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * See table.h. The machine is hardware-reduced (ACPI 6.5 §4.1): no fixed-event registers, no SCI,
- * no FACS; interrupts are IOAPIC pins named in each device's _CRS; sleep goes through the sleep
- * registers of the power device. What stock Linux makes of that: it finds virtio-mmio by
- * LNRO0005, and the serial port needs its device (PNP0501) or user space cannot write to it.
- *
- * Processors are devices, too, for the sake of _CST: it gives Linux a cpuidle driver, and with that
- * a governor. Without one its idle loop (6.12.y) keeps the tick after any interrupt that is none,
- * so that each wakes the vCPU twice.
- *
- * Does not describe: PCI, buttons.
+ * no FACS; interrupts are IOAPIC pins named in each device's _CRS, or messages; sleep goes through
+ * the sleep registers of the power device. The DSDT's own terms are dsdt.c's.
  */
 #include "arch/x86_64/table.h"
 #include "arch/x86_64/aml.h"
+#include "arch/x86_64/dsdt.h"
 #include "arch/x86_64/layout.h"
 #include "devices/power.h"
 #include "devices/watchdog.h"
@@ -99,6 +93,17 @@ struct madt {
     le32 flags;
 } __attribute__((packed));
 _Static_assert(sizeof(struct madt) == 44, "ACPI 6.5 table 5.19");
+
+/* PCI Firmware 3.3 table 4-2: where the configuration space of some buses is. */
+struct mcfg {
+    struct table_header header;
+    uint8_t reserved[8];
+    le64 base;
+    le16 segment;
+    uint8_t bus_first, bus_last;
+    uint8_t reserved_2[4];
+} __attribute__((packed));
+_Static_assert(sizeof(struct mcfg) == 60, "PCI Firmware 3.3 table 4-2");
 
 struct madt_lapic {
     uint8_t type, length; /* 0, 8 */
@@ -206,129 +211,15 @@ static gpa_t end_with_header(struct builder *b)
     return address;
 }
 
-static const struct platform_device *device_of(const struct platform *platform,
-                                               enum platform_kind kind)
-{
-    for (unsigned i = 0; i < platform->device_count; i++)
-        if (platform->device[i].kind == kind)
-            return &platform->device[i];
-    return NULL;
-}
-
-/* -- DSDT -- */
-
-static void dsdt_resources(struct aml *aml, const struct platform_device *dev)
-{
-    aml_name(aml, "_CRS");
-    size_t crs = aml_resources_open(aml);
-    if (dev->port_io) {
-        assert(dev->base <= UINT16_MAX && dev->size <= UINT8_MAX);
-        aml_resource_ports(aml, (uint16_t)dev->base, (uint8_t)dev->size);
-    } else {
-        assert(dev->base <= UINT32_MAX && dev->size <= UINT32_MAX);
-        aml_resource_memory(aml, (uint32_t)dev->base, (uint32_t)dev->size);
-    }
-    if (dev->irq != 0)
-        aml_resource_irq(aml, dev->irq, dev->kind == PLATFORM_VIRTIO);
-    aml_resources_close(aml, crs);
-}
-
-/* What a kind of device is to ACPI; kinds without a row are not in the DSDT. */
-struct identity {
-    enum platform_kind kind;
-    char letter;     /* its devices are named letter + index in three digits */
-    uint32_t eisaid; /* 0: hid is used */
-    const char *hid;
-    bool coherent; /* masters the bus, coherently */
-};
-
-static const struct identity identities[] = {
-    {PLATFORM_SERIAL, 'S', 0x0105d041, NULL, false}, /* EISAID ("PNP0501") */
-    {PLATFORM_VIRTIO, 'V', 0, "LNRO0005", true},
-    {PLATFORM_PANIC, 'P', 0, "QEMU0001", false},
-};
-
-static void dsdt_device(struct aml *aml, const struct platform_device *dev)
-{
-    const struct identity *id = NULL;
-    char name[5];
-
-    for (size_t i = 0; i < ARRAY_SIZE(identities) && id == NULL; i++)
-        if (identities[i].kind == dev->kind)
-            id = &identities[i];
-    if (id == NULL)
-        return;
-    assert(dev->index <= 999);
-    (void)snprintf(name, sizeof(name), "%c%03u", id->letter, dev->index % 1000);
-    size_t device = aml_device_open(aml, name);
-    aml_name(aml, "_HID");
-    if (id->hid != NULL)
-        aml_string(aml, id->hid);
-    else
-        aml_int(aml, id->eisaid);
-    aml_name(aml, "_UID");
-    aml_int(aml, dev->index);
-    if (id->coherent) {
-        aml_name(aml, "_CCA");
-        aml_int(aml, 1);
-    }
-    dsdt_resources(aml, dev);
-    aml_close(aml, device);
-}
-
-/* A processor, with one idle state: C1, which is HLT (ACPI 6.5 §8.4.1.1). Its latency is said to be
- * the least there is, so that Linux halts whenever it is idle: it would poll where the latency is
- * more than half of what it expects to sleep, or more than a program has asked for. */
-static void dsdt_processor(struct aml *aml, unsigned index)
-{
-    char name[5];
-
-    assert(index <= 999);
-    (void)snprintf(name, sizeof(name), "C%03u", index % 1000);
-    size_t device = aml_device_open(aml, name);
-    aml_name(aml, "_HID");
-    aml_string(aml, "ACPI0007");
-    aml_name(aml, "_UID"); /* as in the MADT */
-    aml_int(aml, index);
-    aml_name(aml, "_CST");
-    size_t states = aml_package_open(aml, 2);
-    aml_int(aml, 1);
-    size_t state = aml_package_open(aml, 4);
-    size_t how = aml_resources_open(aml);
-    aml_resource_fixed_hardware(aml);
-    aml_resources_close(aml, how);
-    aml_int(aml, 1); /* C1 */
-    aml_int(aml, 1); /* us */
-    aml_int(aml, 0); /* mW: unknown */
-    aml_close(aml, state);
-    aml_close(aml, states);
-    aml_close(aml, device);
-}
-
 static gpa_t build_dsdt(struct builder *b, const struct platform *platform)
 {
     struct table_header header = header_of("DSDT", 2);
 
     begin(b, "DSDT");
     aml_bytes(&b->out, &header, sizeof(header));
-    size_t scope = aml_scope_open(&b->out, "_SB_");
-    for (unsigned i = 0; i < platform->cpu_count; i++)
-        dsdt_processor(&b->out, i);
-    for (unsigned i = 0; i < platform->device_count; i++)
-        dsdt_device(&b->out, &platform->device[i]);
-    aml_close(&b->out, scope);
-    if (device_of(platform, PLATFORM_POWER) != NULL) {
-        aml_name(&b->out, "_S5_");
-        size_t package = aml_package_open(&b->out, 4);
-        aml_int(&b->out, POWER_S5_TYPE); /* for the sleep control register */
-        for (unsigned i = 0; i < 3; i++)
-            aml_int(&b->out, 0);
-        aml_close(&b->out, package);
-    }
+    dsdt_write(&b->out, platform);
     return end_with_header(b);
 }
-
-/* -- the others -- */
 
 static struct gas byte_register(const struct platform_device *dev, unsigned offset)
 {
@@ -342,7 +233,7 @@ static struct gas byte_register(const struct platform_device *dev, unsigned offs
 
 static gpa_t build_fadt(struct builder *b, const struct platform *platform, gpa_t dsdt)
 {
-    const struct platform_device *power = device_of(platform, PLATFORM_POWER);
+    const struct platform_device *power = platform_find(platform, PLATFORM_POWER);
     uint32_t flags =
         FADT_WBINVD | FADT_PROC_C1 | FADT_NO_POWER_BUTTON | FADT_NO_SLEEP_BUTTON | FADT_HW_REDUCED;
     struct fadt fadt = {
@@ -437,15 +328,30 @@ static gpa_t build_wdat(struct builder *b, const struct platform_device *dev)
     return end_with_header(b);
 }
 
-/* `wdat` 0: there is none. */
-static gpa_t build_xsdt(struct builder *b, gpa_t fadt, gpa_t madt, gpa_t wdat)
+static gpa_t build_mcfg(struct builder *b, const struct platform_device *config)
+{
+    struct mcfg mcfg = {
+        .header = header_of("MCFG", 1),
+        .base = to_le64(config->base), /* of bus 0, which is all: Linux looks at each one named */
+    };
+
+    begin(b, "MCFG");
+    aml_bytes(&b->out, &mcfg, sizeof(mcfg));
+    return end_with_header(b);
+}
+
+/* Of addresses that are 0 there is no table. */
+static gpa_t build_xsdt(struct builder *b, const gpa_t *tables, size_t count)
 {
     struct table_header header = header_of("XSDT", 1);
-    le64 entries[] = {to_le64(fadt), to_le64(madt), to_le64(wdat)};
 
     begin(b, "XSDT");
     aml_bytes(&b->out, &header, sizeof(header));
-    aml_bytes(&b->out, entries, sizeof(entries) - (wdat == 0 ? sizeof(le64) : 0));
+    for (size_t i = 0; i < count; i++) {
+        le64 entry = to_le64(tables[i]);
+        if (tables[i] != 0)
+            aml_bytes(&b->out, &entry, sizeof(entry));
+    }
     return end_with_header(b);
 }
 
@@ -476,9 +382,15 @@ int acpi_build(const struct platform *platform, gpa_t base, uint8_t *buf, size_t
     gpa_t dsdt = build_dsdt(&b, platform);
     gpa_t fadt = build_fadt(&b, platform, dsdt);
     gpa_t madt = build_madt(&b, platform);
-    const struct platform_device *watchdog = device_of(platform, PLATFORM_WATCHDOG);
-    gpa_t wdat = watchdog != NULL ? build_wdat(&b, watchdog) : 0;
-    gpa_t xsdt = build_xsdt(&b, fadt, madt, wdat);
+    const struct platform_device *watchdog = platform_find(platform, PLATFORM_WATCHDOG);
+    const struct platform_device *pci = platform_find(platform, PLATFORM_PCI);
+    const gpa_t all[] = {
+        fadt,
+        madt,
+        watchdog != NULL ? build_wdat(&b, watchdog) : 0,
+        pci != NULL ? build_mcfg(&b, pci) : 0,
+    };
+    gpa_t xsdt = build_xsdt(&b, all, ARRAY_SIZE(all));
     if (b.out.full)
         return -ENOSPC;
     fill_rsdp(&b, xsdt);

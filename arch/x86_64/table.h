@@ -7,7 +7,7 @@
 
 #include "arch/arch.h"
 
-#define ACPI_TABLES_MAX 6
+#define ACPI_TABLES_MAX 7
 
 struct acpi_table {
     const char *signature; /* four characters of its header; "RSDP" for the root pointer */

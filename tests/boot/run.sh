@@ -27,6 +27,8 @@
 . "$top/tests/boot/machine.sh"
 # shellcheck source=memory.sh
 . "$top/tests/boot/memory.sh"
+# shellcheck source=pci.sh
+. "$top/tests/boot/pci.sh"
 # shellcheck source=grid.sh
 . "$top/tests/boot/grid.sh"
 # shellcheck source=sound.sh

@@ -56,6 +56,7 @@ enum config_serial {
 };
 enum config_tty { CONFIG_TTY_AUTO, CONFIG_TTY_ON, CONFIG_TTY_OFF };
 enum config_kvm { CONFIG_KVM_HARDWARE, CONFIG_KVM_ANY };
+enum config_transport { CONFIG_TRANSPORT_MMIO, CONFIG_TRANSPORT_PCI };
 enum config_unpack { CONFIG_UNPACK_HOST, CONFIG_UNPACK_GUEST };
 enum config_kernel_cache {
     CONFIG_KERNEL_CACHE_ON,

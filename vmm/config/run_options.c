@@ -37,6 +37,11 @@ static const char *const kernel_cache_choices[] = {
     [CONFIG_KERNEL_CACHE_DIR] = "dir:DIR",
     NULL,
 };
+static const char *const transport_choices[] = {
+    [CONFIG_TRANSPORT_MMIO] = "mmio",
+    [CONFIG_TRANSPORT_PCI] = "pci",
+    NULL,
+};
 static const char *const hugepages_choices[] = {
     [MEMORY_PAGES_AUTO] = "auto",
     [MEMORY_PAGES_OFF] = "off",
@@ -116,6 +121,12 @@ const struct opt run_options[] = {
      .value = "off",
      .help = "a watchdog: a guest that has started it and feeds it no more ends with 36",
      .type = OPT_BOOL},
+    {.name = "transport",
+     .value = "mmio",
+     .help = "how the guest finds and drives its virtio devices; pci: as PCI functions with "
+             "MSI-X, each in the slot of its name",
+     .type = OPT_CHOICE,
+     .choices = transport_choices},
     {.name = "serial",
      .value = "stdio",
      .help = "where the serial console goes; keep: its last 64 KiB are kept in memory, and the "

@@ -30,7 +30,7 @@ static const struct {
     const char *kind;
     const char *modules[5];
 } needed[] = {
-    {NULL, {"virtio_mmio", "virtio_console"}},
+    {NULL, {"virtio_console"}},
     {"share", {"fuse", "virtiofs", "overlay"}},
     {"snd", {"virtio_snd"}},
     {"rng", {"virtio_rng"}},
@@ -53,7 +53,8 @@ static bool has_device(const struct config *config, const char *kind)
 static int modules_choose(struct modules *modules, const struct run *run,
                           const struct config *config)
 {
-    int r = 0;
+    bool pci = opts_choice(config->options, "transport") == CONFIG_TRANSPORT_PCI;
+    int r = modules_add(modules, pci ? "virtio_pci" : "virtio_mmio");
 
     for (size_t i = 0; i < ARRAY_SIZE(needed) && r >= 0; i++) {
         if (!has_device(config, needed[i].kind))

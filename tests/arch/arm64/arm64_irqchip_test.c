@@ -225,6 +225,41 @@ START_TEST(start_that_fails_is_told)
 }
 END_TEST
 
+/* -- messages -- */
+
+static unsigned line_count;
+static struct kvm_irq_level line[8];
+
+static int line_noted(const struct fake_call *call)
+{
+    memcpy(&line[line_count++ % 8], call->arg, sizeof(line[0]));
+    return 0;
+}
+
+static const struct {
+    uint64_t addr;
+    uint32_t data;
+    bool taken;
+} written[] = {
+    {0x09040040, 96, true},   {0x09040040, 511, true},         {0x09040040, 95, false},
+    {0x09040040, 512, false}, {0x09040040, UINT32_MAX, false}, {0x09040044, 96, false},
+    {0, 96, false},           {0x109040040, 96, false},
+};
+
+/* The guest fills in the table of messages: only its own interrupts are in reach. */
+START_TEST(message_is_an_edge_of_the_interrupt_that_it_names)
+{
+    line_count = 0;
+    fake_kvm_answer(KVM_IRQ_LINE, line_noted);
+    arch_message(&kvm, written[_i].addr, written[_i].data);
+    ck_assert_uint_eq(line_count, written[_i].taken ? 2 : 0);
+    for (unsigned i = 0; i < line_count; i++) {
+        ck_assert_uint_eq(line[i].irq, 1u << 24 | written[_i].data); /* an SPI, by its INTID */
+        ck_assert_uint_eq(line[i].level, i == 0);
+    }
+}
+END_TEST
+
 Suite *arm64_irqchip_suite(void);
 Suite *arm64_irqchip_suite(void)
 {
@@ -242,6 +277,8 @@ Suite *arm64_irqchip_suite(void)
     tcase_add_loop_test(tcase, cpus_that_do_not_fit_are_refused, 0, ARRAY_SIZE(counts));
     tcase_add_test(tcase, gic_starts_and_each_vcpu_has_its_counters);
     tcase_add_loop_test(tcase, start_that_fails_is_told, 0, 3);
+    tcase_add_loop_test(tcase, message_is_an_edge_of_the_interrupt_that_it_names, 0,
+                        ARRAY_SIZE(written));
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -253,6 +253,38 @@ START_TEST(virtio_devices_are_in_their_slots_and_empty_slots_are_not_there)
 }
 END_TEST
 
+static void add_pci(void)
+{
+    platform.device[platform.device_count++] =
+        (struct platform_device){.kind = PLATFORM_PCI, .base = 0x30000000, .size = 0x100000};
+}
+
+/* pci/host-generic-pci.yaml; interrupt-controller/arm,gic.yaml: v2m-frame */
+START_TEST(pci_bus_has_its_windows_and_a_frame_for_messages)
+{
+    const char *frame = GIC "/v2m@9040000";
+
+    add_pci();
+    build();
+    TEXT("/pcie@30000000", "compatible", "pci-host-ecam-generic");
+    TEXT("/pcie@30000000", "device_type", "pci");
+    CELLS("/pcie@30000000", "bus-range", 0, 0);
+    CELLS("/pcie@30000000", "reg", 0, 0x30000000, 0, 0x100000);
+    CELLS("/pcie@30000000", "ranges", 0x02000000, 0, 0x10000000, 0, 0x10000000, 0, 0x1000000);
+    CELLS("/pcie@30000000", "#address-cells", 3);
+    CELLS("/pcie@30000000", "#size-cells", 2);
+    flag("/pcie@30000000", "dma-coherent");
+    CELLS("/pcie@30000000", "msi-parent",
+          fdt_get_phandle(tree.fdt, fdt_path_offset(tree.fdt, frame)));
+    TEXT(frame, "compatible", "arm,gic-v2m-frame");
+    flag(frame, "msi-controller");
+    CELLS(frame, "reg", 0, 0x09040000, 0, 0x1000);
+    CELLS(frame, "arm,msi-base-spi", 96);
+    CELLS(frame, "arm,msi-num-spis", 416);
+    flag(GIC, "ranges");
+}
+END_TEST
+
 START_TEST(devices_have_labels_for_overlays)
 {
     build();
@@ -321,7 +353,9 @@ START_TEST(dtc_has_nothing_to_say)
 {
     platform.cpu_count = 4;
     platform.pmu = true;
-    platform.irqchip = _i == 0 ? 3 : 2;
+    platform.irqchip = _i % 2 == 0 ? 3 : 2;
+    if (_i >= 2)
+        add_pci();
     build();
     dtc_is_silent();
 }
@@ -347,10 +381,11 @@ Suite *arm64_table_suite(void)
     tcase_add_test(tcase, rtc_is_a_primecell_with_a_clock);
     tcase_add_test(tcase, pvpanic_has_its_two_bytes);
     tcase_add_test(tcase, virtio_devices_are_in_their_slots_and_empty_slots_are_not_there);
+    tcase_add_test(tcase, pci_bus_has_its_windows_and_a_frame_for_messages);
     tcase_add_test(tcase, devices_have_labels_for_overlays);
     tcase_add_test(tcase, slots_and_interrupts_do_not_collide);
     tcase_add_test(tcase, whole_machine_of_64_cpus_fits);
-    tcase_add_loop_test(tcase, dtc_has_nothing_to_say, 0, 2);
+    tcase_add_loop_test(tcase, dtc_has_nothing_to_say, 0, 4);
     suite_add_tcase(suite, tcase);
     return suite;
 }

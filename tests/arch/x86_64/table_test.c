@@ -46,6 +46,7 @@ static void whole_machine(void)
     add(*x86_64_layout.watchdog);
     for (unsigned i = 0; i < x86_64_layout.virtio_slots; i++)
         add_virtio(i, x86_64_layout.virtio_irqs[i]);
+    add((struct platform_device){.kind = PLATFORM_PCI, .base = 0xe0000000, .size = 0x100000});
 }
 
 static void build(void)
@@ -107,11 +108,8 @@ static const struct {
     const char *signature;
     uint32_t size; /* of a machine with two CPUs; 0: varies */
     uint8_t revision;
-} headers[] = {{"XSDT", 60, 1},
-               {"FACP", 276, 6},
-               {"APIC", 44 + 2 * 8 + 12, 5},
-               {"DSDT", 0, 2},
-               {"WDAT", 68 + 7 * 24, 1}};
+} headers[] = {{"XSDT", 68, 1}, {"FACP", 276, 6},         {"APIC", 44 + 2 * 8 + 12, 5},
+               {"DSDT", 0, 2},  {"WDAT", 68 + 7 * 24, 1}, {"MCFG", 60, 1}};
 
 START_TEST(headers_are_ours_and_sum_up_to_zero)
 {
@@ -131,7 +129,7 @@ START_TEST(list_of_tables_matches_the_buffer)
 {
     whole_machine();
     build();
-    ck_assert_uint_eq(tables.count, 6);
+    ck_assert_uint_eq(tables.count, 7);
     ck_assert_str_eq(tables.table[0].signature, "RSDP");
     ck_assert_uint_eq(tables.table[0].offset, 0);
     ck_assert_uint_eq(tables.table[0].size, 36);
@@ -140,7 +138,7 @@ START_TEST(list_of_tables_matches_the_buffer)
         ck_assert_mem_eq(t, tables.table[i].signature, 4);
         ck_assert_uint_eq(get32(t, 4), tables.table[i].size);
     }
-    ck_assert_uint_eq(tables.size, tables.table[5].offset + tables.table[5].size);
+    ck_assert_uint_eq(tables.size, tables.table[6].offset + tables.table[6].size);
     ck_assert_uint_eq(buf[tables.size], 0xcc);
 }
 END_TEST
@@ -368,6 +366,42 @@ START_TEST(small_buffer_is_enospc_and_not_overrun)
 }
 END_TEST
 
+/* The words that boot stock kernels: a root bridge by PNP0A03 with one bus and its window, ECAM
+ * reserved by a PNP0C02 device and named by the MCFG. */
+START_TEST(pci_bus_is_described)
+{
+    static const uint8_t bridge[] = {
+        0x08, '_', 'H', 'I', 'D', 0x0c, 0x41, 0xd0, 0x0a, 0x03, /* PNP0A03 */
+    };
+    static const uint8_t resources[] = {
+        0x88, 13,   0, 2, 0x0c, 0, 0, 0, 0, 0, 0,    0, 0, 0,    1,    0, /* bus 0 */
+        0x87, 23,   0, 0, 0x0c, 1, 0, 0, 0, 0, 0,    0, 0, 0xe1, 0xff, 0xff,
+        0xff, 0xe1, 0, 0, 0,    0, 0, 0, 0, 1, 0x79, 0};
+    static const uint8_t reserved[] = {0x0c, 0x41, 0xd0, 0x0c, 0x02}; /* PNP0C02 */
+    static const uint8_t ecam[] = {0x86, 9, 0, 1, 0, 0, 0, 0xe0, 0, 0, 0x10, 0, 0x79, 0};
+
+    whole_machine();
+    build();
+    ck_assert(dsdt_has(bridge, sizeof(bridge)));
+    ck_assert(dsdt_has(resources, sizeof(resources)));
+    ck_assert(dsdt_has(reserved, sizeof(reserved)));
+    ck_assert(dsdt_has(ecam, sizeof(ecam)));
+    const uint8_t *mcfg = table("MCFG");
+    ck_assert_uint_eq(get64(mcfg, 44), 0xe0000000);
+    ck_assert_uint_eq(get64(mcfg, 52), 0); /* segment 0, buses 0 to 0 */
+}
+END_TEST
+
+START_TEST(without_a_pci_bus_nothing_is_said_of_one)
+{
+    add_virtio(0, 5);
+    build();
+    ck_assert_uint_eq(tables.count, 5);
+    ck_assert_uint_eq(get32(table("XSDT"), 4), 52);
+    ck_assert(!dsdt_has("PCI0", 4));
+}
+END_TEST
+
 /* -- iasl, ACPICA's compiler and disassembler -- */
 
 /* Runs a command in `folder`; its output is in folder/log. */
@@ -404,11 +438,11 @@ START_TEST(iasl_reads_every_table_and_finds_nothing_to_say)
     ck_assert_int_eq(run(folder, "for t in *.dat; do iasl -d $t || exit; done"), 0);
     ck_assert_int_eq(run(folder, "for t in *.dsl; do iasl -p new-${t%.dsl} $t || exit; done"), 0);
     /* iasl signs with its own name: checksum, creator and creator revision differ. */
-    ck_assert_int_eq(run(folder,
-                         "for t in FACP APIC WDAT XSDT; do test -z \"$(cmp -l new-$t.aml $t.dat |"
-                         " awk '$1 != 10 && ($1 < 29 || $1 > 36)')\" || exit; done"),
-                     0);
-    ck_assert_int_eq(run(folder, "test $(grep -c '0 Errors, 0 Warnings, 0 Remarks' log) = 5"), 0);
+    ck_assert_int_eq(
+        run(folder, "for t in FACP APIC WDAT MCFG XSDT; do test -z \"$(cmp -l new-$t.aml $t.dat |"
+                    " awk '$1 != 10 && ($1 < 29 || $1 > 36)')\" || exit; done"),
+        0);
+    ck_assert_int_eq(run(folder, "test $(grep -c '0 Errors, 0 Warnings, 0 Remarks' log) = 6"), 0);
     ck_assert_int_eq(run(folder, "! grep -iE 'invalid|incorrect|unexpected|unknown' log"), 0);
     (void)run(folder, "rm -f *.dat *.dsl *.aml log");
     (void)rmdir(folder);
@@ -432,6 +466,8 @@ Suite *table_suite(void)
     tcase_add_test(tcase, virtio_slot_is_a_device_with_memory_and_edge_interrupt);
     tcase_add_test(tcase, serial_port_is_a_pnp0501_with_interrupt_4);
     tcase_add_test(tcase, pvpanic_is_a_qemu0001_with_one_port);
+    tcase_add_test(tcase, pci_bus_is_described);
+    tcase_add_test(tcase, without_a_pci_bus_nothing_is_said_of_one);
     tcase_add_test(tcase, power_off_is_sleep_type_5);
     tcase_add_test(tcase, each_processor_has_one_idle_state);
     tcase_add_test(tcase, a_slots_device_does_not_depend_on_the_others);

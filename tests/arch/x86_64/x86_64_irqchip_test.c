@@ -92,6 +92,25 @@ START_TEST(writes_to_the_address_port_of_pci_are_dropped)
 }
 END_TEST
 
+static struct kvm_msi msi;
+
+static int msi_noted(const struct fake_call *call)
+{
+    memcpy(&msi, call->arg, sizeof(msi));
+    return 1;
+}
+
+START_TEST(message_goes_to_the_local_apics)
+{
+    fake_kvm_answer(KVM_SIGNAL_MSI, msi_noted);
+    arch_message(&kvm, 0x1fee01000, 0x4055);
+    ck_assert_uint_eq(msi.address_lo, 0xfee01000);
+    ck_assert_uint_eq(msi.address_hi, 1);
+    ck_assert_uint_eq(msi.data, 0x4055);
+    ck_assert_uint_eq(msi.flags, 0);
+}
+END_TEST
+
 START_TEST(each_ioctl_that_fails_is_told)
 {
     unsigned failed = kvm_fixture_fail_each(arch_vm_init, &platform);
@@ -147,6 +166,7 @@ Suite *x86_64_irqchip_suite(void)
     tcase_add_test(tcase, lint0_starts_masked);
     tcase_add_test(tcase, pic_takes_no_interrupt);
     tcase_add_test(tcase, writes_to_the_address_port_of_pci_are_dropped);
+    tcase_add_test(tcase, message_goes_to_the_local_apics);
     tcase_add_test(tcase, each_ioctl_that_fails_is_told);
     tcase_add_test(tcase, eventfd_that_fails_is_told);
     tcase_add_loop_test(tcase, cpus_that_do_not_fit_are_refused, 0, ARRAY_SIZE(counts));
