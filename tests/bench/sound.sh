@@ -14,9 +14,9 @@ sound_prepare() {
     ARCH=$arch "$here/qemu_sound.sh" >"$made/qemu_sound"
 }
 
-# play_linnet SND: runs linnet, its process id in $pid.
+# play_linnet SND [OPTION...]: runs linnet, its process id in $pid.
 play_linnet() {
-    background "${sound_guest[@]}" --append "quiet linnet.job=drone" --snd "$1"
+    background "${sound_guest[@]}" --append "quiet linnet.job=drone" --snd "$@"
 }
 
 # play_qemu: the same guest under the QEMU that qemu_sound.sh found.
@@ -215,6 +215,9 @@ device_rows() {
 sound_rows() {
     play_linnet host=file,path=sound.wav
     cost_rows linnet 'vcpu*'
+    rm sound.wav
+    play_linnet host=file,path=sound.wav --transport pci
+    cost_rows linnet_pci 'vcpu*'
     rm sound.wav
     if [ -s "$made/qemu_sound" ]; then
         play_qemu
