@@ -33,8 +33,8 @@ static void answer(int type)
     packet[20 + 1] = 67;
     packet[20 + 3] = 68;
     packet[28] = 2;
-    memcpy(packet + 32, "\1\2\3\4", 4);
-    memcpy(packet + 44, "\12\0\0\17", 4);
+    memcpy(packet + 32, (const uint8_t[]){1, 2, 3, 4}, 4);
+    memcpy(packet + 44, (const uint8_t[]){10, 0, 0, 15}, 4);
     memcpy(packet + 56, client.mac, 6);
     memcpy(packet + 264, options, sizeof(options));
     packet[264 + 6] = (uint8_t)type;
