@@ -109,11 +109,12 @@ static void split(struct inodes *inodes)
         inodes->level *= 2;
 }
 
+/* Those that a file system was made with may be as old as time itself. */
 static uint64_t born_ns(const struct statx *st)
 {
     if ((st->stx_mask & STATX_BTIME) == 0)
         return 0;
-    return (uint64_t)st->stx_btime.tv_sec * 1000000000 + st->stx_btime.tv_nsec;
+    return (uint64_t)st->stx_btime.tv_sec * 1000000000 + st->stx_btime.tv_nsec + 1;
 }
 
 /* A number is given to another file only while nobody holds the one that had it. */

@@ -37,7 +37,7 @@ struct inode {
     bool known;            /* the place is not free */
     bool sealed;           /* of a file system of the kernel's: nothing in it is shown or opened */
     uint64_t dev, ino, mount;
-    uint64_t born_ns; /* when it was made; 0: nobody knows */
+    uint64_t born_ns; /* when it was made, from 1 on; 0: nobody knows */
     uint64_t folder;  /* id of the one that it was found in */
     uint64_t lookups; /* how often the guest was told of it and did not forget it */
 };
