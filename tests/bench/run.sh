@@ -4,7 +4,7 @@
 # `make bench`: measures linnet, and QEMU beside it (its microvm; with ARCH=arm64 its virt). Prints
 # "name value unit", a row a line, and keeps them in build/bench.txt.
 #
-#   tests/bench/run.sh [boot|sound|ear|card|disk|debian]...    rows of these; else of boot, sound, disk
+#   tests/bench/run.sh [boot|sound|ear|card|disk|debian|share]...    rows of these; else of boot, sound, disk, share
 #
 # What is given in instructions comes from the rig's counting machine: its one CPU does one a
 # nanosecond, so the run time of threads counts instructions, however fast or busy this machine is.
@@ -17,6 +17,8 @@
 . "$here/sound.sh"
 # shellcheck source=disk.sh
 . "$here/disk.sh"
+# shellcheck source=share.sh
+. "$here/share.sh"
 
 prepare() {
     mkdir -p "$made/root"
@@ -27,13 +29,14 @@ prepare() {
     sound_prepare
     disk_prepare
     case " $* " in *\ debian\ *) "$top/guests/mkroot.sh" ;; esac
+    share_prepare
 }
 
 work=$(mktemp -d)
 cd "$work"
 inside=
 [ "${1-}" != --inside ] || { inside=yes && shift; }
-[ $# -gt 0 ] || set -- boot sound disk
+[ $# -gt 0 ] || set -- boot sound disk share
 if [ -n "$inside" ]; then
     for part; do "${part}_rows"; done
 else

@@ -49,6 +49,8 @@
 . "$top/tests/boot/disk.sh"
 # shellcheck source=share.sh
 . "$top/tests/boot/share.sh"
+# shellcheck source=share_soak.sh
+. "$top/tests/boot/share_soak.sh"
 # shellcheck source=disk_soak.sh
 . "$top/tests/boot/disk_soak.sh"
 # shellcheck source=run_command.sh
