@@ -236,11 +236,13 @@ static void record_words(const struct machine *machine, struct record *record)
     const bool passed[] = {machine->ends.verdict == ENDS_UNTIL,
                            machine->ends.verdict != ENDS_FAIL_ON};
     const char *why[] = {"the console never said that", machine->ends.text};
+    int end = atomic_load(&machine->end);
+    bool until_counts = end != VM_COMMAND && end != VM_QUIT; /* neither waits for it */
 
     for (size_t i = 0; i < ARRAY_SIZE(option); i++) {
         const char *regex = opts_str(machine->config->options, option[i]);
         auto_free char *what = NULL;
-        if (regex == NULL)
+        if (regex == NULL || (i == 0 && !passed[i] && !until_counts))
             continue;
         if (asprintf(&what, "%s %s", option[i], regex) < 0)
             what = NULL;

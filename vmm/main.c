@@ -61,6 +61,9 @@ static int live(struct config *config, struct run *run, struct record *record, e
     machine_record(machine, record);
     int status =
         *ret_how == VM_SIGNAL ? 128 + signal_number : run_status(machine, run, *ret_how, r);
+    /* CMD may have said 0, and an expectation failed all the same. */
+    record->by_command = *ret_how == VM_COMMAND && status != RUN_STATUS_FAILED &&
+                         status == machine_command_status(machine, *ret_how);
     machine_tell_end(machine, status);
     machine_destroy(machine);
     return status;
@@ -93,7 +96,7 @@ static int run_machine(struct config *config)
         return command ? failed : error_status(r);
     r = command ? run_init(&run, config) : 0;
     int status = r < 0 ? failed : live(config, command ? &run : NULL, &record, &how);
-    r = record_end(&record, how, status, how == VM_COMMAND && status != RUN_STATUS_FAILED);
+    r = record_end(&record, how, status);
     record_fini(&record);
     if (command)
         run_fini(&run);

@@ -163,14 +163,13 @@ void record_running(const struct record *record)
         (void)replace(record, ARRAY_SIZE(files) - 1);
 }
 
-int record_end(struct record *record, enum vm_end how, int status, bool by_command)
+int record_end(struct record *record, enum vm_end how, int status)
 {
     int result = record->results.lost ? log_error(-ENOMEM, "results of devices") : 0;
 
     record->ended = true;
     record->how = how;
     record->status = status;
-    record->by_command = by_command;
     record->stage_ns[RECORD_END] = now_ns();
     use_note(record);
     for (size_t i = 0; i < ARRAY_SIZE(files); i++) {

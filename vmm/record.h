@@ -36,6 +36,8 @@ struct record {
     char *const *command;        /* borrowed; NULL: none */
     char started[24];            /* UTC, ISO 8601 */
 
+    bool by_command; /* the status is CMD's own: for the caller to set */
+
     /* machine_record() fills: */
     uint64_t stage_ns[RECORD_STAGES]; /* CLOCK_MONOTONIC; 0: was not seen */
     uint64_t exits;                   /* how often the guest stopped for linnet */
@@ -48,7 +50,6 @@ struct record {
     bool ended;
     enum vm_end how;
     int status;
-    bool by_command; /* the status is CMD's own */
     double cpu_guest_s, cpu_vmm_s;
     uint64_t memory_peak; /* bytes of this process, with what the guest touched of its own */
 };
@@ -62,7 +63,7 @@ bool record_wanted(const struct config *config);
 void record_running(const struct record *record);
 /* The last files. Where one can't be written that is logged, the first one stays, and -errno is
  * returned. */
-int record_end(struct record *record, enum vm_end how, int status, bool by_command);
+int record_end(struct record *record, enum vm_end how, int status);
 void record_fini(struct record *record);
 
 /* -- for summary.c and junit.c -- */

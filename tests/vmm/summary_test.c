@@ -130,7 +130,7 @@ START_TEST(a_panic_is_why)
 {
     ck_assert_int_eq(record_begin(&record, config, NULL), 0);
     strcpy(record.panic, "Kernel panic - not syncing: no init");
-    ck_assert_int_eq(record_end(&record, VM_PANICKED, 34, false), 0);
+    ck_assert_int_eq(record_end(&record, VM_PANICKED, 34), 0);
     json_t *object = look();
     ck_assert_str_eq(text(object, "message"), "Kernel panic - not syncing: no init");
     json_decref(object);
@@ -192,6 +192,7 @@ static const struct {
     {VM_FAIL_ON, 38, false, true, "expectation", "linnet", FAILURE, FAILURE},
     {VM_COMMAND, 0, true, true, "command", "command", NONE, NONE},
     {VM_COMMAND, 38, true, true, "command", "command", FAILURE, FAILURE},
+    {VM_COMMAND, 38, false, true, "expectation", "linnet", FAILURE, FAILURE},
     {VM_COMMAND, 127, true, false, "command", "command", FAILURE, FAILURE},
     {VM_COMMAND, 125, false, true, "command", "linnet", ERROR, ERROR},
 };
@@ -209,9 +210,10 @@ START_TEST(a_run_ends)
     record.stage_ns[RECORD_FIRST_INSTRUCTION] = record.stage_ns[RECORD_EXEC] + MS_NS;
     if (cases[i].began)
         record.stage_ns[RECORD_COMMAND] = record.stage_ns[RECORD_EXEC] + 2 * MS_NS;
+    record.by_command = cases[i].by_command;
     if (cases[i].by_command && !with_command)
         return;
-    ck_assert_int_eq(record_end(&record, cases[i].how, cases[i].status, cases[i].by_command), 0);
+    ck_assert_int_eq(record_end(&record, cases[i].how, cases[i].status), 0);
     json_t *object = look();
     check_schema(object);
     ck_assert_str_eq(text(object, "end"), cases[i].end);
@@ -241,7 +243,7 @@ START_TEST(expectations_are_testcases)
     results_expect(&record.results, "console", "until login:", false, "it never said that");
     results_port(&record.results, "tcp:22", 1);
     results_file(&record.results, "a.wav");
-    ck_assert_int_eq(record_end(&record, VM_POWEROFF, 38, false), 0);
+    ck_assert_int_eq(record_end(&record, VM_POWEROFF, 38), 0);
     (void)look_xml();
     has("tests=\"3\" failures=\"1\" errors=\"0\"");
     has("name=\"boot\"");
@@ -278,7 +280,7 @@ START_TEST(what_a_guest_says_is_cleaned)
 
     ck_assert_int_eq(record_begin(&record, config, NULL), 0);
     console_says(said, sizeof(said) - 1);
-    ck_assert_int_eq(record_end(&record, VM_RESET, 32, false), 0);
+    ck_assert_int_eq(record_end(&record, VM_RESET, 32), 0);
     (void)look_xml();
     has("\n\nThe end of the console:\none\n[1mtwo\xc3\xa4 ]]&gt;&lt;a&gt;&amp;\tend</failure>");
     json_t *object = look();
@@ -302,7 +304,7 @@ START_TEST(texts_have_an_end)
         said[i * 400] = '\n';
     ck_assert_int_eq(record_begin(&record, config, NULL), 0);
     console_says(said, sizeof(said));
-    ck_assert_int_eq(record_end(&record, VM_RESET, 32, false), 0);
+    ck_assert_int_eq(record_end(&record, VM_RESET, 32), 0);
     (void)look_xml();
     const char *begin = strstr(xml, "\">reset, exit"), *end = strstr(xml, "last</failure>");
     ck_assert_ptr_nonnull(begin);
@@ -321,7 +323,7 @@ START_TEST(stages_are_told_as_far_as_they_were_seen)
     record.stage_ns[RECORD_EXEC] -= 1000 * MS_NS;
     record.stage_ns[RECORD_CONSOLE] = record.stage_ns[RECORD_EXEC] + 250 * MS_NS;
     record.exits = 7;
-    ck_assert_int_eq(record_end(&record, VM_POWEROFF, 0, false), 0);
+    ck_assert_int_eq(record_end(&record, VM_POWEROFF, 0), 0);
     json_t *object = look();
     check_schema(object);
     const json_t *stages = json_object_get(object, "stages");
@@ -362,7 +364,7 @@ START_TEST(nobody_wants_one)
     ck_assert(!record_wanted(config));
     ck_assert_int_eq(record_begin(&record, config, NULL), 0);
     record_running(&record);
-    ck_assert_int_eq(record_end(&record, VM_POWEROFF, 0, false), 0);
+    ck_assert_int_eq(record_end(&record, VM_POWEROFF, 0), 0);
     ck_assert_int_lt(access(json_path, F_OK), 0);
     ck_assert_int_lt(access(xml_path, F_OK), 0);
 }
@@ -400,7 +402,7 @@ START_TEST(where_there_is_no_room_the_first_ones_stay)
     ck_assert_int_ge(null = open("/dev/null", O_WRONLY | O_CLOEXEC), 0);
     ck_assert_int_ge(dup2(null, STDERR_FILENO), 0); /* where it goes else may not grow either */
     ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &full), 0);
-    int r = record_end(&record, VM_POWEROFF, 0, false);
+    int r = record_end(&record, VM_POWEROFF, 0);
     ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &old), 0);
     (void)close(null);
     ck_assert_int_eq(r, -EFBIG);
