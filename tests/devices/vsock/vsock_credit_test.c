@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Credit of the socket device's streams, buffers that run out, and streams without number. */
+#include "devices/vsock/vsock.h"
+
 #include "tests/devices/vsock/vsock_rig.h"
 
 #include <sys/resource.h>
@@ -92,11 +94,17 @@ START_TEST(more_than_the_credit_ends_the_stream)
 END_TEST
 
 /* What the guest sent before it closed is given to a host that reads late, though the guest has
- * given up on it. */
+ * given up on it: then it is told nothing more, for its ports may be another stream's. */
 START_TEST(closed_stream_still_drains)
 {
+    const struct vsock *vsock;
+    int small = 8192; /* so that it goes in pieces */
+
     make("", 32);
     int fd = guest_began();
+    vsock = container_of(dev, struct vsock, dev);
+    ck_assert_int_eq(
+        setsockopt(vsock->conns[0].host.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
     uint32_t sent = fill(7, 9);
     say(7, 9, SHUTDOWN, NO_SEND | NO_RECEIVE);
     expect_nothing();
@@ -104,8 +112,8 @@ START_TEST(closed_stream_still_drains)
         say(7, 9, RST, 0);
     host_reads(fd, sent);
     host_ends(fd);
-    if (_i == 0)
-        (void)expect(9, 7, RST);
+    while (_i == 0 && hear().op != RST) { /* updates of the credit, until it is all out */
+    }
     expect_nothing();
     ck_assert_int_eq(close(fd), 0);
 }
