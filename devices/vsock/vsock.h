@@ -43,9 +43,12 @@ enum { VSOCK_RX, VSOCK_TX, VSOCK_EVENT, VSOCK_QUEUES };
  *   client of a door --------------------------+--> ASKING --RESPONSE--.
  *   REQUEST of the guest's, PATH_port is there ------------------------+--> OPEN
  *
- *   OPEN --both sides of the host's are done--> CLOSING --RST, or time is up--> FREE
- *   OPEN, CLOSING --the guest is done, broke the rules; time is up--> RESETTING --RST is told-->
- * FREE OPEN --the guest let go, and something is still to be given to the host--> DRAINING --> FREE
+ *   OPEN           the host is done in both directions                   --> CLOSING
+ *   CLOSING        the guest says RST                                    --> FREE
+ *   OPEN, CLOSING  the guest is done, broke the rules, or time is up     --> RESETTING
+ *   RESETTING      RST was told                                          --> FREE
+ *   OPEN           the guest let go, and not all is given to the host    --> DRAINING
+ *   DRAINING       it is, or nobody is there who would take it           --> FREE
  */
 enum conn_state {
     CONN_FREE,
