@@ -4,7 +4,7 @@
 # `make bench`: measures linnet, and QEMU beside it (its microvm; with ARCH=arm64 its virt). Prints
 # "name value unit", a row a line, and keeps them in build/bench.txt.
 #
-#   tests/bench/run.sh [boot|sound|ear|card|disk|debian|share]...    rows of these; else of boot, sound, disk, share
+#   tests/bench/run.sh [boot|sound|ear|card|disk|debian|share|net]...    rows of these; else of boot, sound, disk, share
 #
 # What is given in instructions comes from the rig's counting machine: its one CPU does one a
 # nanosecond, so the run time of threads counts instructions, however fast or busy this machine is.
@@ -19,6 +19,8 @@
 . "$here/disk.sh"
 # shellcheck source=share.sh
 . "$here/share.sh"
+# shellcheck source=net.sh
+. "$here/net.sh"
 
 prepare() {
     mkdir -p "$made/root"
@@ -30,6 +32,7 @@ prepare() {
     disk_prepare
     case " $* " in *\ debian\ *) "$top/guests/mkroot.sh" ;; esac
     share_prepare
+    case " $* " in *\ net\ *) net_prepare ;; esac
 }
 
 work=$(mktemp -d)

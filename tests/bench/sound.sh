@@ -92,15 +92,23 @@ guest_ns() {
         END { printf "%.0f %.6f\n", sum * 1e9, at - first }'
 }
 
-# guest_kinstr: what the guest of $pid does in a second.
-guest_kinstr() {
-    local ns span
+trace_begin() {
     [ -e "$tracing/trace" ] || busybox mount -t tracefs tracefs "$tracing"
     echo mono >"$tracing/trace_clock"
     echo 16384 >"$tracing/buffer_size_kb"
     echo 'kvm:kvm_entry kvm:kvm_exit' >"$tracing/set_event"
-    sleep 5
+}
+
+trace_end() {
     echo >"$tracing/set_event"
+}
+
+# guest_kinstr: what the guest of $pid does in a second.
+guest_kinstr() {
+    local ns span
+    trace_begin
+    sleep 5
+    trace_end
     read -r ns span < <(grep -v '^#' "$tracing/trace" | guest_ns)
     [ "$ns" != 0 ] || fail "bench: the trace of VM entries and exits is empty"
     awk -v ns="$ns" -v span="$span" 'BEGIN { printf "%.0f\n", ns / span / 1000 }'
