@@ -48,38 +48,47 @@ static bool process_has_lock(const char *pid, const char *file_id)
     return found;
 }
 
-/* "process 123", or what there is to say when nobody is found. Returns buf. */
-static const char *holder(int fd, char *buf, size_t size)
+/* Whether somebody is found; "process 123", or what else there is to say. */
+static bool find_holder(int fd, char *ret_name, size_t size)
 {
+    bool found = false;
     char file_id[64];
     struct stat facts;
     DIR *processes = fstat(fd, &facts) < 0 ? NULL : opendir("/proc");
 
-    (void)snprintf(buf, size, "another process");
+    (void)snprintf(ret_name, size, "another process");
     if (processes == NULL)
-        return buf;
+        return false;
     (void)snprintf(file_id, sizeof(file_id), " %02x:%02x:%lu ", major(facts.st_dev),
                    minor(facts.st_dev), (unsigned long)facts.st_ino);
-    for (struct dirent *entry; (entry = readdir(processes)) != NULL;)
-        if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
-            process_has_lock(entry->d_name, file_id)) {
-            (void)snprintf(buf, size, "process %.20s", entry->d_name);
-            break;
-        }
+    for (struct dirent *entry; !found && (entry = readdir(processes)) != NULL;) {
+        found = entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
+                process_has_lock(entry->d_name, file_id);
+        if (found)
+            (void)snprintf(ret_name, size, "process %.20s", entry->d_name);
+    }
     (void)closedir(processes);
-    return buf;
+    return found;
 }
+
+/* What a killed process had in an io_uring the kernel closes some 30 ms after it is gone. */
+#define GHOST_TRIES_MAX 50
+#define GHOST_TRY_US    20000
 
 int blk_lock(int fd, const char *option, const char *path, bool writing)
 {
     struct flock lock = {.l_type = writing ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET};
     char who[64];
 
-    if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
-        return 0;
-    if (errno == EAGAIN || errno == EACCES)
-        return opts_error("%s: %s is in use by %s; end that, or give its disks ro or overlay",
-                          option, path, holder(fd, who, sizeof(who)));
-    log_warn("%s: %s: not locked: %s", option, path, strerror(errno));
+    for (unsigned tries = 0; fcntl(fd, F_OFD_SETLK, &lock) < 0; tries++) {
+        if (errno != EAGAIN && errno != EACCES) {
+            log_warn("%s: %s: not locked: %s", option, path, strerror(errno));
+            return 0;
+        }
+        if (find_holder(fd, who, sizeof(who)) || tries == GHOST_TRIES_MAX)
+            return opts_error("%s: %s is in use by %s; end that, or give its disks ro or overlay",
+                              option, path, who);
+        (void)usleep(GHOST_TRY_US); /* cut short, it tries sooner */
+    }
     return 0;
 }

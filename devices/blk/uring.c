@@ -94,6 +94,8 @@ static struct blk_op *uring_reap(struct blk_engine *engine)
 
 static void uring_destroy(struct blk_engine *engine)
 {
+    /* The ring itself ends later, on a thread of the kernel's, and with it the files' locks. */
+    (void)uring.unregister_files(ring_of(engine)); /* if there are none, that is as well */
     uring.queue_exit(ring_of(engine));
     free(uring_of(engine));
 }

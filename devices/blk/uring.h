@@ -10,6 +10,7 @@
     F(io_uring_, queue_init)                                                                       \
     F(io_uring_, queue_exit)                                                                       \
     F(io_uring_, register_files)                                                                   \
+    F(io_uring_, unregister_files)                                                                 \
     F(io_uring_, register_iowq_max_workers)                                                        \
     F(io_uring_, submit)                                                                           \
     F(io_uring_, peek_batch_cqe)

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -83,6 +84,61 @@ END_TEST
 START_TEST(image_that_runs_as_a_program_is_not_written)
 {
     refused("/proc/self/exe", "", "add ro or overlay to leave it as it is");
+}
+END_TEST
+
+static bool lock_is_free(void)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+
+    bool is_free = fcntl(fd, F_OFD_SETLK, &lock) == 0;
+    ck_assert_int_eq(close(fd), 0);
+    return is_free;
+}
+
+START_TEST(lock_ends_with_the_engine_and_the_image)
+{
+    struct blk_engine *engine;
+
+    ck_assert_int_eq(library_load(&uring_library), 0);
+    ck_assert_int_eq(open_image(&image, path, ""), 0);
+    int r = _i == 0 ? blk_engine_create("disk0", image.file, &engine)
+                    : blk_pool_create("disk0", image.file, &engine);
+    ck_assert_int_eq(r, 0);
+    ck_assert(!lock_is_free());
+    blk_engine_destroy(engine);
+    blk_image_close(&image);
+    ck_assert(lock_is_free());
+}
+END_TEST
+
+/* As after a kill: the open file is on its way between two sockets, and in no process. */
+START_TEST(lock_that_nobody_has_is_waited_for)
+{
+    char room[CMSG_SPACE(sizeof(int))] = {0}, byte = 0;
+    struct iovec iov = {&byte, 1};
+    struct msghdr message = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room)};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    int sockets[2];
+
+    ck_assert_int_eq(open_image(&image, path, ""), 0);
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets), 0);
+    *header = (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+    memcpy(CMSG_DATA(header), &image.file[BLK_FILE_IMAGE], sizeof(int));
+    ck_assert_int_eq(sendmsg(sockets[0], &message, 0), 1);
+    blk_image_close(&image);
+    pid_t child = fork();
+    if (child == 0) {
+        (void)usleep(100000);
+        _exit(0);
+    }
+    (void)close(sockets[0]);
+    (void)close(sockets[1]);
+    ck_assert(!lock_is_free());
+    ck_assert_int_eq(open_image(&image, path, ""), 0);
+    ck_assert_int_eq(waitpid(child, NULL, 0), child);
 }
 END_TEST
 
@@ -275,6 +331,8 @@ Suite *blk_image_suite(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, image_that_can_be_no_disk_is_refused);
     tcase_add_test(tcase, image_that_runs_as_a_program_is_not_written);
+    tcase_add_loop_test(tcase, lock_ends_with_the_engine_and_the_image, 0, 2);
+    tcase_add_test(tcase, lock_that_nobody_has_is_waited_for);
     tcase_add_loop_test(tcase, locked_image_is_refused_with_the_name_of_who_has_it, 0, 7);
     tcase_add_test(tcase, no_format_is_guessed);
     tcase_add_test(tcase, overlay_has_the_sectors_that_were_written);
