@@ -73,17 +73,18 @@ apart() {
         "$top/tests/boot" "$1"
 }
 
-# A machine behind a router, for passt to share, with a name server and a page on its loopback.
+# A machine behind a router, for passt to share, with a name server and a page on its loopback, which end
+# with this shell.
 host_network() {
     interface way0 10.9.0.2 # nobody is at its other end
     ip route add default via 10.9.0.1
     echo "nameserver 127.0.0.1" >resolv.conf
     mount --bind resolv.conf /etc/resolv.conf
-    dnsmasq --user=root --no-daemon --no-resolv --no-hosts --pid-file= --bind-interfaces \
+    setpriv --pdeathsig KILL dnsmasq --user=root --no-daemon --no-resolv --no-hosts --pid-file= --bind-interfaces \
         --listen-address=127.0.0.1 --address=/linnet.test/10.9.0.1 &
     mkdir pages
     head -c 1048576 /dev/urandom >pages/page
-    busybox httpd -p 127.0.0.1:7003 -h pages
+    setpriv --pdeathsig KILL busybox httpd -f -p 127.0.0.1:7003 -h pages &
 }
 
 # Where the guest's port 5000 is found.
@@ -126,6 +127,7 @@ hub_case() {
     for ((number = 1; number <= $1; number++)); do
         grep -q '^linnet-job: hub ok' "console$number" || fail "$number did not do its job"
         sum=$(sed -n "s/^linnet-hub: of $number \([0-9a-f]*\).*/\1/p" "console$number")
+        [ -n "$sum" ] || fail "$number does not say what it has"
         [ "$(cat console* | grep -c "^linnet-hub: from $number $sum")" = $(($1 - 1)) ] ||
             fail "not all have got what $number has"
     done
