@@ -309,15 +309,15 @@ static int make_devices(struct machine *machine)
     return r;
 }
 
-/* "console=... APPEND": the user's words come last, so they win. With a command the kernel is
- * quiet, and a panic is the end at once. */
+/* The user's words come last, so they win. With a command the kernel is quiet, a panic is the end
+ * at once, and ciphers are not tested at each boot: a third of what running `true` would take. */
 static int make_cmdline(struct machine *machine)
 {
     const char *append = opts_str(machine->config->options, "append");
     const char *space = append[0] != '\0' ? " " : "";
-    const char *quiet = machine->run != NULL ? " quiet panic=-1" : "";
+    const char *more = machine->run != NULL ? " quiet panic=-1 cryptomgr.notests=1" : "";
 
-    if (asprintf(&machine->cmdline, "%s%s%s%s", arch_layout->console_arg, quiet, space, append) <
+    if (asprintf(&machine->cmdline, "%s%s%s%s", arch_layout->console_arg, more, space, append) <
         0) {
         machine->cmdline = NULL;
         return log_error(-ENOMEM, "command line");

@@ -63,7 +63,8 @@ const struct opt run_options[] = {
     {.name = "initrd", .help = "initial RAM disk", .type = OPT_PATH},
     {.name = "append",
      .value = "",
-     .help = "command line of the kernel; linnet adds console= and no more",
+     .help = "command line of the kernel; linnet adds console=, for a command also quiet panic=-1 "
+             "cryptomgr.notests=1, and no more",
      .max = APPEND_BYTES_MAX},
     {.name = "unpack",
      .value = "host",

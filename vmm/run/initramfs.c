@@ -23,9 +23,7 @@ extern char **environ;
 
 /* -- which modules -- */
 
-/* What each kind of device needs in the guest; NULL: every guest. Not pvpanic: the kernel says a
- * panic on its console, too, and loading two modules is a twentieth of what running `true` costs.
- */
+/* What each kind of device needs in the guest; NULL: every guest. */
 static const struct {
     const char *kind;
     const char *modules[5];
