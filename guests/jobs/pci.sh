@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# pci DEVICES: looks at that many functions of a PCI bus; then takes the entropy device away in every
+# pci DEVICES SUM: looks at that many functions of a PCI bus; reads a disk, whose SHA-256 that is, if
+# this initramfs has its driver; then takes the entropy device away in every
 # way that there is, and moves its interrupts from CPU to CPU, while random numbers are read.
 count=0
 for dev in /sys/bus/pci/devices/*; do
@@ -10,6 +11,12 @@ for dev in /sys/bus/pci/devices/*; do
     [ "${driver##*/}" = virtio-pci ] || fail "${dev##*/}: no driver"
 done
 [ "$count" = "$1" ] || fail "$count functions, not $1"
+load virtio_blk
+if [ -e /dev/vda ]; then
+    sum=$(sha256sum </dev/vda)
+    [ "${sum%% *}" = "$2" ] || fail "the disk is not what it was"
+    echo "pci: disk read"
+fi
 grep -i msi /proc/interrupts
 
 rng=/sys/bus/pci/devices/0000:00:00.0

@@ -90,7 +90,7 @@ boot_rows() {
     end_background
     echo "start.until_guest $((ns / 1000000)) Minstr"
     boot_row linnet.command 0 : "${command[@]}"
-    boot_row linnet.command_pci 0 : "$linnet" run --transport pci "${command[@]:2}"
+    boot_row linnet.command_mmio 0 : "$linnet" run --transport mmio "${command[@]:2}"
     boot_row linnet.vmlinux 32 : "${run[@]}" "$guest/vmlinux"
     boot_row qemu_lean.bzimage 0 : "${qemu[@]}" -kernel "$guest/vmlinuz"
 }

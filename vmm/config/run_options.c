@@ -125,7 +125,7 @@ const struct opt run_options[] = {
     {.name = "transport",
      .value = "mmio",
      .help = "how the guest finds and drives its virtio devices; pci: as PCI functions with "
-             "MSI-X, each in the slot of its name",
+             "MSI-X (with a command that is the default, if the kernel has virtio_pci built in)",
      .type = OPT_CHOICE,
      .choices = transport_choices},
     {.name = "serial",

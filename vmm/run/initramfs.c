@@ -48,6 +48,15 @@ static bool has_device(const struct config *config, const char *kind)
     return false;
 }
 
+/* Where nobody said how devices are to be found: as PCI functions if the kernel itself has their
+ * driver. To load that of virtio-mmio takes a guest more than all that it does with either. */
+static int transport_choose(const struct modules *modules, struct config *config)
+{
+    if (opts_given(config->options, "transport") || !modules_built_in(modules, "virtio_pci"))
+        return 0;
+    return opts_set(config->options, "", "transport", "pci");
+}
+
 static int modules_choose(struct modules *modules, const struct run *run,
                           const struct config *config)
 {
@@ -280,7 +289,7 @@ static int add_initrd(const struct config *config, struct bytes *initramfs)
     return 0;
 }
 
-int run_initramfs_make(struct run *run, const struct config *config)
+int run_initramfs_make(struct run *run, struct config *config)
 {
     auto_free struct modules *modules = calloc(1, sizeof(*modules));
     struct bytes file = {0};
@@ -288,8 +297,11 @@ int run_initramfs_make(struct run *run, const struct config *config)
     if (modules == NULL)
         return log_error(-ENOMEM, "modules");
     int r = 0;
-    if (run->kernel.modules[0] != '\0' && modules_open(modules, run->kernel.modules) == 0)
-        r = modules_choose(modules, run, config);
+    if (run->kernel.modules[0] != '\0' && modules_open(modules, run->kernel.modules) == 0) {
+        r = transport_choose(modules, config);
+        if (r == 0)
+            r = modules_choose(modules, run, config);
+    }
     if (r == 0)
         r = add_initrd(config, &run->initramfs);
     if (r == 0)

@@ -153,6 +153,13 @@ static bool is_listed(const struct modules *modules, const char *name)
     return false;
 }
 
+bool modules_built_in(const struct modules *modules, const char *name)
+{
+    const char *path;
+
+    return list_find(&modules->built_in, name, &path) > 0;
+}
+
 static int add_at(struct modules *modules, const char *wanted, unsigned depth);
 
 /* "depends=virtio,virtio_ring". */
@@ -179,7 +186,7 @@ static int add_at(struct modules *modules, const char *wanted, unsigned depth)
     const char *path;
 
     name_of(wanted, strlen(wanted), name);
-    if (is_listed(modules, name) || list_find(&modules->built_in, name, &path) > 0)
+    if (is_listed(modules, name) || modules_built_in(modules, name))
         return 0;
     size_t len = list_find(&modules->order, name, &path);
     if (len == 0)

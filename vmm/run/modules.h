@@ -26,6 +26,8 @@ struct modules {
 /* Reads the lists. 0; -ENOENT if the folder has none of them: then the kernel is taken to have all
  * built in. */
 int modules_open(struct modules *modules, const char *folder);
+/* Whether the kernel itself has it, as far as its lists say. */
+bool modules_built_in(const struct modules *modules, const char *name);
 /* Adds a module behind those it needs. 1; 0 if it is built in, or nowhere; -errno, logged. */
 int modules_add(struct modules *modules, const char *name);
 /* Accepts zeroed, and what failed. */

@@ -59,4 +59,4 @@ const char *run_tag(char tag[RUN_TAG_SIZE], const char *option, unsigned index);
 
 /* Writes the run file; makes the initramfs. -errno, logged. */
 int run_file_make(const struct run *run, const struct config *config, struct bytes *ret_file);
-int run_initramfs_make(struct run *run, const struct config *config);
+int run_initramfs_make(struct run *run, struct config *config);

@@ -98,6 +98,9 @@ START_TEST(built_in_or_unknown_is_none)
     ck_assert_int_eq(modules_add(&modules, "virtio_mmio"), 0);
     ck_assert_int_eq(modules_add(&modules, "nowhere"), 0);
     ck_assert_uint_eq(modules.count, 0);
+    ck_assert(modules_built_in(&modules, "virtio_mmio"));
+    ck_assert(!modules_built_in(&modules, "nowhere"));
+    ck_assert(!modules_built_in(&modules, "x"));
 }
 END_TEST
 
