@@ -56,6 +56,8 @@ static int live(struct config *config, struct run *run, struct record *record, e
         return run != NULL ? RUN_STATUS_FAILED : error_status(r);
     machine_record(machine, record);
     record_running(record);
+    if (run != NULL)
+        run_loaded(run);
     *ret_how = machine_run(machine, &signal_number);
     r = machine_finish(machine);
     machine_record(machine, record);

@@ -5,6 +5,7 @@
 #include "vmm/run/guest/wire.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -243,6 +244,12 @@ int run_init(struct run *run, struct config *config)
     if (r == 0)
         r = add_ports(run, config);
     return r == 0 ? run_initramfs_make(run, config) : r;
+}
+
+void run_loaded(struct run *run)
+{
+    bytes_free(&run->initramfs);
+    (void)malloc_trim(0); /* of whole packed modules and lists of them, most of it */
 }
 
 void run_fini(struct run *run)

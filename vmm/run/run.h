@@ -44,6 +44,8 @@ extern const struct config_device_kind run_kinds[];
  * said otherwise, or another -errno, logged. run_fini() may follow in any case. */
 int run_init(struct run *run, struct config *config);
 void run_fini(struct run *run);
+/* The initramfs is in guest RAM: gives back what making it took, for as long as CMD runs. */
+void run_loaded(struct run *run);
 
 /* -EINVAL, logged, if there is an option that only a command has. */
 int run_refuse_options(const struct config *config);
