@@ -51,15 +51,15 @@ test_random() {
     mount -t virtiofs rw /share || fail "mount"
     mkdir /share/many
     (cd /share/many && seq 2000 | xargs touch) || fail "touch"
-    for seed in $(seq 10); do
+    for seed in 1 2 3; do
         mkdir "/share/twin$seed" "/up/twin$seed" "/share/other$seed" "/up/other$seed"
-        /data/fsx "/share/first$seed" "$seed" 20000 &
+        /data/fsx "/share/first$seed" "$seed" 5000 &
         first=$!
-        /data/fsx "/share/second$seed" "$((seed + 100))" 20000 &
+        /data/fsx "/share/second$seed" "$((seed + 100))" 5000 &
         second=$!
-        /data/twins "/share/other$seed" "/up/other$seed" "$((seed + 100))" 50000 &
+        /data/twins "/share/other$seed" "/up/other$seed" "$((seed + 100))" 10000 &
         other=$!
-        /data/twins "/share/twin$seed" "/up/twin$seed" "$seed" 50000 || fail "twins $seed"
+        /data/twins "/share/twin$seed" "/up/twin$seed" "$seed" 10000 || fail "twins $seed"
         wait $first && wait $second && wait $other || fail "seed $seed"
         ls -l /share/many >/tmp/list # so that others are shelved
         echo "linnet-share: seed $seed"
