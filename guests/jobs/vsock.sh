@@ -25,9 +25,9 @@ connect 1003 -t 60 - </tmp/part | cmp - /tmp/part || fail "back and forth"
 connect 4000 - </dev/null 2>/tmp/error && fail "nobody listens there"
 grep -q 'Connection reset by peer' /tmp/error || fail "refused: $(cat /tmp/error)"
 
-socat VSOCK-LISTEN:5000,fork,backlog=128 PIPE &
-socat VSOCK-LISTEN:5001,fork SYSTEM:sha256sum &
-socat VSOCK-LISTEN:5002,fork SYSTEM:'sleep 5; sha256sum' &
+socat -t 60 VSOCK-LISTEN:5000,fork,backlog=128 PIPE &
+socat -t 60 VSOCK-LISTEN:5001,fork SYSTEM:sha256sum &
+socat -t 60 VSOCK-LISTEN:5002,fork SYSTEM:'sleep 5; sha256sum' &
 sleep 1
 echo "linnet-vsock: listening"
 socat -u VSOCK-LISTEN:5003 - | grep -q bye || fail "no good bye"

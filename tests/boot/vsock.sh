@@ -17,7 +17,7 @@ vsock_serve() {
     socat -u UNIX-LISTEN:v_1000 CREATE:up &
     socat -u FILE:down UNIX-LISTEN:v_1001 &
     socat -u UNIX-LISTEN:v_1002 SYSTEM:'sleep 5; cat >slow' &
-    socat UNIX-LISTEN:v_1003 PIPE &
+    socat -t 60 UNIX-LISTEN:v_1003 PIPE &
 }
 
 # vsock_to PORT FILE: sends it, shuts that direction down, and prints what comes back.
