@@ -14,6 +14,7 @@
 #   share   as boot, with virtio-fs and overlayfs
 #   net     as boot, with virtio-net
 #   iperf   as net, with iperf3
+#   input   as boot, with virtio-input, and with virtio-pmem and ext4
 #   vsock   as boot, with virtio-vsock and socat
 #   linnet  busybox, KVM of Intel CPUs, and linnet as this tree has built it
 # guests/init and guests/jobs/ say what runs inside. guests/addfiles.sh adds files afterwards.
@@ -143,7 +144,7 @@ pack() {
 
 case $# in
 2 | 3) ;;
-*) die "usage: mkinitramfs.sh KERNEL OUT [sound|boot|pipewire|disk|share|net|iperf|vsock|linnet]" ;;
+*) die "usage: mkinitramfs.sh KERNEL OUT [sound|boot|pipewire|disk|share|net|iperf|input|vsock|linnet]" ;;
 esac
 kernel=$1 out=$2 recipe=${3:-sound}
 PATH=$PATH:/usr/sbin:/sbin
@@ -182,13 +183,14 @@ net | iperf)
     add_modules "$root" virtio_net af_packet # the latter for DHCP
     [ "$recipe" = net ] || add_program "$root" "$(program iperf3)"
     ;;
+input) add_modules "$root" virtio_input evdev virtio_pmem nd_pmem ext4 ;;
 vsock)
     add_modules "$root" vmw_vsock_virtio_transport
     add_program "$root" "$(program socat)"
     ;;
 sound) add_sound "$root" ;;
 linnet) add_linnet "$root" ;;
-*) die "unknown recipe '$recipe': sound, boot, pipewire, disk, share, net, iperf, vsock or linnet" ;;
+*) die "unknown recipe '$recipe': sound, boot, pipewire, disk, share, net, iperf, input, vsock or linnet" ;;
 esac
 
 mkdir -p "$(dirname "$out")"

@@ -51,6 +51,10 @@
 . "$top/tests/boot/share.sh"
 # shellcheck source=share_soak.sh
 . "$top/tests/boot/share_soak.sh"
+# shellcheck source=input.sh
+. "$top/tests/boot/input.sh"
+# shellcheck source=console.sh
+. "$top/tests/boot/console.sh"
 # shellcheck source=disk_soak.sh
 . "$top/tests/boot/disk_soak.sh"
 # shellcheck source=run_command.sh
@@ -223,6 +227,7 @@ prepare() {
     disk_prepare
     net_prepare
     share_prepare
+    input_prepare
     vsock_prepare
     if [ -n "${SOAK-}" ]; then soak_prepare; fi
     case $arch in

@@ -189,7 +189,7 @@ done
 [ $# -gt 0 ] || die "$usage"
 
 if [ -n "$counting" ]; then cpus=${cpus:-1}; else cpus=${cpus:-2}; fi
-modules=(virtio_pci 9p 9pnet_virtio overlay loop ext4 snd-aloop tun)
+modules=(virtio_pci 9p 9pnet_virtio overlay loop ext4 snd-aloop tun uinput evdev)
 userland= # whose programs the outer machine has over the host's, if the host's are not for it
 case $arch in
 x86_64) debian=amd64 qemu_program=qemu-system-x86_64 modules+=(kvm-amd snd-dummy) ;;
