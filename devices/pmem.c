@@ -98,7 +98,8 @@ static int map_file(struct pmem *pmem, const char *path, uint64_t size)
     pmem->dev.window = zeroes;
     pmem->dev.window_size = whole;
     pmem->config.size = to_le64(whole);
-    if (mmap(zeroes, size, PROT_READ, MAP_SHARED | MAP_FIXED, pmem->fd, 0) == MAP_FAILED)
+    const void *file = mmap(zeroes, size, PROT_READ, MAP_SHARED | MAP_FIXED, pmem->fd, 0);
+    if (file == MAP_FAILED)
         return log_error(-errno, "--pmem path: %s: map", path);
     return 0;
 }

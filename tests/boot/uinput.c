@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A keyboard of this host's, for tests: makes a node by /dev/uinput and prints its name, event0 or the
- * like. Each line of standard input is a key's number: it goes down and up. Prints "lamp CODE VALUE" for
- * each lamp that is lit. Ends with its input.
+ * A keyboard of this host's, for tests: makes a node by /dev/uinput and prints its name, event0 or
+ * the like. Each line of standard input is a key's number: it goes down and up. Prints "lamp CODE
+ * VALUE" for each lamp that is lit. Ends with its input.
  */
 #include <dirent.h>
 #include <fcntl.h>

@@ -163,7 +163,7 @@ static void names_set(struct guest *guest, const struct dhcp_lease *lease)
 static void card_up(struct guest *guest, int control, const char *name)
 {
     struct dhcp_client client = {0};
-    struct dhcp_lease lease;
+    struct dhcp_lease lease = {0};
     struct sockaddr_ll all;
     bool offered = false, given = false;
 
