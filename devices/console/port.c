@@ -134,13 +134,22 @@ static int send_request(struct port *port)
     return 0;
 }
 
+/* Whether a client has sent all that it will, and the guest has read it. */
+static bool has_ended(const struct port *port)
+{
+    char byte;
+
+    return port->to == TO_SOCKET && port->host.fd >= 0 &&
+           recv(port->host.fd, &byte, 1, MSG_PEEK) == 0;
+}
+
 /* The guest closed the port, and all it wrote is out. */
 static void end_output(struct port *port)
 {
     port->closing = false;
     if (port->to == TO_FD && port->host.fd >= 0)
         (void)shutdown(port->host.fd, SHUT_WR); /* a pipe has no other way to tell */
-    if (port->silent)
+    if (port->silent || has_ended(port))
         host_gone(port); /* it has all */
 }
 

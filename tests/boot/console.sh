@@ -61,5 +61,5 @@ console_case() {
 console_stock() { console_case "$stock"; }
 console_6_1() { console_case 6.1-cloud-amd64; }
 
-boot_case counting console-6.12 console_stock
-boot_case counting console-6.1 console_6_1 x86_64
+soak_case counting console-6.12 console_stock
+soak_case counting console-6.1 console_6_1 x86_64

@@ -104,7 +104,7 @@ static void state_check(struct program *p)
 static void bytes_at(struct program *p, uint8_t what)
 {
     bool bar = what == 'b' || what == 'B', write = what == 'b' || what == 'c';
-    size_t off = word(p) % (bar ? PCI_BAR_BYTES : 0x200);
+    size_t off = (size_t)word(p) % (bar ? (size_t)PCI_BAR_BYTES : 0x200);
     size_t len = 1 + byte(p) % 8u;
     uint8_t buf[8];
 
