@@ -9,7 +9,7 @@ console_says() {
 
 # A reader that takes a bite now and then.
 read_slowly() {
-    socat -u UNIX-CONNECT:slow - | while dd bs=64k count=1 iflag=fullblock status=none of=bite && [ -s bite ]; do
+    socat -u UNIX-CONNECT:slow,readbytes=1048576 - | while dd bs=64k count=1 iflag=fullblock status=none of=bite && [ -s bite ]; do
         cat bite
         sleep 0.2
     done >slowly
@@ -61,5 +61,5 @@ console_case() {
 console_stock() { console_case "$stock"; }
 console_6_1() { console_case 6.1-cloud-amd64; }
 
-soak_case counting console-6.12 console_stock
+boot_case counting console-6.12 console_stock
 soak_case counting console-6.1 console_6_1 x86_64
