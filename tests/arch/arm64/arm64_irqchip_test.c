@@ -109,7 +109,7 @@ START_TEST(gicv3_is_taken_where_there_is_one)
     ck_assert_uint_eq(attr_count, 3);
     attr_is(0, 0, 2, 0x08000000);                     /* distributor */
     attr_is(1, 0, 5, 0x080a0000 | (uint64_t)3 << 52); /* three redistributors */
-    attr_is(2, 3, 0, 128);                            /* interrupts */
+    attr_is(2, 3, 0, 512);                            /* interrupts */
 }
 END_TEST
 
@@ -130,7 +130,7 @@ START_TEST(gicv2_is_taken_where_there_is_no_other)
     ck_assert_uint_eq(platform.irqchip, 2);
     attr_is(0, 0, 0, 0x08000000);
     attr_is(1, 0, 1, 0x08010000); /* CPU interface */
-    attr_is(2, 3, 0, 128);
+    attr_is(2, 3, 0, 512);
 }
 END_TEST
 
@@ -154,7 +154,7 @@ static const struct {
     {0, EINVAL, "place the GICv3"},
     {1, EINVAL, "place the GICv3"},
     {1, E2BIG, "place the GICv3"},
-    {2, EBUSY, "128 interrupts"},
+    {2, EBUSY, "512 interrupts"},
 };
 
 START_TEST(gic_that_cannot_be_placed_is_told)
