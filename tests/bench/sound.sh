@@ -182,8 +182,8 @@ card_rows() {
     end_background
 }
 
-# cpu_ms SND SECONDS: what it takes, all in all, to boot, play for so long, and power off.
-cpu_ms() {
+# run_ms SND SECONDS: what it takes, all in all, to boot, play for so long, and power off.
+run_ms() {
     local status=0 TIMEFORMAT='%3U %3S'
     rm -f sound.wav
     {
@@ -203,8 +203,8 @@ cpu_ms() {
 # How much faster than real time a guest can play by the free clock: whole runs, by CPU time.
 free_row() {
     local short long
-    short=$(cpu_ms host=file,path=sound.wav,clock=free 2)
-    long=$(cpu_ms host=file,path=sound.wav,clock=free 62)
+    short=$(run_ms host=file,path=sound.wav,clock=free 2)
+    long=$(run_ms host=file,path=sound.wav,clock=free 62)
     echo "sound.linnet.free_running $((60000 / (long - short))) x"
 }
 
