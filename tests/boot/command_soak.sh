@@ -160,7 +160,7 @@ command_terminal() {
 }
 tty_of_linnet() {
     local pid
-    pid=$(pgrep -n -f 'stty size; trap' -x linnet) || pid=$(pgrep -n -x linnet)
+    pid=$(pgrep -n -x linnet)
     readlink "/proc/$pid/fd/0"
 }
 
