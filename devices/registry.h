@@ -4,8 +4,9 @@
  * a line here, a row in registry.c.
  *
  * Instance i of a class is in slot `first` + i, whatever else the machine has, so that adding a
- * device moves no other. All that is where follows from the slot and is nowhere else: registers are
- * at arch_layout->virtio_base + slot * virtio_stride, the interrupt is virtio_irqs[slot].
+ * device moves no other. All that is where follows from the slot and is nowhere else: over mmio
+ * registers are at arch_layout->virtio_base + slot * virtio_stride and the interrupt is
+ * virtio_irqs[slot]; over PCI the slot is the device's number on the bus.
  */
 #pragma once
 

@@ -52,9 +52,9 @@ static int mask_pic(const struct kvm *kvm)
     return r < 0 ? log_error(r, "mask the PIC") : 0;
 }
 
-/* There is no PCI; kernels find that out by writes to its address port and reads of its data port,
- * on some CPUs 16,000 of each. What is written is of no use: KVM drops it, without an exit to us.
- */
+/* PCI, if there is any, has no ports; kernels find that out by writes to its address port and reads
+ * of its data port, on some CPUs 16,000 of each. What is written is of no use: KVM drops it,
+ * without an exit to us. */
 static int ignore_pci_address(const struct kvm *kvm)
 {
     auto_close int fd = eventfd(0, EFD_CLOEXEC);

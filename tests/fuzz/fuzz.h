@@ -18,6 +18,8 @@ static inline void must(bool holds, const char *what)
     abort();
 }
 
+#define HOLDS(what) must((what), #what)
+
 struct input {
     const uint8_t *data;
     size_t left;
@@ -30,4 +32,12 @@ static inline uint8_t take_byte(struct input *in)
         return 0;
     in->left--;
     return *in->data++;
+}
+
+/* The next two, the low one first. */
+static inline uint16_t take_word(struct input *in)
+{
+    uint16_t low = take_byte(in);
+
+    return (uint16_t)(low | take_byte(in) << 8);
 }

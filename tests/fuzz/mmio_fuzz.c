@@ -14,6 +14,7 @@
  */
 #include "tests/fake_device.h"
 #include "tests/fake_driver.h"
+#include "tests/fuzz/fuzz.h"
 
 #include <string.h>
 
@@ -22,32 +23,12 @@
 #define STEPS_MAX  4000
 #define STARTS_MAX 20 /* threads are slow */
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 struct program {
-    const uint8_t *at, *end;
+    struct input in;
     struct virtio_device *dev;
     struct fake_driver drv;
     unsigned starts;
 };
-
-static uint8_t byte(struct program *p)
-{
-    return p->at < p->end ? *p->at++ : 0;
-}
-
-static uint16_t word(struct program *p)
-{
-    uint16_t low = byte(p);
-
-    return (uint16_t)(low | byte(p) << 8);
-}
-
-static void must(bool truth)
-{
-    if (!truth)
-        abort();
-}
 
 static void state_check(struct program *p)
 {
@@ -55,25 +36,25 @@ static void state_check(struct program *p)
     uint32_t status = fake_read(&p->drv, FAKE_STATUS);
     uint32_t isr = fake_read(&p->drv, FAKE_INTERRUPT_STATUS);
 
-    must((status & ~(1u | 2 | 4 | 8 | 64 | 128)) == 0);
-    must((isr & ~3u) == 0);
-    must(status != 0 || (isr == 0 && !dev->active && dev->driver_features == 0));
-    must(!dev->active || ((status & (4 | 8 | 128)) == (4 | 8)));
-    must((status & 8) != 0 || dev->driver_features == 0);
-    must((status & 8) == 0 || (dev->driver_features >> 32 & 1) != 0);
-    must((dev->driver_features & ~dev->features) == 0);
-    must(fake_read(&p->drv, FAKE_MAGIC) == 0x74726976);
-    must(fake_read(&p->drv, FAKE_DEVICE_ID) == 42);
+    HOLDS((status & ~(1u | 2 | 4 | 8 | 64 | 128)) == 0);
+    HOLDS((isr & ~3u) == 0);
+    HOLDS(status != 0 || (isr == 0 && !dev->active && dev->driver_features == 0));
+    HOLDS(!dev->active || ((status & (4 | 8 | 128)) == (4 | 8)));
+    HOLDS((status & 8) != 0 || dev->driver_features == 0);
+    HOLDS((status & 8) == 0 || (dev->driver_features >> 32 & 1) != 0);
+    HOLDS((dev->driver_features & ~dev->features) == 0);
+    HOLDS(fake_read(&p->drv, FAKE_MAGIC) == 0x74726976);
+    HOLDS(fake_read(&p->drv, FAKE_DEVICE_ID) == 42);
 }
 
 static void reg_write(struct program *p)
 {
-    uint64_t off = word(p) % MMIO_SIZE;
-    size_t len = 1 + byte(p) % 8u;
+    uint64_t off = take_word(&p->in) % MMIO_SIZE;
+    size_t len = 1 + take_byte(&p->in) % 8u;
     uint8_t buf[8];
 
     for (size_t i = 0; i < len; i++)
-        buf[i] = byte(p);
+        buf[i] = take_byte(&p->in);
     if (off == FAKE_STATUS && (buf[0] & 4) != 0 && p->starts++ > STARTS_MAX)
         return;
     fake_write_bytes(&p->drv, off, buf, len);
@@ -81,35 +62,35 @@ static void reg_write(struct program *p)
 
 static void reg_read(struct program *p)
 {
-    uint64_t off = word(p) % MMIO_SIZE;
-    size_t len = 1 + byte(p) % 8u;
+    uint64_t off = take_word(&p->in) % MMIO_SIZE;
+    size_t len = 1 + take_byte(&p->in) % 8u;
     uint8_t buf[8];
 
     fake_read_bytes(&p->drv, off, buf, len);
     if (off < 0x100 && (len != 4 || off % 4 != 0) && off + len <= MMIO_SIZE)
         for (size_t i = 0; i < len; i++)
-            must(buf[i] == 0);
+            HOLDS(buf[i] == 0);
 }
 
 static void start(struct program *p)
 {
-    uint64_t features = FAKE_VERSION_1 | word(p);
+    uint64_t features = FAKE_VERSION_1 | take_word(&p->in);
 
-    features |= (uint64_t)word(p) << 16;
+    features |= (uint64_t)take_word(&p->in) << 16;
     if (p->starts++ > STARTS_MAX)
         return;
     echo_of(p->dev)->activate_result = 0;
-    must((fake_start(&p->drv, features) & ~64u) == 15);
+    HOLDS((fake_start(&p->drv, features) & ~64u) == 15);
 }
 
 static void set_desc(struct program *p)
 {
-    uint8_t index = byte(p);
-    struct fake_piece piece = {.addr = word(p)};
+    uint8_t index = take_byte(&p->in);
+    struct fake_piece piece = {.addr = take_word(&p->in)};
 
-    piece.len = word(p);
-    piece.flags = byte(p);
-    fake_desc(p->dev->mem, RINGS, index, piece, byte(p)); /* where the first ring is */
+    piece.len = take_word(&p->in);
+    piece.flags = take_byte(&p->in);
+    fake_desc(p->dev->mem, RINGS, index, piece, take_byte(&p->in)); /* where the first ring is */
 }
 
 static void step(struct program *p)
@@ -117,7 +98,7 @@ static void step(struct program *p)
     bool started = p->drv.ring[0].size != 0;
     uint8_t val;
 
-    switch (byte(p)) {
+    switch (take_byte(&p->in)) {
     case 'w':
         reg_write(p);
         break;
@@ -131,19 +112,19 @@ static void step(struct program *p)
         set_desc(p);
         break;
     case 'A':
-        val = byte(p);
+        val = take_byte(&p->in);
         if (started)
             fake_offer(&p->drv.ring[0], val);
         break;
     case 'I':
         if (started)
-            fake_avail_idx_set(&p->drv.ring[0], word(p));
+            fake_avail_idx_set(&p->drv.ring[0], take_word(&p->in));
         break;
     case 'K':
-        fake_write(&p->drv, FAKE_QUEUE_NOTIFY, byte(p));
+        fake_write(&p->drv, FAKE_QUEUE_NOTIFY, take_byte(&p->in));
         break;
     case 'c':
-        val = byte(p);
+        val = take_byte(&p->in);
         virtio_config_set(p->dev, val % ECHO_CONFIG_BYTES, &val, 1);
         break;
     case 'f':
@@ -157,16 +138,16 @@ static void step(struct program *p)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct program p = {.at = data, .end = data + size};
+    struct program p = {.in = {data, size}};
     struct memory mem;
 
     log_set_level(LOG_LEVEL_ERROR); /* what the guest does wrong is told as warnings */
-    must(memory_create(&mem, RAM_BYTES, &(struct memory_layout){0, 0, 0}, MEMORY_PAGES_OFF) == 0);
-    must(fake_create(&echo_class, 0, &mem, NULL, &p.dev) == 0);
+    HOLDS(memory_create(&mem, RAM_BYTES, &(struct memory_layout){0, 0, 0}, MEMORY_PAGES_OFF) == 0);
+    HOLDS(fake_create(&echo_class, 0, &mem, NULL, &p.dev) == 0);
     fake_driver_init(&p.drv, p.dev, RINGS);
-    must(virtio_start(p.dev) == 0);
+    HOLDS(virtio_start(p.dev) == 0);
     state_check(&p);
-    for (unsigned i = 0; p.at < p.end && i < STEPS_MAX; i++) {
+    for (unsigned i = 0; p.in.left > 0 && i < STEPS_MAX; i++) {
         step(&p);
         state_check(&p);
     }

@@ -15,6 +15,7 @@
  */
 #include "tests/fake_device.h"
 #include "tests/fake_driver.h"
+#include "tests/fuzz/fuzz.h"
 #include "virtio/pci.h"
 
 #include <string.h>
@@ -25,10 +26,8 @@
 #define STEPS_MAX  4000
 #define STARTS_MAX 20 /* threads are slow */
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 struct program {
-    const uint8_t *at, *end;
+    struct input in;
     struct memory mem;
     struct virtio_device *dev;
     struct pci_host host;
@@ -39,29 +38,11 @@ struct program {
     _Atomic bool may_send;
 };
 
-static uint8_t byte(struct program *p)
-{
-    return p->at < p->end ? *p->at++ : 0;
-}
-
-static uint16_t word(struct program *p)
-{
-    uint16_t low = byte(p);
-
-    return (uint16_t)(low | byte(p) << 8);
-}
-
-static void must(bool truth)
-{
-    if (!truth)
-        abort();
-}
-
 static void place(struct pci_host *host, struct pci *pci, gpa_t at)
 {
     struct program *p = container_of(host, struct program, host);
 
-    must(pci == &p->pci && at % PCI_BAR_BYTES == 0 && at <= UINT32_MAX);
+    HOLDS(pci == &p->pci && at % PCI_BAR_BYTES == 0 && at <= UINT32_MAX);
 }
 
 static void message(struct pci_host *host, uint64_t addr, uint32_t data)
@@ -70,7 +51,7 @@ static void message(struct pci_host *host, uint64_t addr, uint32_t data)
 
     (void)addr;
     (void)data;
-    must(p->may_send);
+    HOLDS(p->may_send);
 }
 
 static void bar_write(struct program *p, size_t off, uint64_t val, size_t len)
@@ -96,20 +77,20 @@ static void state_check(struct program *p)
         uint8_t fixed = (uint8_t)~p->pci.writable[i];
         if (i == 0x06)
             fixed &= (uint8_t)~0x08; /* Interrupt Status */
-        must(window || (now[i] & fixed) == (p->before[i] & fixed));
+        HOLDS(window || (now[i] & fixed) == (p->before[i] & fixed));
     }
-    must((now[0x04] & 4) != 0 || p->pci.msix.masked || !p->pci.msix.enabled);
+    HOLDS((now[0x04] & 4) != 0 || p->pci.msix.masked || !p->pci.msix.enabled);
 }
 
 static void bytes_at(struct program *p, uint8_t what)
 {
     bool bar = what == 'b' || what == 'B', write = what == 'b' || what == 'c';
-    size_t off = (size_t)word(p) % (bar ? (size_t)PCI_BAR_BYTES : 0x200);
-    size_t len = 1 + byte(p) % 8u;
+    size_t off = (size_t)take_word(&p->in) % (bar ? (size_t)PCI_BAR_BYTES : 0x200);
+    size_t len = 1 + take_byte(&p->in) % 8u;
     uint8_t buf[8];
 
     for (size_t i = 0; i < len && write; i++)
-        buf[i] = byte(p);
+        buf[i] = take_byte(&p->in);
     if (bar && len > PCI_BAR_BYTES - off)
         return;
     if (bar && write && off <= 0x14 && off + len > 0x14 && p->starts++ > STARTS_MAX)
@@ -160,17 +141,17 @@ static void start(struct program *p)
 
 static void set_desc(struct program *p)
 {
-    uint8_t index = byte(p);
-    struct fake_piece piece = {.addr = word(p)};
+    uint8_t index = take_byte(&p->in);
+    struct fake_piece piece = {.addr = take_word(&p->in)};
 
-    piece.len = word(p);
-    piece.flags = byte(p);
-    fake_desc(&p->mem, RINGS, index, piece, byte(p));
+    piece.len = take_word(&p->in);
+    piece.flags = take_byte(&p->in);
+    fake_desc(&p->mem, RINGS, index, piece, take_byte(&p->in));
 }
 
 static void step(struct program *p)
 {
-    uint8_t what = byte(p), val;
+    uint8_t what = take_byte(&p->in), val;
 
     switch (what) {
     case 'c':
@@ -186,15 +167,15 @@ static void step(struct program *p)
         set_desc(p);
         break;
     case 'A':
-        val = byte(p);
+        val = take_byte(&p->in);
         if (p->ring.size != 0)
             fake_offer(&p->ring, val);
         break;
     case 'K':
-        bar_write(p, 0x1000 + 4 * (size_t)byte(p), 0, 2);
+        bar_write(p, 0x1000 + 4 * (size_t)take_byte(&p->in), 0, 2);
         break;
     case 'g':
-        val = byte(p);
+        val = take_byte(&p->in);
         virtio_config_set(p->dev, val % ECHO_CONFIG_BYTES, &val, 1);
         break;
     default:
@@ -204,15 +185,16 @@ static void step(struct program *p)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct program p = {.at = data, .end = data + size, .host = {place, message}};
+    struct program p = {.in = {data, size}, .host = {place, message}};
 
     log_set_level(LOG_LEVEL_ERROR); /* what the guest does wrong is told as warnings */
-    must(memory_create(&p.mem, RAM_BYTES, &(struct memory_layout){0, 0, 0}, MEMORY_PAGES_OFF) == 0);
-    must(fake_create(&echo_class, 0, &p.mem, NULL, &p.dev) == 0);
-    must(pci_init(&p.pci, p.dev, &p.host, BAR) == 0);
-    must(virtio_start(p.dev) == 0);
+    HOLDS(memory_create(&p.mem, RAM_BYTES, &(struct memory_layout){0, 0, 0}, MEMORY_PAGES_OFF) ==
+          0);
+    HOLDS(fake_create(&echo_class, 0, &p.mem, NULL, &p.dev) == 0);
+    HOLDS(pci_init(&p.pci, p.dev, &p.host, BAR) == 0);
+    HOLDS(virtio_start(p.dev) == 0);
     pci_config_read(&p.pci, 0, p.before, sizeof(p.before));
-    for (unsigned i = 0; p.at < p.end && i < STEPS_MAX; i++) {
+    for (unsigned i = 0; p.in.left > 0 && i < STEPS_MAX; i++) {
         step(&p);
         state_check(&p);
     }

@@ -19,6 +19,7 @@
 #include "virtio/queue.h"
 
 #include "tests/fake_driver.h"
+#include "tests/fuzz/fuzz.h"
 
 #include <string.h>
 #include <sys/eventfd.h>
@@ -33,10 +34,8 @@
 #define POPS_MAX  20000
 #define CHUNK_MAX 256
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 struct program {
-    const uint8_t *at, *end;
+    struct input in;
     struct memory mem;
     struct virtq vq;
     struct fake_ring ring;
@@ -45,24 +44,6 @@ struct program {
     struct chain held[HELD_MAX];
     uint8_t before[RAM_BYTES];
 };
-
-static uint8_t byte(struct program *p)
-{
-    return p->at < p->end ? *p->at++ : 0;
-}
-
-static uint16_t word(struct program *p)
-{
-    uint16_t low = byte(p);
-
-    return (uint16_t)(low | byte(p) << 8);
-}
-
-static void must(bool truth)
-{
-    if (!truth)
-        abort();
-}
 
 /* -- what has to hold -- */
 
@@ -76,22 +57,22 @@ static void ram_check(const struct program *p)
 {
     size_t start = p->ring.used, end = start + 6 + 8u * p->ring.size;
 
-    must(memcmp(p->before, p->mem.host, start) == 0);
-    must(memcmp(p->before + end, p->mem.host + end, RAM_BYTES - end) == 0);
+    HOLDS(memcmp(p->before, p->mem.host, start) == 0);
+    HOLDS(memcmp(p->before + end, p->mem.host + end, RAM_BYTES - end) == 0);
 }
 
 static void part_check(const struct program *p, const struct iovec *iov, int count, uint32_t len)
 {
     uint64_t sum = 0;
 
-    must(count >= 0);
+    HOLDS(count >= 0);
     for (int i = 0; i < count; i++) {
         const uint8_t *base = iov[i].iov_base;
-        must(base >= p->mem.host && base < p->mem.host + RAM_BYTES);
-        must(iov[i].iov_len > 0 && iov[i].iov_len <= (size_t)(p->mem.host + RAM_BYTES - base));
+        HOLDS(base >= p->mem.host && base < p->mem.host + RAM_BYTES);
+        HOLDS(iov[i].iov_len > 0 && iov[i].iov_len <= (size_t)(p->mem.host + RAM_BYTES - base));
         sum += iov[i].iov_len;
     }
-    must(sum == len);
+    HOLDS(sum == len);
 }
 
 /* Looks at a copy: the cursors of the chain stay. */
@@ -102,34 +83,34 @@ static void chain_check(const struct program *p, struct chain chain)
 
     part_check(p, iov, chain_read_iov(&chain, readable, iov, DESCS_MAX), readable);
     part_check(p, iov, chain_write_iov(&chain, writable, iov, DESCS_MAX), writable);
-    must(chain_readable(&chain) == 0 && chain_writable(&chain) == 0);
+    HOLDS(chain_readable(&chain) == 0 && chain_writable(&chain) == 0);
 }
 
 /* -- instructions -- */
 
 static void set_desc(struct program *p, gpa_t table)
 {
-    uint32_t index = byte(p) % (table == TABLE ? 64u : p->ring.size);
-    struct fake_piece piece = {.addr = word(p)};
+    uint32_t index = take_byte(&p->in) % (table == TABLE ? 64u : p->ring.size);
+    struct fake_piece piece = {.addr = take_word(&p->in)};
 
-    piece.len = word(p);
-    piece.flags = byte(p);
-    fake_desc(&p->mem, table, index, piece, byte(p));
+    piece.len = take_word(&p->in);
+    piece.flags = take_byte(&p->in);
+    fake_desc(&p->mem, table, index, piece, take_byte(&p->in));
 }
 
 static void set_high(struct program *p)
 {
-    gpa_t at = p->ring.desc + 16 * (gpa_t)(byte(p) % p->ring.size) + 4;
+    gpa_t at = p->ring.desc + 16 * (gpa_t)(take_byte(&p->in) % p->ring.size) + 4;
 
     (void)memory_write(&p->mem, at, "\xff\xff\xff\xff", 4);
 }
 
 static void set_bytes(struct program *p)
 {
-    gpa_t addr = word(p);
+    gpa_t addr = take_word(&p->in);
 
-    for (unsigned left = byte(p); left > 0; left--) {
-        uint8_t val = byte(p);
+    for (unsigned left = take_byte(&p->in); left > 0; left--) {
+        uint8_t val = take_byte(&p->in);
         (void)memory_write(&p->mem, addr++, &val, 1); /* may miss RAM */
     }
 }
@@ -141,13 +122,13 @@ static void pop(struct program *p)
     ram_note(p);
     int r = virtq_pop(&p->vq, &chain);
     ram_check(p);
-    must(r == 1 || r == 0 || r == -EPROTO);
-    must(!p->broken || r == 0);
+    HOLDS(r == 1 || r == 0 || r == -EPROTO);
+    HOLDS(!p->broken || r == 0);
     p->broken |= r < 0;
     if (r != 1)
         return;
     chain_check(p, chain);
-    must(p->held_count < HELD_MAX); /* a size is 128 at most */
+    HOLDS(p->held_count < HELD_MAX); /* a size is 128 at most */
     p->held[p->held_count++] = chain;
 }
 
@@ -155,7 +136,7 @@ static void push(struct program *p)
 {
     if (p->held_count == 0)
         return;
-    unsigned which = byte(p) % p->held_count;
+    unsigned which = take_byte(&p->in) % p->held_count;
     ram_note(p);
     virtq_push(&p->vq, &p->held[which]);
     ram_check(p);
@@ -164,7 +145,7 @@ static void push(struct program *p)
 
 static void stream(struct program *p, uint8_t op)
 {
-    uint8_t buf[CHUNK_MAX] = {0}, len = byte(p);
+    uint8_t buf[CHUNK_MAX] = {0}, len = take_byte(&p->in);
     int r;
 
     if (p->held_count == 0)
@@ -180,7 +161,7 @@ static void stream(struct program *p, uint8_t op)
         r = chain_zero(chain, len);
     else
         r = chain_write(chain, buf, len);
-    must(r == (len <= left ? 0 : -EPROTO));
+    HOLDS(r == (len <= left ? 0 : -EPROTO));
 }
 
 static void queue_start(struct program *p, uint8_t flags)
@@ -195,12 +176,12 @@ static void queue_start(struct program *p, uint8_t flags)
                                          .desc = p->ring.desc,
                                          .driver = p->ring.avail,
                                          .device = p->ring.used};
-    must(virtq_start(&p->vq, (flags & 1) != 0, (flags & 2) != 0) == 0);
+    HOLDS(virtq_start(&p->vq, (flags & 1) != 0, (flags & 2) != 0) == 0);
 }
 
 static void step(struct program *p, uint8_t flags)
 {
-    uint8_t op = byte(p);
+    uint8_t op = take_byte(&p->in);
 
     switch (op) {
     case 'D':
@@ -216,13 +197,13 @@ static void step(struct program *p, uint8_t flags)
         set_bytes(p);
         break;
     case 'A':
-        fake_offer(&p->ring, byte(p));
+        fake_offer(&p->ring, take_byte(&p->in));
         break;
     case 'I':
-        fake_avail_idx_set(&p->ring, word(p));
+        fake_avail_idx_set(&p->ring, take_word(&p->in));
         break;
     case 'E':
-        fake_used_event_set(&p->ring, word(p));
+        fake_used_event_set(&p->ring, take_word(&p->in));
         break;
     case 'p':
         pop(p);
@@ -256,15 +237,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct program program;
     struct program *p = &program;
 
-    p->at = data;
-    p->end = data + size;
-    must(memory_create(&p->mem, RAM_BYTES, &(struct memory_layout){0, RAM_LOW, RAM_HIGH},
-                       MEMORY_PAGES_OFF) == 0);
+    p->in = (struct input){data, size};
+    HOLDS(memory_create(&p->mem, RAM_BYTES, &(struct memory_layout){0, RAM_LOW, RAM_HIGH},
+                        MEMORY_PAGES_OFF) == 0);
     const struct virtq_limits limits = {.size = 128, .chain_descs = DESCS_MAX};
-    must(virtq_init(&p->vq, &p->mem, 0, &limits) == 0);
-    uint8_t flags = byte(p);
+    HOLDS(virtq_init(&p->vq, &p->mem, 0, &limits) == 0);
+    uint8_t flags = take_byte(&p->in);
     queue_start(p, flags);
-    for (unsigned i = 0; p->at < p->end && i < POPS_MAX; i++)
+    for (unsigned i = 0; p->in.left > 0 && i < POPS_MAX; i++)
         step(p, flags);
     virtq_stop(&p->vq);
     virtq_fini(&p->vq);
