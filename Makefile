@@ -48,7 +48,7 @@ WRAPPED := malloc calloc strdup eventfd epoll_create1 epoll_ctl epoll_pwait2 tim
 WRAP := $(WRAPPED:%=-Wl,--wrap=%)
 
 # The half of an architecture that makes no ioctls is built, and tested, on every host.
-CORE := $(wildcard vmm/*.c vmm/*/*.c virtio/*.c devices/*.c devices/*/*.c devices/snd/*/*.c arch/*.c)
+CORE := $(wildcard vmm/*.c vmm/*/*.c virtio/*.c virtio/*/*.c devices/*.c devices/*/*.c devices/snd/*/*.c arch/*.c)
 IOCTLS := arch irqchip vcpu cpuid probe time
 PURE := $(filter-out $(addprefix %/,$(IOCTLS:%=%.c)),$(wildcard arch/*/*.c))
 SRCS := $(CORE) $(wildcard arch/$(ARCH)/*.c)
