@@ -40,6 +40,11 @@ void virtio_signal(struct virtio_device *dev, struct virtq *vq)
         dev->transport->ops->queue_news(dev->transport, vq);
 }
 
+void virtio_call(struct virtio_device *dev, const struct virtq *vq)
+{
+    dev->transport->ops->queue_news(dev->transport, vq);
+}
+
 void virtio_fail(struct virtio_device *dev, int r, const char *what)
 {
     uint32_t old = atomic_fetch_or(&dev->status, VIRTIO_CONFIG_S_NEEDS_RESET);
@@ -138,7 +143,7 @@ static int queues_init(struct virtio_device *dev)
     if (dev->queue == NULL)
         return -ENOMEM;
     for (uint16_t i = 0; i < dev->queue_count && r == 0; i++)
-        r = virtq_init(&dev->queue[i], dev->mem, i, &dev->class->limits);
+        r = virtq_init(&dev->queue[i], dev->mem, i, &dev->limits);
     return r;
 }
 
@@ -183,7 +188,9 @@ int virtio_create(const struct virtio_class *class, unsigned index, const struct
     dev->class = class;
     dev->index = index;
     dev->mem = mem;
+    dev->id = class->id;
     dev->features = class->features | VIRTIO_CORE_FEATURES;
+    dev->limits = class->limits;
     dev->queue_count = class->queue_count;
     dev->worker_count = 1;
     dev->transport = &nobody;

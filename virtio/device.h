@@ -69,10 +69,11 @@ struct virtio_transport;
 struct virtio_class {
     const char *name;     /* option name and log prefix */
     const char *help;     /* one line for --help */
-    uint32_t id;          /* device type, virtio 1.2 §5 */
+    uint32_t id;          /* device type, virtio 1.2 §5; create may change dev->id */
     uint64_t features;    /* offered beyond VIRTIO_CORE_FEATURES; create may change dev->features */
     uint16_t queue_count; /* create may change dev->queue_count */
-    struct virtq_limits limits; /* of each queue */
+    struct virtq_limits limits; /* of each queue; create may change dev->limits */
+    bool lends_queues;          /* another process serves them: virtq_lend(), and no notify() */
     size_t instance_size;       /* of the struct that embeds struct virtio_device, */
     size_t instance_offset;     /* offsetof(that struct, dev) */
     const struct opt *opts;     /* ends with {0}; drives parsing and --help */
@@ -158,6 +159,8 @@ struct virtio_device {
     char name[16];  /* "snd0": log prefix and thread name */
     unsigned index; /* among the instances of its class */
     const struct memory *mem;
+    uint32_t id;
+    struct virtq_limits limits;
     uint64_t features; /* offered */
     uint16_t queue_count, worker_count;
     struct virtq *queue;          /* array, owned */
@@ -237,6 +240,9 @@ void virtio_signal(struct virtio_device *dev, struct virtq *vq);
 
 /* For command(): writes that line into the reply, and returns r, which is a negative errno. */
 int virtio_refuse(FILE *reply, int r, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* Whoever a queue is lent to has used a request of it. Its worker. */
+void virtio_call(struct virtio_device *dev, const struct virtq *vq);
 
 /* Changes config space and, unless no driver has begun to look at the device, tells it (§2.5,
  * config change notification). Any thread. */

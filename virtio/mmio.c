@@ -27,7 +27,7 @@ struct reg {
 
 static uint32_t device_id_read(const struct mmio *mmio)
 {
-    return mmio->dev->class->id;
+    return mmio->dev->id;
 }
 
 static uint32_t device_features_read(const struct mmio *mmio)

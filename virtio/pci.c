@@ -94,10 +94,10 @@ static void make_header(struct pci *pci, gpa_t bar)
 {
     assert(bar % PCI_BAR_BYTES == 0 && bar <= UINT32_MAX);
     put16(pci, PCI_VENDOR_ID, VENDOR_VIRTIO);
-    put16(pci, PCI_DEVICE_ID, (uint16_t)(DEVICE_FIRST + pci->dev->class->id));
+    put16(pci, PCI_DEVICE_ID, (uint16_t)(DEVICE_FIRST + pci->dev->id));
     put16(pci, PCI_STATUS, PCI_STATUS_CAP_LIST);
     put8(pci, PCI_REVISION_ID, REVISION);
-    put16(pci, PCI_CLASS_DEVICE, class_of(pci->dev->class->id));
+    put16(pci, PCI_CLASS_DEVICE, class_of(pci->dev->id));
     put32(pci, PCI_BASE_ADDRESS_0, (uint32_t)bar);
     put16(pci, PCI_SUBSYSTEM_VENDOR_ID, VENDOR_VIRTIO);
     put16(pci, PCI_SUBSYSTEM_ID, SUBSYSTEM);

@@ -14,6 +14,7 @@
 #include "virtio/queue.h"
 
 #include <linux/virtio_ring.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -122,7 +123,8 @@ void virtq_fini(struct virtq *vq)
     *vq = (struct virtq){0};
 }
 
-int virtq_start(struct virtq *vq, bool event_idx, bool indirect)
+/* Looks at what the driver set up, and takes it over: 0 or -EINVAL. */
+static int areas_find(struct virtq *vq)
 {
     const struct virtq_config *config = &vq->config;
     uint16_t size = config->size;
@@ -138,15 +140,34 @@ int virtq_start(struct virtq *vq, bool event_idx, bool indirect)
     if (vq->desc == NULL || vq->avail == NULL || vq->used == NULL)
         return -EINVAL;
     vq->size = size;
+    return 0;
+}
+
+int virtq_start(struct virtq *vq, bool event_idx, bool indirect)
+{
+    int r = areas_find(vq);
+
+    if (r < 0)
+        return r;
     vq->event_idx = event_idx;
     vq->indirect = indirect;
     vq->last_avail = vq->avail_seen = vq->last_used = vq->signalled_used = 0;
     vq->held_count = 0;
     vq->starved = false;
-    vq->dead = false;
+    vq->dead = vq->lent = false;
     vq->running = true;
     kicks_disable(vq); /* the first look needs none */
     virtq_round(vq);
+    return 0;
+}
+
+int virtq_lend(struct virtq *vq)
+{
+    int r = areas_find(vq);
+
+    if (r < 0)
+        return r;
+    vq->dead = vq->lent = vq->running = true;
     return 0;
 }
 
@@ -177,8 +198,19 @@ void virtq_round(struct virtq *vq)
     vq->round_left = VIRTQ_ROUND_CHAINS_MAX;
 }
 
+/* Whoever shares the eventfd may have cleared O_NONBLOCK, and be about to fill it up. We look
+ * first; that it is filled between the look and the write is all that is left to chance. */
+static bool kick_blocks(const struct virtq *vq)
+{
+    struct pollfd room = {.fd = vq->kick.fd, .events = POLLOUT};
+
+    return poll(&room, 1, 0) != 1;
+}
+
 void virtq_kick(const struct virtq *vq)
 {
+    if (vq->lent && kick_blocks(vq))
+        return;                          /* kicks enough are pending */
     (void)eventfd_write(vq->kick.fd, 1); /* EAGAIN: kicks enough are pending */
 }
 

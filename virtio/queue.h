@@ -89,6 +89,7 @@ struct virtq {
 
     /* from start to stop: the worker's */
     bool running;
+    bool lent; /* to another process: nothing here touches its memory, and its kicks wake nobody */
     _Atomic bool dead;        /* broken or failed: touches no guest memory any more. Any thread */
     bool event_idx, indirect; /* negotiated */
     bool kicks_on;            /* the driver was asked to kick when it adds at last_avail */
@@ -115,6 +116,10 @@ void virtq_fini(struct virtq *vq);
 /* Starts a queue whose config.ready is set: checks size, alignment and that all areas lie in RAM.
  * 0, or -EINVAL for a bad set-up by the driver. */
 int virtq_start(struct virtq *vq, bool event_idx, bool indirect);
+
+/* The same checks, for a queue that another process serves: it is dead here, as virtq_kill() makes
+ * it, and who was given vq->kick.fd shares it. */
+int virtq_lend(struct virtq *vq);
 
 /* Forgets positions and every chain taken; touches no guest memory. Accepts a stopped queue. */
 void virtq_stop(struct virtq *vq);

@@ -49,10 +49,14 @@ static int queues_start(struct virtio_device *dev)
 {
     int r = 0;
 
-    for (unsigned i = 0; i < dev->queue_count && r == 0; i++)
-        if (dev->queue[i].config.ready)
-            r = virtq_start(&dev->queue[i], virtio_has(dev, VIRTIO_RING_F_EVENT_IDX),
-                            virtio_has(dev, VIRTIO_RING_F_INDIRECT_DESC));
+    for (unsigned i = 0; i < dev->queue_count && r == 0; i++) {
+        struct virtq *vq = &dev->queue[i];
+        if (!vq->config.ready)
+            continue;
+        r = dev->class->lends_queues ? virtq_lend(vq)
+                                     : virtq_start(vq, virtio_has(dev, VIRTIO_RING_F_EVENT_IDX),
+                                                   virtio_has(dev, VIRTIO_RING_F_INDIRECT_DESC));
+    }
     return r;
 }
 
@@ -66,7 +70,7 @@ static int queues_watch(struct virtio_device *dev)
 
     for (unsigned i = 0; i < dev->queue_count && r == 0; i++) {
         struct virtq *vq = &dev->queue[i];
-        if (!vq->running)
+        if (!vq->running || vq->lent)
             continue;
         vq->kick.ready = kick_ready;
         r = loop_add(&dev->worker[i % dev->worker_count].loop, &vq->kick, EPOLLIN | EPOLLET);
