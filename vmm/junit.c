@@ -3,7 +3,8 @@
  * --junit: one <testsuite>, as CI systems read it, with testcases "boot", "command" if there is
  * one, and one for each expectation (--until, --fail-on, --snd expect=). A guest that did wrong
  * failed its test, which is a <failure>; where this host or linnet did, that is an <error>. Viewers
- * leave out a suite's name and a failure's message, so names and texts say it all. See record.h.
+ * leave out a suite's name and a failure's message: testcases are of a class by the machine's name,
+ * and the text says it all. See record.h.
  */
 #include "vmm/base/log.h"
 #include "vmm/base/text.h"
@@ -166,11 +167,9 @@ static void run_cases(const struct record *record, bool told, const char *why,
 static void put_case(const struct record *record, const struct testcase *row, FILE *out)
 {
     static const char *const elements[] = {[FAILED] = "failure", [ERROR] = "error"};
-    const char *kernel = opts_str(record->config->options, "kernel");
-    const char *slash = kernel == NULL ? NULL : strrchr(kernel, '/');
 
     (void)fputs(" <testcase", out);
-    put_attribute(out, "classname", slash != NULL ? slash + 1 : kernel != NULL ? kernel : "linnet");
+    put_attribute(out, "classname", opts_str(record->config->options, "name"));
     (void)fputs(" name=\"", out);
     if (row->who != NULL) {
         put_text(out, row->who, strlen(row->who), TEXT_BYTES_MAX);

@@ -138,8 +138,10 @@ command_terminal() {
     local command
     warm "$kernel"
     mkfifo keys
+    : >console
+    trap 'cat console' EXIT # if something fails
     command=$(printf '%q ' "$linnet" run --kernel-cache "dir:$made/kept" "$kernel" -- sh -c \
-        'stty size; trap "stty size" WINCH; read -r line; stty size; echo "got $line"; tty')
+        'stty size; trap "stty size" WINCH; until read -r line; do :; done; stty size; echo "got $line"; tty')
     timeout "$boot_seconds_max" script -qefc \
         "stty rows 30 cols 91; stty -g >before; $command; echo \$? >status; stty -g >after" console \
         <keys >/dev/null &
@@ -151,6 +153,7 @@ command_terminal() {
     wait_for 60 test -s status
     exec 3>&-
     wait
+    trap - EXIT
     cat console
     [ "$(cat status)" = 0 ] || fail "exit status $(cat status)"
     grep -q '40 132' console || fail "the new size is not told"
