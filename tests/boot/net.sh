@@ -69,7 +69,7 @@ apart() {
     [ "$(id -u)" = 0 ] || own=(unshare -rmn)
     "${own[@]}" true || skip "no network namespace is to be had"
     # shellcheck disable=SC2016 # the inner shell's
-    "${own[@]}" bash -eE -c '. "$1/common.sh"; . "$1/net.sh"; . "$1/net_soak.sh"; ip link set lo up; "$2"' bash \
+    "${own[@]}" bash -eE -c '. "$1/common.sh"; . "$1/net.sh"; . "$1/net_soak.sh"; . "$1/left.sh"; ip link set lo up; "$2"' bash \
         "$top/tests/boot" "$1"
 }
 

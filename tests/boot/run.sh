@@ -63,6 +63,8 @@
 . "$top/tests/boot/vsock.sh"
 # shellcheck source=command_soak.sh
 . "$top/tests/boot/command_soak.sh"
+# shellcheck source=left.sh
+. "$top/tests/boot/left.sh"
 # shellcheck source=outside.sh
 . "$top/tests/boot/outside.sh"
 
