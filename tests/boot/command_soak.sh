@@ -186,13 +186,13 @@ command_root() {
     mkdir -p root/folder ro
     warm "$kernel"
     echo one >root/append && echo one >root/chmod && echo one >root/rename && echo one >root/replaced
-    cp "$(command -v busybox)" root/program
+    cp /bin/echo root/program
     echo original >ro/open
     : >console
     (wait_for "$boot_seconds_max" grep -q . console && echo replacement >ro/new && mv ro/new ro/open) &
     runs 0 --ro ro:/mnt "$kernel" -- sh -e -c '
         cd root; echo two >>append; mkdir folder/new; chmod 700 chmod; mv rename renamed; rm replaced
-        ./program echo ran; cat append; stat -c %a chmod; ls . folder; exec 3</mnt/open
+        ./program ran; cat append; stat -c %a chmod; ls . folder; exec 3</mnt/open
         echo ready; sleep 3; cat <&3' </dev/null
     silent
     printf '%s\n' ran one two 700 .: append chmod folder program renamed "" folder: new ready original >wanted

@@ -32,7 +32,7 @@ left_begin() {
     done
     shift
     (
-        cd machine
+        cd machine || exit
         exec env LEFT_BY=linnet TMPDIR="$PWD/../tmp" "$linnet" run --mem 256M --kernel-cache "dir:$PWD/../kept" \
             --control vm --serial file:console --summary summary --junit junit.xml --snd host=file,path=take.wav \
             --disk disk.img --disk path=lower.img,overlay --pmem lower.img --share ./folder,tag=r --share ./folder,tag=w,rw \
