@@ -143,7 +143,7 @@ void tree_cell_counts(struct tree *tree, uint32_t address_cells, uint32_t size_c
 
 void tree_memory(struct tree *tree, const struct memory *mem)
 {
-    uint64_t ranges[2 * MEMORY_REGIONS_MAX];
+    uint64_t ranges[2 * MEMORY_OWN_REGIONS_MAX];
 
     for (unsigned i = 0; i < mem->region_count; i++) {
         ranges[2 * i] = mem->region[i].base;

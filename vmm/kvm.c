@@ -103,7 +103,7 @@ int kvm_add_memory(struct kvm *kvm, const struct memory *mem)
 int kvm_add_window(struct kvm *kvm, unsigned slot, gpa_t base, const void *host, uint64_t size)
 {
     struct kvm_userspace_memory_region region = {
-        .slot = MEMORY_REGIONS_MAX + slot,
+        .slot = MEMORY_OWN_REGIONS_MAX + slot,
         .flags = KVM_MEM_READONLY,
         .guest_phys_addr = base,
         .memory_size = size,

@@ -36,8 +36,8 @@ static void region_add(struct memory *mem, gpa_t base, uint64_t size)
     struct memory_region *last = mem->region + mem->region_count;
     uint64_t offset = mem->region_count > 0 ? last[-1].offset + last[-1].size : 0;
 
-    assert(mem->region_count < MEMORY_REGIONS_MAX);
-    *last = (struct memory_region){base, size, mem->fd, offset};
+    assert(mem->region_count < MEMORY_OWN_REGIONS_MAX);
+    *last = (struct memory_region){base, size, mem->fd, offset, mem->host + offset};
     mem->region_count++;
 }
 
@@ -98,6 +98,11 @@ int memory_create(struct memory *mem, uint64_t size, const struct memory_layout 
 
 void memory_destroy(struct memory *mem)
 {
+    memory_sweep(mem);
+    while (mem->region_count > 0 && mem->region[0].map != NULL) {
+        (void)memory_remove(mem, 0); /* there is room: none is left that was removed before */
+        memory_sweep(mem);
+    }
     if (mem->host != NULL)
         (void)munmap(mem->host, mem->size); /* fails on our own bugs only */
     if (mem->size > 0)                      /* else all zero, and fd 0 is not ours */
@@ -126,7 +131,7 @@ void *memory_at(const struct memory *mem, gpa_t addr, uint64_t len)
 
     if (region == NULL || len > region->size - (addr - region->base))
         return NULL;
-    return mem->host + region->offset + (addr - region->base);
+    return region->host + (addr - region->base);
 }
 
 int memory_read(const struct memory *mem, gpa_t addr, void *ret_buf, size_t len)
@@ -164,35 +169,59 @@ void memory_expect(const struct memory *mem, gpa_t addr, uint64_t len)
 
 /* (Not by MADV_REMOVE: QEMU's user emulation, where tests run, says yes to that and does nothing.)
  */
-static bool give_back(const struct memory *mem, const uint8_t *pages, uint64_t len)
+static bool give_back(const struct memory_region *region, const uint8_t *pages, uint64_t len)
 {
-    return fallocate(mem->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, pages - mem->host,
-                     (off_t)len) == 0;
+    off_t offset = (off_t)region->offset + (pages - region->host);
+
+    return fallocate(region->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, (off_t)len) ==
+           0;
 }
 
 void memory_clear(const struct memory *mem, gpa_t addr, uint64_t len)
 {
     const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-    uint8_t *bytes = memory_at(mem, addr, len);
+    const struct memory_region *region = region_of(mem, addr);
 
-    assert(bytes != NULL);
+    assert(region != NULL && len <= region->size - (addr - region->base));
+    uint8_t *bytes = region->host + (addr - region->base);
     size_t head = MIN(len, (size_t)(-(uintptr_t)bytes % page));
     size_t pages = mem->reserved ? 0 : (len - head) / page * page;
 
     memset(bytes, 0, head);
-    if (pages > 0 && !give_back(mem, bytes + head, pages))
+    if (pages > 0 && !give_back(region, bytes + head, pages))
         memset(bytes + head, 0, pages);
     memset(bytes + head + pages, 0, len - head - pages);
 }
 
-void memory_discard(const struct memory *mem, const void *host, uint64_t len)
+static const struct memory_region *region_with(const struct memory *mem, const uint8_t *host)
+{
+    unsigned i = 0;
+
+    while (host < mem->region[i].host || host >= mem->region[i].host + mem->region[i].size) {
+        i++;
+        assert(i < mem->region_count);
+    }
+    return &mem->region[i];
+}
+
+static void discard_in(const struct memory_region *region, const uint8_t *bytes, uint64_t len)
 {
     const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-    const uint8_t *bytes = host;
     uint64_t head = -(uintptr_t)bytes % page;
 
-    assert(bytes >= mem->host && len <= mem->size - (uint64_t)(bytes - mem->host));
-    if (mem->reserved || len < head + page)
-        return;
-    (void)give_back(mem, bytes + head, (len - head) / page * page);
+    if (len >= head + page)
+        (void)give_back(region, bytes + head, (len - head) / page * page);
+}
+
+void memory_discard(const struct memory *mem, const void *host, uint64_t len)
+{
+    const uint8_t *bytes = host;
+
+    while (len > 0 && !mem->reserved) { /* regions may lie side by side */
+        const struct memory_region *region = region_with(mem, bytes);
+        uint64_t here = MIN(len, region->size - (uint64_t)(bytes - region->host));
+        discard_in(region, bytes, here);
+        bytes += here;
+        len -= here;
+    }
 }
