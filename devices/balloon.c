@@ -206,6 +206,12 @@ static void balloon_reset(struct virtio_device *dev)
     virtio_config_take(dev, offsetof(struct balloon_config, actual), &none, sizeof(none));
 }
 
+static void balloon_queue_reset(struct virtio_device *dev, struct virtq *vq)
+{
+    if (vq->index == STATS_QUEUE)
+        balloon_of(dev)->holding = false;
+}
+
 /* -- commands -- */
 
 static void set_size(struct balloon *balloon, uint64_t bytes)
@@ -291,6 +297,7 @@ const struct virtio_class virtio_balloon = {
     .opts = balloon_opts,
     .create = balloon_create,
     .reset = balloon_reset,
+    .queue_reset = balloon_queue_reset,
     .notify = balloon_notify,
     .config_write = balloon_config_write,
     .command = balloon_command,

@@ -131,6 +131,12 @@ static void rng_reset(struct virtio_device *dev)
     rng->failures = 0;
 }
 
+static void rng_queue_reset(struct virtio_device *dev, struct virtq *vq)
+{
+    (void)vq;
+    rng_of(dev)->holding = false;
+}
+
 static int rng_create(struct virtio_device *dev, const struct opts *opts)
 {
     struct rng *rng = rng_of(dev);
@@ -160,5 +166,6 @@ const struct virtio_class virtio_rng = {
     .destroy = rng_destroy,
     .activate = rng_activate,
     .reset = rng_reset,
+    .queue_reset = rng_queue_reset,
     .notify = rng_notify,
 };

@@ -28,6 +28,13 @@ static void echo_reset(struct virtio_device *dev)
     echo_of(dev)->reset++;
 }
 
+static void echo_queue_reset(struct virtio_device *dev, struct virtq *vq)
+{
+    (void)vq; /* tests have one of them hold requests */
+    echo_of(dev)->held_count = 0;
+    echo_of(dev)->queue_reset++;
+}
+
 static void echo_serve(struct chain *req)
 {
     uint8_t piece[64];
@@ -97,6 +104,7 @@ const struct virtio_class echo_class = {
     .create = echo_create,
     .activate = echo_activate,
     .reset = echo_reset,
+    .queue_reset = echo_queue_reset,
     .notify = echo_notify,
     .config_write = echo_config_write,
     .finish = echo_finish,

@@ -23,7 +23,7 @@ struct echo {
     unsigned held_count;
     struct chain held[ECHO_HELD_MAX];
     /* read by the test at any time */
-    atomic_uint activated, reset, notified, taken, reported, config_written;
+    atomic_uint activated, reset, queue_reset, notified, taken, reported, config_written;
 };
 
 /* Id 42, two queues of up to 256, feature bits 0 and 5, config space writable, no options. */

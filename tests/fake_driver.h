@@ -20,6 +20,16 @@
 #define FAKE_INDIRECT_DESC (1ull << 28)
 #define FAKE_EVENT_IDX     (1ull << 29)
 #define FAKE_VERSION_1     (1ull << 32)
+#define FAKE_RING_RESET    (1ull << 40)
+
+/* Those that every device offers. */
+#define FAKE_CORE (FAKE_INDIRECT_DESC | FAKE_EVENT_IDX | FAKE_VERSION_1 | FAKE_RING_RESET)
+
+/* Those that matter to a queue. */
+static inline uint64_t fake_queue_features(bool event_idx, bool indirect)
+{
+    return FAKE_VERSION_1 | (event_idx ? FAKE_EVENT_IDX : 0) | (indirect ? FAKE_INDIRECT_DESC : 0);
+}
 
 /* -- a ring -- */
 

@@ -190,6 +190,8 @@ int virtio_create(const struct virtio_class *class, unsigned index, const struct
     dev->mem = mem;
     dev->id = class->id;
     dev->features = class->features | VIRTIO_CORE_FEATURES;
+    if (class->lends_queues)
+        dev->features &= ~(1ull << VIRTIO_F_RING_RESET); /* see worker.c */
     dev->limits = class->limits;
     dev->queue_count = class->queue_count;
     dev->worker_count = 1;

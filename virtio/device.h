@@ -34,8 +34,8 @@
  *   callback                                        thread            who runs beside it
  *   create, finish, results, destroy                main              nobody: no queue is served
  *   notify; `ready` of watches in a worker's loop   that worker       the same of other workers
- *   activate, reset, pause, resume, config_write,   the first worker  nobody
- *   report, command
+ *   activate, reset, queue_reset, pause, resume,    the first worker  nobody
+ *   config_write, report, command
  *
  * So a device with one worker, which is what most want, needs no lock and no atomic at all. With
  * several, what notify() shares between queues of different workers needs one; the other callbacks
@@ -58,9 +58,9 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-/* Core and transport features (§6), offered for every device: VERSION_1, INDIRECT_DESC and
- * EVENT_IDX. */
-#define VIRTIO_CORE_FEATURES (1ull << 32 | 1ull << 28 | 1ull << 29)
+/* Core and transport features (§6), offered for every device: VERSION_1, INDIRECT_DESC, EVENT_IDX
+ * and RING_RESET. */
+#define VIRTIO_CORE_FEATURES (1ull << 32 | 1ull << 28 | 1ull << 29 | 1ull << 40)
 
 struct virtio_device;
 struct virtio_transport;
@@ -93,7 +93,11 @@ struct virtio_class {
     /* Queues are still started: removes watches, forgets requests; none of their memory is touched
      * once it returns. Also after an activation that failed, perhaps before activate(). */
     void (*reset)(struct virtio_device *dev);
-    /* The driver kicked this queue, or it is the first look after DRIVER_OK. */
+    /* One queue is to stop while the others go on: as reset(), for its requests alone, but those
+     * that are soon done may also be answered. NULL: notify() keeps none. The queue may start
+     * again, perhaps with another size and in other memory; notify() follows. */
+    void (*queue_reset)(struct virtio_device *dev, struct virtq *vq);
+    /* The driver kicked this queue, or it is the first look after it was started. */
     void (*notify)(struct virtio_device *dev, struct virtq *vq);
 
     /* Guest time stands still: until resume() no watch is served and no queue looked at. To do:
@@ -137,9 +141,11 @@ struct virtio_command {
 enum virtio_request {
     VIRTIO_REQUEST_NONE,
     VIRTIO_REQUEST_ACTIVATE,
-    VIRTIO_REQUEST_QUIESCE,  /* the driver gave up */
-    VIRTIO_REQUEST_SHUTDOWN, /* a queue was disabled: the same, and the device failed */
+    VIRTIO_REQUEST_QUIESCE, /* the driver gave up */
     VIRTIO_REQUEST_RESET,
+    VIRTIO_REQUEST_QUEUE_START,
+    VIRTIO_REQUEST_QUEUE_STOP,
+    VIRTIO_REQUEST_QUEUE_RESET, /* the same, and its set-up is forgotten */
     VIRTIO_REQUEST_CONFIG_WRITE,
     VIRTIO_REQUEST_PAUSE,
     VIRTIO_REQUEST_RESUME,
@@ -187,6 +193,7 @@ struct virtio_device {
     bool exclusive;    /* the first worker wants the others to stand still */
     unsigned standing; /* how many do */
     enum virtio_request request; /* NONE: done, or nothing asked */
+    uint16_t request_queue;      /* of QUEUE_* */
     uint64_t paused_ns;          /* of RESUME */
     size_t write_off, write_len; /* of CONFIG_WRITE */
     uint8_t write_bytes[8];

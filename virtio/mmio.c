@@ -3,7 +3,7 @@
  * Registers of virtio-mmio version 2, see mmio.h (virtio 1.2 §4.2.2). One table says what answers
  * at which offset.
  *
- * Does not know: the legacy interface, shared memory regions, queue reset, notification data.
+ * Does not know: the legacy interface, shared memory regions, notification data.
  */
 #include "virtio/mmio.h"
 
@@ -14,6 +14,9 @@
 #define MMIO_MAGIC   0x74726976 /* "virt" */
 #define MMIO_VERSION 2
 #define MMIO_VENDOR  0x4e4e494c /* "LINN" */
+
+/* Offset of QueueReset (virtio 1.2 §4.2.2), which the kernel's headers lack. */
+#define MMIO_QUEUE_RESET 0x0c0
 
 struct reg {
     uint32_t (*read)(const struct mmio *mmio);
@@ -92,6 +95,18 @@ static void queue_ready_write(struct mmio *mmio, const struct reg *reg, uint32_t
     virtio_queue_enable(mmio->dev, mmio->queue_sel, (val & 1) != 0);
 }
 
+static uint32_t queue_reset_read(const struct mmio *mmio)
+{
+    return virtio_queue_resetting(mmio->dev, mmio->queue_sel);
+}
+
+static void queue_reset_write(struct mmio *mmio, const struct reg *reg, uint32_t val)
+{
+    (void)reg;
+    if (val == 1)
+        (void)virtio_queue_reset(mmio->dev, mmio->queue_sel);
+}
+
 static void queue_notify_write(struct mmio *mmio, const struct reg *reg, uint32_t val)
 {
     (void)reg;
@@ -144,7 +159,7 @@ static uint32_t config_generation_read(const struct mmio *mmio)
     }
 
 /* By offset / 4. What is not here, or has no handler for a direction, reads 0 and ignores writes:
- * holes, legacy registers, QueueReset (0x0c0), which needs feature 40. */
+ * holes, legacy registers. */
 static const struct reg regs[VIRTIO_MMIO_CONFIG / 4] = {
     [VIRTIO_MMIO_MAGIC_VALUE / 4] = CONSTANT(MMIO_MAGIC),
     [VIRTIO_MMIO_VERSION / 4] = CONSTANT(MMIO_VERSION),
@@ -173,6 +188,7 @@ static const struct reg regs[VIRTIO_MMIO_CONFIG / 4] = {
     [VIRTIO_MMIO_SHM_LEN_HIGH / 4] = CONSTANT(UINT32_MAX),
     [VIRTIO_MMIO_SHM_BASE_LOW / 4] = CONSTANT(UINT32_MAX),
     [VIRTIO_MMIO_SHM_BASE_HIGH / 4] = CONSTANT(UINT32_MAX),
+    [MMIO_QUEUE_RESET / 4] = {.read = queue_reset_read, .write = queue_reset_write},
     [VIRTIO_MMIO_CONFIG_GENERATION / 4] = {.read = config_generation_read},
 };
 

@@ -3,10 +3,11 @@
  * What BAR 0 of a virtio function holds, see pci.h (virtio 1.2 §4.1.4): tables say what answers
  * where. Runs on vCPU threads.
  *
- * Does not know: queue reset, notification data, admin queues, shared memory regions.
+ * Does not know: notification data, admin queues, shared memory regions.
  */
 #include "virtio/pci_inside.h"
 
+#include <linux/virtio_config.h>
 #include <linux/virtio_pci.h>
 #include <string.h>
 
@@ -92,7 +93,8 @@ static void queue_size_write(struct pci *pci, const struct field *field, uint64_
     (void)field;
 
     /* What is no size for this queue changes nothing. */
-    if (config != NULL && val > 0 && (val & (val - 1)) == 0 &&
+    if (config != NULL && val > 0 &&
+        ((val & (val - 1)) == 0 || virtio_has(pci->dev, VIRTIO_F_RING_PACKED)) &&
         val <= virtio_queue(pci->dev, pci->queue_select)->limits.size)
         config->size = (uint16_t)val;
 }
@@ -113,6 +115,20 @@ static void queue_enable_write(struct pci *pci, const struct field *field, uint6
         return;
     config->size = (uint16_t)queue_size_read(pci, field);
     virtio_queue_enable(pci->dev, pci->queue_select, true);
+}
+
+static uint64_t queue_reset_read(const struct pci *pci, const struct field *field)
+{
+    (void)field;
+    return virtio_queue_resetting(pci->dev, pci->queue_select);
+}
+
+/* As with a reset of the device, it is done when it reads 0. */
+static void queue_reset_write(struct pci *pci, const struct field *field, uint64_t val)
+{
+    (void)field;
+    if (val == 1 && virtio_queue_reset(pci->dev, pci->queue_select))
+        atomic_store(&pci->queue_vector[pci->queue_select], MSIX_NO_VECTOR);
 }
 
 static uint64_t queue_notify_off_read(const struct pci *pci, const struct field *field)
@@ -187,8 +203,8 @@ static void queue_vector_write(struct pci *pci, const struct field *field, uint6
         .member = offsetof(struct virtq_config, name)                                              \
     }
 
-/* By offset. What follows the last reads 0: queue_reset and the like, whose features no device
- * offers. */
+/* By offset. What is not here reads 0: queue_notify_config_data and the like, whose features no
+ * device offers. */
 static const struct field fields[] = {
     SELECT(VIRTIO_PCI_COMMON_DFSELECT, 4, device_feature_select),
     {VIRTIO_PCI_COMMON_DF, 4, device_feature_read, NULL, 0},
@@ -206,6 +222,7 @@ static const struct field fields[] = {
     ADDRESS(VIRTIO_PCI_COMMON_Q_DESCLO, desc),
     ADDRESS(VIRTIO_PCI_COMMON_Q_AVAILLO, driver),
     ADDRESS(VIRTIO_PCI_COMMON_Q_USEDLO, device),
+    {VIRTIO_PCI_COMMON_Q_RESET, 2, queue_reset_read, queue_reset_write, 0},
 };
 
 /* The bytes that an access of `len` bytes at `off` and a field have in common. */

@@ -1,84 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Split virtqueues, see queue.h (virtio 1.2 §2.7). The bytes of a request are in chain.c.
+ * Virtqueues, see queue.h (virtio 1.2 §2.6): what is the same in any layout. The bytes of a request
+ * are in chain.c.
  *
  * Taking a request is a walk over descriptors, first in the queue's table, then perhaps in an
  * indirect one. Each descriptor is copied, checked, and turned into a piece of host memory; nothing
  * is read from the ring again. Whatever breaks a rule ends the walk, kills the queue and is
  * -EPROTO: there is no honest way to answer a request that cannot be delimited.
  *
- * Does not know packed rings, in-order use, ring reset or notification data. A chain of exactly
- * 4 GiB in one direction is legal but refused, because lengths here have 32 bits as in the used
- * ring.
+ * A chain of exactly 4 GiB in one direction is legal but refused, because lengths here have 32 bits
+ * as those that the driver is told. Does not know notification data (feature 38): a kick is an
+ * eventfd's, which has no place for it.
  */
-#include "virtio/queue.h"
+#include "virtio/queue_inside.h"
 
+#include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 #include <poll.h>
-#include <stdatomic.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-
-/* Byte offsets in the driver area and the device area. */
-#define RING_FLAGS 0
-#define RING_IDX   2
-#define RING_SLOTS 4
-
-struct desc {
-    le64 addr;
-    le32 len;
-    le16 flags;
-    le16 next;
-};
-_Static_assert(sizeof(struct desc) == 16, "virtio 1.2 §2.7.5");
-
-struct used_elem {
-    le32 id;
-    le32 len;
-};
-_Static_assert(sizeof(struct used_elem) == 8, "virtio 1.2 §2.7.8");
-
-/* Ring words that both sides use at the same time. The areas are aligned, so these are too. */
-static uint16_t ring_load(const uint8_t *at)
-{
-    return le16toh(__atomic_load_n((const uint16_t *)(const void *)at, __ATOMIC_RELAXED));
-}
-
-static uint16_t ring_load_acquire(const uint8_t *at)
-{
-    return le16toh(__atomic_load_n((const uint16_t *)(const void *)at, __ATOMIC_ACQUIRE));
-}
-
-static void ring_store(uint8_t *at, uint16_t val)
-{
-    __atomic_store_n((uint16_t *)(void *)at, htole16(val), __ATOMIC_RELAXED);
-}
-
-static void ring_store_release(uint8_t *at, uint16_t val)
-{
-    __atomic_store_n((uint16_t *)(void *)at, htole16(val), __ATOMIC_RELEASE);
-}
-
-/* -- kicks -- */
-
-/* Asks for a kick at the next addition (§2.7.10). */
-static void kicks_enable(struct virtq *vq)
-{
-    if (vq->event_idx)
-        ring_store(vq->used + RING_SLOTS + 8 * (size_t)vq->size, vq->last_avail);
-    else
-        ring_store(vq->used + RING_FLAGS, 0);
-    vq->kicks_on = true;
-}
-
-/* Additions need no kick while we are at work. With the event index an old avail_event says so. */
-static void kicks_disable(struct virtq *vq)
-{
-    if (!vq->event_idx)
-        ring_store(vq->used + RING_FLAGS, VRING_USED_F_NO_NOTIFY);
-    vq->kicks_on = false;
-}
 
 /* -- start and stop -- */
 
@@ -123,47 +63,61 @@ void virtq_fini(struct virtq *vq)
     *vq = (struct virtq){0};
 }
 
-/* Looks at what the driver set up, and takes it over: 0 or -EINVAL. */
-static int areas_find(struct virtq *vq)
+/* One of the areas, or NULL. */
+static uint8_t *area_at(const struct virtq *vq, gpa_t addr, const struct virtq_area *area)
 {
-    const struct virtq_config *config = &vq->config;
-    uint16_t size = config->size;
-
-    assert(!vq->running && config->ready);
-    if (size == 0 || size > vq->limits.size || (size & (size - 1)) != 0)
-        return -EINVAL;
-    if (config->desc % 16 != 0 || config->driver % 2 != 0 || config->device % 4 != 0)
-        return -EINVAL;
-    vq->desc = memory_at(vq->mem, config->desc, 16ull * size);
-    vq->avail = memory_at(vq->mem, config->driver, 6 + 2ull * size);
-    vq->used = memory_at(vq->mem, config->device, 6 + 8ull * size);
-    if (vq->desc == NULL || vq->avail == NULL || vq->used == NULL)
-        return -EINVAL;
-    vq->size = size;
-    return 0;
+    if (addr % area->align != 0)
+        return NULL;
+    return memory_at(vq->mem, addr, area->fixed_bytes + (uint64_t)area->slot_bytes * vq->size);
 }
 
-int virtq_start(struct virtq *vq, bool event_idx, bool indirect)
+static bool has(uint64_t features, unsigned bit)
 {
-    int r = areas_find(vq);
+    return (features >> bit & 1) != 0;
+}
+
+/* Looks at what the driver set up, and takes it over: 0 or -EINVAL. */
+static int set_up(struct virtq *vq, uint64_t features)
+{
+    static const struct virtq_area descs = {.align = 16, .slot_bytes = 16};
+    const struct virtq_config *config = &vq->config;
+
+    assert(!vq->running && config->ready);
+    if (config->size == 0 || config->size > vq->limits.size)
+        return -EINVAL;
+    vq->layout = &virtq_split;
+    vq->size = config->size;
+    vq->desc = area_at(vq, config->desc, &descs);
+    vq->driver = area_at(vq, config->driver, &vq->layout->driver);
+    vq->device = area_at(vq, config->device, &vq->layout->device);
+    if (vq->desc == NULL || vq->driver == NULL || vq->device == NULL)
+        return -EINVAL;
+    vq->event_idx = has(features, VIRTIO_RING_F_EVENT_IDX);
+    vq->indirect = has(features, VIRTIO_RING_F_INDIRECT_DESC);
+    vq->in_order = has(features, VIRTIO_F_IN_ORDER);
+    vq->next_avail = vq->next_used = vq->held_slots = 0;
+    vq->unsignalled = 0;
+    vq->starved = false;
+    return vq->layout->start(vq);
+}
+
+int virtq_start(struct virtq *vq, uint64_t features)
+{
+    int r = set_up(vq, features);
 
     if (r < 0)
         return r;
-    vq->event_idx = event_idx;
-    vq->indirect = indirect;
-    vq->last_avail = vq->avail_seen = vq->last_used = vq->signalled_used = 0;
-    vq->held_count = 0;
-    vq->starved = false;
     vq->dead = vq->lent = false;
     vq->running = true;
-    kicks_disable(vq); /* the first look needs none */
+    vq->layout->kicks_off(vq, true); /* the first look needs none */
+    vq->kicks_on = false;
     virtq_round(vq);
     return 0;
 }
 
-int virtq_lend(struct virtq *vq)
+int virtq_lend(struct virtq *vq, uint64_t features)
 {
-    int r = areas_find(vq);
+    int r = set_up(vq, features);
 
     if (r < 0)
         return r;
@@ -178,9 +132,24 @@ void virtq_stop(struct virtq *vq)
     (void)madvise(vq->chunks, pool_bytes(vq), MADV_DONTNEED); /* fails on our own bugs only */
     vq->free_chunks = NULL;
     vq->chunks_touched = 0;
-    vq->desc = vq->avail = NULL;
-    vq->used = NULL;
+    vq->desc = vq->driver = NULL;
+    vq->device = NULL;
     vq->running = false;
+}
+
+/* That many slots further. */
+static uint16_t advance(const struct virtq *vq, uint16_t position, uint32_t slots)
+{
+    uint32_t sum = position + slots;
+
+    return (uint16_t)(sum >= vq->cycle ? sum - vq->cycle : sum);
+}
+
+uint32_t virtq_base(const struct virtq *vq, bool again)
+{
+    if (vq->layout == NULL)
+        return vq->config.base; /* it never started */
+    return vq->layout->base(vq, again ? vq->next_used : vq->next_avail, vq->next_used);
 }
 
 void virtq_kill(struct virtq *vq)
@@ -242,28 +211,6 @@ static void chunks_give(struct virtq *vq, struct iov_chunk *list)
 
 /* -- the walk -- */
 
-/* What a walk has gathered. */
-struct walk {
-    struct virtq *vq;
-    struct iov_chunk *chunks;
-    struct chain_cursor end;   /* where the next piece goes, once there is a chunk */
-    struct chain_cursor write; /* the first writable piece */
-    struct iovec *last;        /* the last piece of this part; NULL: none yet */
-    unsigned desc_count;
-    bool writing; /* a writable descriptor was seen */
-    uint64_t readable, writable;
-};
-
-/* The one look at a descriptor. */
-static struct desc desc_copy(const uint8_t *table, uint32_t index)
-{
-    struct desc desc;
-
-    memcpy(&desc, table + (size_t)index * sizeof(desc), sizeof(desc));
-    atomic_signal_fence(memory_order_seq_cst); /* keeps the compiler from reading it again */
-    return desc;
-}
-
 /* Appends a piece: 0, or -ENOBUFS. */
 static int walk_append(struct walk *walk, void *host, uint32_t len)
 {
@@ -283,10 +230,8 @@ static int walk_append(struct walk *walk, void *host, uint32_t len)
     return 0;
 }
 
-static int walk_add(struct walk *walk, const struct desc *desc)
+int walk_add(struct walk *walk, uint64_t addr, uint32_t len, bool writable)
 {
-    bool writable = (from_le16(desc->flags) & VRING_DESC_F_WRITE) != 0;
-    uint32_t len = from_le32(desc->len);
     int r = 0;
 
     if (walk->desc_count == walk->vq->limits.chain_descs)
@@ -299,7 +244,7 @@ static int walk_add(struct walk *walk, const struct desc *desc)
     walk->writing = writable;
     if (len == 0)
         return 0;
-    uint8_t *host = memory_at(walk->vq->mem, from_le64(desc->addr), len);
+    uint8_t *host = memory_at(walk->vq->mem, addr, len);
     if (host == NULL)
         return -EPROTO;
     if (walk->last != NULL && (uint8_t *)walk->last->iov_base + walk->last->iov_len == host)
@@ -310,122 +255,84 @@ static int walk_add(struct walk *walk, const struct desc *desc)
     return r;
 }
 
-/* Follows a table of `count` descriptors. 0 at its end; 1 and *ret_desc where one points to an
- * indirect table; -EPROTO, -ENOBUFS. Ends because walk_add() takes limits.chain_descs at most. */
-static int walk_table(struct walk *walk, const uint8_t *table, uint32_t count, uint32_t index,
-                      struct desc *ret_desc)
+const uint8_t *walk_table_at(const struct walk *walk, uint64_t addr, uint32_t len,
+                             uint32_t *ret_count)
 {
-    while (index < count) {
-        struct desc desc = desc_copy(table, index);
-        uint16_t flags = from_le16(desc.flags);
-        if ((flags & VRING_DESC_F_INDIRECT) != 0) {
-            *ret_desc = desc;
-            return 1;
-        }
-        int r = walk_add(walk, &desc);
-        if (r < 0)
-            return r;
-        if ((flags & VRING_DESC_F_NEXT) == 0)
-            return 0;
-        index = from_le16(desc.next);
-    }
-    return -EPROTO;
-}
-
-static int walk_chain(const struct virtq *vq, struct walk *walk, uint16_t head)
-{
-    struct desc desc;
-    int r = walk_table(walk, vq->desc, vq->size, head, &desc);
-
-    if (r <= 0)
-        return r;
-    if (!vq->indirect || (from_le16(desc.flags) & VRING_DESC_F_NEXT) != 0)
-        return -EPROTO;
-    uint32_t len = from_le32(desc.len);
-    const uint8_t *table = memory_at(vq->mem, from_le64(desc.addr), len);
-    if (table == NULL || len == 0 || len % sizeof(desc) != 0)
-        return -EPROTO;
-    r = walk_table(walk, table, len / (uint32_t)sizeof(desc), 0, &desc);
-    return r > 0 ? -EPROTO : r; /* no indirect table in an indirect one */
+    if (len == 0 || len % 16 != 0)
+        return NULL;
+    *ret_count = len / 16;
+    return memory_at(walk->vq->mem, addr, len);
 }
 
 /* -- taking requests -- */
 
-/* Looks at avail.idx: 1 if there is something to take, 0, or -EPROTO. */
-static int avail_look(struct virtq *vq)
+/* 1 if there is something to take, 0 with kicks enabled, or -EPROTO. */
+static int look_or_wait(struct virtq *vq)
 {
-    /* Acquire: slots and descriptors are read after the index. Partner: the driver's write barrier
-     * between filling them and moving avail.idx. */
-    uint16_t idx = ring_load_acquire(vq->avail + RING_IDX);
-    uint16_t count = (uint16_t)(idx - vq->last_avail);
-
-    if (count > vq->size)
-        return -EPROTO;
-    vq->avail_seen = idx;
-    return count > 0;
-}
-
-/* Like avail_look(), and kicks are enabled when it returns 0. */
-static int avail_look_or_wait(struct virtq *vq)
-{
-    int r = avail_look(vq);
+    int r = vq->layout->look(vq);
 
     if (r != 0 || vq->kicks_on)
         return r;
-    kicks_enable(vq);
-    /* Full: avail_event or flags is out before avail.idx is read again. Partner: the driver's
-     * barrier between moving avail.idx and deciding whether to kick. One of us sees the other. */
+    vq->layout->kicks_on(vq);
+    vq->kicks_on = true;
+    /* Full: what asks for kicks is out before the ring is looked at again. Partner: the driver's
+     * barrier between making a request available and deciding whether to kick. One of us sees the
+     * other. */
     __sync_synchronize();
-    return avail_look(vq);
+    return vq->layout->look(vq);
+}
+
+/* Additions need no kick while we are at work. */
+static void kicks_off(struct virtq *vq, bool passed)
+{
+    if (vq->kicks_on)
+        vq->layout->kicks_off(vq, passed);
+    vq->kicks_on = false;
 }
 
 /* Takes the request that waits: 1; 0 if the pool has no room for it now; -EPROTO. */
 static int chain_take(struct virtq *vq, struct chain *ret_chain)
 {
-    size_t at = vq->last_avail & (vq->size - 1u);
-    uint16_t head = ring_load(vq->avail + RING_SLOTS + 2 * at);
     struct walk walk = {.vq = vq};
+    int r = vq->layout->walk(vq, &walk);
 
-    if (vq->held_count == vq->size)
-        return -EPROTO; /* more requests under way than the queue has descriptors */
-    int r = walk_chain(vq, &walk, head);
     if (r == 0 && (walk.readable > UINT32_MAX || walk.writable > UINT32_MAX ||
                    walk.readable + walk.writable > 1ull << 32))
         r = -EPROTO;
+    if (r == 0 && walk.slots > vq->size - vq->held_slots)
+        r = -EPROTO; /* more under way than the ring has slots */
     if (r < 0)
         chunks_give(vq, walk.chunks);
     vq->starved = r == -ENOBUFS;
     if (r < 0)
         return vq->starved ? 0 : r;
-    vq->held_count++;
-    vq->last_avail++;
-    vq->round_left--;
     *ret_chain = (struct chain){
         .chunks = walk.chunks,
         .read = {.chunk = walk.chunks},
         .write = walk.write,
         .readable_left = (uint32_t)walk.readable,
         .writable_left = (uint32_t)walk.writable,
-        .head = head,
+        .id = walk.id,
+        .slots = walk.slots,
+        .position = vq->next_avail,
     };
+    vq->held_slots = (uint16_t)(vq->held_slots + walk.slots);
+    vq->next_avail = advance(vq, vq->next_avail, walk.slots);
+    vq->round_left--;
     return 1;
 }
 
 int virtq_pop(struct virtq *vq, struct chain *ret_chain)
 {
-    int r = 1;
-
     if (is_dead(vq))
         return 0;
-    if (vq->avail_seen == vq->last_avail)
-        r = avail_look_or_wait(vq);
+    int r = look_or_wait(vq);
     if (r > 0 && vq->round_left == 0) {
         virtq_kick(vq);
         return 0;
     }
     if (r > 0) {
-        if (vq->kicks_on)
-            kicks_disable(vq);
+        kicks_off(vq, true);
         r = chain_take(vq, ret_chain);
     }
     if (r < 0)
@@ -435,38 +342,40 @@ int virtq_pop(struct virtq *vq, struct chain *ret_chain)
 
 void virtq_kicks_off(struct virtq *vq)
 {
-    if (is_dead(vq) || !vq->kicks_on)
-        return;
-    if (vq->event_idx) /* an index that the driver has passed (§2.7.10.1) */
-        ring_store(vq->used + RING_SLOTS + 8 * (size_t)vq->size, (uint16_t)(vq->last_avail - 1));
-    kicks_disable(vq);
+    if (!is_dead(vq))
+        kicks_off(vq, false);
 }
 
 /* -- giving them back -- */
 
-static void used_write(struct virtq *vq, uint16_t at, const struct chain *chain)
+/* From the last to the first: what the driver looks at next is written when all else is there. */
+static void use_each(struct virtq *vq, const struct chain *chains, unsigned count, uint32_t slots)
 {
-    struct used_elem elem = {to_le32(chain->head), to_le32(chain->written)};
-
-    memcpy(vq->used + RING_SLOTS + (at & (vq->size - 1u)) * sizeof(elem), &elem, sizeof(elem));
+    while (count-- > 0) {
+        slots -= chains[count].slots;
+        vq->layout->use(vq, advance(vq, vq->next_used, slots), &chains[count]);
+    }
 }
 
 void virtq_push_all(struct virtq *vq, struct chain *chains, unsigned count)
 {
+    uint32_t slots = 0;
+
     assert(vq->running);
-    assert(vq->held_count >= count);
-    vq->held_count = (uint16_t)(vq->held_count - count);
     for (unsigned i = 0; i < count; i++) {
+        assert(!vq->in_order || chains[i].position == advance(vq, vq->next_used, slots));
+        slots += chains[i].slots;
         chunks_give(vq, chains[i].chunks);
-        if (!is_dead(vq))
-            used_write(vq, (uint16_t)(vq->last_used + i), &chains[i]);
     }
+    assert(vq->held_slots >= slots);
+    vq->held_slots = (uint16_t)(vq->held_slots - slots);
     if (is_dead(vq))
         return;
-    vq->last_used = (uint16_t)(vq->last_used + count);
-    /* Release: the buffers and the elements are out before the index. Partner: the driver's read
-     * barrier between reading used.idx and the elements. */
-    ring_store_release(vq->used + RING_IDX, vq->last_used);
+    use_each(vq, chains, count, slots);
+    vq->next_used = advance(vq, vq->next_used, slots);
+    vq->unsignalled = MIN(vq->unsignalled + slots, vq->cycle);
+    if (vq->layout->publish != NULL)
+        vq->layout->publish(vq);
     if (vq->starved)
         virtq_kick(vq); /* there may be room now */
     vq->starved = false;
@@ -479,16 +388,18 @@ void virtq_push(struct virtq *vq, struct chain *chain)
 
 bool virtq_should_signal(struct virtq *vq)
 {
-    uint16_t old = vq->signalled_used, new = vq->last_used;
+    uint32_t count = vq->unsignalled;
 
-    if (is_dead(vq) || new == old)
+    if (is_dead(vq) || count == 0)
         return false;
-    vq->signalled_used = new;
-    /* Full: used.idx is out before the driver's wish is read. Partner: the driver's barrier between
-     * asking for interrupts (used_event, avail.flags) and looking at used.idx again. */
+    vq->unsignalled = 0;
+    /* Full: what was used is out before the driver's wish is read. Partner: the driver's barrier
+     * between asking for interrupts and looking at used requests again. */
     __sync_synchronize();
-    if (!vq->event_idx)
-        return (ring_load(vq->avail + RING_FLAGS) & VRING_AVAIL_F_NO_INTERRUPT) == 0;
-    uint16_t used_event = ring_load(vq->avail + RING_SLOTS + 2 * (size_t)vq->size);
-    return (uint16_t)(new - used_event - 1) < (uint16_t)(new - old);
+    int32_t event = vq->layout->driver_event(vq);
+    if (event < 0)
+        return event == EVENT_ALWAYS;
+    /* Whether it is one of the `count` positions before next_used (§2.7.7.2). */
+    uint32_t ago = vq->next_used + vq->cycle - 1 - (uint32_t)event;
+    return (ago >= vq->cycle ? ago - vq->cycle : ago) < count;
 }

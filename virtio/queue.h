@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The device's side of a virtqueue, split layout (virtio 1.2 §2.7).
- *
- *   descriptor area (16 N bytes)     driver area "avail"            device area "used"
- *   +------+-----+-------+------+    +-------+-----+------------+   +-------+-----+---------------+
- *   | addr | len | flags | next |    | flags | idx | ring[N]    |   | flags | idx | {id,len}[N]   |
- *   +------+-----+-------+------+    +-------+-----+------------+   +-------+-----+---------------+
- *     written by the driver           + le16 used_event               + le16 avail_event
- *                                     written by the driver          written by the device
+ * The device's side of a virtqueue (virtio 1.2 §2.6). Its layout in memory, split or packed, was
+ * negotiated: queue_split.c and queue_packed.c know them, and nobody else does.
  *
  * A device sees a request only as a struct chain: a readable byte stream, then a writable one, so
  * that it cannot depend on how the driver split them into descriptors (§2.7.4.1).
@@ -29,7 +23,7 @@
 
 /* What a driver may ask of a queue: the class says, see struct virtio_class. */
 struct virtq_limits {
-    /* Largest queue size: a power of two. The split layout allows 32768. */
+    /* Largest queue size: a power of two. The layouts allow 32768. */
     uint16_t size;
     /* Most descriptors in one chain, direct and indirect together (§2.7.4.1 allows a limit; Linux's
      * indirect tables may be longer than the queue). Beyond: the ring is broken. */
@@ -66,16 +60,22 @@ struct chain {
     struct iov_chunk *chunks;              /* readable pieces, then writable; NULL: no bytes */
     struct chain_cursor read, write;       /* valid while bytes are left */
     uint32_t readable_left, writable_left; /* bytes from the cursors to the end of either part */
-    uint32_t written;                      /* bytes: what the used ring will say */
-    uint16_t head;                         /* descriptor index, the used ring's id */
+    uint32_t written;                      /* bytes: what the driver will be told */
+    uint16_t id;                           /* by which the driver knows it */
+    uint16_t slots;                        /* of the ring that it takes */
+    uint16_t position;                     /* where the first one is, as virtq.next_avail */
 };
 
 /* What the driver set up, latched when the queue was enabled. */
 struct virtq_config {
     uint16_t size;
     bool ready;
-    gpa_t desc, driver, device;
+    bool resumes;               /* begins where another device left off: */
+    uint32_t base;              /* as virtq_base() told it */
+    gpa_t desc, driver, device; /* the three areas (§2.6) */
 };
+
+struct virtq_layout;
 
 struct virtq {
     /* from init to fini */
@@ -88,21 +88,24 @@ struct virtq {
     struct virtq_config config; /* the transport's */
 
     /* from start to stop: the worker's */
+    const struct virtq_layout *layout;
     bool running;
     bool lent; /* to another process: nothing here touches its memory, and its kicks wake nobody */
-    _Atomic bool dead;        /* broken or failed: touches no guest memory any more. Any thread */
-    bool event_idx, indirect; /* negotiated */
-    bool kicks_on;            /* the driver was asked to kick when it adds at last_avail */
-    bool starved;             /* a request waits in the ring for room in the pool */
+    _Atomic bool dead; /* broken or failed: touches no guest memory any more. Any thread */
+    bool event_idx, indirect, in_order; /* negotiated */
+    bool kicks_on; /* the driver was asked to kick when it adds at next_avail */
+    bool starved;  /* a request waits in the ring for room in the pool */
     uint16_t size;
-    uint16_t held_count;         /* requests under way */
-    uint16_t last_avail;         /* next avail slot to read, free running */
-    uint16_t avail_seen;         /* avail.idx at the last look: slots up to it may be read */
-    uint16_t last_used;          /* next used slot to write, free running */
-    uint16_t signalled_used;     /* last_used at the last signal decision (§2.7.7.2) */
-    uint16_t round_left;         /* requests that this round may still take */
-    const uint8_t *desc, *avail; /* host addresses of the areas, checked for their whole size */
-    uint8_t *used;
+    /* Positions count slots, and begin anew at `cycle`: it is a multiple of the size. */
+    uint32_t cycle;
+    uint16_t next_avail;          /* slot to read next, */
+    uint16_t next_used;           /* and to use next: between them are those held, in their order */
+    uint16_t seen;                /* the layout's: what it saw at its last look */
+    uint16_t held_slots;          /* of the requests under way */
+    uint32_t unsignalled;         /* slots used since the last signal decision, `cycle` at most */
+    uint16_t round_left;          /* requests that this round may still take */
+    const uint8_t *desc, *driver; /* host addresses of the areas, checked for their whole size */
+    uint8_t *device;
     struct iov_chunk *free_chunks; /* list: those given back */
     uint32_t chunks_touched;       /* those from here on were never used */
 };
@@ -113,16 +116,26 @@ int virtq_init(struct virtq *vq, const struct memory *mem, uint16_t index,
                const struct virtq_limits *limits);
 void virtq_fini(struct virtq *vq);
 
-/* Starts a queue whose config.ready is set: checks size, alignment and that all areas lie in RAM.
- * 0, or -EINVAL for a bad set-up by the driver. */
-int virtq_start(struct virtq *vq, bool event_idx, bool indirect);
+/* Starts a queue whose config.ready is set, by what was negotiated: checks size, alignment and that
+ * all areas lie in RAM, and where it is to begin. 0, or -EINVAL for a bad set-up by the driver. */
+int virtq_start(struct virtq *vq, uint64_t features);
 
 /* The same checks, for a queue that another process serves: it is dead here, as virtq_kill() makes
  * it, and who was given vq->kick.fd shares it. */
-int virtq_lend(struct virtq *vq);
+int virtq_lend(struct virtq *vq, uint64_t features);
 
-/* Forgets positions and every chain taken; touches no guest memory. Accepts a stopped queue. */
+/* Forgets every chain taken; touches no guest memory. Accepts a stopped queue. */
 void virtq_stop(struct virtq *vq);
+
+/* Where the queue stands, or stood when it was stopped, for whoever goes on (config.resumes). As
+ * vhost-user has it (VHOST_USER_GET_VRING_BASE): of a split ring the next index of the available
+ * ring, for the used one is in memory; of a packed one the slot to read next and its wrap counter
+ * (bits 0 to 14, 15), and the same of the slot to use next (16 to 30, 31).
+ *
+ * `again`: requests under way are to be taken anew by whoever goes on. That is right only if they
+ * were returned in the order in which they were taken. Else they are taken no more: they should
+ * have been returned before. */
+uint32_t virtq_base(const struct virtq *vq, bool again);
 
 /* The queue touches no guest memory from now until it is started again: it pops nothing, pushes
  * go nowhere. Accepts a stopped queue. */
@@ -152,12 +165,13 @@ static inline bool virtq_empty(const struct virtq *vq)
 /* Wakes the worker for this queue. Any thread. */
 void virtq_kick(const struct virtq *vq);
 
-/* Returns the request with used length = chain->written (bytes from the first writable one on). */
+/* Returns the request with used length = chain->written (bytes from the first writable one on).
+ * Where IN_ORDER was negotiated: the oldest one under way. */
 void virtq_push(struct virtq *vq, struct chain *chain);
 /* Returns several, in their order: the driver sees none of them before all. */
 void virtq_push_all(struct virtq *vq, struct chain *chains, unsigned count);
 
-/* Whether the driver wants an interrupt for what was pushed since the last call (§2.7.7, §2.7.10).
+/* Whether the driver wants an interrupt for what was pushed since the last call (§2.7.7).
  * Devices call virtio_signal() instead. */
 bool virtq_should_signal(struct virtq *vq);
 

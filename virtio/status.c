@@ -4,7 +4,7 @@
  * to §2.5, §3.1). One table says in which order the status may grow. What the driver has no
  * business to do is ignored; only what leaves no honest way on makes the device need a reset.
  *
- * Does not know suspend, queue reset, shared memory regions, or features that need one another: no
+ * Does not know suspend, shared memory regions, or features that need one another: no
  * class offers such.
  */
 #include "virtio/transport.h"
@@ -144,22 +144,40 @@ struct virtq_config *virtio_queue_setup(struct virtio_device *dev, uint32_t queu
     return &dev->queue[queue].config;
 }
 
-/* Without queue reset (feature 40) the driver has no way to bring a queue back but a reset of the
- * device, so all of the device stops when one is disabled, and says so. */
 void virtio_queue_enable(struct virtio_device *dev, uint32_t queue, bool enable)
 {
     if (queue >= dev->queue_count || dev->queue[queue].config.ready == enable)
         return;
-    if (enable && (atomic_load(&dev->status) & VIRTIO_CONFIG_S_DRIVER_OK) != 0)
-        return;
-    dev->queue[queue].config.ready = enable;
-    if (!enable && dev->active)
-        workers_ask(dev, VIRTIO_REQUEST_SHUTDOWN);
+    if (enable || !dev->active)
+        dev->queue[queue].config.ready = enable;
+    dev->request_queue = (uint16_t)queue;
+    if (dev->active)
+        workers_ask(dev, enable ? VIRTIO_REQUEST_QUEUE_START : VIRTIO_REQUEST_QUEUE_STOP);
+}
+
+bool virtio_queue_reset(struct virtio_device *dev, uint32_t queue)
+{
+    if (queue >= dev->queue_count || !virtio_has(dev, VIRTIO_F_RING_RESET))
+        return false;
+    if (dev->active) {
+        dev->request_queue = (uint16_t)queue;
+        workers_ask(dev, VIRTIO_REQUEST_QUEUE_RESET);
+    } else {
+        dev->queue[queue].config = (struct virtq_config){0};
+    }
+    return true;
+}
+
+bool virtio_queue_resetting(const struct virtio_device *dev, uint32_t queue)
+{
+    return dev->request == VIRTIO_REQUEST_QUEUE_RESET && dev->request_queue == queue;
 }
 
 void virtio_queue_kick(struct virtio_device *dev, uint32_t queue)
 {
-    if (dev->active && queue < dev->queue_count && dev->queue[queue].running)
+    bool driver_ok = (atomic_load(&dev->status) & VIRTIO_CONFIG_S_DRIVER_OK) != 0;
+
+    if (driver_ok && queue < dev->queue_count && dev->queue[queue].config.ready)
         virtq_kick(&dev->queue[queue]);
 }
 

@@ -59,8 +59,13 @@ void virtio_features_write(struct virtio_device *dev, uint32_t word, uint32_t va
 void virtio_status_write(struct virtio_device *dev, uint32_t val);
 /* What the driver may change now of that queue's set-up: NULL if it is enabled, or is none. */
 struct virtq_config *virtio_queue_setup(struct virtio_device *dev, uint32_t queue);
-/* Once the device runs no queue is enabled, and to disable one is the end until a reset. */
+/* As it was set up, or not. Of a device that runs the queue alone is started or stopped, and once
+ * that is settled `ready` says so: one that was stopped keeps no request, touches no memory, and
+ * virtq_base() tells how far it came (config.resumes lets one begin there). */
 void virtio_queue_enable(struct virtio_device *dev, uint32_t queue, bool enable);
+/* Queue reset (§2.6.1): stops it, and forgets how it was set up. Vanishes without RING_RESET:
+ * false. */
+bool virtio_queue_reset(struct virtio_device *dev, uint32_t queue);
 /* A notification that did not go straight to the queue's eventfd. */
 void virtio_queue_kick(struct virtio_device *dev, uint32_t queue);
 /* Vanishes outside config space, and before FEATURES_OK. */
@@ -74,5 +79,7 @@ uint32_t virtio_features_written(const struct virtio_device *dev, uint32_t word)
 uint32_t virtio_status_read(const struct virtio_device *dev);
 /* NULL: there is no such queue. Of it only `limits` and `config` are the transport's to see. */
 const struct virtq *virtio_queue(const struct virtio_device *dev, uint32_t queue);
+/* A queue reset was asked for, and is not done. */
+bool virtio_queue_resetting(const struct virtio_device *dev, uint32_t queue);
 /* Bytes past the end of config space are 0. */
 void virtio_config_read(const struct virtio_device *dev, size_t off, void *ret_buf, size_t len);

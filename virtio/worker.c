@@ -49,33 +49,33 @@ static int queues_start(struct virtio_device *dev)
 {
     int r = 0;
 
-    for (unsigned i = 0; i < dev->queue_count && r == 0; i++) {
-        struct virtq *vq = &dev->queue[i];
-        if (!vq->config.ready)
-            continue;
-        r = dev->class->lends_queues ? virtq_lend(vq)
-                                     : virtq_start(vq, virtio_has(dev, VIRTIO_RING_F_EVENT_IDX),
-                                                   virtio_has(dev, VIRTIO_RING_F_INDIRECT_DESC));
-    }
+    for (unsigned i = 0; i < dev->queue_count && r == 0; i++)
+        if (dev->queue[i].config.ready)
+            r = (dev->class->lends_queues ? virtq_lend : virtq_start)(&dev->queue[i],
+                                                                      dev->driver_features);
     return r;
 }
 
 /*
- * Each queue is kicked once: buffers may be waiting in it since before DRIVER_OK. Each kick is an
- * edge of its own, so that nobody has to read the eventfd: how many there were is of no interest.
+ * It is kicked once: buffers may be waiting in it since before it was started. Each kick is an edge
+ * of its own, so that nobody has to read the eventfd: how many there were is of no interest.
  */
+static int queue_watch(struct virtio_device *dev, struct virtq *vq)
+{
+    struct loop *loop = &dev->worker[vq->index % dev->worker_count].loop;
+
+    vq->kick.ready = kick_ready;
+    virtq_kick(vq);
+    return loop_add(loop, &vq->kick, EPOLLIN | EPOLLET);
+}
+
 static int queues_watch(struct virtio_device *dev)
 {
     int r = 0;
 
-    for (unsigned i = 0; i < dev->queue_count && r == 0; i++) {
-        struct virtq *vq = &dev->queue[i];
-        if (!vq->running || vq->lent)
-            continue;
-        vq->kick.ready = kick_ready;
-        r = loop_add(&dev->worker[i % dev->worker_count].loop, &vq->kick, EPOLLIN | EPOLLET);
-        virtq_kick(vq);
-    }
+    for (unsigned i = 0; i < dev->queue_count && r == 0; i++)
+        if (dev->queue[i].running && !dev->queue[i].lent)
+            r = queue_watch(dev, &dev->queue[i]);
     return r;
 }
 
@@ -92,6 +92,38 @@ static void quiesce(struct virtio_device *dev)
         virtq_stop(&dev->queue[i]);
     }
     dev->active = false;
+}
+
+/* What another process serves starts and stops as a whole. */
+static bool refuse_lent(struct virtio_device *dev)
+{
+    if (!dev->class->lends_queues)
+        return false;
+    quiesce(dev);
+    virtio_fail(dev, -EOPNOTSUPP, "one of its queues started or stopped");
+    return true;
+}
+
+/* What the driver set up wrongly is the end until a reset, as it is for all queues at DRIVER_OK. */
+static void queue_start(struct virtio_device *dev, struct virtq *vq)
+{
+    if (virtio_failed(dev) || refuse_lent(dev))
+        return;
+    int r = virtq_start(vq, dev->driver_features);
+    if (r == 0)
+        r = queue_watch(dev, vq);
+    if (r < 0)
+        virtio_fail(dev, r, "queue set-up");
+}
+
+static void queue_stop(struct virtio_device *dev, struct virtq *vq)
+{
+    if (!vq->running || refuse_lent(dev))
+        return;
+    if (dev->class->queue_reset != NULL)
+        dev->class->queue_reset(dev, vq);
+    loop_remove(&vq->kick);
+    virtq_stop(vq);
 }
 
 static void activate(struct virtio_device *dev)
@@ -117,6 +149,7 @@ static void activate(struct virtio_device *dev)
 static void request_serve(struct virtio_device *dev)
 {
     const struct virtio_class *class = dev->class;
+    struct virtq *vq = &dev->queue[dev->request_queue];
 
     switch (dev->request) {
     case VIRTIO_REQUEST_ACTIVATE:
@@ -126,9 +159,12 @@ static void request_serve(struct virtio_device *dev)
     case VIRTIO_REQUEST_RESET:
         quiesce(dev);
         break;
-    case VIRTIO_REQUEST_SHUTDOWN:
-        quiesce(dev);
-        virtio_fail(dev, -ESHUTDOWN, "a queue was disabled");
+    case VIRTIO_REQUEST_QUEUE_START:
+        queue_start(dev, vq);
+        break;
+    case VIRTIO_REQUEST_QUEUE_STOP:
+    case VIRTIO_REQUEST_QUEUE_RESET:
+        queue_stop(dev, vq);
         break;
     case VIRTIO_REQUEST_CONFIG_WRITE:
         class->config_write(dev, dev->write_off, dev->write_bytes, dev->write_len);
@@ -149,8 +185,14 @@ static void request_serve(struct virtio_device *dev)
 /* Locked again: the request is done. */
 static void request_finish(struct virtio_device *dev)
 {
+    struct virtq_config *config = &dev->queue[dev->request_queue].config;
+
     if (dev->request == VIRTIO_REQUEST_RESET)
         status_reset(dev);
+    if (dev->request == VIRTIO_REQUEST_QUEUE_STOP)
+        config->ready = false;
+    if (dev->request == VIRTIO_REQUEST_QUEUE_RESET)
+        *config = (struct virtq_config){0};
     if (dev->request == VIRTIO_REQUEST_PAUSE || dev->request == VIRTIO_REQUEST_RESUME)
         dev->paused = dev->request == VIRTIO_REQUEST_PAUSE;
     dev->request = VIRTIO_REQUEST_NONE;

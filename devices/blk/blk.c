@@ -125,6 +125,13 @@ static void blk_pause(struct virtio_device *dev)
     drain(blk_of(dev));
 }
 
+/* The requests of other queues end with it, and go on afterwards. */
+static void blk_queue_reset(struct virtio_device *dev, struct virtq *vq)
+{
+    (void)vq;
+    drain(blk_of(dev));
+}
+
 static void blk_reset(struct virtio_device *dev)
 {
     struct blk *blk = blk_of(dev);
@@ -255,6 +262,7 @@ const struct virtio_class virtio_blk = {
     .destroy = blk_destroy,
     .activate = blk_activate,
     .reset = blk_reset,
+    .queue_reset = blk_queue_reset,
     .notify = blk_notify,
     .pause = blk_pause,
     .config_write = blk_config_write,

@@ -221,6 +221,12 @@ static void console_reset(struct virtio_device *dev)
     }
 }
 
+static void console_queue_reset(struct virtio_device *dev, struct virtq *vq)
+{
+    if (vq->index != RECEIVE_CONTROL && vq->index != SEND_CONTROL)
+        port_queue_reset(&console_of(dev)->ports[port_of_queue(vq->index)].port, vq);
+}
+
 static int console_add(struct virtio_device *dev, const struct opts *opts)
 {
     struct console *console = console_of(dev);
@@ -333,6 +339,7 @@ const struct virtio_class virtio_console = {
     .destroy = console_destroy,
     .activate = console_activate,
     .reset = console_reset,
+    .queue_reset = console_queue_reset,
     .notify = console_notify,
     .command = console_command,
     .finish = console_finish,

@@ -313,6 +313,17 @@ void port_reset(struct port *port)
     port->guest_open = port->closing = port->sending = port->receiving = false;
 }
 
+void port_queue_reset(struct port *port, const struct virtq *vq)
+{
+    if (vq == tx(port))
+        port->sending = false;
+    else
+        port->receiving = false;
+    int r = watch(port);
+    if (r < 0)
+        virtio_fail(port->dev, r, port->name);
+}
+
 /* -- opening -- */
 
 int port_open(struct port *port, const struct opts *opts)

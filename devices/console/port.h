@@ -79,6 +79,8 @@ bool port_connected(const struct port *port);
  * left, or it would never know. */
 int port_listen(struct port *port);
 void port_reset(struct port *port);
+/* One of its two queues is to stop: it keeps no request of that. */
+void port_queue_reset(struct port *port, const struct virtq *vq);
 /* The driver opened or closed it. */
 void port_guest(struct port *port, bool open);
 /* The driver has news in the queue. */

@@ -192,6 +192,12 @@ static void input_reset(struct virtio_device *dev)
     answer(input, VIRTIO_INPUT_CFG_UNSET, 0);
 }
 
+static void input_queue_reset(struct virtio_device *dev, struct virtq *vq)
+{
+    if (vq->index == EVENTQ)
+        input_of(dev)->held_count = 0;
+}
+
 static int make_kind(struct input *input, const struct opts *opts)
 {
     size_t kind = opts_choice(opts, "kind");
@@ -342,6 +348,7 @@ const struct virtio_class virtio_input = {
     .destroy = input_destroy,
     .activate = input_activate,
     .reset = input_reset,
+    .queue_reset = input_queue_reset,
     .notify = input_notify,
     .config_write = input_config_write,
     .command = input_command,

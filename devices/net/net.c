@@ -114,6 +114,18 @@ static void net_reset(struct virtio_device *dev)
     }
 }
 
+static void net_queue_reset(struct virtio_device *dev, struct virtq *vq)
+{
+    struct net *net = net_of(dev);
+
+    if (vq->index / 2u >= net->host->pairs)
+        return; /* the control queue's requests are served at once */
+    if (vq->index % 2 == 0)
+        net_rx_reset(&net->rx[vq->index / 2]);
+    else
+        net_tx_reset(&net->tx[vq->index / 2]);
+}
+
 static void tell(const struct net *net, FILE *out)
 {
     const uint8_t *mac = net->config.mac;
@@ -289,6 +301,7 @@ const struct virtio_class virtio_net = {
     .destroy = net_destroy,
     .activate = net_activate,
     .reset = net_reset,
+    .queue_reset = net_queue_reset,
     .notify = net_notify,
     .command = net_command,
     .results = net_results,

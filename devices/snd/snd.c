@@ -58,6 +58,11 @@ static void snd_reset(struct virtio_device *dev)
     events_forget(&snd->events);
 }
 
+static void snd_queue_reset(struct virtio_device *dev, struct virtq *vq)
+{
+    pcm_queue_reset(&snd_of(dev)->pcm, vq);
+}
+
 static void snd_pause(struct virtio_device *dev)
 {
     pcm_pause(&snd_of(dev)->pcm);
@@ -155,6 +160,7 @@ const struct virtio_class virtio_snd = {
     .destroy = snd_destroy,
     .activate = snd_activate,
     .reset = snd_reset,
+    .queue_reset = snd_queue_reset,
     .notify = snd_notify,
     .pause = snd_pause,
     .resume = snd_resume,

@@ -199,6 +199,12 @@ static void vsock_reset(struct virtio_device *dev)
     vsock->accept_ns = 0;
 }
 
+static void vsock_queue_reset(struct virtio_device *dev, struct virtq *vq)
+{
+    if (vq->index == VSOCK_RX)
+        vsock_of(dev)->has_buffer = false;
+}
+
 static void vsock_notify(struct virtio_device *dev, struct virtq *vq)
 {
     struct vsock *vsock = vsock_of(dev);
@@ -315,6 +321,7 @@ const struct virtio_class virtio_vsock = {
     .destroy = vsock_destroy,
     .activate = vsock_activate,
     .reset = vsock_reset,
+    .queue_reset = vsock_queue_reset,
     .notify = vsock_notify,
     .resume = vsock_resume,
     .command = vsock_command,

@@ -9,9 +9,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* INDIRECT_DESC, EVENT_IDX, VERSION_1. */
-#define CORE (1ull << 28 | 1ull << 29 | 1ull << 32)
-
 /* Every class, with the options that its features depend on. A feature that needs another one, or a
  * transport's, has to be looked at before it is added here: nothing checks what a driver takes
  * without what it needs (DEV-21). */
@@ -20,26 +17,26 @@ static const struct {
     const char *options;
     uint64_t features;
 } offers[] = {
-    {&virtio_rng, "", CORE},
-    {&virtio_snd, "host=null", CORE},
-    {&virtio_snd, "host=null,controls=on", CORE | 1u << 0},
+    {&virtio_rng, "", FAKE_CORE},
+    {&virtio_snd, "host=null", FAKE_CORE},
+    {&virtio_snd, "host=null,controls=on", FAKE_CORE | 1u << 0},
     /* SEG_MAX, BLK_SIZE, FLUSH, TOPOLOGY, CONFIG_WCE (which wants FLUSH), MQ; DISCARD, WRITE_ZEROES
      * or RO. */
-    {&virtio_blk, "path=/proc/self/fd/100,overlay", CORE | 0x7e44},
-    {&virtio_blk, "path=/proc/self/fd/100,ro", CORE | 0x1e64},
-    {&virtio_fs, "path=/usr,tag=usr", CORE},
-    {&virtio_console, "name=a", CORE | 1u << 1},
-    {&virtio_input, "kind=keyboard", CORE},
-    {&virtio_vsock, "path=/tmp/linnet-registry-test-vsock", CORE | 1u << 0 | 1u << 2},
-    {&virtio_pmem, "path=/proc/self/fd/100", CORE},
-    {&virtio_balloon, "", CORE | 1u << 1 | 1u << 2 | 1u << 5},
-    {&virtio_balloon, "reporting=off", CORE | 1u << 1 | 1u << 2},
+    {&virtio_blk, "path=/proc/self/fd/100,overlay", FAKE_CORE | 0x7e44},
+    {&virtio_blk, "path=/proc/self/fd/100,ro", FAKE_CORE | 0x1e64},
+    {&virtio_fs, "path=/usr,tag=usr", FAKE_CORE},
+    {&virtio_console, "name=a", FAKE_CORE | 1u << 1},
+    {&virtio_input, "kind=keyboard", FAKE_CORE},
+    {&virtio_vsock, "path=/tmp/linnet-registry-test-vsock", FAKE_CORE | 1u << 0 | 1u << 2},
+    {&virtio_pmem, "path=/proc/self/fd/100", FAKE_CORE},
+    {&virtio_balloon, "", FAKE_CORE | 1u << 1 | 1u << 2 | 1u << 5},
+    {&virtio_balloon, "reporting=off", FAKE_CORE | 1u << 1 | 1u << 2},
     /* MAC, MRG_RXBUF, STATUS; MTU; with a tap CSUM, GUEST_CSUM, TSO and ECN, with several queues
      * CTRL_VQ, MQ: rx.c and tx.c look at each that a frame needs */
-    {&virtio_net, "host=socket,path=/tmp/linnet-registry-test", CORE | 0x18020},
-    {&virtio_net, "host=socket,path=/tmp/linnet-registry-test,mtu=1500", CORE | 0x18028},
-    {&virtio_net, "host=tap,name=t", CORE | 0x1bba3},
-    {&virtio_net, "host=tap,name=t,queues=2", CORE | 0x43bba3},
+    {&virtio_net, "host=socket,path=/tmp/linnet-registry-test", FAKE_CORE | 0x18020},
+    {&virtio_net, "host=socket,path=/tmp/linnet-registry-test,mtu=1500", FAKE_CORE | 0x18028},
+    {&virtio_net, "host=tap,name=t", FAKE_CORE | 0x1bba3},
+    {&virtio_net, "host=tap,name=t,queues=2", FAKE_CORE | 0x43bba3},
 };
 
 /* A disk's image: descriptor 100, as long as the test's process lives. */

@@ -176,7 +176,7 @@ static void queue_start(struct program *p, uint8_t flags)
                                          .desc = p->ring.desc,
                                          .driver = p->ring.avail,
                                          .device = p->ring.used};
-    HOLDS(virtq_start(&p->vq, (flags & 1) != 0, (flags & 2) != 0) == 0);
+    HOLDS(virtq_start(&p->vq, fake_queue_features((flags & 1) != 0, (flags & 2) != 0)) == 0);
 }
 
 static void step(struct program *p, uint8_t flags)

@@ -2,6 +2,7 @@
 /* Queue set-up, notifications, interrupts and config space over virtio-mmio (virtio 1.2 §4.2). */
 #include "tests/virtio/echo_fixture.h"
 #include "virtio/mmio.h"
+#include "virtio/transport.h"
 
 /* -- queue registers -- */
 
@@ -94,24 +95,41 @@ START_TEST(set_up_is_latched_when_ready)
 }
 END_TEST
 
-START_TEST(queue_cannot_be_added_to_a_running_device)
+START_TEST(queue_can_be_added_to_a_running_device)
 {
     (void)fake_negotiate(&drv, FAKE_VERSION_1);
     fake_queue_setup(&drv, 0, 8);
     wr(FAKE_STATUS, 15);
     fake_queue_setup(&drv, 1, 8);
-    ck_assert_uint_eq(rd(FAKE_QUEUE_READY), 0);
+    ck_assert_uint_eq(rd(FAKE_QUEUE_READY), 1);
+    ping(0);
+    ping(1);
+}
+END_TEST
+
+/* proves: VQ-S-01 */
+START_TEST(bad_queue_added_to_a_running_device_needs_reset)
+{
+    (void)fake_negotiate(&drv, FAKE_VERSION_1);
+    fake_queue_setup(&drv, 0, 8);
+    wr(FAKE_STATUS, 15);
+    fake_queue_setup(&drv, 1, 24);
+    ck_assert_uint_eq(rd(FAKE_STATUS), 15 | 64);
+    wr(FAKE_QUEUE_READY, 0); /* does no harm, */
+    wr(FAKE_QUEUE_SIZE, 8);
+    wr(FAKE_QUEUE_READY, 1); /* and no good */
     offer(1);
     wr(FAKE_QUEUE_NOTIFY, 1);
-    ping(0);
-    ck_assert_uint_eq(fake_used_idx(&drv.ring[1]), 0);
+    ck_assert_uint_eq(fake_start(&drv, FAKE_VERSION_1), 15);
+    ck_assert_uint_eq(echo->taken, 0);
+    ping(1);
 }
 END_TEST
 
 /* proves: MMIO-12, MMIO-13 */
-START_TEST(queue_disabled_while_running_is_never_touched_again)
+START_TEST(queue_disabled_while_running_is_not_touched)
 {
-    uint8_t before[256];
+    uint8_t before[224]; /* all of a ring of 8 */
 
     echo->hold = true;
     (void)fake_negotiate(&drv, FAKE_VERSION_1);
@@ -126,15 +144,103 @@ START_TEST(queue_disabled_while_running_is_never_touched_again)
     wr(FAKE_QUEUE_READY, 0);
     ck_assert_uint_eq(rd(FAKE_QUEUE_READY), 0);
     memcpy(before, memory_at(&mem, RINGS, sizeof(before)), sizeof(before));
-    ck_assert(!dev->active); /* no worker, so nobody to touch it */
-    ck_assert_uint_eq(echo->reset, 1);
-    ck_assert_uint_eq(rd(FAKE_STATUS), 15 | 64);
+    ck_assert_uint_eq(echo->queue_reset, 1);
+    ck_assert_uint_eq(rd(FAKE_STATUS), 15);
     wr(FAKE_QUEUE_NOTIFY, 0);
-    usleep(20000);
-    ck_assert_mem_eq(memory_at(&mem, RINGS, sizeof(before)), before, sizeof(before));
     echo->hold = false;
+    ping(1); /* the other one goes on */
+    ck_assert_mem_eq(memory_at(&mem, RINGS, sizeof(before)), before, sizeof(before));
+    fake_queue_setup(&drv, 0, 16);
+    ping(0);
+}
+END_TEST
+
+/* -- queue reset -- */
+
+static void start_with_reset(void)
+{
+    echo->hold = true;
+    ck_assert_uint_eq(fake_start(&drv, FAKE_VERSION_1 | FAKE_RING_RESET), 15);
+    ck_assert_uint_eq(rd(FAKE_QUEUE_RESET), 0);
+    offer(0);
+    wr(FAKE_QUEUE_NOTIFY, 0);
+    while (echo->taken == 0)
+        usleep(1000);
+    echo->hold = false;
+    wr(FAKE_QUEUE_SEL, 0);
+}
+
+/* proves: MMIO-15, MMIO-16, MMIO-18, VQ-R-01, VQ-R-02, VQ-R-03, VQ-R-05 */
+START_TEST(queue_that_is_reset_starts_anew)
+{
+    start_with_reset();
+    uint64_t edges = fake_edges(&drv);
+    wr(FAKE_QUEUE_RESET, 1);
+    ck_assert_uint_eq(rd(FAKE_QUEUE_RESET), 0);
+    ck_assert_uint_eq(rd(FAKE_QUEUE_READY), 0);
+    ck_assert_uint_eq(dev->queue[0].config.size, 0);
+    ck_assert_uint_eq(dev->queue[0].config.desc, 0);
+    ck_assert_uint_eq(echo->queue_reset, 1);
+    ck_assert_uint_eq(fake_used_idx(&drv.ring[0]), 0); /* its request is gone */
+    wr(FAKE_QUEUE_NOTIFY, 0);
+    ck_assert_uint_eq(edges + fake_edges(&drv), edges);
+    ping(1);
+    ck_assert_uint_eq(rd(FAKE_STATUS), 15);
+    drv.ring_addr += 0x8000;
+    fake_queue_setup(&drv, 0, 16); /* smaller, and elsewhere */
+    ck_assert_uint_eq(rd(FAKE_QUEUE_READY), 1);
+    ck_assert_uint_eq(rd(FAKE_QUEUE_RESET), 0);
+    ping(0);
+    ping(1);
+    ck_assert_uint_eq(echo->reset, 0);
+}
+END_TEST
+
+/* proves: MMIO-14 */
+START_TEST(device_reset_ends_a_queue_reset)
+{
+    start_with_reset();
+    wr(FAKE_QUEUE_RESET, 1);
+    wr(FAKE_STATUS, 0);
+    ck_assert_uint_eq(rd(FAKE_QUEUE_RESET), 0);
     ck_assert_uint_eq(fake_start(&drv, FAKE_VERSION_1), 15);
     ping(0);
+}
+END_TEST
+
+/* Not before all that may touch the guest's memory has ended. */
+/* proves: MMIO-17, VQ-R-04 */
+START_TEST(queue_reset_reads_1_until_it_is_done)
+{
+    start_with_reset();
+    virtio_lock(dev);
+    ck_assert(virtio_queue_reset(dev, 0)); /* another vCPU's write */
+    ck_assert(virtio_queue_resetting(dev, 0));
+    ck_assert(!virtio_queue_resetting(dev, 1));
+    virtio_unlock(dev);
+    for (unsigned i = 0; rd(FAKE_QUEUE_RESET) != 0 && i < 5000; i++)
+        usleep(1000);
+    ck_assert_uint_eq(rd(FAKE_QUEUE_RESET), 0);
+    ck_assert_uint_eq(echo->queue_reset, 1);
+}
+END_TEST
+
+/* proves: MMIO-19, VQ-R-05 */
+START_TEST(queue_reset_that_may_not_be_is_ignored)
+{
+    static const uint32_t vals[] = {0, 2, 0xffffffff};
+
+    (void)fake_start(&drv, FAKE_VERSION_1 | (_i != 0 ? FAKE_RING_RESET : 0));
+    wr(FAKE_QUEUE_SEL, _i == 0 ? 0 : 2); /* the feature is missing; the queue is */
+    wr(FAKE_QUEUE_RESET, 1);
+    wr(FAKE_QUEUE_SEL, 0);
+    for (size_t i = 0; i < ARRAY_SIZE(vals); i++)
+        wr(FAKE_QUEUE_RESET, vals[i]);
+    ck_assert_uint_eq(rd(FAKE_QUEUE_RESET), 0);
+    ck_assert_uint_eq(rd(FAKE_QUEUE_READY), 1);
+    ping(0);
+    ping(1);
+    ck_assert_uint_eq(echo->queue_reset, 0);
 }
 END_TEST
 
@@ -411,8 +517,13 @@ Suite *mmio_queue_suite(void)
     tcase_add_test(tcase, set_up_of_a_ready_queue_is_frozen);
     LOOP(address_halves_come_in_any_order, 3);
     tcase_add_test(tcase, set_up_is_latched_when_ready);
-    tcase_add_test(tcase, queue_cannot_be_added_to_a_running_device);
-    tcase_add_test(tcase, queue_disabled_while_running_is_never_touched_again);
+    tcase_add_test(tcase, queue_can_be_added_to_a_running_device);
+    tcase_add_test(tcase, bad_queue_added_to_a_running_device_needs_reset);
+    tcase_add_test(tcase, queue_disabled_while_running_is_not_touched);
+    tcase_add_test(tcase, queue_that_is_reset_starts_anew);
+    tcase_add_test(tcase, device_reset_ends_a_queue_reset);
+    tcase_add_test(tcase, queue_reset_reads_1_until_it_is_done);
+    LOOP(queue_reset_that_may_not_be_is_ignored, 2);
     tcase_add_test(tcase, odd_notifications_are_harmless);
     tcase_add_test(tcase, notification_names_its_queue);
     tcase_add_test(tcase, status_bits_stay_until_each_is_acknowledged);

@@ -45,6 +45,7 @@
 #define QUEUE_DESC    0x20
 #define QUEUE_DRIVER  0x28
 #define QUEUE_DEVICE  0x30
+#define QUEUE_RESET   0x3a
 #define NO_VECTOR     0xffff
 #define MSIX_ENABLE   0x8000
 #define MSIX_MASK     0x4000

@@ -204,6 +204,31 @@ START_TEST(what_a_driver_must_not_write_is_ignored)
 }
 END_TEST
 
+/* proves: PCI-18, PCI-19, PCI-20, VQ-R-02, VQ-R-03 */
+START_TEST(queue_that_is_reset_starts_anew)
+{
+    start(FAKE_VERSION_1 | FAKE_RING_RESET);
+    ping(1, 0x42);
+    bar_wr(QUEUE_SELECT, 1, 2);
+    ck_assert_uint_eq(bar_rd(QUEUE_RESET, 2), 0);
+    bar_wr(QUEUE_RESET, 1, 2);
+    while (bar_rd(QUEUE_RESET, 2) == 1)
+        (void)sched_yield();
+    ck_assert_uint_eq(bar_rd(QUEUE_ENABLE, 2), 0);
+    ck_assert_uint_eq(bar_rd(QUEUE_SIZE, 2), 256);
+    ck_assert_uint_eq(bar_rd(QUEUE_DESC, 8), 0);
+    ck_assert_uint_eq(bar_rd(QUEUE_VECTOR, 2), NO_VECTOR);
+    ping(0, 0x41);
+    queue_setup(1, 16);
+    bar_wr(QUEUE_VECTOR, 0, 2);
+    bar_wr(QUEUE_ENABLE, 1, 2);
+    ck_assert_uint_eq(bar_rd(QUEUE_RESET, 2), 0);
+    ping(1, 0x40);
+    ping(0, 0x41);
+    ck_assert_uint_eq(bar_rd(DEVICE_STATUS, 1), 15);
+}
+END_TEST
+
 /* proves: PCI-05, PCI-06 */
 START_TEST(any_width_and_halves)
 {
@@ -338,6 +363,7 @@ Suite *pci_suite(void)
     tcase_add_test(tcase, reset_undoes_all_of_the_device);
     tcase_add_test(tcase, a_queue_that_is_none);
     tcase_add_test(tcase, what_a_driver_must_not_write_is_ignored);
+    tcase_add_test(tcase, queue_that_is_reset_starts_anew);
     tcase_add_test(tcase, any_width_and_halves);
     tcase_add_test(tcase, generation_differs_however_often_config_changed);
     tcase_add_test(tcase, device_configuration_is_written);

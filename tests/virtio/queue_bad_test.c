@@ -77,7 +77,7 @@ START_TEST(bad_range_behind_good_ones_gives_nothing_out)
     desc(1, DATA, 4, FAKE_NEXT | FAKE_WRITE, 2);
     desc(2, RAM_LOW, 4, FAKE_WRITE, 0);
     ck_assert_int_eq(pop(), BROKEN);
-    ck_assert_uint_eq(chain.head, 0xeeee);
+    ck_assert_uint_eq(chain.id, 0xeeee);
 }
 END_TEST
 

@@ -49,5 +49,5 @@ static inline void configure(uint16_t size)
 static inline void start(uint16_t size, bool event_idx, bool indirect)
 {
     configure(size);
-    ck_assert_int_eq(virtq_start(&vq, event_idx, indirect), 0);
+    ck_assert_int_eq(virtq_start(&vq, fake_queue_features(event_idx, indirect)), 0);
 }

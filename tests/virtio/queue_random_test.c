@@ -201,7 +201,7 @@ static void device_take(struct program *p)
     if (r == 0)
         return;
     uint64_t head = p->order[p->taken++];
-    ck_assert_uint_eq(chain.head, head);
+    ck_assert_uint_eq(chain.id, head);
     p->req[head].taken = true;
     p->req[head].chain = chain;
     content_check(p, &p->req[head]);
@@ -284,7 +284,7 @@ START_TEST(random_program_agrees_with_oracle)
                                          .desc = p->ring.desc,
                                          .driver = p->ring.avail,
                                          .device = p->ring.used};
-    ck_assert_int_eq(virtq_start(&p->vq, p->event_idx, p->indirect), 0);
+    ck_assert_int_eq(virtq_start(&p->vq, fake_queue_features(p->event_idx, p->indirect)), 0);
     device_take(p);
     program_run(p);
     virtq_stop(&p->vq);

@@ -48,7 +48,7 @@ START_TEST(size_must_be_power_of_two_up_to_max)
     configure(256);
     vq.limits.size = 256;
     vq.config.size = sizes[_i].size;
-    ck_assert_int_eq(virtq_start(&vq, false, false), sizes[_i].result);
+    ck_assert_int_eq(virtq_start(&vq, FAKE_VERSION_1), sizes[_i].result);
     ck_assert_int_eq(vq.running, sizes[_i].result == 0);
 }
 END_TEST
@@ -87,7 +87,7 @@ START_TEST(areas_must_be_aligned_and_in_ram)
                                       .desc = areas[_i].desc,
                                       .driver = areas[_i].driver,
                                       .device = areas[_i].device};
-    ck_assert_int_eq(virtq_start(&vq, false, false), areas[_i].result);
+    ck_assert_int_eq(virtq_start(&vq, FAKE_VERSION_1), areas[_i].result);
 }
 END_TEST
 
@@ -114,7 +114,7 @@ START_TEST(start_needs_no_memory)
     configure(8);
     alloc_fail_after(0);
     wrap_fail_after(WRAP_MMAP, 0, ENOMEM);
-    int r = virtq_start(&vq, false, false);
+    int r = virtq_start(&vq, FAKE_VERSION_1);
     wrap_stop(WRAP_MMAP);
     ck_assert(!alloc_fail_stop());
     ck_assert_int_eq(r, 0);
@@ -129,6 +129,66 @@ START_TEST(stopped_queue_is_empty)
     virtq_stop(&vq);
     ck_assert_int_eq(virtq_pop(&vq, &chain), 0);
     ck_assert(!virtq_should_signal(&vq));
+}
+END_TEST
+
+/* -- going on where another one stopped -- */
+
+static void take(unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        offer(PIECES({DATA, 4, 2}));
+        ck_assert_int_eq(virtq_pop(&vq, &chain), 1);
+    }
+}
+
+START_TEST(position_is_told_and_taken_up)
+{
+    uint32_t id, len;
+
+    start(4, false, true);
+    take(3);
+    virtq_push(&vq, &chain); /* the others are under way */
+    ck_assert_uint_eq(virtq_base(&vq, false), 3);
+    ck_assert_uint_eq(virtq_base(&vq, true), 1);
+    virtq_stop(&vq);
+    ck_assert_uint_eq(virtq_base(&vq, false), 3);
+    vq.config.resumes = true;
+    vq.config.base = virtq_base(&vq, true);
+    ck_assert_int_eq(virtq_start(&vq, FAKE_VERSION_1), 0);
+    for (uint16_t expected = 1; expected < 3; expected++) {
+        ck_assert_int_eq(virtq_pop(&vq, &chain), 1);
+        ck_assert_uint_eq(chain.id, expected);
+        virtq_push(&vq, &chain);
+    }
+    ck_assert_int_eq(virtq_pop(&vq, &chain), 0);
+    ck_assert(fake_used(&ring, &id, &len) && id == 2);
+    ck_assert(fake_used(&ring, &id, &len) && id == 1);
+    ck_assert(fake_used(&ring, &id, &len) && id == 2);
+    ck_assert_uint_eq(fake_used_idx(&ring), 3);
+}
+END_TEST
+
+static const struct {
+    uint16_t used_idx;
+    uint32_t base;
+    int result;
+} bases[] = {
+    {0, 0, 0},       {0, 4, 0},      {0, 5, -EINVAL},      {0, 0xffff, -EINVAL},
+    {7, 7, 0},       {0xfffe, 2, 0}, {0xfffe, 3, -EINVAL}, {3, 0x10003, 0},
+    {8, 7, -EINVAL},
+};
+
+START_TEST(position_beyond_the_ring_is_refused)
+{
+    const le16 used_idx = to_le16(bases[_i].used_idx);
+
+    configure(4);
+    put(ring.used + 2, &used_idx, 2);
+    vq.config.resumes = true;
+    vq.config.base = bases[_i].base;
+    ck_assert_uint_eq(virtq_base(&vq, false), bases[_i].base); /* it never started */
+    ck_assert_int_eq(virtq_start(&vq, FAKE_VERSION_1), bases[_i].result);
 }
 END_TEST
 
@@ -497,7 +557,7 @@ START_TEST(descriptor_changed_after_copy_has_no_effect)
     int r = virtq_pop(&vq, &chain);
     wrap_memory_at(NULL, NULL);
     ck_assert_int_eq(r, 1);
-    ck_assert_uint_eq(chain.head, 0);
+    ck_assert_uint_eq(chain.id, 0);
     ck_assert_uint_eq(chain_readable(&chain), 4);
     ck_assert_uint_eq(chain_writable(&chain), 0);
     ck_assert_int_eq(chain_read(&chain, got, 4), 0);
@@ -547,6 +607,8 @@ Suite *queue_suite(void)
     tcase_add_loop_test(tcase, queue_that_cannot_be_made_leaves_nothing, 0, 2);
     tcase_add_test(tcase, start_needs_no_memory);
     tcase_add_test(tcase, stopped_queue_is_empty);
+    tcase_add_test(tcase, position_is_told_and_taken_up);
+    tcase_add_loop_test(tcase, position_beyond_the_ring_is_refused, 0, (int)ARRAY_SIZE(bases));
     tcase_add_test(tcase, wire_is_little_endian);
     tcase_add_loop_test(tcase, header_split_anywhere_reads_the_same, 0, 17);
     tcase_add_test(tcase, skip_and_zero_move_like_read_and_write);

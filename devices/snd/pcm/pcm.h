@@ -236,6 +236,9 @@ uint32_t stream_set_params(struct stream *stream, const struct wire_pcm_params *
 uint32_t stream_command(struct stream *stream, enum stream_command command,
                         const struct chain *req);
 
+/* Answers a request that was kept: the wait for the host is over. */
+void stream_unpark(struct stream *stream);
+
 /* An open() that was in progress has ended: with r. */
 void stream_opened(struct stream *stream, int r);
 
@@ -259,6 +262,9 @@ void pcm_fini(struct pcm *pcm);
 /* The driver is there. */
 void pcm_activate(struct pcm *pcm);
 void pcm_reset(struct pcm *pcm);
+
+/* One queue is to stop: what it still has is answered. Streams of tx or rx begin anew. */
+void pcm_queue_reset(struct pcm *pcm, const struct virtq *vq);
 
 /* Takes what waits in a queue, tx or rx, then serves the streams that have something to do. */
 void pcm_serve(struct pcm *pcm, struct virtq *vq);

@@ -169,6 +169,20 @@ void pcm_reset(struct pcm *pcm)
     pcm->messages_used = 0;
 }
 
+void pcm_queue_reset(struct pcm *pcm, const struct virtq *vq)
+{
+    for (unsigned i = 0; i < pcm->stream_count; i++) {
+        struct stream *stream = &pcm->streams[i];
+        if (stream->vq == vq) {
+            stream_flush(stream, VIRTIO_SND_S_IO_ERR);
+            stream_reset(stream);
+        } else if (vq->index == VIRTIO_SND_VQ_CONTROL) {
+            stream_unpark(stream);
+        }
+    }
+    alarm_set(pcm);
+}
+
 /* -- the machine is paused -- */
 
 void pcm_pause(struct pcm *pcm)

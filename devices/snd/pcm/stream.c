@@ -50,8 +50,6 @@ static void take_messages(struct stream *stream)
     pcm_take(stream->pcm, stream->vq);
 }
 
-static void unpark(struct stream *stream);
-
 /* -- SET_PARAMS -- */
 
 /* Checks a request against the stream's pcm_info (SND-30 to SND-38). */
@@ -97,7 +95,7 @@ uint32_t stream_set_params(struct stream *stream, const struct wire_pcm_params *
 {
     struct pcm_params params;
 
-    unpark(stream);
+    stream_unpark(stream);
     int8_t next = next_state[stream->state][STREAM_SET_PARAMS];
     if (next < 0)
         return VIRTIO_SND_S_NOT_SUPP;
@@ -168,7 +166,7 @@ void stream_opened(struct stream *stream, int r)
 }
 
 /* Another command, or the time that is up, ends the wait for the host. */
-static void unpark(struct stream *stream)
+void stream_unpark(struct stream *stream)
 {
     if (!stream->is_parked)
         return;
@@ -245,7 +243,7 @@ uint32_t stream_command(struct stream *stream, enum stream_command command, cons
         [STREAM_STOP] = stream_stop,
     };
 
-    unpark(stream);
+    stream_unpark(stream);
     /* A guest that unwinds a stream which a device reset has closed already (SND-52). */
     if (stream->state == STREAM_INIT && (command == STREAM_STOP || command == STREAM_RELEASE))
         return VIRTIO_SND_S_OK;
@@ -268,7 +266,7 @@ void stream_serve(struct stream *stream)
     if (stream->state == STREAM_RUNNING)
         stream_transfer(stream, now);
     else if (stream->is_parked && now >= stream->park_end_ns)
-        unpark(stream);
+        stream_unpark(stream);
     else if (stream->is_parked)
         stream->wake_ns = stream->park_end_ns;
 }

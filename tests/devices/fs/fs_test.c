@@ -113,8 +113,7 @@ START_TEST(identity_and_config)
     char tag[36];
 
     ck_assert_uint_eq(fake_read(&client.drv, FAKE_DEVICE_ID), 26);
-    ck_assert_uint_eq(fake_features(&client.drv),
-                      FAKE_VERSION_1 | FAKE_INDIRECT_DESC | FAKE_EVENT_IDX);
+    ck_assert_uint_eq(fake_features(&client.drv), FAKE_CORE);
     fake_read_bytes(&client.drv, FAKE_CONFIG, tag, sizeof(tag));
     ck_assert_str_eq(tag, "test");
     ck_assert_int_eq(tag[35], 0);

@@ -14,7 +14,7 @@ START_TEST(config_has_address_and_link_and_is_read_only)
     uint8_t got[8], zero[6] = {0};
 
     ck_assert_uint_eq(fake_read(&drv, FAKE_DEVICE_ID), 1);
-    ck_assert_uint_eq(fake_features(&drv), BASE | MRG_RXBUF | FAKE_INDIRECT_DESC | FAKE_EVENT_IDX);
+    ck_assert_uint_eq(fake_features(&drv), BASE | MRG_RXBUF | FAKE_CORE);
     ck_assert_uint_eq(fake_start(&drv, BASE), 15);
     fake_write_bytes(&drv, FAKE_CONFIG, zero, 1);
     fake_read_bytes(&drv, FAKE_CONFIG, got, 4);

@@ -15,10 +15,10 @@ static void pause_machine(void)
 
     virtio_pause(rig.dev);
     for (unsigned i = 0; i < 2; i++)
-        used[i] = rig.dev->queue[RIG_TX + i].last_used;
+        used[i] = rig.dev->queue[RIG_TX + i].next_used;
     rig_advance(&rig, PAUSE_NS);
-    ck_assert_uint_eq(rig.dev->queue[RIG_TX].last_used, used[0]);
-    ck_assert_uint_eq(rig.dev->queue[RIG_RX].last_used, used[1]);
+    ck_assert_uint_eq(rig.dev->queue[RIG_TX].next_used, used[0]);
+    ck_assert_uint_eq(rig.dev->queue[RIG_RX].next_used, used[1]);
     virtio_resume(rig.dev, PAUSE_NS);
     rig_step(&rig);
 }
