@@ -61,6 +61,18 @@ static char *sample_at(const snd_pcm_channel_area_t *area, snd_pcm_uframes_t fra
     return (char *)area->addr + (area->first + frame * area->step) / 8;
 }
 
+/* An interrupt: the card has played so many frames more, and the kernel has silence follow on those
+ * that it knows of. */
+static void interrupt(unsigned frames)
+{
+    uint64_t from = fake_card.hw_frames + fake_card.silence_frames;
+
+    fake_card_run(frames);
+    for (uint64_t at = MAX(from, fake_card.io.appl_ptr);
+         at < fake_card.hw_frames + fake_card.silence_frames; at++)
+        fake_card.ring[at % FAKE_CARD_RING_FRAMES] = 0;
+}
+
 static snd_pcm_sframes_t on_transfer(snd_pcm_ioplug_t *io, const snd_pcm_channel_area_t *areas,
                                      snd_pcm_uframes_t offset, snd_pcm_uframes_t size)
 {
@@ -75,6 +87,8 @@ static snd_pcm_sframes_t on_transfer(snd_pcm_ioplug_t *io, const snd_pcm_channel
                 memcpy(theirs, ours, 2);
         }
     }
+    if (fake_card.frames_in_write > 0)
+        interrupt(fake_card.frames_in_write);
     return (snd_pcm_sframes_t)size;
 }
 
@@ -186,6 +200,15 @@ static int fake_status(snd_pcm_t *pcm, snd_pcm_status_t *status)
     return fake_card.status_error != 0 ? fake_card.status_error : real.pcm_status(pcm, status);
 }
 
+static int fake_sw_params(snd_pcm_t *pcm, snd_pcm_sw_params_t *params)
+{
+    snd_pcm_uframes_t frames;
+    int r = snd_pcm_sw_params_get_silence_threshold(params, &frames);
+
+    fake_card.silence_frames = frames;
+    return r < 0 ? r : real.pcm_sw_params(pcm, params);
+}
+
 static snd_pcm_type_t fake_type(snd_pcm_t *pcm)
 {
     if (fake_card.is_card)
@@ -203,6 +226,7 @@ void fake_card_init(void)
     assert(real.pcm_open != NULL);
     alsa.pcm_open = fake_open;
     alsa.pcm_status = fake_status;
+    alsa.pcm_sw_params = fake_sw_params;
     alsa.pcm_type = fake_type;
     fake_card.period_frames_max = FAKE_CARD_RING_FRAMES / 2;
     fake_card.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

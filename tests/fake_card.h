@@ -5,7 +5,8 @@
  * call, and so is there in this process and in helpers forked from it; other PCMs are alsa-lib's.
  *
  * Frames are S16 stereo (or as wide). Playback frames go from the PCM's ring to `heard` when the
- * test says so. Recorded frames are numbered from 1. Only one program can have the card open.
+ * test says so; behind the last one that it knows of it keeps silence, as the kernel does, if it is
+ * asked for that. Recorded frames are numbered from 1. Only one program can have the card open.
  */
 #pragma once
 
@@ -25,8 +26,9 @@ struct fake_card {
     bool is_plug;         /* says it is alsa-lib's plug, behind which there may be anything */
     unsigned fifo_frames; /* that have left the ring and are not heard yet */
     unsigned period_frames_max;
-    bool takes_chmap; /* lets others choose its channels */
-    bool moves;       /* a frame whenever it is asked where it is; these are not heard */
+    bool takes_chmap;         /* lets others choose its channels */
+    bool moves;               /* a frame whenever it is asked where it is; these are not heard */
+    unsigned frames_in_write; /* so many play while frames are being written */
     /* What goes wrong; any time. Results of alsa-lib's functions, 0: none. */
     int open_error, setup_error, start_error, pause_error, status_error;
 
@@ -41,8 +43,9 @@ struct fake_card {
     bool is_open;
     int fd; /* never ready */
     bool running;
-    uint64_t hw_frames; /* since it was prepared */
-    uint32_t recorded;  /* number of the last frame */
+    uint64_t hw_frames;      /* since it was prepared */
+    uint64_t silence_frames; /* kept silent behind what is played; 0: what is there stays */
+    uint32_t recorded;       /* number of the last frame */
     uint32_t ring[FAKE_CARD_RING_FRAMES];
 };
 

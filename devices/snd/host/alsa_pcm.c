@@ -130,13 +130,8 @@ static void chmap_set(const struct alsa_pcm *pcm, unsigned channels)
     (void)alsa.pcm_set_chmap(pcm->handle, map);
 }
 
-/* It starts when told, and stops when it has run dry or over.
- *
- * A card goes on for a moment before it is noticed that it has run dry, and would play once more
- * what it has played. So while less than two periods are left, the kernel keeps silence behind
- * them. Not more: to do that all the time would be work. Plugins that can't have this do without.
- */
-static int sw_setup(struct alsa_pcm *pcm, snd_pcm_uframes_t silence)
+/* It starts when told, and stops when it has run dry or over. */
+static int sw_setup(struct alsa_pcm *pcm)
 {
     snd_pcm_uframes_t never;
 
@@ -152,10 +147,20 @@ static int sw_setup(struct alsa_pcm *pcm, snd_pcm_uframes_t silence)
     /* Not every plugin knows time stamps; alsa_pcm_look() takes the time itself then. */
     (void)alsa.pcm_sw_params_set_tstamp_mode(pcm->handle, pcm->sw, SND_PCM_TSTAMP_ENABLE);
     (void)alsa.pcm_sw_params_set_tstamp_type(pcm->handle, pcm->sw, SND_PCM_TSTAMP_TYPE_MONOTONIC);
-    (void)alsa.pcm_sw_params_set_silence_threshold(pcm->handle, pcm->sw, silence);
-    (void)alsa.pcm_sw_params_set_silence_size(pcm->handle, pcm->sw, silence);
-    r = alsa.pcm_sw_params(pcm->handle, pcm->sw);
-    return r < 0 && silence > 0 ? sw_setup(pcm, 0) : alsa_result(r);
+    return alsa_result(alsa.pcm_sw_params(pcm->handle, pcm->sw));
+}
+
+/* Plugins that can't have this do without. */
+void alsa_pcm_silence(struct alsa_pcm *pcm, bool on)
+{
+    snd_pcm_uframes_t frames = on ? pcm->silence_frames : 0;
+
+    if (pcm->silences == on)
+        return;
+    pcm->silences = on;
+    (void)alsa.pcm_sw_params_set_silence_threshold(pcm->handle, pcm->sw, frames);
+    (void)alsa.pcm_sw_params_set_silence_size(pcm->handle, pcm->sw, frames);
+    (void)alsa.pcm_sw_params(pcm->handle, pcm->sw);
 }
 
 /* The ring: the guest's period and buffer, or what comes nearest. dmix gets a period more that
@@ -184,7 +189,8 @@ static int ring_setup(struct alsa_pcm *pcm, const struct pcm_params *params)
         return -EINVAL; /* a plugin out of its mind */
     pcm->buffer_frames = (uint32_t)buffer;
     pcm->fill_frames = (uint32_t)(pcm->may_mix && buffer >= 3 * period ? buffer - period : buffer);
-    return sw_setup(pcm, MIN(2 * period, buffer - 1));
+    pcm->silence_frames = (uint32_t)MIN(2 * period, buffer - 1);
+    return sw_setup(pcm);
 }
 
 int alsa_pcm_setup(struct alsa_pcm *pcm, const struct pcm_params *params)

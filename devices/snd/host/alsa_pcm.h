@@ -21,8 +21,10 @@ struct alsa_pcm {
     /* Set up. */
     struct pcm_params params;
     bool can_pause;
-    uint32_t buffer_frames; /* of the PCM's ring: near what was asked for */
-    uint32_t fill_frames;   /* of the ring to be filled at most */
+    uint32_t buffer_frames;  /* of the PCM's ring: near what was asked for */
+    uint32_t fill_frames;    /* of the ring to be filled at most */
+    uint32_t silence_frames; /* kept by alsa_pcm_silence() */
+    bool silences;
 };
 
 struct alsa_look {
@@ -44,6 +46,12 @@ uint32_t alsa_pcm_channels(const struct alsa_pcm *pcm, const struct pcm_format *
                            uint32_t rate_hz);
 /* Format, rate and channels exactly; ring and period as near as it can. Leaves it prepared. */
 int alsa_pcm_setup(struct alsa_pcm *pcm, const struct pcm_params *params);
+
+/* A card goes on for a moment before it is noticed that it has run dry, and would play once more
+ * what it has played. `on`: while less than two periods are left, the kernel keeps silence behind
+ * them. Not so while frames are written: those it does not know of until all are there, and an
+ * interrupt meanwhile would have it silence some. */
+void alsa_pcm_silence(struct alsa_pcm *pcm, bool on);
 
 /* Moves `frames` frames, of which there is room for, or as many to read: how many. -EPIPE: it has
  * run dry or over; -ESTRPIPE: suspended. */

@@ -160,6 +160,7 @@ static int move(struct alsa_serve *serve)
         r = prepare(serve);
     while (r >= 0 && (frames = MIN(movable(serve), (uint64_t)serve->avail_frames)) > 0) {
         uint64_t at = serve->moved % params->buffer_frames;
+        alsa_pcm_silence(&serve->pcm, false);
         r = alsa_pcm_move(&serve->pcm, serve->job.shared->ring + at * params->frame_bytes,
                           MIN(frames, params->buffer_frames - at));
         if (r <= 0)
@@ -170,7 +171,10 @@ static int move(struct alsa_serve *serve)
     if (!plays(serve))
         serve->consumed = serve->moved;
     bool begins = is_dry && (!plays(serve) || serve->moved > serve->consumed);
-    return r >= 0 && begins ? begin(serve) : (int)MIN(r, 0);
+    r = r >= 0 && begins ? begin(serve) : MIN(r, 0);
+    if (plays(serve) && serve->moved - serve->consumed < serve->pcm.silence_frames)
+        alsa_pcm_silence(&serve->pcm, true);
+    return (int)r;
 }
 
 /* A card that has much to play is not worth a kick for each period: it looks when one ends. Nor is
@@ -297,6 +301,7 @@ static int do_stop(struct alsa_serve *serve)
         serve->state = ALSA_PAUSED;
     } else if (has_tail || (plays(serve) && !serve->pcm.is_card)) {
         serve->state = ALSA_RUNOUT; /* dmix: dropped, its mix is heard */
+        alsa_pcm_silence(&serve->pcm, plays(serve));
     } else {
         (void)alsa.pcm_drop(serve->pcm.handle); /* it is prepared from any state */
         start_over(serve);

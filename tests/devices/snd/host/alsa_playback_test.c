@@ -133,6 +133,25 @@ START_TEST(worker_that_did_not_run_is_an_xrun_and_is_told)
 }
 END_TEST
 
+/* With little left in the ring, where the kernel keeps silence behind what it knows of. */
+START_TEST(interrupt_in_the_middle_of_a_write_silences_none_of_it)
+{
+    start_playback(PERIOD);
+    ck_assert_uint_gt(fake_card.silence_frames, PERIOD);
+    for (unsigned i = 0; i < 5; i++) {
+        fake_card.frames_in_write = PERIOD / 3;
+        player.limit = player.next + BUFFER - PERIOD;
+        player_serve(&player);
+        fake_card.frames_in_write = 0;
+        fake_card_run(BUFFER - PERIOD - PERIOD / 3);
+    }
+    player_serve(&player);
+    fake_card_run(PERIOD);
+    player_check(&player, player.limit, player.limit);
+    fake_card_check_heard(player.limit);
+}
+END_TEST
+
 START_TEST(frames_left_in_a_ring_that_stopped_are_moved_again)
 {
     struct capture capture;
@@ -299,6 +318,7 @@ Suite *alsa_playback_suite(void)
     tcase_add_test(tests, late_guest_is_not_our_xrun_with_short_periods_of_the_card_either);
     tcase_add_test(tests, ring_found_dry_by_a_write_is_written_to_at_once);
     tcase_add_test(tests, worker_that_did_not_run_is_an_xrun_and_is_told);
+    tcase_add_test(tests, interrupt_in_the_middle_of_a_write_silences_none_of_it);
     tcase_add_test(tests, frames_left_in_a_ring_that_stopped_are_moved_again);
     tcase_add_test(tests, suspended_card_that_lost_its_ring_gets_the_frames_again);
     tcase_add_test(tests, pause_freezes_the_card_and_start_goes_on);
