@@ -84,14 +84,10 @@ static void memory_free(unsigned i)
     struct mixer *mixer = &fake.helper[i].mixer;
 
     alsa_pcm_close(&fake.helper[i].pcm.pcm);
-    if (mixer->handle != NULL)
-        (void)alsa.ctl_close(mixer->handle);
-    for (unsigned id = 0; id < mixer->count; id++)
-        snd_ctl_elem_id_free(mixer->elem[id].id);
+    if (mixer->card != NULL)
+        (void)snd_hctl_close(mixer->card);
     snd_ctl_elem_info_free(mixer->info);
     snd_ctl_elem_value_free(mixer->value);
-    snd_ctl_elem_id_free(mixer->id);
-    snd_ctl_event_free(mixer->event);
     fake.helper[i].pcm = (struct alsa_serve){0};
     fake.helper[i].mixer = (struct mixer){0};
 }
@@ -117,7 +113,8 @@ static bool round_do(unsigned i)
     struct mixer *mixer = &fake.helper[i].mixer;
 
     if (fake.helper[i].is_mixer) {
-        (void)mixer_round(mixer, 0);
+        if (!mixer->ended)
+            mixer_round(mixer, 0);
         return !mixer->ended;
     }
     fake.helper[i].wait_ns = alsa_serve_round(pcm, 0);
@@ -135,7 +132,9 @@ static void step(unsigned i)
         rounds++;
         goes_on = round_do(i);
     } while (goes_on && poll(&asked, 1, 0) > 0);
-    if (goes_on) /* its time is up */
+    if (!goes_on)
+        end(i);
+    else /* its time is up */
         (void)round_do(i);
 }
 

@@ -44,7 +44,6 @@ static const struct {
 static struct {
     int fd; /* eventfd: events, or gone */
     union fake_value value[FAKE_ELEMENTS];
-    unsigned access[FAKE_ELEMENTS];
     unsigned news[FAKE_ELEMENTS]; /* SND_CTL_EVENT_MASK_* */
     int error;
     bool unplugged;
@@ -90,7 +89,7 @@ static int on_attribute(snd_ctl_ext_t *ext, snd_ctl_ext_key_t key, int *type, un
                         unsigned *count)
 {
     (void)ext;
-    *access = fake.access[key];
+    *access = rows[key].access;
     *type = rows[key].type;
     *count = rows[key].count;
     return 0;
@@ -301,8 +300,6 @@ void fake_mixer_init(void)
 {
     memset(fake.value, 0, sizeof(fake.value));
     memset(fake.news, 0, sizeof(fake.news));
-    for (unsigned i = 0; i < FAKE_ELEMENTS; i++)
-        fake.access[i] = rows[i].access;
     fake.error = 0;
     fake.unplugged = false;
     if (real.ctl_open == NULL && alsa_load() == 0)
@@ -337,10 +334,9 @@ void fake_mixer_change(enum fake_element element, const union fake_value *value)
     tell(element, SND_CTL_EVENT_MASK_VALUE);
 }
 
-void fake_mixer_access(enum fake_element element, unsigned access)
+void fake_mixer_remove(enum fake_element element)
 {
-    fake.access[element] = access;
-    tell(element, SND_CTL_EVENT_MASK_INFO);
+    tell(element, SND_CTL_EVENT_MASK_REMOVE);
 }
 
 void fake_mixer_fail(int error)

@@ -40,8 +40,8 @@ void fake_mixer_fini(void);
 /* Its value now, and a new one by somebody else's hand. */
 union fake_value fake_mixer_value(enum fake_element element);
 void fake_mixer_change(enum fake_element element, const union fake_value *value);
-/* Its access bits (SND_CTL_EXT_ACCESS_*) become others. */
-void fake_mixer_access(enum fake_element element, unsigned access);
+/* The element is there no more. */
+void fake_mixer_remove(enum fake_element element);
 /* From now on writes have this result; 0: they work. */
 void fake_mixer_fail(int error);
 /* Whoever has it open is told that it is gone, and opening fails; or it is back. */

@@ -30,25 +30,23 @@
     F(snd_, pcm_type) F(snd_, pcm_writei)
 
 #define ALSA_CTL_FUNCTIONS(F) \
-    F(snd_, ctl_close) F(snd_, ctl_elem_id_copy) F(snd_, ctl_elem_id_get_index) \
-    F(snd_, ctl_elem_id_get_interface) F(snd_, ctl_elem_id_get_name) F(snd_, ctl_elem_id_malloc) \
-    F(snd_, ctl_elem_id_set_numid) F(snd_, ctl_elem_info) F(snd_, ctl_elem_info_get_count) \
-    F(snd_, ctl_elem_info_get_item_name) F(snd_, ctl_elem_info_get_items) \
-    F(snd_, ctl_elem_info_get_max) F(snd_, ctl_elem_info_get_min) F(snd_, ctl_elem_info_get_step) \
+    F(snd_, ctl_elem_info_get_count) F(snd_, ctl_elem_info_get_item_name) \
+    F(snd_, ctl_elem_info_get_items) F(snd_, ctl_elem_info_get_max) \
+    F(snd_, ctl_elem_info_get_min) F(snd_, ctl_elem_info_get_step) \
     F(snd_, ctl_elem_info_get_type) F(snd_, ctl_elem_info_is_inactive) \
     F(snd_, ctl_elem_info_is_readable) F(snd_, ctl_elem_info_is_tlv_readable) \
     F(snd_, ctl_elem_info_is_volatile) F(snd_, ctl_elem_info_is_writable) \
-    F(snd_, ctl_elem_info_malloc) F(snd_, ctl_elem_info_set_id) F(snd_, ctl_elem_info_set_item) \
-    F(snd_, ctl_elem_list) F(snd_, ctl_elem_list_alloc_space) F(snd_, ctl_elem_list_free) \
-    F(snd_, ctl_elem_list_free_space) F(snd_, ctl_elem_list_get_count) \
-    F(snd_, ctl_elem_list_get_id) F(snd_, ctl_elem_list_get_used) F(snd_, ctl_elem_list_malloc) \
-    F(snd_, ctl_elem_read) F(snd_, ctl_elem_tlv_read) F(snd_, ctl_elem_value_get_boolean) \
-    F(snd_, ctl_elem_value_get_enumerated) F(snd_, ctl_elem_value_get_integer) \
-    F(snd_, ctl_elem_value_malloc) F(snd_, ctl_elem_value_set_boolean) \
-    F(snd_, ctl_elem_value_set_enumerated) F(snd_, ctl_elem_value_set_id) \
-    F(snd_, ctl_elem_value_set_integer) F(snd_, ctl_elem_write) F(snd_, ctl_event_elem_get_id) \
-    F(snd_, ctl_event_get_type) F(snd_, ctl_event_malloc) F(snd_, ctl_open) \
-    F(snd_, ctl_poll_descriptors) F(snd_, ctl_read) F(snd_, ctl_subscribe_events)
+    F(snd_, ctl_elem_info_malloc) F(snd_, ctl_elem_info_set_item) \
+    F(snd_, ctl_elem_value_get_boolean) F(snd_, ctl_elem_value_get_enumerated) \
+    F(snd_, ctl_elem_value_get_integer) F(snd_, ctl_elem_value_malloc) \
+    F(snd_, ctl_elem_value_set_boolean) F(snd_, ctl_elem_value_set_enumerated) \
+    F(snd_, ctl_elem_value_set_integer) F(snd_, ctl_open) F(snd_, hctl_elem_get_callback_private) \
+    F(snd_, hctl_elem_get_index) F(snd_, hctl_elem_get_interface) F(snd_, hctl_elem_get_name) \
+    F(snd_, hctl_elem_info) F(snd_, hctl_elem_next) F(snd_, hctl_elem_read) \
+    F(snd_, hctl_elem_set_callback) F(snd_, hctl_elem_set_callback_private) \
+    F(snd_, hctl_elem_tlv_read) F(snd_, hctl_elem_write) F(snd_, hctl_first_elem) \
+    F(snd_, hctl_handle_events) F(snd_, hctl_load) F(snd_, hctl_open_ctl) \
+    F(snd_, hctl_poll_descriptors)
 
 #define ALSA_FUNCTIONS(F) \
     ALSA_PCM_FUNCTIONS(F) ALSA_CTL_FUNCTIONS(F) F(snd_, lib_error_set_handler) F(snd_, strerror)

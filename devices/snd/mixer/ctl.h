@@ -12,7 +12,9 @@
 #include "devices/snd/base/wire_ctl.h"
 #include "devices/snd/pcm/pcm.h"
 
-#define CTLS_MAX 272 /* two for each group of streams, and some more */
+#define CTLS_MAX      272 /* two for each group of streams, and some more */
+#define CTL_ITEMS_MAX 64  /* of an enumeration: more than most cards have */
+#define CTL_TLV_WORDS 128
 
 struct ctls;
 
@@ -20,9 +22,8 @@ struct ctl {
     struct wire_ctl_info info;
     struct wire_ctl_info_padded padded; /* the same */
     struct wire_ctl_value value;
-    const char (*items)[WIRE_CTL_ITEM_BYTES]; /* WIRE_CTL_ENUMERATED */
-    const uint8_t *tlv;                       /* a struct wire_ctl_tlv and its bytes; NULL: none */
-    uint32_t tlv_bytes;                       /* both */
+    le32 tlv[CTL_TLV_WORDS]; /* WIRE_CTL_TLV_READ: a struct wire_ctl_tlv and its bytes */
+    char items[CTL_ITEMS_MAX][WIRE_CTL_ITEM_BYTES]; /* WIRE_CTL_ENUMERATED */
 };
 
 /* The streams of a direction in a function group, and the elements that rule them. */
@@ -55,6 +56,11 @@ static inline enum wire_ctl_type ctl_type(const struct ctl *ctl)
 static inline uint32_t ctl_count(const struct ctl *ctl)
 {
     return from_le32(ctl->info.head.count);
+}
+
+static inline uint64_t ctl_tlv_bytes(const struct ctl *ctl)
+{
+    return sizeof(struct wire_ctl_tlv) + (uint64_t)from_le32(ctl->tlv[1]);
 }
 
 /* A value may be min, min + step, ... max; step 0: all in between. */

@@ -3,9 +3,8 @@
  * Control elements that are those of a card of the host (controls=host): its mixer, passed through.
  * A helper (mixer.h) talks to the card, because that may take long. The worker keeps values as they
  * were last, or were set last, and answers from them at once; what the card makes of it, and what
- * changes on the host, is told to the guest when the helper tells. A card that is gone keeps its
- * last values, can't be set, and is looked for every second; a helper that is gone is not started
- * again.
+ * changes on the host, is told to the guest when the helper tells. When card or helper are gone the
+ * values stay as they are, for good.
  *
  * Main: create, destroy. Else the worker, or whoever owns the device while it is inactive.
  */
@@ -16,7 +15,7 @@
 /* Forks the helper for the mixer of that name, makes ctls->item of what it says, and sets
  * ctls->host. -errno after a line that says why; to be destroyed all the same. */
 int ctl_host_create(struct ctls *ctls, const char *name);
-/* Accepts NULL. Before ctls->item is freed. */
+/* Accepts NULL. */
 void ctl_host_destroy(struct ctl_host *host);
 
 /* Has the card set that value. -EIO: nobody is there to do it. */

@@ -15,7 +15,7 @@ enum { CONTROLS_OFF, CONTROLS_ON, CONTROLS_HOST };
 
 /* Metadata as ALSA has them: the dB of a volume whose steps are even in amplitude (DB_LINEAR, 8
  * bytes), from "silence" to 0 dB. */
-static const uint8_t db_linear[] = {2, 0, 0, 0, 8, 0, 0, 0, 0x81, 0x69, 0x67, 0xff, 0, 0, 0, 0};
+static const int32_t db_linear[] = {2, 8, -9999999, 0};
 
 /* Adds an element of the group of the streams `like` this one, all of whose values are `value`. */
 static struct ctl *add(struct ctls *ctls, const char *name, enum wire_ctl_type type,
@@ -66,8 +66,8 @@ static void group_add(struct ctls *ctls, const struct wire_pcm_info *like, uint3
     volume->info.limits.integer.max = to_le32(VOLUME_LEVEL_MAX);
     volume->info.limits.integer.step = to_le32(1);
     volume->info.head.access.raw |= to_le32(WIRE_CTL_TLV_READ).raw;
-    volume->tlv = db_linear;
-    volume->tlv_bytes = sizeof(db_linear);
+    for (size_t i = 0; i < ARRAY_SIZE(db_linear); i++)
+        volume->tlv[i] = to_le32((uint32_t)db_linear[i]);
     group->mute_id = ctls->count;
     struct ctl *mute = add(ctls, plays ? "Master Playback Switch" : "Capture Switch",
                            WIRE_CTL_BOOLEAN, like, WIRE_CTL_ROLE_MUTE, 1, 1); /* heard */

@@ -62,7 +62,7 @@ static uint32_t serve_tlv_read(struct ctls *ctls, unsigned id, struct chain *req
 {
     const struct ctl *ctl = &ctls->item[id];
 
-    reply_write(req, VIRTIO_SND_S_OK, ctl->tlv, ctl->tlv_bytes);
+    reply_write(req, VIRTIO_SND_S_OK, ctl->tlv, ctl_tlv_bytes(ctl));
     return REPLY_DONE;
 }
 

@@ -112,7 +112,7 @@ START_TEST(elements_have_their_own_language)
     ck_assert_int_lt(ask("ctl|0|11"), 0);
     ctl->info.head.type = to_le32(3); /* an enumeration */
     ctl->info.limits.enumerated.items = to_le32(3);
-    ctl->items = colours;
+    memcpy(ctl->items, colours, sizeof(colours));
     ck_assert_int_eq(ask("ctl|0|green,2"), 0);
     ck_assert_int_eq(ask("ctl|0"), 0);
     ck_assert_str_eq(reply, "0 'Master Playback Volume' Green,Blue\n");
