@@ -37,8 +37,6 @@ int player_create(const struct opts *opts, enum pcm_direction direction, struct 
         .opts = opts,
         .name = "test",
         .direction = direction,
-        .formats = 1ull << 5,           /* S16 */
-        .rates = 1ull << 7 | 1ull << 9, /* 48000, 88200 */
     };
 
     return host_create(&host_alsa, &setup, ret_host);

@@ -20,9 +20,8 @@ static const struct host_class *const sources[] = {&host_null, &host_source, &ho
 static const char *const source_names[] = {"null", "file", "alsa", "loopback", "tone", NULL};
 enum { HOST_NULL, HOST_FILE, HOST_ALSA, HOST_LOOPBACK }; /* in both */
 
-static const char *const clock_names[] = {"auto", "timer", "free", NULL};
+static const char *const clock_names[] = {"auto", "free", NULL};
 static const char *const control_names[] = {"off", "on", "host", NULL};
-static const char *const unplugged_names[] = {"silence", "error", NULL};
 
 /*
  * The stock driver derives its bounds from the offer: the shortest period is 10 ms of the smallest
@@ -66,9 +65,6 @@ const struct opt card_opts[] = {
     {"fault", NULL,
      "what is to go wrong: 'xrun@1s,stall=300ms@2s,drop=7,io-err@3s,latency=50ms' (in quotes)",
      .arg = "WHAT"},
-    {"unplugged", "silence",
-     "while a card is gone: silence plays to nobody, error fails the guest's messages", OPT_CHOICE,
-     .choices = unplugged_names},
     {"streams", "1", "playback streams", OPT_INT, .max = SND_STREAMS_MAX},
     {"capture", NULL, "capture streams (default: 1 if there is a source, else 0)", OPT_INT,
      .max = SND_STREAMS_MAX},
@@ -126,16 +122,11 @@ static unsigned capture_count(const struct opts *opts)
 static int clock_choose(const struct opts *opts, const struct host_class *host,
                         enum clock_kind *ret_kind)
 {
-    static const enum clock_kind by_choice[] = {CLOCK_KIND_TIMER, CLOCK_KIND_TIMER,
-                                                CLOCK_KIND_FREE};
-    size_t choice = opts_choice(opts, "clock");
+    bool is_free = opts_choice(opts, "clock") == 1;
 
-    if (host->own_clock && choice != 0)
-        return opts_error("--snd clock: host=%s has a clock of its own, leave clock=%s out",
-                          host->name, clock_names[choice]);
-    if (host == &host_loopback && by_choice[choice] == CLOCK_KIND_FREE)
-        return opts_error("--snd clock: host=loopback needs real time, leave clock=free out");
-    *ret_kind = host->own_clock ? CLOCK_KIND_HOST : by_choice[choice];
+    if (is_free && (host->own_clock || host == &host_loopback))
+        return opts_error("--snd clock: host=%s needs real time, leave clock=free out", host->name);
+    *ret_kind = host->own_clock ? CLOCK_KIND_HOST : is_free ? CLOCK_KIND_FREE : CLOCK_KIND_TIMER;
     return 0;
 }
 
@@ -212,8 +203,8 @@ static int info_fill(struct stream *stream, const struct opts *opts, const struc
                                           : NULL;
 
     if (missing != NULL)
-        return opts_error("--snd %s: %s (%s) can do none of these", missing, stream->name,
-                          host->class->name);
+        return opts_error("--snd %s: %s (%s) can do none of these; leave %s= out", missing,
+                          stream->name, host->class->name, missing);
     stream->info.features = to_le32(1u << VIRTIO_SND_PCM_F_EVT_XRUNS);
     stream->info.formats = to_le64(formats);
     stream->info.rates = to_le64(rates);
@@ -261,14 +252,11 @@ static int stream_make(struct snd *snd, enum pcm_direction direction, unsigned i
                    plays ? "out" : "in", index);
     stream->info.direction = plays ? VIRTIO_SND_D_OUTPUT : VIRTIO_SND_D_INPUT;
     stream->info.hda_fn_nid = to_le32(index % (uint32_t)opts_u64(opts, "pcms"));
-    stream->fail_when_absent = opts_choice(opts, "unplugged") == 1;
     const struct host_setup setup = {
         .opts = opts,
         .name = stream->name,
         .direction = direction,
         .stream_index = index,
-        .formats = offer->formats,
-        .rates = offer->rates,
         .peer = !plays && index < output_count ? snd->pcm.streams[index].host : NULL,
     };
     int r = clock_choose(opts, class, &stream->clock_kind);

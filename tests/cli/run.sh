@@ -411,7 +411,7 @@ with_kvm sound-is-directory 1 '--snd path.*folder\.wav' --snd host=file,path=fol
 with_kvm sound-of-no-kind 35 '--snd path.*x\.foo' --snd host=file,path=x.foo "$kernel"
 with_kvm sound-source-of-odd-rate 35 'source-path.*37800 Hz.*resample it' \
     --snd source-path=odd.wav "$kernel"
-with_kvm sound-source-of-another-rate 35 'rates.*44100 Hz and no other' \
+with_kvm sound-source-of-another-rate 35 'rates.*can do none of these; leave rates= out' \
     --snd source-path=cd.wav,rates=48000 "$kernel"
 with_kvm alsa-device-missing 1 '--snd device.*hw:Nonesuch' --snd host=alsa,device=hw:Nonesuch "$kernel"
 run_case cli/two-recordings two_recordings

@@ -269,8 +269,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .opts = opts,
         .name = "fuzz",
         .direction = user.plays ? PCM_OUTPUT : PCM_INPUT,
-        .formats = 1ull << 5,
-        .rates = 1ull << 7,
     };
     must(host_create(&host_alsa, &setup, &user.host) == 0, "the card is there");
     user.host->loop = &user.loop;

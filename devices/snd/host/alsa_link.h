@@ -57,9 +57,6 @@ struct alsa_answer {
 struct alsa_caps {
     int32_t result;
     struct host_caps can;
-    /* By format and rate: the numbers of channels that go with them, bit n: n channels, up to 31;
-     * all ones: the user did not ask for these, so it was not looked. */
-    uint32_t channels[PCM_FORMAT_COUNT][PCM_RATE_COUNT];
 };
 
 /* What a helper is told when it is forked. */
@@ -67,7 +64,6 @@ struct alsa_job {
     const char *device; /* the PCM's name; outlives the helper */
     enum pcm_direction direction;
     bool real_time;
-    uint64_t formats, rates; /* what the user asked for */
     struct alsa_shared *shared;
     int news_fd; /* eventfd, to us */
 };

@@ -63,13 +63,6 @@ static int params_any(const struct alsa_pcm *pcm)
     return r < 0 ? -EOPNOTSUPP : 0;
 }
 
-static int channels_get(const struct alsa_pcm *pcm, unsigned *ret_min, unsigned *ret_max)
-{
-    int r = alsa.pcm_hw_params_get_channels_min(pcm->hw, ret_min);
-
-    return r < 0 ? r : alsa.pcm_hw_params_get_channels_max(pcm->hw, ret_max);
-}
-
 int alsa_pcm_caps(const struct alsa_pcm *pcm, struct host_caps *ret_caps)
 {
     struct host_caps caps = {0};
@@ -88,30 +81,15 @@ int alsa_pcm_caps(const struct alsa_pcm *pcm, struct host_caps *ret_caps)
     for (unsigned code = 0; code < PCM_RATE_COUNT; code++)
         if (alsa.pcm_hw_params_test_rate(pcm->handle, pcm->hw, pcm_rate_hz(code), 0) == 0)
             caps.rates |= 1ull << code;
-    r = channels_get(pcm, &min, &max);
+    r = alsa.pcm_hw_params_get_channels_min(pcm->hw, &min);
+    if (r == 0)
+        r = alsa.pcm_hw_params_get_channels_max(pcm->hw, &max);
     if (r < 0)
         return alsa_result(r);
     caps.channels_min = MAX(min, 1u);
     caps.channels_max = MIN(max, 255u); /* as many as SET_PARAMS can say */
     *ret_caps = caps;
     return 0;
-}
-
-uint32_t alsa_pcm_channels(const struct alsa_pcm *pcm, const struct pcm_format *format,
-                           uint32_t rate_hz)
-{
-    unsigned min, max;
-    uint32_t set = 0;
-
-    if (params_any(pcm) < 0 ||
-        alsa.pcm_hw_params_set_format(pcm->handle, pcm->hw, (snd_pcm_format_t)format->alsa) < 0 ||
-        alsa.pcm_hw_params_set_rate(pcm->handle, pcm->hw, rate_hz, 0) < 0 ||
-        channels_get(pcm, &min, &max) < 0)
-        return 0;
-    for (unsigned channels = min; channels <= MIN(max, 31u); channels++)
-        if (alsa.pcm_hw_params_test_channels(pcm->handle, pcm->hw, channels) == 0)
-            set |= 1u << channels;
-    return set;
 }
 
 /* -- setting up -- */

@@ -41,9 +41,6 @@ void alsa_pcm_close(struct alsa_pcm *pcm);
 
 /* What an open PCM that is not set up can do. Not every combination need be possible. */
 int alsa_pcm_caps(const struct alsa_pcm *pcm, struct host_caps *ret_caps);
-/* The numbers of channels that it can have with a format at a rate; bit n: n channels, up to 31. */
-uint32_t alsa_pcm_channels(const struct alsa_pcm *pcm, const struct pcm_format *format,
-                           uint32_t rate_hz);
 /* Format, rate and channels exactly; ring and period as near as it can. Leaves it prepared. */
 int alsa_pcm_setup(struct alsa_pcm *pcm, const struct pcm_params *params);
 

@@ -359,31 +359,17 @@ static void take_requests(struct alsa_serve *serve)
 
 /* -- the helper -- */
 
-static void probe(const struct alsa_serve *serve, struct alsa_pcm *pcm, struct alsa_caps *caps)
-{
-    const struct host_caps *can = &caps->can;
-
-    caps->result = alsa_load();
-    if (caps->result == 0)
-        caps->result = alsa_pcm_open(pcm, serve->job.device, serve->job.direction);
-    if (caps->result == 0)
-        caps->result = alsa_pcm_caps(pcm, &caps->can);
-    memset(caps->channels, 0xff, sizeof(caps->channels));
-    for (unsigned code = 0; code < PCM_FORMAT_COUNT; code++)
-        for (unsigned rate = 0; rate < PCM_RATE_COUNT; rate++)
-            if ((can->formats & serve->job.formats & 1ull << code) != 0 &&
-                (can->rates & serve->job.rates & 1ull << rate) != 0)
-                caps->channels[code][rate] =
-                    alsa_pcm_channels(pcm, pcm_format_by_code(code), pcm_rate_hz(rate));
-    alsa_pcm_close(pcm);
-}
-
 void alsa_serve_begin(struct alsa_serve *serve, int socket, const struct alsa_job *job)
 {
     struct alsa_caps caps = {0};
 
     *serve = (struct alsa_serve){.job = *job, .socket = socket, .timebase = &timebase_monotonic};
-    probe(serve, &serve->pcm, &caps);
+    caps.result = alsa_load();
+    if (caps.result == 0)
+        caps.result = alsa_pcm_open(&serve->pcm, job->device, job->direction);
+    if (caps.result == 0)
+        caps.result = alsa_pcm_caps(&serve->pcm, &caps.can);
+    alsa_pcm_close(&serve->pcm);
     (void)helper_send(socket, &caps, sizeof(caps));
 }
 

@@ -50,13 +50,12 @@ struct host_setup {
     const struct opts *opts; /* of this --snd: path=, device=, ... */
     const char *name;        /* log prefix, "snd0 out1"; lives longer than the host */
     enum pcm_direction direction;
-    unsigned stream_index;   /* among the streams of this direction in this device */
-    struct host *peer;       /* capture: the playback host of the same stream_index, or NULL */
-    uint64_t formats, rates; /* what the user asked for, as in pcm_info; a host may look, and must
-                              * not mind more than it can do */
+    unsigned stream_index; /* among the streams of this direction in this device */
+    struct host *peer;     /* capture: the playback host of the same stream_index, or NULL */
 };
 
-/* What a host can really do: bit n = code n. Constant from create() on. */
+/* What a host can really do: bit n = code n. Constant from create() on. Not every combination need
+ * be possible: then open() fails. */
 struct host_caps {
     uint64_t formats;
     uint64_t rates;
@@ -84,9 +83,6 @@ struct host_class {
      * (a file that can't be written, a device that does not exist) and returns -errno; then it is
      * destroyed. */
     int (*create)(struct host *host, const struct host_setup *setup);
-    /* Whether it can do these together; each by itself is within `caps`. SET_PARAMS asks, so this
-     * goes by what create() found, in any state. NULL: it always can. */
-    bool (*check)(struct host *host, const struct pcm_params *params);
     /* In state closed (perhaps an open() that was taken back is still under way). Frees it. */
     void (*destroy)(struct host *host);
 

@@ -40,7 +40,6 @@ struct alsa_host {
     struct watch answers; /* the helper's socket */
     struct watch news;    /* eventfd, owned */
     struct alsa_shared *shared;
-    struct alsa_caps caps;
 
     enum link_state state;
     uint32_t serial; /* of the last OPEN */
@@ -276,16 +275,6 @@ static int alsa_stop(struct host *host)
 
 /* -- opening and closing -- */
 
-static bool alsa_check(struct host *host, const struct pcm_params *params)
-{
-    const struct alsa_host *card = alsa_host(host);
-    int rate = pcm_rate_by_hz(params->rate_hz);
-
-    assert(rate >= 0); /* was a code */
-    return params->channels > 31 ||
-           (card->caps.channels[params->format->code][rate] >> params->channels & 1) != 0;
-}
-
 /* An open() in progress has ended. */
 static void opened(struct alsa_host *card, int r)
 {
@@ -420,8 +409,6 @@ static int helper_make(struct alsa_host *card, const struct host_setup *setup)
         .device = card->device,
         .direction = setup->direction,
         .real_time = card->real_time,
-        .formats = setup->formats,
-        .rates = setup->rates,
         .shared = card->shared,
         .news_fd = card->news.fd,
     };
@@ -433,18 +420,18 @@ static int helper_make(struct alsa_host *card, const struct host_setup *setup)
 /* Waits to hear what the PCM can do. */
 static int caps_take(struct alsa_host *card)
 {
-    struct alsa_caps *caps = &card->caps;
-    int r = helper_wait(&card->helper, caps, sizeof(*caps), PROBE_MS);
+    struct alsa_caps caps;
+    int r = helper_wait(&card->helper, &caps, sizeof(caps), PROBE_MS);
 
-    if (r < 0 || caps->result > 0)
-        return r < 0 ? r : -EPIPE;
-    if (caps->result == 0 &&
-        (caps->can.channels_min < 1 || caps->can.channels_min > caps->can.channels_max))
+    if (r < 0 || caps.result < 0)
+        return r < 0 ? r : caps.result;
+    if (caps.result > 0 || caps.can.channels_min < 1 ||
+        caps.can.channels_min > caps.can.channels_max)
         return -EPIPE;
-    card->host.caps = caps->can;
+    card->host.caps = caps.can;
     card->host.caps.formats &= (1ull << PCM_FORMAT_COUNT) - 1;
     card->host.caps.rates &= (1ull << PCM_RATE_COUNT) - 1;
-    return caps->result;
+    return 0;
 }
 
 static int alsa_create(struct host *host, const struct host_setup *setup)
@@ -481,7 +468,6 @@ const struct host_class host_alsa = {
     .own_clock = true,
     .reopens = true,
     .create = alsa_create,
-    .check = alsa_check,
     .destroy = alsa_destroy,
     .open = alsa_open,
     .close = alsa_close,

@@ -67,8 +67,6 @@ static int source_create(struct host *host, const struct host_setup *setup)
         return opts_error("--snd source-path: %s: virtio-snd has no rate of %u Hz; "
                           "resample it, as by sox FILE -r 48000 NEW.wav",
                           path, file->rate_hz);
-    if ((setup->rates >> rate & 1) == 0 && opts_given(setup->opts, "rates"))
-        return opts_error("--snd rates: %s has %u Hz and no other", path, file->rate_hz);
     host->caps = (struct host_caps){.formats = pcm_formats(true),
                                     .rates = 1ull << rate,
                                     .channels_min = file->channels,

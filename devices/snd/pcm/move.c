@@ -250,21 +250,21 @@ void stream_lose_host(struct stream *stream)
     stream_await_host(stream);
 }
 
-int stream_start_host(struct stream *stream)
+void stream_start_host(struct stream *stream)
 {
     const struct host_class *class = stream->host->class;
-    bool starts = stream->host_state == HOST_OPEN && class->start != NULL;
 
-    return starts ? class->start(stream->host) : 0;
+    if (stream->host_state == HOST_OPEN && class->start != NULL && class->start(stream->host) < 0)
+        stream_lose_host(stream);
 }
 
-int stream_stop_host(struct stream *stream)
+void stream_stop_host(struct stream *stream)
 {
     const struct host_class *class = stream->host->class;
     bool stops = stream->host_state == HOST_OPEN && class->stop != NULL;
-    int r = stops ? class->stop(stream->host) : 0;
 
-    return r < 0 ? r : clock_look(&stream->clock);
+    if ((stops && class->stop(stream->host) < 0) || clock_look(&stream->clock) < 0)
+        stream_lose_host(stream);
 }
 
 void stream_return_host(struct stream *stream)
@@ -273,8 +273,7 @@ void stream_return_host(struct stream *stream)
     if (stream->state != STREAM_RUNNING)
         return;
     stream_move_ahead(stream);
-    if (stream_start_host(stream) < 0)
-        stream_lose_host(stream);
+    stream_start_host(stream);
 }
 
 void stream_await_host(struct stream *stream)

@@ -100,7 +100,6 @@ struct stream {
     enum host_state host_state;  /* its open() */
     enum clock_kind clock_kind;  /* while the host is there */
     const struct volume *volume; /* that a mixer sets; NULL: there is none */
-    bool fail_when_absent;       /* messages get IO_ERR while it is not; else they play to nobody */
 
     enum stream_state state;
     struct pcm_params params; /* valid from PARAMS on */
@@ -175,11 +174,10 @@ enum clock_kind stream_clock_kind(const struct stream *stream);
 /* 0: the host is open. -EINPROGRESS: its opened() will be called. Else why it can't be. */
 int stream_open_host(struct stream *stream);
 void stream_close_host(struct stream *stream);
-/* Frames begin to move in it, or stand still; 0, or why it failed. Without it there is nothing to
- * do.
- */
-int stream_start_host(struct stream *stream);
-int stream_stop_host(struct stream *stream);
+/* Frames begin to move in it, or stand still. Without it there is nothing to do; one that fails is
+ * lost. */
+void stream_start_host(struct stream *stream);
+void stream_stop_host(struct stream *stream);
 /* It failed while it was in use: goes on in real time without it. */
 void stream_lose_host(struct stream *stream);
 /* It is there in the middle of a stream. */

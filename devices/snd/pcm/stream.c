@@ -31,20 +31,6 @@ void stream_reset(struct stream *stream)
     stream->state = STREAM_INIT;
 }
 
-/* Is the guest served while the host is away? */
-static bool goes_on_without(const struct stream *stream)
-{
-    return !stream->fail_when_absent && stream->host->class->reopens;
-}
-
-/* The host failed in a command (r), which fails with it; but not if the guest is to be served
- * without a card that is gone. */
-static int lost_in_command(struct stream *stream, int r)
-{
-    stream_lose_host(stream);
-    return goes_on_without(stream) ? 0 : r;
-}
-
 static void take_messages(struct stream *stream)
 {
     pcm_take(stream->pcm, stream->vq);
@@ -56,7 +42,6 @@ static void take_messages(struct stream *stream)
 static uint32_t params_check(const struct stream *stream, const struct wire_pcm_params *wire,
                              struct pcm_params *ret_params)
 {
-    struct host *host = stream->host;
     const struct pcm_format *format = pcm_format_by_code(wire->format);
     uint32_t rate_hz = pcm_rate_hz(wire->rate);
     uint32_t buffer_bytes = from_le32(wire->buffer_bytes);
@@ -77,7 +62,7 @@ static uint32_t params_check(const struct stream *stream, const struct wire_pcm_
     uint32_t frame_bytes = (uint32_t)wire->channels * format->sample_bytes;
     if (period_bytes % frame_bytes != 0 || buffer_bytes > STREAM_BUFFER_BYTES_MAX)
         return VIRTIO_SND_S_NOT_SUPP;
-    const struct pcm_params params = {
+    *ret_params = (struct pcm_params){
         .format = format,
         .rate_hz = rate_hz,
         .channels = wire->channels,
@@ -85,9 +70,6 @@ static uint32_t params_check(const struct stream *stream, const struct wire_pcm_
         .period_frames = period_bytes / frame_bytes,
         .buffer_frames = buffer_bytes / frame_bytes,
     };
-    if (host->class->check != NULL && !host->class->check(host, &params))
-        return VIRTIO_SND_S_NOT_SUPP;
-    *ret_params = params;
     return VIRTIO_SND_S_OK;
 }
 
@@ -122,11 +104,11 @@ static bool is_gone(int r)
            r == -ETIMEDOUT;
 }
 
-/* The host is open, or has failed to open (r), or is late: then, or if it is gone and the guest is
- * to be served all the same, the stream begins without it. */
+/* The host is open, or has failed to open (r), or is late: then, or if it is gone and may be back,
+ * the stream begins without it. */
 static uint32_t prepare_status(struct stream *stream, int r)
 {
-    bool gone = is_gone(r) && goes_on_without(stream);
+    bool gone = is_gone(r) && stream->host->class->reopens;
 
     if (r < 0 && r != -EINPROGRESS && !gone)
         return VIRTIO_SND_S_IO_ERR;
@@ -190,54 +172,41 @@ static uint32_t stream_prepare(struct stream *stream, const struct chain *req)
     return REPLY_PARKED;
 }
 
-/* -- START, STOP, RELEASE: 0 or why the host failed -- */
+/* -- START, STOP, RELEASE -- */
 
-static int stream_start(struct stream *stream)
+static void stream_start(struct stream *stream)
 {
     take_messages(stream);
     stream_move_ahead(stream);
     uint64_t now = pcm_now_ns(stream->pcm);
     stream->host->due_ns = now;
-    int r = stream_start_host(stream);
-    if (r < 0) {
-        r = lost_in_command(stream, r);
-        now = pcm_now_ns(stream->pcm); /* it may have taken its time to fail */
-    }
-    if (r < 0)
-        return r;
+    stream_start_host(stream);
     clock_start(&stream->clock, now);
     stream->gap_is_start = stream->oldest == NULL;
-    return 0;
 }
 
-static int stream_stop(struct stream *stream)
+static void stream_stop(struct stream *stream)
 {
     take_messages(stream);
     uint64_t now = pcm_now_ns(stream->pcm);
     stream_transfer(stream, now); /* what is due was heard before the stop, */
     if (stream->clock.kind != CLOCK_KIND_HOST)
         stream_catch_up(stream, now); /* and what is not, in part */
-    int r = stream_stop_host(stream);
-    if (r < 0)
-        r = lost_in_command(stream, r);
-    if (r < 0)
-        return r;
+    stream_stop_host(stream);
     clock_stop(&stream->clock, now, stream->submitted_frames);
     stream->wake_ns = stream->xrun_ns = TIME_NEVER;
-    return 0;
 }
 
-static int stream_release(struct stream *stream)
+static void stream_release(struct stream *stream)
 {
     take_messages(stream); /* SND-48: the two rings are not ordered */
     stream_flush(stream, VIRTIO_SND_S_OK);
     stream_close_host(stream);
-    return 0;
 }
 
 uint32_t stream_command(struct stream *stream, enum stream_command command, const struct chain *req)
 {
-    static int (*const act[STREAM_COMMAND_COUNT])(struct stream *) = {
+    static void (*const act[STREAM_COMMAND_COUNT])(struct stream *) = {
         [STREAM_RELEASE] = stream_release,
         [STREAM_START] = stream_start,
         [STREAM_STOP] = stream_stop,
@@ -252,8 +221,7 @@ uint32_t stream_command(struct stream *stream, enum stream_command command, cons
         return VIRTIO_SND_S_NOT_SUPP;
     if (command == STREAM_PREPARE)
         return stream_prepare(stream, req);
-    if (act[command](stream) < 0)
-        return VIRTIO_SND_S_IO_ERR;
+    act[command](stream);
     stream->state = (enum stream_state)next;
     stream->dirty = true;
     return VIRTIO_SND_S_OK;
@@ -276,17 +244,14 @@ void stream_serve(struct stream *stream)
 /* A host with a clock has a life of its own; without one, it does what the stream tells it. */
 void stream_pause(struct stream *stream)
 {
-    if (stream->state != STREAM_RUNNING || stream->clock.kind != CLOCK_KIND_HOST)
-        return;
-    if (stream_stop_host(stream) < 0)
-        stream_lose_host(stream);
+    if (stream->state == STREAM_RUNNING && stream->clock.kind == CLOCK_KIND_HOST)
+        stream_stop_host(stream);
 }
 
 void stream_resume(struct stream *stream)
 {
-    if (stream->state == STREAM_RUNNING && stream->clock.kind == CLOCK_KIND_HOST) {
-        stream_move_ahead(stream);
-        if (stream_start_host(stream) < 0)
-            stream_lose_host(stream);
-    }
+    if (stream->state != STREAM_RUNNING || stream->clock.kind != CLOCK_KIND_HOST)
+        return;
+    stream_move_ahead(stream);
+    stream_start_host(stream);
 }

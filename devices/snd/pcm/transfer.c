@@ -300,19 +300,13 @@ static void run_dry(struct stream *stream, uint64_t now)
     stream->counts.xruns++;
 }
 
-static uint32_t status_of(const struct stream *stream, const struct message *message)
-{
-    bool absent = stream->fail_when_absent && stream->host_state != HOST_OPEN;
-
-    return absent || fault_is(message->fault, FAULT_IO_ERR) ? VIRTIO_SND_S_IO_ERR : VIRTIO_SND_S_OK;
-}
-
 /* Completes the oldest message if it is time, else says when to look again. */
 static bool complete_if_due(struct stream *stream, uint64_t now, uint64_t *ret_next)
 {
     struct message *message = stream->oldest;
     uint64_t end_frame = message->start_frame + message->frames;
     uint64_t due = due_ns(stream, message, now);
+    bool failed = fault_is(message->fault, FAULT_IO_ERR);
 
     if (due <= now && message->fault != NULL && !message->fault_begun) {
         fault_begin(stream, message, now);
@@ -329,7 +323,8 @@ static bool complete_if_due(struct stream *stream, uint64_t now, uint64_t *ret_n
     stream_move_oldest(stream);
     stream->counts.messages++;
     stream->completed_ns = now;
-    complete_oldest(stream, status_of(stream, message), latency_bytes(stream, end_frame));
+    complete_oldest(stream, failed ? VIRTIO_SND_S_IO_ERR : VIRTIO_SND_S_OK,
+                    latency_bytes(stream, end_frame));
     if (stream->oldest == NULL && stream->clock_kind != CLOCK_KIND_FREE)
         stream->xrun_ns = MIN(stream->xrun_ns, now + MAX(period_ns(stream), XRUN_NS));
     return true;

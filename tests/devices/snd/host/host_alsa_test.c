@@ -45,22 +45,6 @@ START_TEST(caps_of_a_pcm_that_does_all_are_every_format_and_rate)
 }
 END_TEST
 
-/* The card has 2, 4 or 6 channels. */
-/* proves: SND-33 */
-START_TEST(what_the_pcm_cannot_combine_is_known)
-{
-    struct pcm_params params = {
-        .format = pcm_format_by_code(5), .rate_hz = 48000, .frame_bytes = 4, .period_frames = 480};
-
-    player_init(&player, "fake", PCM_OUTPUT);
-    for (params.channels = 2; params.channels <= 6; params.channels++)
-        ck_assert_int_eq(player.host->class->check(player.host, &params), params.channels % 2 == 0);
-    params.format = pcm_format_by_code(19); /* which the user did not want to be offered */
-    params.channels = 3;
-    ck_assert(player.host->class->check(player.host, &params));
-}
-END_TEST
-
 static void check_refused(const char *device, enum pcm_direction direction, const char *reason)
 {
     struct capture capture;
@@ -507,7 +491,6 @@ Suite *host_alsa_suite(void)
 
     tcase_add_checked_fixture(tests, alsa_setup, alsa_teardown);
     tcase_add_test(tests, caps_are_those_of_the_pcm);
-    tcase_add_test(tests, what_the_pcm_cannot_combine_is_known);
     tcase_add_test(tests, caps_of_a_pcm_that_does_all_are_every_format_and_rate);
     tcase_add_test(tests, pcm_that_does_not_exist_is_refused_in_one_line);
     tcase_add_test(tests, busy_or_forbidden_pcm_is_refused_with_a_remedy);

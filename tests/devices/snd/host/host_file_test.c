@@ -411,7 +411,7 @@ END_TEST
 /* Plays numbered periods until it is killed; *done counts those that the guest got back. */
 static void record_until_killed(const char *name, _Atomic uint32_t *done)
 {
-    static const char *const clocks[] = {",clock=free", ",clock=timer"};
+    static const char *const clocks[] = {",clock=free", ",clock=auto"};
     int16_t samples[960];
     struct rig rig;
 

@@ -164,35 +164,6 @@ START_TEST(params_are_checked)
 }
 END_TEST
 
-/* Like a card that has more than two channels at low rates only. */
-static bool two_channels_at_48000(struct host *host, const struct pcm_params *wanted)
-{
-    (void)host;
-    ck_assert_uint_eq(wanted->frame_bytes, 2 * wanted->channels);
-    return wanted->channels <= 2 || wanted->rate_hz < 48000;
-}
-
-/* proves: SND-33, SND-39 */
-START_TEST(what_the_host_cannot_combine_is_not_supported)
-{
-    struct probe probe;
-    struct rig rig;
-
-    rig_start(&rig, "host=null,channels=1-8,formats=S16");
-    probe_install(&probe, &rig, 0, false);
-    probe.class.check = two_channels_at_48000;
-    ck_assert_uint_eq(rig_set_params(&rig, 0, 7680, 1920, 2, RIG_S16, RIG_48000), RIG_OK);
-    ck_assert_uint_eq(rig_set_params(&rig, 0, 7680, 1920, 4, RIG_S16, RIG_48000), RIG_NOT_SUPP);
-    ck_assert_uint_eq(rig.snd->pcm.streams[0].params.channels, 2);
-    ck_assert_uint_eq(rig_command(&rig, RIG_PREPARE, 0), RIG_OK);
-    ck_assert_uint_eq(rig_set_params(&rig, 0, 7680, 1920, 4, RIG_S16, RIG_48000), RIG_NOT_SUPP);
-    ck_assert_uint_eq(rig.snd->pcm.streams[0].state, PREPARED);
-    ck_assert_uint_eq(rig_set_params(&rig, 0, 7680, 1920, 4, RIG_S16, RIG_44100), RIG_OK);
-    rig_end(&rig);
-    probe_fini(&probe);
-}
-END_TEST
-
 /* proves: SND-39 */
 START_TEST(failing_set_params_changes_nothing)
 {
@@ -512,7 +483,6 @@ Suite *stream_suite(void)
     tcase_add_loop_test(states, message_is_accepted_exactly_in_its_states, 0, 6);
     tcase_add_loop_test(set, params_are_checked, 0, ARRAY_SIZE(params));
     tcase_add_loop_test(set, failing_set_params_changes_nothing, PARAMS_BAD, ARRAY_SIZE(params));
-    tcase_add_test(set, what_the_host_cannot_combine_is_not_supported);
     tcase_add_test(set, every_format_and_rate_code_is_answered);
     tcase_add_loop_test(flush, prepare_and_set_params_throw_held_messages_away, 0, 2);
     tcase_add_test(flush, release_gives_every_message_back_before_its_answer);
