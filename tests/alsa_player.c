@@ -144,7 +144,7 @@ int player_open(struct player *player, uint32_t rate_hz, uint32_t period_frames,
                 uint32_t buffer_frames)
 {
     const struct pcm_params params = {
-        .format = pcm_format_by_name("S16", 3),
+        .format = pcm_format_by_name("S16"),
         .rate_hz = rate_hz,
         .channels = 2,
         .frame_bytes = 4,

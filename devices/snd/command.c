@@ -12,20 +12,13 @@
  */
 #include "devices/snd/card.h"
 #include "devices/snd/mixer/ctl_host.h"
+#include "vmm/base/text.h"
+#include "vmm/config/opts.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-
-static size_t count_words(const char *const words[])
-{
-    size_t count = 0;
-
-    while (words[count] != NULL)
-        count++;
-    return count;
-}
 
 static const char *jack_name(const struct snd *snd, unsigned id)
 {
@@ -55,20 +48,22 @@ static int find(const struct snd *snd, const char *word, unsigned count,
 
 static int serve_jack(struct snd *snd, const char *const words[], FILE *reply)
 {
-    if (count_words(words) == 1) {
-        for (unsigned i = 0; i < snd->jacks.count; i++)
-            (void)fprintf(reply, "%u %s %s\n", i, snd->jacks.item[i].name,
-                          snd->jacks.item[i].info.connected ? "plugged" : "unplugged");
+    struct jacks *jacks = &snd->jacks;
+    const char *which = words[0], *what = which != NULL ? words[1] : NULL;
+
+    for (unsigned i = 0; which == NULL && i < jacks->count; i++)
+        (void)fprintf(reply, "%u %s %s\n", i, jacks->item[i].name,
+                      jacks->item[i].info.connected ? "plugged" : "unplugged");
+    if (which == NULL)
         return 0;
-    }
-    if (count_words(words) != 3 ||
-        (strcmp(words[2], "plug") != 0 && strcmp(words[2], "unplug") != 0))
+    bool plugs = what != NULL && strcmp(what, "plug") == 0;
+    if (what == NULL || (!plugs && strcmp(what, "unplug") != 0) || words[2] != NULL)
         return virtio_refuse(reply, -EINVAL, "say jack WHICH plug, or jack WHICH unplug");
-    int id = find(snd, words[1], snd->jacks.count, jack_name);
+    int id = find(snd, which, jacks->count, jack_name);
     if (id < 0)
-        return virtio_refuse(reply, id, "there is no jack '%s'; there are %u (--snd jacks=)",
-                             words[1], snd->jacks.count);
-    jack_plug(&snd->jacks, (unsigned)id, strcmp(words[2], "plug") == 0);
+        return virtio_refuse(reply, id, "there is no jack '%s'; there are %u (--snd jacks=)", which,
+                             jacks->count);
+    jack_plug(jacks, (unsigned)id, plugs);
     return 0;
 }
 
@@ -98,76 +93,48 @@ static void value_print(const struct ctl *ctl, FILE *out)
     }
 }
 
-/* A whole number that is all of text: 0 or -EINVAL. */
-static int number_parse(const char *text, int64_t *ret_number)
+/* A word in the language of its element: a name, a number, or "50%" of the way from the least to
+ * the largest value, rounded to a step. */
+static int word_parse(const struct ctl *ctl, char *word, int64_t *ret_number)
 {
-    char *end;
-
-    if (strspn(text, "-0123456789xabcdefABCDEF") != strlen(text))
-        return -EINVAL;
-    errno = 0;
-    long long number = strtoll(text, &end, 0);
-    if (errno != 0 || end == text || *end != '\0')
-        return -EINVAL;
-    *ret_number = number;
-    return 0;
-}
-
-/* "50%": of the way from the least to the largest value, rounded to a step. */
-static int percent_parse(const struct ctl *ctl, const char *text, int64_t *ret_number)
-{
+    static const struct opt number_row = {.name = "ctl", .type = OPT_INT, .max = INT32_MAX};
+    static const struct opt percent_row = {.name = "ctl", .type = OPT_INT, .max = 100};
     struct ctl_range range = ctl_range(ctl);
     int64_t step = MAX(range.step, 1);
-    unsigned percent;
-    int len = 0;
-
-    if (ctl_type(ctl) != WIRE_CTL_INTEGER || sscanf(text, "%3u%%%n", &percent, &len) != 1 ||
-        len == 0 || text[len] != '\0' || percent > 100)
-        return -EINVAL;
-    *ret_number = range.min + ((range.max - range.min) * percent + 50 * step) / (100 * step) * step;
-    return 0;
-}
-
-/* A word in the language of its element. */
-static int word_parse(const struct ctl *ctl, const char *word, int64_t *ret_number)
-{
-    struct ctl_range range = ctl_range(ctl);
+    char *percent = strchr(word, '%');
+    uint64_t number = 0;
 
     for (int64_t i = range.min; i <= range.max && word_for(ctl, i) != NULL; i++) {
-        if (strcasecmp(word, word_for(ctl, i)) == 0) {
-            *ret_number = i;
+        *ret_number = i;
+        if (strcasecmp(word, word_for(ctl, i)) == 0)
             return 0;
-        }
     }
-    return percent_parse(ctl, word, ret_number) == 0 ? 0 : number_parse(word, ret_number);
+    if (percent != NULL && (percent[1] != '\0' || ctl_type(ctl) != WIRE_CTL_INTEGER))
+        return -EINVAL;
+    if (percent != NULL)
+        *percent = '\0';
+    int r = opt_number_parse(percent != NULL ? &percent_row : &number_row, word, &number);
+    *ret_number = (int64_t)number;
+    if (r == 0 && percent != NULL)
+        *ret_number = range.min +
+                      ((range.max - range.min) * (int64_t)number + 50 * step) / (100 * step) * step;
+    return r;
 }
 
 /* "VALUE,VALUE,...": 0, -EINVAL for what is no value, -ERANGE for what the element can't have. */
 static int value_parse(const struct ctl *ctl, const char *text, struct wire_ctl_value *ret_value)
 {
-    struct wire_ctl_value value = ctl->value;
-    char word[WIRE_CTL_ITEM_BYTES];
+    char word[TEXT_WORD_SIZE];
     int64_t number = 0;
 
     for (uint32_t i = 0; i < ctl_count(ctl); i++) {
-        if (text != NULL) {
-            size_t len = strcspn(text, ",");
-            if (len >= sizeof(word))
-                return -EINVAL;
-            memcpy(word, text, len);
-            word[len] = '\0';
-            if (word_parse(ctl, word, &number) < 0)
-                return -EINVAL;
-            text = text[len] == ',' ? text + len + 1 : NULL;
-        }
+        if (text_word(&text, ',', word) && word_parse(ctl, word, &number) < 0)
+            return -EINVAL;
         if (!ctl_allows(ctl, number))
             return -ERANGE;
-        value.number[i] = to_le32((uint32_t)number);
+        ret_value->number[i] = to_le32((uint32_t)number);
     }
-    if (text != NULL)
-        return -E2BIG;
-    *ret_value = value;
-    return 0;
+    return text != NULL ? -E2BIG : 0;
 }
 
 /* -- control elements -- */
@@ -184,36 +151,35 @@ static void ctl_print(const struct ctls *ctls, unsigned id, FILE *out)
 static int serve_ctl(struct snd *snd, const char *const words[], FILE *reply)
 {
     struct ctls *ctls = &snd->ctls;
-    size_t count = count_words(words);
-    struct wire_ctl_value value;
+    const char *which = words[0], *text = which != NULL ? words[1] : NULL;
+    struct wire_ctl_value value = {0};
 
     if (ctls->host != NULL && !snd->pcm.is_paused) /* that may answer the guest */
         ctl_host_settle(ctls->host);
-    if (count > 3)
+    for (unsigned id = 0; which == NULL && id < ctls->count; id++)
+        ctl_print(ctls, id, reply);
+    if (which == NULL)
+        return 0;
+    if (text != NULL && words[2] != NULL)
         return virtio_refuse(reply, -EINVAL,
                              "say ctl WHICH VALUE; a name with blanks goes in quotes");
-    if (count == 1) {
-        for (unsigned id = 0; id < ctls->count; id++)
-            ctl_print(ctls, id, reply);
-        return 0;
-    }
-    int id = find(snd, words[1], ctls->count, control_name);
+    int id = find(snd, which, ctls->count, control_name);
     if (id < 0)
         return virtio_refuse(reply, id, "there is no control '%s'; there are %u (--snd controls=)",
-                             words[1], ctls->count);
+                             which, ctls->count);
     const struct ctl *ctl = &ctls->item[id];
     const char *name = control_name(snd, (unsigned)id);
-    if (count == 2) {
+    if (text == NULL) {
         ctl_print(ctls, (unsigned)id, reply);
         return 0;
     }
     if (!ctl_has(ctl, WIRE_CTL_WRITE))
         return virtio_refuse(reply, -EPERM, "'%s' can be read only", name);
-    int r = value_parse(ctl, words[2], &value);
+    int r = value_parse(ctl, text, &value);
     if (r == -E2BIG)
         return virtio_refuse(reply, r, "'%s' has %u values", name, ctl_count(ctl));
     if (r < 0)
-        return virtio_refuse(reply, r, "'%s' can't be '%s'", name, words[2]);
+        return virtio_refuse(reply, r, "'%s' can't be '%s'", name, text);
     r = ctl_set(ctls, (unsigned)id, &value);
     return r < 0 ? virtio_refuse(reply, r, "the host's mixer is gone") : 0;
 }
@@ -221,11 +187,11 @@ static int serve_ctl(struct snd *snd, const char *const words[], FILE *reply)
 int snd_command(struct virtio_device *dev, const char *const words[], FILE *reply)
 {
     struct snd *snd = container_of(dev, struct snd, dev);
+    const char *what = words[0] != NULL ? words[0] : "nothing";
 
-    if (words[0] != NULL && strcmp(words[0], "jack") == 0)
-        return serve_jack(snd, words, reply);
-    if (words[0] != NULL && strcmp(words[0], "ctl") == 0)
-        return serve_ctl(snd, words, reply);
-    return virtio_refuse(reply, -EINVAL, "a sound card takes jack and ctl%s%s",
-                         words[0] ? ", not " : "", words[0] ? words[0] : "");
+    if (strcmp(what, "jack") == 0)
+        return serve_jack(snd, words + 1, reply);
+    if (strcmp(what, "ctl") == 0)
+        return serve_ctl(snd, words + 1, reply);
+    return virtio_refuse(reply, -EINVAL, "a sound card takes jack and ctl, not %s", what);
 }

@@ -2,6 +2,8 @@
 /* See jack.h. */
 #include "devices/snd/jack.h"
 
+#include "vmm/base/text.h"
+
 #include <string.h>
 
 /* Pin default configuration (HDA §7.3.3.31): a number of 4 bits names what is plugged in there;
@@ -36,16 +38,6 @@ static const struct jack_kind {
 };
 #define KIND_NAMES "line-out, speaker, headphone, spdif-out, hdmi, line-in, mic or spdif-in"
 
-static const char unplugged[] = ":unplugged";
-
-static const struct jack_kind *kind_by_name(const char *name, size_t len)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-        if (strlen(kinds[i].name) == len && strncmp(kinds[i].name, name, len) == 0)
-            return &kinds[i];
-    return NULL;
-}
-
 /* The function group of the streams that this jack belongs to: the first of its direction. */
 static le32 function_of(const struct pcm *pcm, const struct jack_kind *kind)
 {
@@ -75,35 +67,32 @@ static void jack_add(struct jacks *jacks, const struct pcm *pcm, const struct ja
 }
 
 /* Adds the jack of one word, "mic" or "mic:unplugged". */
-static int word_add(struct jacks *jacks, const struct pcm *pcm, const char *word, size_t len)
+static int word_add(struct jacks *jacks, const struct pcm *pcm, const char *word)
 {
-    size_t name_len = strcspn(word, ":+");
-    const struct jack_kind *kind = kind_by_name(word, MIN(name_len, len));
-    bool is_out = name_len < len;
-
-    if (is_out && (len - name_len != strlen(unplugged) ||
-                   strncmp(word + name_len, unplugged, len - name_len) != 0))
-        kind = NULL;
-    if (kind == NULL)
-        return opts_error("--snd jacks: '%.*s' is not known; give " KIND_NAMES
-                          " joined by '+', each as it is or with %s",
-                          (int)MIN(len, (size_t)40), word, unplugged);
     if (jacks->count == EVENT_JACKS_MAX)
         return opts_error("--snd jacks: too many; at most %d are taken", EVENT_JACKS_MAX);
-    jack_add(jacks, pcm, kind, !is_out);
-    return 0;
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        size_t len = strlen(kinds[i].name);
+        bool connected = strcmp(word, kinds[i].name) == 0;
+        if (!connected &&
+            (strncmp(word, kinds[i].name, len) != 0 || strcmp(word + len, ":unplugged") != 0))
+            continue;
+        jack_add(jacks, pcm, &kinds[i], connected);
+        return 0;
+    }
+    return opts_error("--snd jacks: '%s' is not known; give " KIND_NAMES
+                      " joined by '+', each as it is or with :unplugged",
+                      word);
 }
 
 int jacks_init(struct jacks *jacks, const struct pcm *pcm, const struct opts *opts)
 {
     const char *text = opts_str(opts, "jacks");
+    char word[TEXT_WORD_SIZE];
     int r = 0;
 
-    while (text != NULL && r == 0) {
-        size_t len = strcspn(text, "+");
-        r = word_add(jacks, pcm, text, len);
-        text = text[len] == '+' ? text + len + 1 : NULL;
-    }
+    while (r == 0 && text_word(&text, '+', word))
+        r = word_add(jacks, pcm, word);
     return r;
 }
 

@@ -84,7 +84,7 @@ static uint64_t take_number(struct input *in)
 static void open_host(struct input *in)
 {
     const struct pcm_params params = {
-        .format = pcm_format_by_name("S16", 3),
+        .format = pcm_format_by_name("S16"),
         .rate_hz = 48000,
         .channels = 2,
         .frame_bytes = 4,

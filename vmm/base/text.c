@@ -89,6 +89,19 @@ static int fold(char c)
     return c == '_' ? '-' : tolower((unsigned char)c);
 }
 
+bool text_word(const char **text, char separator, char ret_word[TEXT_WORD_SIZE])
+{
+    const char *word = *text, *end = word != NULL ? strchrnul(word, separator) : NULL;
+
+    if (word == NULL)
+        return false;
+    size_t len = MIN((size_t)(end - word), (size_t)TEXT_WORD_SIZE - 1);
+    memcpy(ret_word, word, len);
+    ret_word[len] = '\0';
+    *text = *end != '\0' ? end + 1 : NULL;
+    return true;
+}
+
 /*
  * Letters to change, add, drop or swap with their neighbour to turn a into b (optimal string
  * alignment). Three rows of the usual table: the row before last is needed for swaps.

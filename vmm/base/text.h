@@ -22,6 +22,14 @@ size_t text_clean_char(const char *text, size_t len);
  * edge; what is not clean becomes '?'. */
 const char *text_quote(char buf[TEXT_QUOTE_SIZE], const char *text);
 
+/* Room for one of text_word()'s. */
+#define TEXT_WORD_SIZE 64
+
+/* Takes the next word of a list that `separator` divides: false if there is none, *text being NULL.
+ * Else *text is behind it, or NULL if it was the last; at least one there is, maybe empty. What has
+ * no room is cut off. */
+bool text_word(const char **text, char separator, char ret_word[TEXT_WORD_SIZE]);
+
 /*
  * Search for the known word nearest to a wrong one: init, offer each known word, ask. A word is
  * near when few letters must be changed, added, dropped or swapped (case and '_' for '-' are free),

@@ -67,13 +67,11 @@ const struct pcm_format *pcm_format_by_code(unsigned code)
     return code < PCM_FORMAT_COUNT && formats[code].name != NULL ? &formats[code] : NULL;
 }
 
-const struct pcm_format *pcm_format_by_name(const char *name, size_t len)
+const struct pcm_format *pcm_format_by_name(const char *name)
 {
-    for (size_t i = 0; i < PCM_FORMAT_COUNT; i++) {
-        const char *known = formats[i].name;
-        if (known != NULL && strlen(known) == len && strncasecmp(known, name, len) == 0)
+    for (size_t i = 0; i < PCM_FORMAT_COUNT; i++)
+        if (formats[i].name != NULL && strcasecmp(formats[i].name, name) == 0)
             return &formats[i];
-    }
     return NULL;
 }
 

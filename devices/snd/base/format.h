@@ -34,7 +34,7 @@ struct pcm_format {
 /* NULL if undefined, or without a whole number of bytes a sample (IMA ADPCM). Any thread. */
 const struct pcm_format *pcm_format_by_code(unsigned code);
 /* By name, any case; NULL if unknown. */
-const struct pcm_format *pcm_format_by_name(const char *name, size_t len);
+const struct pcm_format *pcm_format_by_name(const char *name);
 
 /* All formats that there are, or only those that are numbers, as a set: bit n is code n. */
 uint64_t pcm_formats(bool numbers);

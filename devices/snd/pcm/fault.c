@@ -2,111 +2,72 @@
 /* See fault.h. No state of its own. */
 #include "devices/snd/pcm/fault.h"
 
+#include "vmm/base/text.h"
 #include "vmm/config/opts.h"
 
 #include <string.h>
-
-/* What may follow a fault's name. */
-#define NUMBER   1 /* =N */
-#define DURATION 2 /* =TIME */
-#define MOMENT   4 /* @TIME */
-
-static const struct {
-    const char *name;
-    unsigned takes, needs; /* needs: one of these */
-} kinds[] = {
-    [FAULT_XRUN] = {"xrun", MOMENT, MOMENT},
-    [FAULT_STALL] = {"stall", DURATION | MOMENT, DURATION},
-    [FAULT_DROP] = {"drop", NUMBER | MOMENT, NUMBER | MOMENT},
-    [FAULT_IO_ERR] = {"io-err", NUMBER | MOMENT, NUMBER | MOMENT},
-    [FAULT_LATENCY] = {"latency", DURATION | MOMENT, DURATION},
-};
 
 /* As rows of options, so that numbers and times are written as everywhere else. */
 static const struct opt number_row = {.name = "fault", .type = OPT_INT, .min = 1, .max = INT32_MAX};
 static const struct opt time_row = {
     .name = "fault", .type = OPT_DURATION, .max = 24 * 3600 * 1000000000ull};
 
-#define WORD_BYTES_MAX 64
+/* What a fault's value is: a time is always there, a number stands in the place of a moment. */
+static const struct {
+    const char *name;
+    const struct opt *value;
+} kinds[] = {
+    [FAULT_XRUN] = {"xrun", NULL},
+    [FAULT_STALL] = {"stall", &time_row},
+    [FAULT_DROP] = {"drop", &number_row},
+    [FAULT_IO_ERR] = {"io-err", &number_row},
+    [FAULT_LATENCY] = {"latency", &time_row},
+};
 
-/* Reads text[0..len) as a value of a row. */
-static int value_parse(const struct opt *row, const char *text, size_t len, uint64_t *ret_value)
+/* One "NAME[=VALUE][@TIME]". */
+static int fault_parse(const char *text, struct fault *ret_fault)
 {
-    char word[WORD_BYTES_MAX];
-
-    if (len >= sizeof(word))
-        return opts_error("--snd fault: '%.*s...' is too long", 20, text);
-    memcpy(word, text, len);
-    word[len] = '\0';
-    return opt_value_parse(row, "--snd ", word, ret_value);
-}
-
-static int kind_parse(const char *text, size_t len, enum fault_kind *ret_kind)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-        if (strlen(kinds[i].name) == len && strncmp(kinds[i].name, text, len) == 0) {
-            *ret_kind = (enum fault_kind)i;
-            return 0;
-        }
-    }
-    return opts_error("--snd fault: '%.*s' is none; there are xrun@TIME, stall=TIME@TIME, drop=N, "
-                      "io-err=N, latency=TIME",
-                      (int)MIN(len, 40u), text);
-}
-
-/* One "NAME[=VALUE][@TIME]" of `len` bytes. */
-static int fault_parse(const char *text, size_t len, struct fault *ret_fault)
-{
-    const char *end = text + len;
-    const char *at = memchr(text, '@', len);
-    const char *name_end = at != NULL ? at : end;
-    const char *equals = memchr(text, '=', (size_t)(name_end - text));
-    const char *value_end = name_end;
+    char word[TEXT_WORD_SIZE], *moment = word, *value, *name;
     struct fault fault = {0};
-    unsigned given = 0;
+    size_t kind = 0;
+    int r = 0;
 
-    int r = kind_parse(text, (size_t)((equals != NULL ? equals : name_end) - text), &fault.kind);
-    if (r < 0)
-        return r;
-    unsigned takes = kinds[fault.kind].takes;
-    if (equals != NULL) {
-        bool number = (takes & NUMBER) != 0;
-        given |= number ? NUMBER : DURATION;
-        r = value_parse(number ? &number_row : &time_row, equals + 1,
-                        (size_t)(value_end - equals - 1), number ? &fault.number : &fault.value_ns);
-    }
-    if (r == 0 && at != NULL) {
-        given |= MOMENT;
-        r = value_parse(&time_row, at + 1, (size_t)(end - at - 1), &fault.at_ns);
-    }
-    if (r < 0)
-        return r;
-    bool both = (given & NUMBER) != 0 && (given & MOMENT) != 0;
-    if ((given & ~takes) != 0 || (given & kinds[fault.kind].needs) == 0 || both)
-        return opts_error("--snd fault: '%.*s' says too little or too much; like xrun@1s, "
+    (void)strcpy(word, text);
+    value = strsep(&moment, "@");
+    name = strsep(&value, "=");
+    while (kind < ARRAY_SIZE(kinds) && strcmp(name, kinds[kind].name) != 0)
+        kind++;
+    if (kind == ARRAY_SIZE(kinds))
+        return opts_error("--snd fault: '%s' is none; there are xrun@TIME, stall=TIME@TIME, "
+                          "drop=N, io-err=N, latency=TIME",
+                          text);
+    const struct opt *row = kinds[kind].value;
+    if ((row == NULL && value != NULL) ||
+        (row == &time_row ? value == NULL : (value == NULL) == (moment == NULL)))
+        return opts_error("--snd fault: '%s' says too little or too much; like xrun@1s, "
                           "stall=300ms@2s, drop=7, io-err@3s, latency=50ms",
-                          (int)MIN(len, 40u), text);
+                          text);
+    fault.kind = (enum fault_kind)kind;
+    if (value != NULL)
+        r = opt_value_parse(row, "--snd ", value,
+                            row == &number_row ? &fault.number : &fault.value_ns);
+    if (r == 0 && moment != NULL)
+        r = opt_value_parse(&time_row, "--snd ", moment, &fault.at_ns);
     *ret_fault = fault;
-    return 0;
+    return r;
 }
 
 int faults_parse(const char *text, struct faults *ret_faults)
 {
-    struct faults faults = {0};
+    char word[TEXT_WORD_SIZE];
+    int r = 0;
 
-    for (;; text++) {
-        size_t len = strcspn(text, ",");
-        if (faults.count == FAULTS_MAX)
-            return opts_error("--snd fault: more than %d", FAULTS_MAX);
-        int r = fault_parse(text, len, &faults.item[faults.count++]);
-        if (r < 0)
-            return r;
-        text += len;
-        if (*text == '\0')
-            break;
-    }
-    *ret_faults = faults;
-    return 0;
+    *ret_faults = (struct faults){0};
+    while (r == 0 && text_word(&text, ',', word))
+        r = ret_faults->count < FAULTS_MAX
+                ? fault_parse(word, &ret_faults->item[ret_faults->count++])
+                : opts_error("--snd fault: more than %d", FAULTS_MAX);
+    return r;
 }
 
 const struct fault *faults_next(struct faults *faults, uint64_t ns)

@@ -77,7 +77,7 @@ static const struct {
     {"0|33%", "0 'Master Playback Volume' 84,84\n"},
     {"Master Playback Switch|off", "1 'Master Playback Switch' off\n"},
     {"Master Playback Switch|0", "1 'Master Playback Switch' off\n"},
-    {"0|0x14,20", "0 'Master Playback Volume' 20,20\n"},
+    {"0|14,20", "0 'Master Playback Volume' 14,20\n"},
 };
 
 START_TEST(element_is_set_by_text)
@@ -154,6 +154,8 @@ static const char *const wrong[] = {
     "ctl|0|1 ",
     "ctl|0|101%",
     "ctl|0|-1%",
+    "ctl|0|50%%",
+    "ctl|0|50%5",
     "ctl|0|%",
     "ctl|0|99999999999%",
     "ctl|0|99999999999999999999",

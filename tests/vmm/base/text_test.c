@@ -161,6 +161,32 @@ START_TEST(nearest_passes_over_a_known_word_that_is_too_long)
 }
 END_TEST
 
+START_TEST(words_of_a_list_are_taken_one_by_one)
+{
+    const char *text = "mic+line-in++";
+    char word[TEXT_WORD_SIZE], wide[100];
+
+    ck_assert(text_word(&text, '+', word));
+    ck_assert_str_eq(word, "mic");
+    ck_assert(text_word(&text, '+', word));
+    ck_assert_str_eq(word, "line-in");
+    for (unsigned i = 0; i < 2; i++) {
+        ck_assert(text_word(&text, '+', word));
+        ck_assert_str_eq(word, "");
+    }
+    ck_assert(!text_word(&text, '+', word));
+    memset(wide, 'a', sizeof(wide));
+    wide[98] = '+';
+    wide[99] = '\0';
+    text = wide;
+    ck_assert(text_word(&text, '+', word));
+    ck_assert_uint_eq(strlen(word), TEXT_WORD_SIZE - 1);
+    ck_assert(text_word(&text, '+', word));
+    ck_assert_str_eq(word, "");
+    ck_assert_ptr_null(text);
+}
+END_TEST
+
 Suite *text_suite(void)
 {
     Suite *suite = suite_create("text");
@@ -172,6 +198,7 @@ Suite *text_suite(void)
     tcase_add_test(tcase, quote_is_cut_between_characters);
     tcase_add_test(tcase, quote_shows_what_is_not_clean_as_question_marks);
     tcase_add_loop_test(tcase, nearest_word_is_found_when_one_is_near, 0, ARRAY_SIZE(nearest_rows));
+    tcase_add_test(tcase, words_of_a_list_are_taken_one_by_one);
     tcase_add_test(tcase, nearest_prefers_the_smaller_distance_then_the_first);
     tcase_add_test(tcase, nearest_passes_over_a_known_word_that_is_too_long);
     suite_add_tcase(suite, tcase);

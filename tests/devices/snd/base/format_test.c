@@ -54,10 +54,10 @@ START_TEST(formats_without_frames_or_names_have_no_row)
     ck_assert_ptr_null(pcm_format_by_code(0)); /* IMA ADPCM */
     ck_assert_ptr_null(pcm_format_by_code(25));
     ck_assert_ptr_null(pcm_format_by_code(255));
-    ck_assert_ptr_null(pcm_format_by_name("S1", 2));
-    ck_assert_ptr_null(pcm_format_by_name("S24_", 4));
-    ck_assert_ptr_null(pcm_format_by_name("", 0));
-    ck_assert_uint_eq(pcm_format_by_name("s24_3+", 5)->code, 11);
+    ck_assert_ptr_null(pcm_format_by_name("S1"));
+    ck_assert_ptr_null(pcm_format_by_name("S24_"));
+    ck_assert_ptr_null(pcm_format_by_name(""));
+    ck_assert_uint_eq(pcm_format_by_name("s24_3")->code, 11);
 }
 END_TEST
 
