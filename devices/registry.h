@@ -22,11 +22,19 @@ extern const struct virtio_class virtio_fs;
 extern const struct virtio_class virtio_input;
 extern const struct virtio_class virtio_vsock;
 extern const struct virtio_class virtio_pmem;
+extern const struct virtio_class virtio_vhost_user;
 
 struct virtio_slots {
     const struct virtio_class *class;
     uint8_t first, count; /* of the instances that a machine may have */
 };
 
-/* In slot order, ends with a NULL class. */
+/* As `first`: each instance goes where virtio_slot_free() says. */
+#define VIRTIO_SLOT_FREE 255
+
+/* In slot order, those without one last; ends with a NULL class. */
 extern const struct virtio_slots virtio_slots[];
+
+/* The slot for one more device of that type, where bit n of `taken` is set for each slot n in use:
+ * the next one of our own class for it, or if there is none the last that is free. -ENOSPC. */
+int virtio_slot_free(uint32_t id, uint32_t taken);

@@ -16,8 +16,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#define OPTIONS_OF_CLASS_MAX 32
-#define WINDOW_ALIGN         ((gpa_t)1 << 30) /* Linux adds memory by 128 MiB */
+#define WINDOW_ALIGN ((gpa_t)1 << 30) /* Linux adds memory by 128 MiB */
 
 /* -- configuration -- */
 
@@ -246,54 +245,6 @@ static int add_virtio(struct machine *machine, unsigned i)
     return r < 0 ? log_error(r, "%s on the PCI bus", dev->name) : 0;
 }
 
-/* One instance from each option, or where the class has it so from all of them. */
-static int create_class(struct machine *machine, const struct virtio_slots *slots)
-{
-    const struct virtio_class *class = slots->class;
-    unsigned count = config_count(machine->config, class->name);
-    const struct opts *opts[OPTIONS_OF_CLASS_MAX];
-    int r = 0;
-
-    assert(count <= OPTIONS_OF_CLASS_MAX);
-    for (unsigned i = 0; i < count; i++)
-        opts[i] = config_device(machine->config, class->name, i);
-    for (unsigned i = 0; i < count && r == 0; i += class->add != NULL ? count : 1) {
-        unsigned at = machine->virtio_count;
-        assert(at < VIRTIO_DEVICES_MAX);
-        machine->virtio_slot[at] = slots->first + i;
-        r = virtio_create(class, i, &machine->mem, &opts[i], class->add != NULL ? count : 1,
-                          &machine->virtio[at]);
-        machine->virtio_count += r == 0;
-    }
-    return r;
-}
-
-/* Standard input and output are one's alone. */
-static int check_stdio(const struct machine *machine)
-{
-    bool serial = opts_choice(machine->config->options, "serial") == CONFIG_SERIAL_STDIO;
-    bool port = false;
-
-    for (unsigned i = 0; i < config_count(machine->config, "console"); i++)
-        port |= strcmp(opts_str(config_device(machine->config, "console", i), "to"), "stdio") == 0;
-    if (port && machine->run != NULL)
-        return opts_error("--console to: stdio: standard input and output are the command's");
-    if (port && serial)
-        return opts_error("--console to: stdio: the serial console has it; add --serial none, "
-                          "stderr or file:FILE");
-    return 0;
-}
-
-/* Before there is guest RAM or KVM: some devices fork helpers, which are to have none of it. */
-static int create_virtio(struct machine *machine)
-{
-    int r = check_stdio(machine);
-
-    for (size_t i = 0; virtio_slots[i].class != NULL && r == 0; i++)
-        r = create_class(machine, &virtio_slots[i]);
-    return r;
-}
-
 static int make_devices(struct machine *machine)
 {
     int r = make_serial(machine);
@@ -436,7 +387,7 @@ int machine_create(const struct config *config, struct run *run, struct machine 
     if (r == 0)
         r = wake_on_signals(&machine->wake, &machine->loop);
     if (r == 0)
-        r = create_virtio(machine);
+        r = machine_create_virtio(machine);
     if (r == 0)
         r = make_kvm(machine);
     if (r == 0)

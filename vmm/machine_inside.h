@@ -65,5 +65,9 @@ struct machine {
     uint64_t paused_at_ns;
 };
 
+/* Main, before there is guest RAM or KVM: some devices fork helpers, which are to have none of it.
+ * -errno after a line; what was made is machine->virtio. */
+int machine_create_virtio(struct machine *machine);
+
 /* What parts of a machine call to end it, or to have it do something. */
 void machine_connect(struct machine *machine);

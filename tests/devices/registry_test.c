@@ -82,7 +82,8 @@ END_TEST
 START_TEST(every_class_is_among_them)
 {
     for (size_t i = 0; virtio_slots[i].class != NULL; i++) {
-        bool found = false;
+        /* What another process serves, that one offers: vhost_user_create_test.c. */
+        bool found = virtio_slots[i].class == &virtio_vhost_user;
         for (size_t k = 0; k < ARRAY_SIZE(offers); k++)
             found |= offers[k].class == virtio_slots[i].class;
         ck_assert_msg(found, "%s", virtio_slots[i].class->name);
