@@ -25,7 +25,7 @@ host() {
 
 mkdir /full
 mount -t tmpfs -o size=100% none /full
-dd if=/dev/urandom of=/full/bytes bs=1M count="$1" 2>/dev/null || fail "dd"
+dd if=/dev/zero of=/full/bytes bs=1M count="$1" 2>/dev/null || fail "dd"
 host full
 rm /full/bytes
 sleep 10

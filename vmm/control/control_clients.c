@@ -10,14 +10,25 @@
 /* The longest answer fits (a card has some hundred controls, some with 512 values), and very many
  * events. */
 #define OUT_BYTES_MAX ((size_t)1 << 20)
+#define OUT_STEP      ((size_t)4096) /* in which the room for it grows */
 
 /* -- out -- */
+
+/* Room for `all` bytes, by which what is owed is to grow; NULL: there is none. */
+static char *make_room(struct control_client *client, size_t all)
+{
+    size_t steps = (all + OUT_STEP - 1) / OUT_STEP;
+
+    if (client->out != NULL && steps == (client->out_len + OUT_STEP - 1) / OUT_STEP)
+        return client->out;
+    return realloc(client->out, steps * OUT_STEP);
+}
 
 void control_tell(struct control_client *client, json_t *object)
 {
     size_t len = json_dumpb(object, NULL, 0, JSON_COMPACT), all = client->out_len + len + 1;
     bool fits = len > 0 && all <= OUT_BYTES_MAX && !client->gone;
-    char *out = fits ? realloc(client->out, all) : NULL;
+    char *out = fits ? make_room(client, all) : NULL;
 
     client->gone = out == NULL;
     if (out != NULL) {

@@ -28,6 +28,10 @@ static void fault_submit(struct blk_engine *engine, struct blk_op *op)
 static struct blk_op *fault_reap(struct blk_engine *engine)
 {
     struct disk_faults *faults = &disk.faults;
+    bool in_reset = container_of(disk.dev, struct blk, dev)->dropping;
+
+    if (in_reset && faults->reset_looks > 0 && --faults->reset_looks == 0)
+        faults->hold = false;
     struct blk_op *op = faults->hold ? NULL : real->reap(engine);
 
     if (op == NULL)

@@ -40,6 +40,7 @@ enum disk_type {
 /* What is wrong with the host: set by the test at any time. */
 struct disk_faults {
     atomic_bool hold;        /* nothing finishes */
+    atomic_uint reset_looks; /* a reset has looked so often in vain: `hold` is over; 0: it is not */
     atomic_int error;        /* every operation of that kind ends so: -errno; 0: none */
     atomic_uint kind;        /* of `error`: enum blk_op_kind */
     atomic_uint short_bytes; /* reads and writes do no more than this at once; 0: all */
