@@ -4,6 +4,7 @@
 
 #include "tests/fake_evdev.h"
 #include "tests/fake_tap.h"
+#include "tests/fake_vhost.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -238,6 +239,8 @@ int __wrap_open(const char *path, int flags, ...)
     int fd = fake_tap_open(path);
     if (fd == -ENOSYS)
         fd = fake_evdev_open(path);
+    if (fd == -ENOSYS)
+        fd = fake_vhost_open(path);
     if (fd != -ENOSYS)
         return fd;
     if (!kvm.started || strcmp(path, "/dev/kvm") != 0)
@@ -441,6 +444,8 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
     int r = ours ? -ENOSYS : fake_tap_ioctl(fd, request, number);
     if (!ours && r == -ENOSYS)
         r = fake_evdev_ioctl(fd, request, number);
+    if (!ours && r == -ENOSYS)
+        r = fake_vhost_ioctl(fd, request, number);
     if (!ours && r == -ENOSYS)
         return __real_ioctl(fd, request, number);
     if (!ours)

@@ -94,10 +94,14 @@ static void quiesce(struct virtio_device *dev)
     dev->active = false;
 }
 
-/* What another process serves starts and stops as a whole. */
+/* What is served elsewhere starts and stops as a whole. */
 static bool refuse_lent(struct virtio_device *dev)
 {
-    if (!dev->class->lends_queues)
+    bool lends = dev->class->lends_queues;
+
+    for (unsigned i = 0; i < dev->queue_count; i++)
+        lends |= dev->queue[i].lent && dev->queue[i].running;
+    if (!lends)
         return false;
     quiesce(dev);
     virtio_fail(dev, -EOPNOTSUPP, "one of its queues started or stopped");

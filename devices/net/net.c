@@ -19,9 +19,10 @@
 
 enum { CONTROL_MQ = 4, CONTROL_PAIRS_SET = 0, CONTROL_OK = 0, CONTROL_ERR = 1 };
 
+enum { HOST_USER, HOST_TAP, HOST_SOCKET };
 static const char *const host_choices[] = {"user", "tap", "socket", NULL};
-static int (*const host_open[])(const char *, const struct opts *,
-                                struct net_host **) = {user_open, tap_open, hub_open};
+static int (*const host_open[])(const char *, const struct opts *, struct net_host **) = {
+    [HOST_USER] = user_open, [HOST_TAP] = tap_open, [HOST_SOCKET] = hub_open};
 
 /* -- the link -- */
 
@@ -71,8 +72,10 @@ static void control_notify(struct net *net, struct virtq *vq)
             (void)chain_write(&chain, &ack, sizeof(ack)); /* there is room */
         virtq_push(vq, &chain);
     }
-    if (r < 0)
+    if (r < 0) {
         virtio_fail(&net->dev, r, "control queue");
+        net_vhost_update(net);
+    }
     virtio_signal(&net->dev, vq);
 }
 
@@ -101,7 +104,9 @@ static int net_activate(struct virtio_device *dev)
 
     if (r == 0 && ops->offloads != NULL)
         r = ops->offloads(net->host, dev->driver_features);
-    return atomic_load(&net->gone) ? 0 : r;
+    if (atomic_load(&net->gone))
+        return 0;
+    return r == 0 && net->in_kernel ? net_vhost_start(net) : r;
 }
 
 static void net_reset(struct virtio_device *dev)
@@ -112,6 +117,21 @@ static void net_reset(struct virtio_device *dev)
         net_rx_reset(&net->rx[i]);
         net_tx_reset(&net->tx[i]);
     }
+    net_vhost_stop(net);
+    net->paused = false;
+}
+
+static void net_pause(struct virtio_device *dev)
+{
+    net_of(dev)->paused = true;
+    net_vhost_update(net_of(dev));
+}
+
+static void net_resume(struct virtio_device *dev, uint64_t paused_ns)
+{
+    (void)paused_ns;
+    net_of(dev)->paused = false;
+    net_vhost_update(net_of(dev));
 }
 
 static void net_queue_reset(struct virtio_device *dev, struct virtq *vq)
@@ -142,6 +162,10 @@ static void tell(const struct net *net, FILE *out)
     (void)fprintf(out, "link %s, %02x:%02x:%02x:%02x:%02x:%02x, %s\n",
                   net_is_down(net) ? "down" : "up", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5],
                   net->host->about);
+    if (net->in_kernel) {
+        (void)fprintf(out, "frames go through vhost-net: the interface counts them (ip -s link)\n");
+        return;
+    }
     (void)fprintf(out, "received: %llu frames, %llu bytes; dropped %llu\n",
                   (unsigned long long)in.frames, (unsigned long long)in.bytes,
                   (unsigned long long)in.dropped);
@@ -166,6 +190,7 @@ static int net_command(struct virtio_device *dev, const char *const words[], FIL
     if (!down && atomic_load(&net->gone))
         return virtio_refuse(reply, -ENOTCONN, "%s: the other end is gone", dev->name);
     net->unplugged = down;
+    net_vhost_update(net);
     link_tell(net);
     return 0;
 }
@@ -221,11 +246,17 @@ static int configure(struct net *net, const struct opts *opts)
 static int net_create(struct virtio_device *dev, const struct opts *opts)
 {
     struct net *net = net_of(dev);
+    size_t host = opts_choice(opts, "host");
     int r = 0;
 
     for (unsigned i = 0; i < NET_PAIRS_MAX; i++)
         net->tx[i].watch.fd = -1;
-    r = host_open[opts_choice(opts, "host")]("--net", opts, &net->host);
+    if (opts_bool(opts, "vhost") && host != HOST_TAP)
+        return opts_error("--net vhost: the kernel serves a tap only; give --net tap,name=...");
+    if (opts_bool(opts, "vhost"))
+        r = net_vhost_open(net, (unsigned)opts_u64(opts, "queues"));
+    if (r == 0)
+        r = host_open[host]("--net", opts, &net->host);
     if (r == 0)
         r = configure(net, opts);
     for (unsigned i = 0; r == 0 && i < net->host->pairs; i++) {
@@ -243,6 +274,7 @@ static void net_destroy(struct virtio_device *dev)
 
     for (unsigned i = 0; i < NET_PAIRS_MAX; i++)
         fd_close(&net->tx[i].watch.fd);
+    net_vhost_close(net);
     if (net->host != NULL)
         net->host->ops->close(net->host);
 }
@@ -272,6 +304,10 @@ static const struct opt net_opts[] = {
      .type = OPT_INT,
      .min = 1,
      .max = NET_PAIRS_MAX},
+    {.name = "vhost",
+     .value = "off",
+     .help = "tap: the kernel of this machine moves the frames (vhost-net), linnet does not",
+     .type = OPT_BOOL},
     {.name = "path",
      .help = "socket: machines with the same one are joined",
      .type = OPT_PATH,
@@ -302,6 +338,8 @@ const struct virtio_class virtio_net = {
     .activate = net_activate,
     .reset = net_reset,
     .queue_reset = net_queue_reset,
+    .pause = net_pause,
+    .resume = net_resume,
     .notify = net_notify,
     .command = net_command,
     .results = net_results,

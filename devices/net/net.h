@@ -5,7 +5,7 @@
 #pragma once
 
 #include "devices/net/host.h"
-#include "virtio/device.h"
+#include "devices/vhost.h"
 
 #define NET_QUEUE_SIZE  256
 #define NET_CHAIN_DESCS 128 /* in one request; Linux wants 19 */
@@ -67,6 +67,9 @@ struct net {
     _Atomic bool gone;     /* the host's end is. Any worker */
     struct net_rx rx[NET_PAIRS_MAX];
     struct net_tx tx[NET_PAIRS_MAX];
+    bool in_kernel; /* vhost-net does the work of these two */
+    bool paused;
+    struct vhost vhost[NET_PAIRS_MAX];
 };
 
 static inline struct net *net_of(struct virtio_device *dev)
@@ -92,3 +95,12 @@ void net_rx_reset(struct net_rx *rx);
 void net_tx_serve(struct net_tx *tx);
 int net_tx_init(struct net_tx *tx, struct net *net, unsigned pair);
 void net_tx_reset(struct net_tx *tx);
+
+/* The host's kernel serves the queues, of a card on a tap. vhost.c */
+int net_vhost_open(struct net *net, unsigned pairs);
+void net_vhost_close(struct net *net);
+/* On failure net_vhost_stop() may follow. */
+int net_vhost_start(struct net *net);
+void net_vhost_stop(struct net *net);
+/* Has it go on, or stand still, as it is to be now. */
+void net_vhost_update(struct net *net);

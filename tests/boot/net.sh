@@ -63,6 +63,16 @@ net_tap() {
     [ ! -s errors ] || fail "linnet had something to say"
 }
 
+# The same with the frames moved by the kernel of the outer machine: what is sent is not cut here.
+net_vhost() {
+    [ -e /dev/vhost-net ] || skip "no /dev/vhost-net"
+    interface tap0 10.8.0.1 multi_queue
+    net_serve 10.8.0.1
+    net_case tap,name=tap0,queues=2,vhost 10.8.0.2 10.8.0.1 "echo 10.8.0.2:5000"
+    grep -q '^linnet-net: 02:.* queues 2' console || fail "no two queues"
+    [ ! -s errors ] || fail "linnet had something to say"
+}
+
 # apart FUNCTION: in a network of its own, where it may be root.
 apart() {
     local own=(unshare -mn)
@@ -143,5 +153,6 @@ hub_four() {
 }
 
 boot_case smp net-tap net_tap
+soak_case smp net-vhost net_vhost x86_64
 boot_case smp net-hub hub_two
 boot_case smp net-user net_user x86_64
