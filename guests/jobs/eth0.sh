@@ -25,7 +25,7 @@ hash() {
     sha256sum <"$1" | cut -d ' ' -f 1
 }
 
-# shellcheck disable=SC2034 # for those who source this: input without an end. Debian 12's passt has a
-# stream stand still that the guest has closed half.
+# shellcheck disable=SC2034 # for those who source this: input without an end. Debian 12's passt sends the
+# same bytes again in a stream that the guest has closed half.
 open=/tmp/open
 mkfifo "$open"

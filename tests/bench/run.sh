@@ -4,7 +4,7 @@
 # `make bench`: measures linnet, and QEMU beside it (its microvm; with ARCH=arm64 its virt). Prints
 # "name value unit", a row a line, and keeps them in build/bench.txt.
 #
-#   tests/bench/run.sh [boot|sound|ear|card|disk|debian|share|net]...    rows of these; else of boot, sound, disk, share
+#   tests/bench/run.sh [boot|sound|ear|card|disk|debian|share|net|streams]...    rows of these; else of boot, sound, disk, share
 #
 # What is given in instructions comes from the rig's counting machine: its one CPU does one a
 # nanosecond, so the run time of threads counts instructions, however fast or busy this machine is.
@@ -21,6 +21,8 @@
 . "$here/share.sh"
 # shellcheck source=net.sh
 . "$here/net.sh"
+# shellcheck source=streams.sh
+. "$here/streams.sh"
 
 prepare() {
     mkdir -p "$made/root"
@@ -33,6 +35,7 @@ prepare() {
     case " $* " in *\ debian\ *) "$top/guests/mkroot.sh" ;; esac
     share_prepare
     case " $* " in *\ net\ *) net_prepare ;; esac
+    case " $* " in *\ streams\ *) streams_prepare ;; esac
 }
 
 work=$(mktemp -d)
