@@ -83,6 +83,15 @@ static int ring_serve(struct fake_vring *ring, unsigned long request, void *arg)
     }
 }
 
+static int running_set(struct fake_vhost *vhost, int running)
+{
+    for (unsigned i = 0; i < 2; i++)
+        if (running != 0 && (vhost->ring[i].addr.desc_user_addr == 0 || vhost->ring[i].kick < 0))
+            return -EFAULT;
+    vhost->running = running;
+    return 0;
+}
+
 static int serve(struct fake_vhost *vhost, unsigned long request, void *arg)
 {
     const unsigned *index = arg; /* a ring's requests begin with it */
@@ -103,6 +112,11 @@ static int serve(struct fake_vhost *vhost, unsigned long request, void *arg)
         return (vhost->features & ~fake->known) == 0 ? 0 : -EOPNOTSUPP;
     case VHOST_SET_MEM_TABLE:
         return memory_set(vhost, arg);
+    case VHOST_VSOCK_SET_GUEST_CID:
+        memcpy(&vhost->cid, arg, sizeof(vhost->cid));
+        return vhost->cid == fake->cid_taken ? -EADDRINUSE : 0;
+    case VHOST_VSOCK_SET_RUNNING:
+        return running_set(vhost, *(const int *)arg);
     default:
         return *index < 2 ? ring_serve(&vhost->ring[*index], request, arg) : -ENOBUFS;
     }

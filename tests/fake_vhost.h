@@ -26,14 +26,17 @@ struct fake_vhost {
     unsigned regions;
     struct vhost_memory_region region[4];
     struct fake_vring ring[2];
+    uint64_t cid; /* vhost-vsock: the guest's address, */
+    int running;  /* and that it serves the guest */
 };
 
 struct fake_vhosts {
-    const char *path; /* of the device */
-    uint64_t known;   /* features */
-    int open_error;   /* opening fails with it; 0: does not */
-    int requests;     /* so far */
-    int fails_at;     /* the request of that number fails, with EIO; -1: none does */
+    const char *path;   /* of the device */
+    uint64_t known;     /* features */
+    int open_error;     /* opening fails with it; 0: does not */
+    uint64_t cid_taken; /* by another machine */
+    int requests;       /* so far */
+    int fails_at;       /* the request of that number fails, with EIO; -1: none does */
     unsigned opened;
     struct fake_vhost vhost[FAKE_VHOSTS_MAX];
 };

@@ -169,6 +169,14 @@ static void vsock_resume(struct virtio_device *dev, uint64_t paused_ns)
     for (unsigned i = 0; i < vsock->touched; i++)
         if (vsock->conns[i].deadline_ns != TIME_NEVER)
             vsock->conns[i].deadline_ns += paused_ns; /* the alarm looks again then */
+    int r = vsock_kernel_run(vsock, true);
+    if (r < 0)
+        virtio_fail(dev, r, "vhost-vsock");
+}
+
+static void vsock_pause(struct virtio_device *dev)
+{
+    (void)vsock_kernel_run(vsock_of(dev), false); /* fails on our own bugs only */
 }
 
 /* -- its life -- */
@@ -178,7 +186,7 @@ static int vsock_activate(struct virtio_device *dev)
     struct vsock *vsock = vsock_of(dev);
 
     vsock_doors_watch(vsock);
-    return 0;
+    return vsock->vhost.fd > 0 ? vsock_kernel_start(vsock) : 0;
 }
 
 static void vsock_reset(struct virtio_device *dev)
@@ -197,6 +205,7 @@ static void vsock_reset(struct virtio_device *dev)
     vsock_doors_shut(vsock);
     loop_alarm(virtio_loop(dev), TIME_NEVER, NULL, NULL);
     vsock->accept_ns = 0;
+    vsock_kernel_stop(vsock);
 }
 
 static void vsock_queue_reset(struct virtio_device *dev, struct virtq *vq)
@@ -239,6 +248,8 @@ static int vsock_create(struct virtio_device *dev, const struct opts *opts)
     vsock->queue_end = &vsock->queue;
     dev->config = (uint8_t *)&vsock->config_cid;
     dev->config_size = sizeof(vsock->config_cid);
+    if (vsock_kernel_wanted(opts))
+        return vsock_kernel_open(vsock, opts);
     vsock->conns = calloc(CONNS_MAX, sizeof(*vsock->conns));
     vsock->bufs = mmap(NULL, (size_t)CONNS_MAX * CONN_BUF_BYTES, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -254,6 +265,7 @@ static void vsock_destroy(struct virtio_device *dev)
 {
     struct vsock *vsock = vsock_of(dev);
 
+    vhost_close(&vsock->vhost);
     vsock_doors_close(vsock);
     free(vsock->conns);
     if (vsock->bufs != NULL)
@@ -268,6 +280,10 @@ static int vsock_command(struct virtio_device *dev, const char *const words[], F
 
     if (strcmp(words[0], "status") != 0 || words[1] != NULL)
         return virtio_refuse(reply, -EINVAL, "%s takes: status", dev->name);
+    if (vsock->vhost.fd > 0) {
+        (void)fprintf(reply, "guest's address %u, of this host's AF_VSOCK\n", vsock->cid);
+        return 0;
+    }
     (void)fprintf(reply, "guest's address %u, here %s\n", vsock->cid, vsock->listener.path);
     for (unsigned i = 0; i < vsock->forwards.count; i++)
         (void)fprintf(reply, "tcp %s port %u to %u\n", vsock->forwards.item[i].address,
@@ -296,10 +312,11 @@ static void vsock_results(struct virtio_device *dev, struct results *results)
 static const struct opt vsock_opts[] = {
     {"path", NULL,
      "socket of this host: who connects and says \"CONNECT port\" gets to that port of the guest; "
-     "what the guest connects to (address 2) is looked for at SOCKET_port",
-     OPT_PATH, .flags = OPT_REQUIRED | OPT_POSITIONAL, .arg = "SOCKET"},
-    {"cid", "3", "the guest's own address; other machines may have the same", OPT_INT, .min = 3,
-     .max = CID_MAX},
+     "what the guest connects to (address 2) is looked for at SOCKET_port. vhost: none such, but "
+     "AF_VSOCK here, too, by the kernel's vhost-vsock",
+     OPT_PATH, .flags = OPT_REQUIRED | OPT_POSITIONAL, .arg = "SOCKET|vhost"},
+    {"cid", "3", "the guest's own address; other machines may have the same, but not with vhost",
+     OPT_INT, .min = 3, .max = CID_MAX},
     {"forward", NULL,
      "TCP ports of this machine that lead to ports of the guest, as tcp:127.0.0.1:5555-5555, "
      "several with + between; port 0 is a free one, which `linnet control VM vsock0 status` tells",
@@ -323,6 +340,7 @@ const struct virtio_class virtio_vsock = {
     .reset = vsock_reset,
     .queue_reset = vsock_queue_reset,
     .notify = vsock_notify,
+    .pause = vsock_pause,
     .resume = vsock_resume,
     .command = vsock_command,
     .results = vsock_results,

@@ -17,8 +17,8 @@
  */
 #pragma once
 
+#include "devices/vhost.h"
 #include "devices/vsock/wire.h"
-#include "virtio/device.h"
 #include "vmm/base/unix_listener.h"
 #include "vmm/config/forward.h"
 
@@ -140,6 +140,8 @@ struct vsock {
     struct chain buffer;
 
     uint64_t to_guest_bytes, from_guest_bytes, conns_ever;
+
+    struct vhost vhost; /* open: the kernel serves it, and all of the above but addresses rests */
 };
 
 /* -- the table (vsock.c) -- */
@@ -208,3 +210,14 @@ void vsock_doors_shut(struct vsock *vsock);
 void vsock_hello(struct conn *conn);
 /* The guest wants to be connected to PATH_port: a stream that is open, or NULL. */
 struct conn *vsock_connect(struct vsock *vsock, uint32_t guest_port, uint32_t host_port);
+
+/* -- in the host's kernel (kernel.c) -- */
+
+/* Whether it is to be there. */
+bool vsock_kernel_wanted(const struct opts *opts);
+int vsock_kernel_open(struct vsock *vsock, const struct opts *opts);
+/* All of these do nothing if it is not there. On failure vsock_kernel_stop() may follow. */
+int vsock_kernel_start(struct vsock *vsock);
+void vsock_kernel_stop(struct vsock *vsock);
+/* It goes on, or stands still. */
+int vsock_kernel_run(struct vsock *vsock, bool run);

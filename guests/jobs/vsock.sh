@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# vsock: sends to ports of the host (1000, 1002 whose peer is slow, 1003 which sends all back), takes
+# vsock BYTES: sends so many to ports of the host (1000, 1002 whose peer is slow, 1003 which sends all back), takes
 # what port 1001 gives, and tells hashes; then serves ports 5000 (sends all back), 5001 (tells the hash
 # of all that came), 5002 (the same, but slowly), until something comes to 5003.
 load vmw_vsock_virtio_transport
@@ -15,7 +15,7 @@ connect() {
     socat "$@" "VSOCK-CONNECT:2:$port"
 }
 
-head -c 4194304 /dev/urandom >/tmp/up
+head -c "$1" /dev/urandom >/tmp/up
 connect 1000 -u FILE:/tmp/up || fail "up"
 echo "linnet-vsock: up $(hash </tmp/up)"
 echo "linnet-vsock: down $(socat -u VSOCK-CONNECT:2:1001 - | hash)"

@@ -11,9 +11,9 @@ vsock_says() {
     grep -qE "^linnet-vsock: $1|^linnet-job: vsock failed" console
 }
 
-# vsock_serve: what the guest connects to.
+# vsock_serve BYTES: what the guest connects to, and gets.
 vsock_serve() {
-    head -c 4194304 /dev/urandom >down
+    head -c "$1" /dev/urandom >down
     socat -u UNIX-LISTEN:v_1000 CREATE:up &
     socat -u FILE:down UNIX-LISTEN:v_1001 &
     socat -u UNIX-LISTEN:v_1002 SYSTEM:'sleep 5; cat >slow' &
@@ -55,11 +55,12 @@ vsock_talk() {
     vsock_to 5003 bye || fail "the last one"
 }
 
+# vsock_case [BYTES]: so many each way.
 vsock_case() {
-    local vm status=0
-    vsock_serve
+    local vm status=0 bytes=${1-4194304}
+    vsock_serve "$bytes"
     "$linnet" run --cpus 2 --control vm --vsock ./v,forward=tcp:127.0.0.1:0-5000 \
-        --initrd "$made/$stock.vsock" --append "$(job vsock)" "$guests/$stock/vmlinuz" \
+        --initrd "$made/$stock.vsock" --append "$(job vsock "$bytes")" "$guests/$stock/vmlinuz" \
         </dev/null >console 2>errors &
     vm=$!
     trap 'kill -KILL "$vm" || true; cat console errors' EXIT # if something fails
@@ -76,4 +77,39 @@ vsock_case() {
     [ ! -e v ] || fail "the socket is left"
 }
 
+vsock_large() {
+    vsock_case 67108864
+}
+
+# By the kernel of the outer machine: an address of its AF_VSOCK.
+vsock_kernel() {
+    local vm status=0
+    [ -e /dev/vhost-vsock ] || skip "no /dev/vhost-vsock"
+    head -c 4194304 /dev/urandom >down
+    socat -u VSOCK-LISTEN:1000 CREATE:up &
+    socat -u FILE:down VSOCK-LISTEN:1001 &
+    socat -u VSOCK-LISTEN:1002 SYSTEM:'sleep 5; cat >slow' &
+    socat -t 60 VSOCK-LISTEN:1003 PIPE &
+    "$linnet" run --cpus 2 --control vm --vsock vhost,cid=42 --initrd "$made/$stock.vsock" \
+        --append "$(job vsock 4194304)" "$guests/$stock/vmlinuz" </dev/null >console 2>errors &
+    vm=$!
+    trap 'kill -KILL "$vm" || true; cat console errors' EXIT # if something fails
+    wait_for "$boot_seconds_max" vsock_says listening
+    "$linnet" control vm pause
+    "$linnet" control vm resume
+    [ "$(socat -t 60 - VSOCK-CONNECT:42:5001 <down)" = "$(sha256sum <down)" ] || fail "half-close"
+    [ "$(socat -t 60 - VSOCK-CONNECT:42:5002 <down)" = "$(sha256sum <down)" ] || fail "a guest that is slow"
+    echo bye | socat -u - VSOCK-CONNECT:42:5003
+    trap - EXIT
+    wait "$vm" || status=$?
+    cat console errors
+    [ "$status" = 0 ] || fail "exit status $status"
+    done_job vsock
+    cmp up slow
+    grep -q "^linnet-vsock: up $(sha256sum <up | cut -d ' ' -f 1)" console || fail "up differs"
+    grep -q "^linnet-vsock: down $(sha256sum <down | cut -d ' ' -f 1)" console || fail "down differs"
+}
+
 boot_case smp vsock vsock_case
+soak_case smp vsock-large vsock_large
+soak_case smp vsock-kernel vsock_kernel x86_64

@@ -250,12 +250,14 @@ net_tap_not_mine() {
         setpriv --reuid 65534 --regid 65534 --clear-groups ./linnet run --net tap,name=tap0 "$kernel"
 }
 
-# Where the kernel's vhost-net is not loaded, or is not for this user.
-net_vhost_not_there() {
+# Where the kernel's vhost devices are not loaded, or not for this user.
+vhost_not_there() {
     [ "$(id -u)" = 0 ] || skip "not root, so it can't become another user"
     mkdir dev
     refused 1 '--net vhost: /dev/vhost-net: load its module: sudo modprobe vhost-net: No such file' \
         unshare -m sh -c 'mount --bind dev /dev && exec "$@"' sh ./linnet run --net tap,name=tap0,vhost "$kernel"
+    refused 1 '--vsock: /dev/vhost-vsock: load its module: sudo modprobe vhost-vsock: No such file' \
+        unshare -m sh -c 'mount --bind dev /dev && exec "$@"' sh ./linnet run --vsock vhost "$kernel"
     mknod -m 600 dev/vhost-net c 10 238 || skip "no device node can be made here"
     refused 1 '--net vhost: /dev/vhost-net: let users have it: sudo chmod 666 /dev/vhost-net: Permission denied' \
         unshare -m sh -c 'mount --bind dev /dev && exec "$@"' sh \
@@ -479,7 +481,7 @@ bad net-tap-queues 35 '--net queues.*1 to 8' --net tap,name=a,queues=9 "$kernel"
 bad net-tap-fd 35 'fd 77: not a tap interface' --net tap,fd=77 "$kernel"
 run_case cli/net-tap-not-mine net_tap_not_mine
 bad net-vhost-user 35 '--net vhost: the kernel serves a tap only; give --net tap' --net user,vhost "$kernel"
-run_case cli/net-vhost-not-there net_vhost_not_there
+run_case cli/vhost-not-there vhost_not_there
 bad net-socket-without-path 35 'socket wants either path=SOCKET' --net socket "$kernel"
 bad net-socket-no-folder 1 '--net path: the folder of nowhere/lan: No such file' --net socket,path=nowhere/lan "$kernel"
 bad net-socket-no-socket 1 '--net path: text is no socket of yours; give another name' --net socket,path=text "$kernel"
@@ -493,6 +495,7 @@ bad vsock-no-socket 1 '--vsock path: text: .*give another name' --vsock text "$k
 bad vsock-cid 35 '--vsock cid.*3 to 4294967294' --vsock v,cid=2 "$kernel"
 bad vsock-forward 35 '--vsock forward: "5555" will not do; give tcp:' --vsock v,forward=5555 "$kernel"
 bad vsock-forward-udp 35 '--vsock forward: streams only' --vsock v,forward=udp:127.0.0.1:0-1 "$kernel"
+bad vsock-vhost-forward 35 '--vsock forward: not with vhost' --vsock vhost,forward=tcp:127.0.0.1:0-1 "$kernel"
 bad vsock-two 35 '--vsock: one too many' --vsock v --vsock w "$kernel"
 run_case cli/vsock-in-use vsock_in_use
 with_kvm control-no-folder 1 '--control nowhere/socket.*give another name' --control nowhere/socket "$kernel"

@@ -192,7 +192,7 @@ if [ -n "$counting" ]; then cpus=${cpus:-1}; else cpus=${cpus:-2}; fi
 modules=(virtio_pci 9p 9pnet_virtio overlay loop ext4 snd-aloop tun uinput evdev)
 userland= # whose programs the outer machine has over the host's, if the host's are not for it
 case $arch in
-x86_64) debian=amd64 qemu_program=qemu-system-x86_64 modules+=(kvm-amd snd-dummy vhost_net) ;;
+x86_64) debian=amd64 qemu_program=qemu-system-x86_64 modules+=(kvm-amd snd-dummy vhost_net vhost_vsock) ;;
 arm64) debian=arm64 qemu_program=qemu-system-aarch64 ;;
 *) die "--arch wants x86_64 or arm64, not '$arch'" ;;
 esac
