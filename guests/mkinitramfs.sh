@@ -16,6 +16,7 @@
 #   iperf   as net, with iperf3
 #   input   as boot, with virtio-input, and with virtio-pmem and ext4
 #   vsock   as boot, with virtio-vsock and socat
+#   talk    as sound, with what all the others have: for tests/replay/record.sh
 #   linnet  busybox, KVM of Intel CPUs, and linnet as this tree has built it
 # guests/init and guests/jobs/ say what runs inside. guests/addfiles.sh adds files afterwards.
 set -eu
@@ -144,7 +145,7 @@ pack() {
 
 case $# in
 2 | 3) ;;
-*) die "usage: mkinitramfs.sh KERNEL OUT [sound|boot|pipewire|disk|share|net|iperf|input|vsock|linnet]" ;;
+*) die "usage: mkinitramfs.sh KERNEL OUT [sound|boot|pipewire|disk|share|net|iperf|input|vsock|talk|linnet]" ;;
 esac
 kernel=$1 out=$2 recipe=${3:-sound}
 PATH=$PATH:/usr/sbin:/sbin
@@ -189,8 +190,14 @@ vsock)
     add_program "$root" "$(program socat)"
     ;;
 sound) add_sound "$root" ;;
+talk)
+    add_sound "$root"
+    add_modules "$root" virtio_blk virtiofs virtio_net virtio_input evdev virtio_pmem nd_pmem \
+        vmw_vsock_virtio_transport
+    add_program "$root" "$(program socat)"
+    ;;
 linnet) add_linnet "$root" ;;
-*) die "unknown recipe '$recipe': sound, boot, pipewire, disk, share, net, iperf, input, vsock or linnet" ;;
+*) die "unknown recipe '$recipe': sound, boot, pipewire, disk, share, net, iperf, input, vsock, talk or linnet" ;;
 esac
 
 mkdir -p "$(dirname "$out")"

@@ -3,6 +3,7 @@
  * A device's creation and end, and its news to the driver, see device.h. What the driver sets up is
  * in status.c, who does the work in worker.c, the rings are queue.c.
  */
+#include "virtio/events.h"
 #include "virtio/transport.h"
 #include "virtio/worker.h"
 
@@ -36,8 +37,16 @@ void virtio_connect(struct virtio_device *dev, struct virtio_transport *transpor
 
 void virtio_signal(struct virtio_device *dev, struct virtq *vq)
 {
-    if (virtq_should_signal(vq))
-        dev->transport->ops->queue_news(dev->transport, vq);
+    if (!virtq_should_signal(vq))
+        return;
+    note(dev, EVENT_INTERRUPT, vq->index, 0, 0);
+    dev->transport->ops->queue_news(dev->transport, vq);
+}
+
+static void config_news(struct virtio_device *dev)
+{
+    note(dev, EVENT_CONFIG_NEWS, 0, 0, 0);
+    dev->transport->ops->config_news(dev->transport);
 }
 
 void virtio_call(struct virtio_device *dev, const struct virtq *vq)
@@ -54,8 +63,9 @@ void virtio_fail(struct virtio_device *dev, int r, const char *what)
     if ((old & VIRTIO_CONFIG_S_NEEDS_RESET) != 0)
         return;
     log_guest(&dev->log_limit, "%s: needs a reset: %s: %s", dev->name, what, strerror(-r));
+    note_data(dev, EVENT_FAIL, (uint32_t)-r, 0, what, strlen(what));
     if ((old & VIRTIO_CONFIG_S_DRIVER_OK) != 0)
-        dev->transport->ops->config_news(dev->transport);
+        config_news(dev);
 }
 
 static void config_change(struct virtio_device *dev, size_t off, const void *buf, size_t len,
@@ -67,7 +77,7 @@ static void config_change(struct virtio_device *dev, size_t off, const void *buf
     dev->config_generation++;
     /* Locked: a reset is either before, or forgets this. */
     if (news && atomic_load(&dev->status) != 0)
-        dev->transport->ops->config_news(dev->transport);
+        config_news(dev);
     virtio_unlock(dev);
 }
 
@@ -151,6 +161,7 @@ static void destroy(struct virtio_device *dev)
 {
     if (dev->class->destroy != NULL)
         dev->class->destroy(dev);
+    virtio_events_forget(dev);
     for (unsigned i = 0; dev->queue != NULL && i < dev->queue_count; i++)
         virtq_fini(&dev->queue[i]);
     free(dev->queue);

@@ -62,6 +62,7 @@
  * and RING_RESET. */
 #define VIRTIO_CORE_FEATURES (1ull << 32 | 1ull << 28 | 1ull << 29 | 1ull << 40)
 
+struct events;
 struct virtio_device;
 struct virtio_transport;
 
@@ -172,6 +173,8 @@ struct virtio_device {
     struct virtq *queue;          /* array, owned */
     struct virtio_worker *worker; /* array, owned */
     struct virtio_transport *transport;
+    struct events *events; /* borrowed; NULL: nobody wants to know. virtio/events.h */
+    uint8_t events_number; /* what it is called there */
 
     /* memory of this host that the guest sees beside its RAM, and may only read: create sets it, or
      * leaves it zeroed */

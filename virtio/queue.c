@@ -14,6 +14,8 @@
  */
 #include "virtio/queue_inside.h"
 
+#include "virtio/events.h"
+
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 #include <poll.h>
@@ -109,6 +111,8 @@ int virtq_start(struct virtq *vq, uint64_t features)
         return r;
     vq->dead = vq->lent = false;
     vq->running = true;
+    if (vq->events != NULL)
+        queue_events_forget(vq);
     vq->layout->kicks_off(vq, true); /* the first look needs none */
     vq->kicks_on = false;
     virtq_round(vq);
@@ -337,6 +341,8 @@ int virtq_pop(struct virtq *vq, struct chain *ret_chain)
     }
     if (r < 0)
         virtq_kill(vq);
+    if (r > 0 && vq->events != NULL)
+        queue_event_pop(vq, ret_chain);
     return r;
 }
 
@@ -365,6 +371,8 @@ void virtq_push_all(struct virtq *vq, struct chain *chains, unsigned count)
     for (unsigned i = 0; i < count; i++) {
         assert(!vq->in_order || chains[i].position == advance(vq, vq->next_used, slots));
         slots += chains[i].slots;
+        if (vq->events != NULL && !is_dead(vq))
+            queue_event_push(vq, &chains[i]);
         chunks_give(vq, chains[i].chunks);
     }
     assert(vq->held_slots >= slots);

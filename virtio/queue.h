@@ -64,6 +64,7 @@ struct chain {
     uint16_t id;                           /* by which the driver knows it */
     uint16_t slots;                        /* of the ring that it takes */
     uint16_t position;                     /* where the first one is, as virtq.next_avail */
+    uint16_t told;                         /* virtio/events.c's */
 };
 
 /* What the driver set up, latched when the queue was enabled. */
@@ -85,7 +86,8 @@ struct virtq {
     struct watch kick;        /* owned eventfd: the driver's notification */
     struct iov_chunk *chunks; /* owned: the pool, mapped, touched as used */
     uint32_t chunk_count;
-    struct virtq_config config; /* the transport's */
+    struct virtq_config config;  /* the transport's */
+    struct queue_events *events; /* owned; NULL: nobody wants to know. virtio/events.h */
 
     /* from start to stop: the worker's */
     const struct virtq_layout *layout;

@@ -7,6 +7,7 @@
  * Does not know suspend, shared memory regions, or features that need one another: no
  * class offers such.
  */
+#include "virtio/events.h"
 #include "virtio/transport.h"
 #include "virtio/worker.h"
 
@@ -19,7 +20,10 @@
 
 uint32_t virtio_features_read(const struct virtio_device *dev, uint32_t word)
 {
-    return word < FEATURES_WORDS ? (uint32_t)(dev->features >> 32 * word) : 0;
+    uint32_t val = word < FEATURES_WORDS ? (uint32_t)(dev->features >> 32 * word) : 0;
+
+    note(dev, EVENT_FEATURES_READ, 0, word, val);
+    return val;
 }
 
 uint32_t virtio_features_written(const struct virtio_device *dev, uint32_t word)
@@ -31,6 +35,7 @@ uint32_t virtio_features_written(const struct virtio_device *dev, uint32_t word)
 
 void virtio_features_write(struct virtio_device *dev, uint32_t word, uint32_t val)
 {
+    note(dev, EVENT_FEATURES_WRITE, 0, word, val);
     if (word >= FEATURES_WORDS) {
         dev->features_odd |= val != 0;
         return;
@@ -97,6 +102,7 @@ void status_reset(struct virtio_device *dev)
     for (unsigned i = 0; i < dev->queue_count; i++)
         dev->queue[i].config = (struct virtq_config){0};
     atomic_store(&dev->status, 0);
+    note(dev, EVENT_RESET, 0, 0, 0);
     dev->transport->ops->reset(dev->transport);
 }
 
@@ -114,11 +120,13 @@ void virtio_status_write(struct virtio_device *dev, uint32_t val)
     const uint32_t hopeless = VIRTIO_CONFIG_S_NEEDS_RESET | VIRTIO_CONFIG_S_FAILED;
 
     if (val == 0) {
+        note(dev, EVENT_STATUS, 0, 0, atomic_load(&dev->status));
         reset_begin(dev);
         return;
     }
     uint32_t added = status_grow(dev, val);
     uint32_t now = atomic_load(&dev->status);
+    note(dev, EVENT_STATUS, 0, val, now);
     if ((added & VIRTIO_CONFIG_S_FAILED) != 0) {
         if (dev->active)
             workers_ask(dev, VIRTIO_REQUEST_QUIESCE);
@@ -150,6 +158,8 @@ void virtio_queue_enable(struct virtio_device *dev, uint32_t queue, bool enable)
         return;
     if (enable || !dev->active)
         dev->queue[queue].config.ready = enable;
+    if (dev->events != NULL)
+        queue_event_setup(dev, &dev->queue[queue], enable);
     dev->request_queue = (uint16_t)queue;
     if (dev->active)
         workers_ask(dev, enable ? VIRTIO_REQUEST_QUEUE_START : VIRTIO_REQUEST_QUEUE_STOP);
@@ -159,6 +169,7 @@ bool virtio_queue_reset(struct virtio_device *dev, uint32_t queue)
 {
     if (queue >= dev->queue_count || !virtio_has(dev, VIRTIO_F_RING_RESET))
         return false;
+    note(dev, EVENT_QUEUE_RESET, queue, 0, 0);
     if (dev->active) {
         dev->request_queue = (uint16_t)queue;
         workers_ask(dev, VIRTIO_REQUEST_QUEUE_RESET);
@@ -196,12 +207,14 @@ void virtio_config_read(const struct virtio_device *dev, size_t off, void *ret_b
     memset(ret_buf, 0, len);
     if (inside > 0)
         memcpy(ret_buf, dev->config + off, inside);
+    note_data(dev, EVENT_CONFIG_READ, (uint32_t)off, (uint32_t)len, ret_buf, len);
 }
 
 void virtio_config_write(struct virtio_device *dev, size_t off, const void *buf, size_t len)
 {
     size_t inside = config_clip(dev, off, len);
 
+    note_data(dev, EVENT_CONFIG_WRITE, (uint32_t)off, (uint32_t)len, buf, len);
     if ((atomic_load(&dev->status) & VIRTIO_CONFIG_S_FEATURES_OK) == 0)
         return;
     if (inside == 0 || dev->class->config_write == NULL)

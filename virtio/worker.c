@@ -2,6 +2,7 @@
 /* See worker.h. */
 #include "virtio/worker.h"
 
+#include "virtio/events.h"
 #include "virtio/transport.h"
 
 #include <linux/virtio_config.h>
@@ -40,9 +41,12 @@ static void kick_ready(struct watch *watch, uint32_t epoll_events)
     (void)epoll_events;
     if (virtio_failed(dev))
         return;
+    uint64_t began_ns = dev->events != NULL ? events_now() : 0;
     virtq_round(vq);
     if (dev->class->notify != NULL)
         dev->class->notify(dev, vq);
+    if (dev->events != NULL)
+        queue_event_kick(dev, vq, began_ns);
 }
 
 static int queues_start(struct virtio_device *dev)
@@ -144,6 +148,7 @@ static void activate(struct virtio_device *dev)
         what = "events of queues";
         r = queues_watch(dev);
     }
+    note(dev, EVENT_ACTIVE, 0, (uint32_t)-r, 0);
     if (r < 0) {
         quiesce(dev);
         virtio_fail(dev, r, what);

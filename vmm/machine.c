@@ -314,7 +314,12 @@ static int check_kvm(struct machine *machine)
 /* All there will be: the guest causes none. */
 static int start_threads(struct machine *machine)
 {
-    int r = vcpus_start(&machine->vcpus);
+    int r = witness_start(&machine->witness, machine->virtio, machine->virtio_slot,
+                          machine->virtio_count, is_pci(machine));
+
+    machine->vcpus.events = witness_events(&machine->witness);
+    if (r == 0)
+        r = vcpus_start(&machine->vcpus);
 
     for (unsigned i = 0; i < machine->virtio_count && r == 0; i++)
         r = virtio_start(machine->virtio[i]);
@@ -340,22 +345,6 @@ static int start_session(struct machine *machine)
                          opts_ns(machine->config->options, "boot-limit"));
 }
 
-static int make_control(struct machine *machine)
-{
-    const struct opts *options = machine->config->options;
-    struct control_vm *vm = &machine->control_vm;
-
-    if (!opts_has(options, "control"))
-        return 0;
-    vm->timebase = &timebase_monotonic;
-    vm->name = opts_str(options, "name");
-    vm->cpus = machine->vcpus.count;
-    vm->memory_bytes = mem_bytes(machine);
-    vm->device_count = machine->virtio_count;
-    vm->devices = machine->virtio;
-    return control_create(opts_str(options, "control"), &machine->loop, vm, &machine->control);
-}
-
 int machine_create(const struct config *config, struct run *run, struct machine **ret_machine)
 {
     struct machine *machine = calloc(1, sizeof(*machine));
@@ -373,15 +362,13 @@ int machine_create(const struct config *config, struct run *run, struct machine 
     machine->platform.mem = &machine->mem;
     machine->platform.direct = opts_choice(config->options, "unpack") == CONFIG_UNPACK_HOST;
     machine->vcpus = (struct vcpu_env){
-        .kvm = &machine->kvm,
-        .mem = &machine->mem,
-        .mmio = &machine->mmio,
-        .pio = &machine->pio,
-    };
+        .kvm = &machine->kvm, .mem = &machine->mem, .mmio = &machine->mmio, .pio = &machine->pio};
     machine_connect(machine);
     bus_init(&machine->mmio);
     bus_init(&machine->pio);
     r = ends_init(&machine->ends, config->options);
+    if (r == 0)
+        r = witness_open(&machine->witness, config->options);
     if (r == 0)
         r = loop_init(&machine->loop);
     if (r == 0)
@@ -407,7 +394,7 @@ int machine_create(const struct config *config, struct run *run, struct machine 
     if (r == 0 && opts_ns(config->options, "time-limit") > 0)
         r = wake_after(&machine->wake, &machine->loop, opts_ns(config->options, "time-limit"));
     if (r == 0)
-        r = make_control(machine);
+        r = machine_control(machine);
     if (r == 0)
         r = start_session(machine);
     if (r == 0)
@@ -427,6 +414,7 @@ void machine_destroy(struct machine *machine)
     vcpus_destroy(&machine->vcpus);
     terminal_close(&machine->terminal);
     (void)session_stop(&machine->session, VM_HOST_ERROR);
+    (void)witness_end(&machine->witness); /* it told */
     bus_fini(&machine->mmio);
     bus_fini(&machine->pio);
     while (machine->virtio_count > 0) {
@@ -434,6 +422,7 @@ void machine_destroy(struct machine *machine)
         mmio_fini(&machine->transport[machine->virtio_count].mmio);
         pci_fini(&machine->transport[machine->virtio_count].pci);
     }
+    witness_close(&machine->witness);
     control_destroy(machine->control);
     console_fini(&machine->console);
     ends_fini(&machine->ends);

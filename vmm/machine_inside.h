@@ -16,6 +16,7 @@
 #include "vmm/terminal.h"
 #include "vmm/vcpu.h"
 #include "vmm/wake.h"
+#include "vmm/witness.h"
 
 #define VIRTIO_DEVICES_MAX 32
 
@@ -52,6 +53,7 @@ struct machine {
     const struct run *run; /* borrowed; NULL: no command */
     struct session session;
 
+    struct witness witness;
     struct loop loop;
     struct control_vm control_vm;
     struct control *control; /* owned; NULL: nobody asked for it */
@@ -71,3 +73,5 @@ int machine_create_virtio(struct machine *machine);
 
 /* What parts of a machine call to end it, or to have it do something. */
 void machine_connect(struct machine *machine);
+/* Makes the control socket, if one is wanted. Logged. */
+int machine_control(struct machine *machine);

@@ -144,6 +144,22 @@ static int control_resume(struct control_vm *vm)
 
 /* -- running -- */
 
+int machine_control(struct machine *machine)
+{
+    const struct opts *options = machine->config->options;
+    struct control_vm *vm = &machine->control_vm;
+
+    if (!opts_has(options, "control"))
+        return 0;
+    vm->timebase = &timebase_monotonic;
+    vm->name = opts_str(options, "name");
+    vm->cpus = machine->vcpus.count;
+    vm->memory_bytes = opts_bytes(options, "mem");
+    vm->device_count = machine->virtio_count;
+    vm->devices = machine->virtio;
+    return control_create(opts_str(options, "control"), &machine->loop, vm, &machine->control);
+}
+
 void machine_connect(struct machine *machine)
 {
     machine->power.event = power_event;
@@ -275,6 +291,7 @@ void machine_record(const struct machine *machine, struct record *record)
 
 int machine_finish(struct machine *machine)
 {
+    int written = witness_end(&machine->witness); /* the driver is gone */
     int result = 0;
 
     for (unsigned i = 0; i < machine->virtio_count; i++) {
@@ -282,5 +299,5 @@ int machine_finish(struct machine *machine)
         if (r < 0 && (result == 0 || result == -EPROTO)) /* a lost recording outweighs a verdict */
             result = r;
     }
-    return result;
+    return result == 0 ? written : result;
 }

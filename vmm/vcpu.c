@@ -77,6 +77,31 @@ static enum vm_end vcpu_exit(struct vcpu *vcpu)
     }
 }
 
+/* The same for somebody who wants to know. */
+static enum vm_end vcpu_exit_told(struct vcpu *vcpu)
+{
+    const struct kvm_run *run = vcpu->run;
+    bool io = run->exit_reason == KVM_EXIT_IO;
+    uint32_t reason = run->exit_reason;
+    uint64_t address = io ? run->io.port : reason == KVM_EXIT_MMIO ? run->mmio.phys_addr : 0;
+    bool is_write = io ? run->io.direction == KVM_EXIT_IO_OUT
+                       : reason == KVM_EXIT_MMIO && run->mmio.is_write != 0;
+    uint64_t began_ns = events_now();
+    enum vm_end how = vcpu_exit(vcpu);
+    uint64_t took_ns = events_now() - began_ns;
+    struct event *event = events_begin(vcpu->env->events, EVENT_EXIT);
+
+    if (event == NULL)
+        return how;
+    event->at_ns = began_ns;
+    event->took_ns = (uint32_t)MIN(took_ns, (uint64_t)UINT32_MAX);
+    event->a = reason;
+    event->b = is_write;
+    event->value = address;
+    events_end(vcpu->env->events, event);
+    return how;
+}
+
 /* -- the vCPU's thread -- */
 
 /* Parks while that is the order; false: to stop is. */
@@ -123,7 +148,7 @@ static enum vm_end vcpu_run(struct vcpu *vcpu)
             how = VM_HOST_ERROR;
         } else if (env->order != VCPU_STOP) {
             vcpu->exits++;
-            how = vcpu_exit(vcpu);
+            how = env->events == NULL ? vcpu_exit(vcpu) : vcpu_exit_told(vcpu);
         }
     }
     return how;

@@ -21,6 +21,7 @@
 
 #include "vmm/base/base.h"
 #include "vmm/base/bus.h"
+#include "vmm/base/events.h"
 #include "vmm/base/thread.h"
 #include "vmm/kvm.h"
 
@@ -58,6 +59,7 @@ struct vcpu_env {
     struct kvm *kvm;
     const struct memory *mem;
     struct bus *mmio, *pio;
+    struct events *events;                              /* NULL: nobody wants to know */
     void (*end)(struct vcpu_env *env, enum vm_end how); /* any thread; returns at once */
 
     unsigned count;

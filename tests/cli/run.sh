@@ -61,6 +61,7 @@ vsock_in_use() {
 files() {
     "$top/guests/fetch.sh" 6.12-amd64
     mkdir folder folder.wav
+    mkfifo pipe
     echo "this is no kernel" >text
     : >empty
     truncate -s 1M disk.img
@@ -107,6 +108,18 @@ record_full() {
     grep -q '^linnet: error: --summary full/s: No space left' errors
     grep -q '"end": "running"' s && [ "$(tail -n 1 s)" = "}" ]
     xmllint --noout --nonet --schema "$top/tests/junit.xsd" j
+}
+
+# A disk that is full is told when the run has ended; the run itself goes on.
+transcript_full() {
+    local status=0
+    [ -w /dev/kvm ] || skip "no /dev/kvm to write to"
+    ./linnet run --kvm any --rng --time-limit 300ms --transcript /dev/full --trace trace.json "$kernel" \
+        </dev/null >out 2>errors || status=$?
+    cat errors
+    [ "$status" = 37 ] || fail "exit status $status, not 37"
+    grep -q '^linnet: error: --transcript /dev/full: is not complete: No space left' errors
+    jq -e '.traceEvents | length > 3' trace.json
 }
 
 # The tree is written whatever becomes of the guest; the same command gives the same one.
@@ -374,6 +387,13 @@ bad junit-nowhere 35 '^linnet: error: --junit /nowhere/x: No such' --junit /nowh
 bad junit-no-file 35 '^linnet: error: --junit /dev/null: is there and no' --junit /dev/null "$kernel"
 bad junit-summary 35 '^linnet: error: --junit x: is the file of --summary' --junit x --summary x "$kernel"
 run_case cli/record-full record_full
+bad transcript-nowhere 35 '^linnet: error: --transcript /nowhere/x: No such' --transcript /nowhere/x "$kernel"
+bad transcript-folder 35 '^linnet: error: --transcript folder: Is a directory' --transcript folder "$kernel"
+bad transcript-pipe 35 '^linnet: error: --transcript pipe: is a pipe; give it a file' --transcript pipe "$kernel"
+bad transcript-no-value 35 '--transcript' "$kernel" --transcript
+bad trace-nowhere 35 '^linnet: error: --trace /nowhere/x: No such' --trace /nowhere/x "$kernel"
+bad trace-transcript 35 '^linnet: error: --trace x: is the file of --transcript' --trace x --transcript x "$kernel"
+run_case cli/transcript-full transcript_full
 bad unknown-option 35 '--men.*--mem' --men 1G "$kernel"
 bad unknown-key 35 'hots.*host' --snd hots=file "$kernel"
 bad unknown-choice 35 'host.*fiel.*file' --snd host=fiel "$kernel"

@@ -184,6 +184,14 @@ const struct opt run_options[] = {
      .max = 8760 * HOUR_NS},
     {.name = "summary", .help = "say in this JSON file how the run went", .type = OPT_PATH},
     {.name = "junit", .help = "say the same in this JUnit XML file, for CI", .type = OPT_PATH},
+    {.name = "transcript",
+     .help = "write what drivers and devices say to each other into FILE, in lines for people; a "
+             "FILE that ends in .jsonl gets all of it, as JSON lines",
+     .type = OPT_PATH},
+    {.name = "trace",
+     .help = "write a timeline of kicks, requests, interrupts, periods and VM exits for Perfetto's "
+             "viewer (ui.perfetto.dev) into FILE when the run has ended: the last 262144 events",
+     .type = OPT_PATH},
     {.name = "until",
      .help = "end with 0 when a line of the serial console matches; if none does before the guest "
              "powers off, with 38",

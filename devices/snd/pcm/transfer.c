@@ -15,6 +15,7 @@
  *   that never moves it, so there is no drift.
  */
 #include "devices/snd/pcm/pcm.h"
+#include "virtio/events.h"
 
 /* How long the guest may have nothing submitted before it is late: when it drains a stream, its
  * STOP comes a little after the last message was completed. */
@@ -322,6 +323,7 @@ static bool complete_if_due(struct stream *stream, uint64_t now, uint64_t *ret_n
         note_lateness(stream, now, end_frame);
     stream_move_oldest(stream);
     stream->counts.messages++;
+    note(stream->pcm->dev, EVENT_PERIOD, 0, stream->id, message->frames);
     stream->completed_ns = now;
     complete_oldest(stream, failed ? VIRTIO_SND_S_IO_ERR : VIRTIO_SND_S_OK,
                     latency_bytes(stream, end_frame));
