@@ -15,14 +15,16 @@
 
 packages=(busybox-static
     bash coreutils diffutils findutils grep gzip hostname mawk sed util-linux bsdutils
-    alsa-utils sox socat)
+    mount iproute2 passt dnsmasq-base alsa-utils sox socat)
 libraries=(libacl1 libasound2 libatopology2 libattr1 libblkid1 libc6 libcrypt1 libfftw3-single3
     libgcc-s1 libgmp10 libgomp1 libgsm1 libltdl7 libmagic1 libmount1 libncursesw6 libpcre2-8-0
     libpng16-16 libreadline8 libsamplerate0 libselinux1 libsmartcols1 libsox-fmt-base libsox3
     libssl3 libsystemd0 libtinfo6 libudev1 libbz2-1.0 liblzma5 zlib1g libcap2 libcap-ng0 libuuid1
     libgcrypt20 libgpg-error0 liblz4-1 libzstd1 libsndfile1 libstdc++6 libflac12 libvorbis0a
     libvorbisenc2 libvorbisfile3 libopus0 libogg0 libmpg123-0 libmp3lame0 libwrap0 libnsl2 libtirpc3
-    libgssapi-krb5-2 libkrb5-3 libk5crypto3 libcom-err2 libkrb5support0 libkeyutils1)
+    libgssapi-krb5-2 libkrb5-3 libk5crypto3 libcom-err2 libkrb5support0 libkeyutils1
+    libbsd0 libmd0 libmnl0 libxtables12 libdb5.3 libdbus-1-3 libnetfilter-conntrack3 libnfnetlink0
+    libnftables1 libnftnl11 libjansson4)
 qemu=(qemu-system-common libaio1 libbpf1 libcapstone4 libdaxctl1 libelf1 libffi8 libfuse3-3
     libglib2.0-0 libgnutls30 libhogweed6 libibverbs1 libidn2-0 libjpeg62-turbo libkmod2 libndctl6
     libnettle8 libnl-3-200 libnl-route-3-200 libnuma1 libp11-kit0 libpixman-1-0 libpmem1

@@ -155,4 +155,4 @@ hub_four() {
 boot_case smp net-tap net_tap
 soak_case smp net-vhost net_vhost x86_64
 boot_case smp net-hub hub_two
-boot_case smp net-user net_user x86_64
+boot_case smp net-user net_user
