@@ -189,7 +189,7 @@ command_root() {
     cp /bin/echo root/program
     echo original >ro/open
     : >console
-    (wait_for "$boot_seconds_max" grep -q . console && echo replacement >ro/new && mv ro/new ro/open) &
+    (wait_for "$boot_seconds_max" grep -q ready console && echo replacement >ro/new && mv ro/new ro/open) &
     runs 0 --ro ro:/mnt "$kernel" -- sh -e -c '
         cd root; echo two >>append; mkdir folder/new; chmod 700 chmod; mv rename renamed; rm replaced
         ./program ran; cat append; stat -c %a chmod; ls . folder; exec 3</mnt/open

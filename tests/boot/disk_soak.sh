@@ -81,13 +81,18 @@ disk_kills() {
     done
 }
 
+# 3 GiB copied from one disk to another, which goes past this host's cache.
 disk_large() {
-    local boot_seconds_max=3600
+    local boot_seconds_max=3600 mib=1048576 i
+    head -c $((1024 * mib)) /dev/urandom >vdb.img
     truncate -s 3G vda.img
     boot 0 --mem 512M --initrd "$made/$stock.disk" --append "$(job disks large)" --disk vda.img,direct \
-        "$guests/$stock/vmlinuz"
+        --disk path=vdb.img,ro "$guests/$stock/vmlinuz"
     done_job disks
-    grep -q "^linnet-disk: sum $(md5sum <vda.img | cut -d ' ' -f 1)" console || fail "the file has something else"
+    for i in 0 1 2; do
+        tail -c +$((i * 300 * mib + 1)) vdb.img
+        head -c $((i * 300 * mib)) vdb.img
+    done | cmp - vda.img || fail "the file has something else"
 }
 
 # The host's disk is full: the guest is told, loses nothing that it has flushed, and goes on.
