@@ -98,25 +98,51 @@ static int check_path(const char *path)
     return stat(path, &there) == 0 && !S_ISREG(there.st_mode) ? -EEXIST : 0;
 }
 
-/* In the place of what is there, all or nothing. */
+static int compose(const struct record *record, size_t file, char **ret_text, size_t *ret_size)
+{
+    FILE *out = open_memstream(ret_text, ret_size);
+    int r;
+
+    if (out == NULL)
+        return -errno;
+    r = files[file].write(record, out);
+    if (fclose(out) == EOF && r == 0)
+        r = -errno;
+    return r;
+}
+
+static int put(const char *path, const char *text, size_t size)
+{
+    FILE *out = fopen(path, "we");
+    int r = 0;
+
+    if (out == NULL)
+        return -errno;
+    if (fwrite(text, 1, size, out) < size)
+        r = -errno;
+    if (fclose(out) == EOF && r == 0)
+        r = -errno;
+    return r;
+}
+
+/* In the place of what is there, all or nothing. All is at hand before there is a file, so that one
+ * that is killed hardly ever leaves a NAME.new, which the next one takes. */
 static int replace(const struct record *record, size_t file)
 {
     const char *path = opts_str(record->config->options, files[file].option);
-    auto_free char *fresh = NULL;
+    auto_free char *fresh = NULL, *text = NULL;
+    size_t size = 0;
     int r = check_path(path);
 
+    if (r == 0)
+        r = compose(record, file, &text, &size);
     if (r < 0)
         return r;
     if (asprintf(&fresh, "%s.new", path) < 0) {
         fresh = NULL;
         return -ENOMEM;
     }
-    FILE *out = fopen(fresh, "we");
-    if (out == NULL)
-        return -errno;
-    r = files[file].write(record, out);
-    if (fclose(out) == EOF && r == 0)
-        r = -errno;
+    r = put(fresh, text, size);
     if (r == 0 && rename(fresh, path) < 0)
         r = -errno;
     if (r < 0)

@@ -3,12 +3,12 @@
 #
 # What is left of a machine that had a bit of everything, whichever way it ended: for `make soak`.
 
-# left_now: programs that it started, whatever they call themselves; files where it was, and where programs
-# leave theirs; terminals; sockets and interfaces of this network, which is the machine's alone.
+# left_now: programs that it started, whatever they call themselves; files where it was, and for a
+# while; terminals; sockets and interfaces of this network, which is the machine's alone.
 left_now() {
-    grep -alz '^LEFT_BY=linnet$' /proc/[0-9]*/environ 2>/dev/null
+    grep -alz '^LEFT_BY=linnet$' /proc/[0-9]*/environ 2>/dev/null || true # there is none
     find machine tmp kept -mindepth 1
-    find /tmp /var/tmp /dev/shm /run -name '*linnet*' -o -name '*passt*'
+    find /tmp -maxdepth 1 -name 'passt*' # which does not heed $TMPDIR
     find /dev/pts
     sed 's/.*\(00000000 .*\)/\1/' /proc/net/unix
     cat /proc/net/{tcp,tcp6,udp,udp6}
@@ -74,7 +74,7 @@ left_before() {
 left_apart() {
     local vm way i
     warm "$made/$stock.boot" "$guests/$stock/vmlinuz"
-    trap 'cat difference' EXIT # if something fails
+    trap 'cat difference machine/console errors' EXIT # if something fails
     left_before
     left_begin power-off -- poweroff && left_end 0
     left_begin reset -- reboot && left_end 32
@@ -102,10 +102,10 @@ left_apart() {
     trap - EXIT
 }
 
-# As before, whether it came to make its sockets or not.
+# As before, whether it came to make its sockets or not; or it was just giving a file its name.
 left_stale() {
     local stale=()
-    mapfile -t stale < <(cd machine && ls -d vm v port keys 2>/dev/null)
+    mapfile -t stale < <(cd machine && ls -d vm v port keys ./*.new 2>/dev/null | sed 's/^\.\///')
     left_is "${stale[@]}"
 }
 
