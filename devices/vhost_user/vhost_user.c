@@ -251,21 +251,18 @@ static void channel_ready(struct watch *watch, uint32_t epoll_events)
 
 /* -- life -- */
 
-static int start(struct vhost_user *vu)
+static void start(struct vhost_user *vu)
 {
-    struct loop *loop = virtio_loop(&vu->dev);
-    int r = loop_add(loop, &vu->link, EPOLLIN);
+    int r = loop_add(virtio_loop(&vu->dev), &vu->link, EPOLLIN);
 
     if (r == 0)
         r = channel_watch(vu);
     if (r == 0)
         r = calls_watch(vu);
-    if (r < 0)
-        return r;
     vu->rings_on = true;
-    r = vu_session_begin(vu, vu_start, started);
-    alarm_set(vu);
-    return MIN(r, 0);
+    if (r == 0)
+        r = vu_session_begin(vu, vu_start, started);
+    went(vu, r);
 }
 
 static int vu_activate(struct virtio_device *dev)
@@ -275,7 +272,8 @@ static int vu_activate(struct virtio_device *dev)
     if (vu->link.fd < 0)
         return -ENOTCONN;
     memset(vu->base, 0, sizeof(vu->base));
-    return start(vu);
+    start(vu);
+    return 0;
 }
 
 /* Takes the rings back: 0 or -errno. */
@@ -322,9 +320,8 @@ static void vu_resume(struct virtio_device *dev, uint64_t paused_ns)
     struct vhost_user *vu = vu_of(dev);
 
     (void)paused_ns;
-    int r = vu->link.fd < 0 ? 0 : start(vu);
-    if (r < 0)
-        fail(vu, r);
+    if (vu->link.fd >= 0)
+        start(vu);
 }
 
 /* Not called: the queues are lent. */

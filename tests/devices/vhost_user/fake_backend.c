@@ -301,12 +301,17 @@ int fake_backend_start(struct fake_backend *backend)
     return ends[1];
 }
 
-void fake_backend_stop(struct fake_backend *backend)
+void fake_backend_die(struct fake_backend *backend)
 {
     (void)pthread_mutex_lock(&backend->lock);
     if (backend->fd >= 0)
         (void)shutdown(backend->fd, SHUT_RDWR);
     (void)pthread_mutex_unlock(&backend->lock);
+}
+
+void fake_backend_stop(struct fake_backend *backend)
+{
+    fake_backend_die(backend);
     (void)pthread_join(backend->thread, NULL);
     fd_close(&backend->channel);
     for (unsigned i = 0; i < VHOST_USER_FDS_MAX; i++)

@@ -84,6 +84,8 @@ void fake_backend_lie(struct fake_backend *backend, uint32_t request, enum fake_
 bool fake_backend_hears(struct fake_backend *backend, const char *words);
 /* Waits until the other end has closed; false after 5 s. */
 bool fake_backend_left(struct fake_backend *backend);
+/* It dies. */
+void fake_backend_die(struct fake_backend *backend);
 /* How often it has heard that since the last fake_backend_hears(). */
 unsigned fake_backend_count(struct fake_backend *backend, const char *word);
 /* Says something unasked: on the channel, or the socket itself. */
