@@ -58,6 +58,30 @@ vsock_in_use() {
     kill "${pids[@]}"
 }
 
+# Who listens there is no back-end: it closes, repeats our words, speaks of version 2, or says nothing.
+vhost_user_strangers() {
+    local pids=() name
+    printf '\1\0\0\0\6\0\0\0\10\0\0\0\0\0\0\0\0\0\0\0' >other-version
+    socat UNIX-LISTEN:closes,fork EXEC:true 2>/dev/null &
+    pids+=($!)
+    socat UNIX-LISTEN:repeats,fork PIPE 2>/dev/null &
+    pids+=($!)
+    socat UNIX-LISTEN:speaks,fork 'SYSTEM:cat other-version; sleep 5' 2>/dev/null &
+    pids+=($!)
+    socat -u UNIX-LISTEN:says-nothing,fork OPEN:/dev/null 2>/dev/null &
+    pids+=($!)
+    for name in closes repeats speaks says-nothing; do wait_for 10 test -S "$name"; done
+    refused 35 '--vhost-user socket: closes: .*: it closed the connection' \
+        ./linnet run --vhost-user kind=disk,socket=closes "$kernel"
+    refused 35 '--vhost-user socket: repeats: GET_FEATURES: that is not vhost-user, version 1' \
+        ./linnet run --vhost-user kind=disk,socket=repeats "$kernel"
+    refused 35 '--vhost-user socket: speaks: GET_FEATURES: that is not vhost-user, version 1' \
+        ./linnet run --vhost-user kind=disk,socket=speaks "$kernel"
+    refused 35 '--vhost-user socket: says-nothing: GET_FEATURES: no answer in time' \
+        ./linnet run --vhost-user kind=disk,socket=says-nothing,timeout=200ms "$kernel"
+    kill "${pids[@]}"
+}
+
 files() {
     "$top/guests/fetch.sh" 6.12-amd64
     mkdir folder folder.wav
@@ -516,6 +540,15 @@ bad vsock-cid 35 '--vsock cid.*3 to 4294967294' --vsock v,cid=2 "$kernel"
 bad vsock-forward 35 '--vsock forward: "5555" will not do; give tcp:' --vsock v,forward=5555 "$kernel"
 bad vsock-forward-udp 35 '--vsock forward: streams only' --vsock v,forward=udp:127.0.0.1:0-1 "$kernel"
 bad vsock-vhost-forward 35 '--vsock forward: not with vhost' --vsock vhost,forward=tcp:127.0.0.1:0-1 "$kernel"
+bad vhost-user-without-kind 35 '--vhost-user kind: missing' --vhost-user socket=s "$kernel"
+bad vhost-user-kind 35 '--vhost-user kind: no such device: "sound"; give net, disk' --vhost-user kind=sound,socket=s "$kernel"
+bad vhost-user-without-socket 35 '--vhost-user: give socket=PATH' --vhost-user kind=snd "$kernel"
+bad vhost-user-absent 35 '--vhost-user socket: absent: nobody listens there; start the back-end' \
+    --vhost-user kind=disk,socket=absent,timeout=100ms "$kernel"
+bad vhost-user-no-socket 35 '--vhost-user socket: text: no socket; give the path' --vhost-user kind=disk,socket=text "$kernel"
+bad vhost-user-long 35 'too long; give a name of at most 107 bytes' --vhost-user "kind=disk,socket=$(printf '%0108d' 0)" "$kernel"
+bad vhost-user-twice 35 '--vhost-user socket' --vhost-user kind=disk,socket=s --vhost-user kind=disk,socket=s "$kernel"
+run_case cli/vhost-user-strangers vhost_user_strangers
 bad vsock-two 35 '--vsock: one too many' --vsock v --vsock w "$kernel"
 run_case cli/vsock-in-use vsock_in_use
 with_kvm control-no-folder 1 '--control nowhere/socket.*give another name' --control nowhere/socket "$kernel"
