@@ -75,9 +75,10 @@ struct virtio_class {
     uint16_t queue_count; /* create may change dev->queue_count */
     struct virtq_limits limits; /* of each queue; create may change dev->limits */
     bool lends_queues;          /* another process serves them: virtq_lend(), and no notify() */
-    size_t instance_size;       /* of the struct that embeds struct virtio_device, */
-    size_t instance_offset;     /* offsetof(that struct, dev) */
-    const struct opt *opts;     /* ends with {0}; drives parsing and --help */
+    uint64_t fill_queues; /* bit q: the driver keeps buffers there, which fill up in their order */
+    size_t instance_size; /* of the struct that embeds struct virtio_device, */
+    size_t instance_offset; /* offsetof(that struct, dev) */
+    const struct opt *opts; /* ends with {0}; drives parsing and --help */
 
     /* Opens host resources, sets dev->config, and dev->worker_count if it is to be more than one:
      * queue q is served by worker q modulo worker_count. -errno after saying what is wrong. */
@@ -192,9 +193,10 @@ struct virtio_device {
     _Atomic uint32_t status;   /* §2.1; NEEDS_RESET is set without the lock */
     bool active;               /* the workers own the queues */
     bool paused;
-    bool started;      /* the workers' threads run; else whoever asks for something does it */
-    bool exclusive;    /* the first worker wants the others to stand still */
-    unsigned standing; /* how many do */
+    bool halted;    /* by pause(), which resume() is to end: it was active, and no reset() came */
+    bool started;   /* the workers' threads run; else whoever asks for something does it */
+    bool exclusive; /* the first worker wants the others to stand still */
+    unsigned standing;           /* how many do */
     enum virtio_request request; /* NONE: done, or nothing asked */
     uint16_t request_queue;      /* of QUEUE_* */
     uint64_t paused_ns;          /* of RESUME */

@@ -65,6 +65,8 @@ void virtq_fini(struct virtq *vq)
     *vq = (struct virtq){0};
 }
 
+static const struct virtq_area descs = {.align = 16, .slot_bytes = 16};
+
 /* One of the areas, or NULL. */
 static uint8_t *area_at(const struct virtq *vq, gpa_t addr, const struct virtq_area *area)
 {
@@ -81,7 +83,6 @@ static bool has(uint64_t features, unsigned bit)
 /* Looks at what the driver set up, and takes it over: 0 or -EINVAL. */
 static int set_up(struct virtq *vq, uint64_t features)
 {
-    static const struct virtq_area descs = {.align = 16, .slot_bytes = 16};
     const struct virtq_config *config = &vq->config;
 
     assert(!vq->running && config->ready);
@@ -117,6 +118,15 @@ int virtq_start(struct virtq *vq, uint64_t features)
     vq->kicks_on = false;
     virtq_round(vq);
     return 0;
+}
+
+bool virtq_in_place(const struct virtq *vq)
+{
+    const struct virtq_config *config = &vq->config;
+
+    return area_at(vq, config->desc, &descs) == vq->desc &&
+           area_at(vq, config->driver, &vq->layout->driver) == vq->driver &&
+           area_at(vq, config->device, &vq->layout->device) == vq->device;
 }
 
 int virtq_lend(struct virtq *vq, uint64_t features)

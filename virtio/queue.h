@@ -126,6 +126,9 @@ int virtq_start(struct virtq *vq, uint64_t features);
  * it, and who was given vq->kick.fd shares it. */
 int virtq_lend(struct virtq *vq, uint64_t features);
 
+/* Of a running queue: its areas are where they were when it started, though RAM has changed. */
+bool virtq_in_place(const struct virtq *vq);
+
 /* Forgets every chain taken; touches no guest memory. Accepts a stopped queue. */
 void virtq_stop(struct virtq *vq);
 

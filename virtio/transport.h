@@ -68,6 +68,9 @@ void virtio_queue_enable(struct virtio_device *dev, uint32_t queue, bool enable)
 bool virtio_queue_reset(struct virtio_device *dev, uint32_t queue);
 /* A notification that did not go straight to the queue's eventfd. */
 void virtio_queue_kick(struct virtio_device *dev, uint32_t queue);
+/* The same, by a watch of the transport's in the loop of the queue's worker, on that worker and not
+ * locked. */
+void virtio_queue_serve(struct virtio_device *dev, struct virtq *vq);
 /* Vanishes outside config space, and before FEATURES_OK. */
 void virtio_config_write(struct virtio_device *dev, size_t off, const void *buf, size_t len);
 

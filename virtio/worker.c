@@ -33,12 +33,8 @@ static void tell_change(struct virtio_device *dev)
 
 /* -- queues -- */
 
-static void kick_ready(struct watch *watch, uint32_t epoll_events)
+void virtio_queue_serve(struct virtio_device *dev, struct virtq *vq)
 {
-    struct virtq *vq = container_of(watch, struct virtq, kick);
-    struct virtio_device *dev = container_of(watch->loop, struct virtio_worker, loop)->dev;
-
-    (void)epoll_events;
     if (virtio_failed(dev))
         return;
     uint64_t began_ns = dev->events != NULL ? events_now() : 0;
@@ -47,6 +43,13 @@ static void kick_ready(struct watch *watch, uint32_t epoll_events)
         dev->class->notify(dev, vq);
     if (dev->events != NULL)
         queue_event_kick(dev, vq, began_ns);
+}
+
+static void kick_ready(struct watch *watch, uint32_t epoll_events)
+{
+    (void)epoll_events;
+    virtio_queue_serve(container_of(watch->loop, struct virtio_worker, loop)->dev,
+                       container_of(watch, struct virtq, kick));
 }
 
 static int queues_start(struct virtio_device *dev)
@@ -95,7 +98,7 @@ static void quiesce(struct virtio_device *dev)
         loop_remove(&dev->queue[i].kick);
         virtq_stop(&dev->queue[i]);
     }
-    dev->active = false;
+    dev->active = dev->halted = false;
 }
 
 /* What is served elsewhere starts and stops as a whole. */
@@ -179,11 +182,12 @@ static void request_serve(struct virtio_device *dev)
         class->config_write(dev, dev->write_off, dev->write_bytes, dev->write_len);
         break;
     case VIRTIO_REQUEST_PAUSE:
-        if (dev->active && class->pause != NULL)
+        dev->halted = dev->active;
+        if (dev->halted && class->pause != NULL)
             class->pause(dev);
         break;
     case VIRTIO_REQUEST_RESUME:
-        if (dev->active && class->resume != NULL)
+        if (dev->halted && class->resume != NULL)
             class->resume(dev, dev->paused_ns);
         break;
     case VIRTIO_REQUEST_NONE:

@@ -4,6 +4,7 @@
 #include "devices/snd/hear/listen.h"
 #include "vmm/base/log.h"
 #include "vmm/control/control_client.h"
+#include "vmm/device.h"
 #include "vmm/doctor.h"
 #include "vmm/exit_status.h"
 #include "vmm/machine.h"
@@ -161,6 +162,7 @@ static void print_usage(FILE *out)
     fputs("Usage: linnet COMMAND [options]\n\n"
           "  run KERNEL       boot a Linux kernel; serial console here, Ctrl-A x stops\n"
           "  run -- CMD       run a command in a machine, with this host's files, and be as it is\n"
+          "  device KIND      serve one device to another program's machine, by vhost-user\n"
           "  control SOCKET   ask a running machine for something\n"
           "  listen FILE      say what is in a sound file, or whether it is what it should be\n"
           "  doctor           say what this host can do for linnet\n\n"
@@ -185,6 +187,8 @@ int main(int argc, char **argv)
         return run_main(argv + 2);
     if (strcmp(command, "listen") == 0)
         return listen_main(argc - 1, argv + 1);
+    if (strcmp(command, "device") == 0)
+        return device_main(argv + 2);
     if (strcmp(command, "control") == 0)
         return control_main(argc - 2, argv + 2);
     if (strcmp(command, "doctor") == 0)
@@ -196,9 +200,10 @@ int main(int argc, char **argv)
         return 0;
     }
     if (argc < 2)
-        (void)log_error(0, "no command: linnet run, control, listen or doctor; see linnet --help");
+        (void)log_error(
+            0, "no command: linnet run, device, control, listen or doctor; see linnet --help");
     else
-        (void)log_error(0, "unknown command %s: there are run, control, listen and doctor",
+        (void)log_error(0, "unknown command %s: there are run, device, control, listen and doctor",
                         command);
     return EXIT_BAD_ARGUMENTS;
 }

@@ -340,6 +340,7 @@ const struct virtio_class virtio_input = {
     .help = "keyboard, mouse or touch screen (virtio-input)",
     .id = VIRTIO_ID_INPUT,
     .queue_count = 2,
+    .fill_queues = 1,
     .limits = {.size = GROUP_EVENTS_MAX, .chain_descs = 8},
     .instance_size = sizeof(struct input),
     .instance_offset = offsetof(struct input, dev),

@@ -152,6 +152,7 @@ const struct virtio_class virtio_snd = {
     .help = "sound card (virtio-snd)",
     .id = VIRTIO_ID_SOUND,
     .queue_count = VIRTIO_SND_VQ_MAX,
+    .fill_queues = 1u << VIRTIO_SND_VQ_EVENT,
     .limits = {.size = QUEUE_SIZE, .chain_descs = 1024, .held_iovs = HELD_IOVS},
     .instance_size = sizeof(struct snd),
     .instance_offset = offsetof(struct snd, dev),

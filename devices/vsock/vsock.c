@@ -330,6 +330,7 @@ const struct virtio_class virtio_vsock = {
     .id = VIRTIO_ID_VSOCK,
     .features = 1ull << VSOCK_F_STREAM | 1ull << VSOCK_F_NO_IMPLIED_STREAM,
     .queue_count = VSOCK_QUEUES,
+    .fill_queues = 1u << VSOCK_RX | 1u << VSOCK_EVENT,
     .limits = {.size = 256, .chain_descs = VSOCK_PIECES_MAX, .held_iovs = VSOCK_PIECES_MAX},
     .instance_size = sizeof(struct vsock),
     .instance_offset = offsetof(struct vsock, dev),

@@ -134,8 +134,7 @@ static const struct opt *plain_key(const struct config_device_kind *kind)
     return NULL;
 }
 
-/* Takes "key=value,..." or "PLAIN,key=value,...". */
-static int parse_device(const struct config_device_kind *kind, struct opts *opts,
+int config_parse_device(const struct config_device_kind *kind, struct opts *opts,
                         const char *prefix, const char *value)
 {
     const struct opt *plain = plain_key(kind);
@@ -178,7 +177,7 @@ static int take_device(struct config *config, char *const argv[], int *index)
     (void)snprintf(prefix, sizeof(prefix), "--%s ", config->kinds[kind].name);
     r = config_add_device(config, kind, where, &opts);
     if (r == 0)
-        r = parse_device(&config->kinds[kind], opts, prefix, value);
+        r = config_parse_device(&config->kinds[kind], opts, prefix, value);
     if (r == 0)
         r = opts_check(opts, prefix);
     *index = next;

@@ -85,6 +85,10 @@ int config_load_json(struct config *config, const char *name, const char *json, 
 int config_add_device(struct config *config, size_t kind, const char *where,
                       struct opts **ret_opts);
 
+/* Takes a device's options as a user writes them: "key=value,..." or "PLAIN,key=value,...". */
+int config_parse_device(const struct config_device_kind *kind, struct opts *opts,
+                        const char *prefix, const char *value);
+
 /* The devices of a kind, by its name: how many, and one of them. */
 unsigned config_count(const struct config *config, const char *kind);
 const struct opts *config_device(const struct config *config, const char *kind, unsigned index);
