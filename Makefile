@@ -21,11 +21,11 @@ PKG_CONFIG := $(if $(TRIPLET),PKG_CONFIG_LIBDIR=/usr/lib/$(TRIPLET)/pkgconfig:/u
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-prototypes -Wvla \
 	-Wundef -Wcast-qual -Wformat=2 -Wno-missing-field-initializers $(WERROR)
 FLAGS_release := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong
-FLAGS_asan    := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-FLAGS_tsan    := -O1 -fsanitize=thread -fno-omit-frame-pointer
+FLAGS_asan    := -O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+FLAGS_tsan    := -O1 -g1 -fsanitize=thread -fno-omit-frame-pointer
 FLAGS_cov     := -O0 --coverage
 FLAGS_fuzz    := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
-FLAGS_clang   := -O1
+FLAGS_clang   := -O0 -g0
 SANITIZE := $(filter -fsanitize=% --coverage,$(FLAGS_$(VARIANT)))
 
 PACKAGES := jansson

@@ -31,7 +31,7 @@ const struct config_device_kind *machine_device_kinds(void)
         kinds[i] = (struct config_device_kind){
             .name = virtio_slots[i].class->name,
             .help = virtio_slots[i].class->help,
-            .opts = virtio_slots[i].class->opts,
+            .opts = transport_add_key(virtio_slots[i].class->opts),
             .count_max = MAX(virtio_slots[i].count, virtio_slots[i].class->opts_max),
         };
     kinds[i++] = boot_overlay_kind;
@@ -82,11 +82,6 @@ static int add_windows(struct machine *machine)
             r = kvm_add_window(&machine->kvm, i, machine->window[i], machine->virtio[i]->window,
                                machine->virtio[i]->window_size);
     return r;
-}
-
-static bool is_pci(const struct machine *machine)
-{
-    return opts_choice(machine->config->options, "transport") == CONFIG_TRANSPORT_PCI;
 }
 
 static int make_kvm(struct machine *machine)
@@ -239,7 +234,7 @@ static int add_virtio(struct machine *machine, unsigned i)
     unsigned slot = machine->virtio_slot[i];
 
     assert(slot < arch_layout->virtio_slots);
-    if (!is_pci(machine))
+    if (!machine->virtio_pci[i])
         return add_mmio(machine, dev, &transport->mmio, slot);
     int r = pci_bus_add(&machine->pci, slot, dev, &transport->pci);
     return r < 0 ? log_error(r, "%s on the PCI bus", dev->name) : 0;
@@ -253,7 +248,7 @@ static int make_devices(struct machine *machine)
         r = add_fixed(machine, &arch_layout->fixed[i]);
     if (r == 0 && opts_bool(machine->config->options, "watchdog"))
         r = add_fixed(machine, arch_layout->watchdog);
-    if (r == 0 && is_pci(machine))
+    if (r == 0 && transport_used(machine->config, CONFIG_TRANSPORT_PCI))
         r = make_pci(machine);
     for (unsigned i = 0; i < machine->virtio_count && r == 0; i++)
         r = add_virtio(machine, i);
@@ -315,7 +310,7 @@ static int check_kvm(struct machine *machine)
 static int start_threads(struct machine *machine)
 {
     int r = witness_start(&machine->witness, machine->virtio, machine->virtio_slot,
-                          machine->virtio_count, is_pci(machine));
+                          machine->virtio_count, machine->virtio_pci);
 
     machine->vcpus.events = witness_events(&machine->witness);
     if (r == 0)

@@ -36,13 +36,15 @@ static int create_class(struct machine *machine, const struct virtio_slots *slot
     assert(count <= OPTIONS_OF_CLASS_MAX);
     for (unsigned i = 0; i < count; i++)
         opts[i] = config_device(machine->config, class->name, i);
-    for (unsigned i = 0; i < count && r == 0; i += class->add != NULL ? count : 1) {
+    const unsigned step = class->add != NULL ? count : 1;
+    for (unsigned i = 0; i < count && r == 0; i += step) {
         unsigned at = machine->virtio_count;
         if (at == VIRTIO_DEVICES_MAX)
             return opts_error("--%s: one too many; a machine has at most %u devices", class->name,
                               VIRTIO_DEVICES_MAX);
-        r = virtio_create(class, i, &machine->mem, &opts[i], class->add != NULL ? count : 1,
-                          &machine->virtio[at]);
+        machine->virtio_pci[at] =
+            transport_of(machine->config, &opts[i], step) == CONFIG_TRANSPORT_PCI;
+        r = virtio_create(class, i, &machine->mem, &opts[i], step, &machine->virtio[at]);
         machine->virtio_count += r == 0;
         machine->virtio_slot[at] = slots->first + i;
         if (r == 0 && slots->first == VIRTIO_SLOT_FREE)

@@ -8,6 +8,7 @@
 #include "devices/serial.h"
 #include "devices/watchdog.h"
 #include "virtio/mmio.h"
+#include "vmm/config/transport.h"
 #include "vmm/console.h"
 #include "vmm/control/control.h"
 #include "vmm/machine.h"
@@ -45,6 +46,7 @@ struct machine {
     unsigned virtio_count;
     struct virtio_device *virtio[VIRTIO_DEVICES_MAX];
     unsigned virtio_slot[VIRTIO_DEVICES_MAX];
+    bool virtio_pci[VIRTIO_DEVICES_MAX]; /* what each is behind */
     struct transport transport[VIRTIO_DEVICES_MAX];
     struct pci_bus pci;
     gpa_t window[VIRTIO_DEVICES_MAX]; /* where the guest sees it; 0: it has none */

@@ -242,7 +242,7 @@ static void write_event(struct event_sink *sink, const struct event *event)
     if (!is_told(event))
         return;
     if (event->kind == EVENT_LOST) {
-        talk_say(talk_of(0), &saying, event, 0, told->pci);
+        talk_say(talk_of(0), &saying, event, 0, false);
         if (transcript->json)
             json_write(transcript, event, "", &saying);
         else
@@ -250,7 +250,8 @@ static void write_event(struct event_sink *sink, const struct event *event)
         return;
     }
     const struct virtio_device *dev = told->devices[event->device];
-    talk_say(talk_of(dev->class->id), &saying, event, dev->queue_count, told->pci);
+    talk_say(talk_of(dev->class->id), &saying, event, dev->queue_count,
+             told->pci != NULL && told->pci[event->device]);
     if (transcript->json)
         json_write(transcript, event, dev->name, &saying);
     else

@@ -20,7 +20,7 @@
 struct told_devices {
     struct virtio_device *const *devices;
     unsigned count;
-    bool pci;
+    const bool *pci; /* what each is behind; NULL: none is on PCI */
 };
 
 struct transcript {

@@ -67,7 +67,7 @@ static int sinks_make(struct witness *witness)
 }
 
 int witness_start(struct witness *witness, struct virtio_device *const *devices,
-                  const unsigned *slots, unsigned count, bool pci)
+                  const unsigned *slots, unsigned count, const bool *pci)
 {
     if (witness->transcript_file.out == NULL && witness->trace_file.out == NULL)
         return 0;

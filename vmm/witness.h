@@ -26,7 +26,7 @@ struct witness {
 int witness_open(struct witness *witness, const struct opts *options);
 /* All devices are made; nothing runs yet. They are borrowed until witness_end(). Logged. */
 int witness_start(struct witness *witness, struct virtio_device *const *devices,
-                  const unsigned *slots, unsigned count, bool pci);
+                  const unsigned *slots, unsigned count, const bool *pci);
 /* Nothing happens any more: completes the files. -errno if one can't be written, logged. Does
  * nothing the second time. */
 int witness_end(struct witness *witness);

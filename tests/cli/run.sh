@@ -483,6 +483,14 @@ bad share-tag-long 35 '--share tag: too long' --share folder,tag=123456789012345
 bad share-tag-twice 35 '--share tag: two have .a.; give each one' --share folder,tag=a --share path=folder,tag=a "$kernel"
 bad share-five 35 '--share: one too many' --share .,tag=1 --share .,tag=2 --share .,tag=3 --share .,tag=4 --share .,tag=5 "$kernel"
 run_case cli/share-unreadable share_unreadable
+bad transport-unknown 35 '--transport.*"isa".*mmio or pci' --transport isa "$kernel"
+bad transport-of-device-unknown 35 '--rng transport.*"isa".*mmio or pci' --rng transport=isa "$kernel"
+bad transport-of-device-misspelt 35 '--rng.*"transprt".*transport' --rng transprt=pci "$kernel"
+all=(--rng --vsock v --balloon --console name=a,to=null) # 32 devices: as many as a PCI bus has room for
+for i in {1..4}; do all+=(--snd host=null --share .,tag="t$i" --pmem text --input mouse --net socket,path=lan); done
+for i in {1..8}; do all+=(--disk path=disk.img,ro); done
+bad pci-devices-too-many 35 '--vhost-user: one too many; a machine has at most 32' --transport pci "${all[@]}" \
+    --vhost-user kind=rng,socket=absent "$kernel"
 bad disk-without-path 35 '--disk path' "$kernel" --disk
 bad disk-missing 35 '--disk path: there is no absent; .truncate' --disk path=absent "$kernel"
 bad disk-folder 35 'folder is neither a file nor a block device' --disk folder "$kernel"

@@ -146,6 +146,36 @@ START_TEST(windows_lie_behind_ram)
 }
 END_TEST
 
+static unsigned kicks;
+
+static int kick_noted(const struct fake_call *call)
+{
+    const struct kvm_ioeventfd *kick = call->arg;
+
+    kicks += (kick->flags & KVM_IOEVENTFD_FLAG_PIO) == 0;
+    return 0;
+}
+
+/* Kicks of a device over mmio are connected at once, of one on PCI when the guest maps it. */
+START_TEST(device_is_behind_the_transport_that_it_names)
+{
+    static const struct {
+        const char *rng, *balloon;
+        unsigned kicks; /* a queue of the one, five of the other */
+    } rows[] = {
+        {"--rng", "--balloon", 6},
+        {"--rng=transport=pci", "--balloon", 5},
+        {"--rng", "--balloon=transport=pci", 1},
+        {"--rng=transport=pci", "--balloon=transport=pci", 0},
+    };
+
+    kicks = 0;
+    fake_kvm_answer(KVM_IOEVENTFD, kick_noted);
+    create(rows[_i].rng, rows[_i].balloon);
+    ck_assert_uint_eq(kicks, rows[_i].kicks);
+}
+END_TEST
+
 /* Every call in turn fails: then there is one line and no machine, or the call did not matter. */
 START_TEST(kvm_call_that_fails_is_one_line_or_does_not_matter)
 {
@@ -426,6 +456,7 @@ Suite *machine_suite(void)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, ram_is_given_before_there_is_an_interrupt_controller);
     tcase_add_test(tc, windows_lie_behind_ram);
+    tcase_add_loop_test(tc, device_is_behind_the_transport_that_it_names, 0, 4);
     tcase_add_test(tc, kvm_call_that_fails_is_one_line_or_does_not_matter);
     tcase_add_test(tc, kvm_that_cannot_be_opened_is_one_line);
     tcase_add_test(tc, serial_file_that_cannot_be_opened_is_one_line);

@@ -15,7 +15,7 @@ enum { SND, BLK, NET, CONSOLE, RNG, BALLOON, VSOCK, FS, INPUT, PMEM, DEVICES };
 
 static struct virtio_device devices[DEVICES];
 static struct virtio_device *list[DEVICES];
-static struct told_devices told = {list, DEVICES, false};
+static struct told_devices told = {list, DEVICES, NULL};
 static struct transcript transcript;
 static struct trace trace;
 static FILE *out;

@@ -46,6 +46,7 @@ enum opt_flags {
         8, /* also (and in --help first of all) the plain argument; a device's: its first value */
     OPT_UNIQUE = 16,   /* no two devices of a kind may have the same: see opts_check_unique() */
     OPT_ALL_CPUS = 32, /* OPT_INT: "all" is the number of CPUs that this process may run on */
+    OPT_TOLD_ELSEWHERE = 64, /* no row of --help: another one tells of it */
 };
 
 /* A row. Tables end with {0}; at most OPTS_ROWS_MAX rows. Names: lower case, digits, '-'. */

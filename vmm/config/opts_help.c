@@ -92,6 +92,8 @@ static void help_table(FILE *out, const struct opt *table, bool as_options)
     char left[CELL_SIZE], right[CELL_SIZE];
 
     for (const struct opt *row = table; row != NULL && row->name != NULL; row++) {
+        if ((row->flags & OPT_TOLD_ELSEWHERE) != 0)
+            continue;
         if (row->group != NULL)
             (void)fprintf(out, "%s%s\n", row == table ? "" : "\n", row->group);
         row_left(row, as_options, left, sizeof(left));
@@ -128,6 +130,8 @@ void opts_help_markdown(FILE *out, const struct opt *table, bool as_options)
     (void)fprintf(out, "| %s | meaning | takes | default |\n|---|---|---|---|\n",
                   as_options ? "option" : "key");
     for (const struct opt *row = table; row != NULL && row->name != NULL; row++) {
+        if ((row->flags & OPT_TOLD_ELSEWHERE) != 0)
+            continue;
         row_left(row, as_options, left, sizeof(left));
         (void)fputc('|', out);
         markdown_cell(out, left, true);

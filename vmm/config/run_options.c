@@ -2,7 +2,7 @@
 /* The options of `linnet run` beside its devices, in the order of --help. See config.h. */
 #include "vmm/base/memory.h"
 #include "vmm/base/timebase.h"
-#include "vmm/config/config.h"
+#include "vmm/config/transport.h"
 
 #define HOUR_NS (3600 * SECOND_NS)
 #define MIB     (UINT64_C(1) << 20)
@@ -35,11 +35,6 @@ static const char *const kernel_cache_choices[] = {
     [CONFIG_KERNEL_CACHE_ON] = "on",
     [CONFIG_KERNEL_CACHE_OFF] = "off",
     [CONFIG_KERNEL_CACHE_DIR] = "dir:DIR",
-    NULL,
-};
-static const char *const transport_choices[] = {
-    [CONFIG_TRANSPORT_MMIO] = "mmio",
-    [CONFIG_TRANSPORT_PCI] = "pci",
     NULL,
 };
 static const char *const hugepages_choices[] = {
@@ -125,7 +120,8 @@ const struct opt run_options[] = {
     {.name = "transport",
      .value = "mmio",
      .help = "how the guest finds and drives its virtio devices; pci: as PCI functions with "
-             "MSI-X (with a command that is the default, if the kernel has virtio_pci built in)",
+             "MSI-X (with a command that is the default, if the kernel has virtio_pci built in). A "
+             "device's own key transport=mmio|pci says it for that device",
      .type = OPT_CHOICE,
      .choices = transport_choices},
     {.name = "serial",

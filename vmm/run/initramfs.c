@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the guest's kernel unpacks at its start: init, the modules it needs, and the run file. */
 #include "vmm/base/log.h"
+#include "vmm/config/transport.h"
 #include "vmm/run/cpio.h"
 #include "vmm/run/modules.h"
 #include "vmm/run/run.h"
@@ -60,9 +61,12 @@ static int transport_choose(const struct modules *modules, struct config *config
 static int modules_choose(struct modules *modules, const struct run *run,
                           const struct config *config)
 {
-    bool pci = opts_choice(config->options, "transport") == CONFIG_TRANSPORT_PCI;
-    int r = modules_add(modules, pci ? "virtio_pci" : "virtio_mmio");
+    int r = 0;
 
+    if (transport_used(config, CONFIG_TRANSPORT_PCI))
+        r = modules_add(modules, "virtio_pci");
+    if (transport_used(config, CONFIG_TRANSPORT_MMIO) && r >= 0)
+        r = modules_add(modules, "virtio_mmio");
     for (size_t i = 0; i < ARRAY_SIZE(needed) && r >= 0; i++) {
         if (!has_device(config, needed[i].kind))
             continue;
