@@ -17,17 +17,15 @@
 
 static const struct opt rows[] = {
     {.name = "device", .value = "default", .help = "PCM"},
-    {.name = "rt", .value = "off", .type = OPT_BOOL, .help = "real time"},
     {0},
 };
 
-struct opts *player_opts(const char *device, const char *rt)
+struct opts *player_opts(const char *device)
 {
     struct opts *opts;
 
     ck_assert_int_eq(opts_create(rows, &opts), 0);
     ck_assert_int_eq(opts_set(opts, "", "device", device), 0);
-    ck_assert_int_eq(opts_set(opts, "", "rt", rt), 0);
     return opts;
 }
 
@@ -126,7 +124,7 @@ void player_init_opts(struct player *player, struct opts *opts, enum pcm_directi
 
 void player_init(struct player *player, const char *device, enum pcm_direction direction)
 {
-    player_init_opts(player, player_opts(device, "off"), direction);
+    player_init_opts(player, player_opts(device), direction);
 }
 
 void player_fini(struct player *player)

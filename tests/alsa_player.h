@@ -34,8 +34,8 @@ struct player {
 
 struct opts;
 
-/* Options of host=alsa; to be destroyed. `rt`: "on" or "off". */
-struct opts *player_opts(const char *device, const char *rt);
+/* Options of host=alsa; to be destroyed. */
+struct opts *player_opts(const char *device);
 /* host_create() of host_alsa. */
 int player_create(const struct opts *opts, enum pcm_direction direction, struct host **ret_host);
 

@@ -125,13 +125,6 @@ static int on_delay(snd_pcm_ioplug_t *io, snd_pcm_sframes_t *delay)
     return 0;
 }
 
-static int on_set_chmap(snd_pcm_ioplug_t *io, const snd_pcm_chmap_t *map)
-{
-    (void)io;
-    memcpy(fake_card.chosen, map->pos, sizeof(fake_card.chosen));
-    return 0;
-}
-
 static snd_pcm_ioplug_callback_t callbacks;
 
 static int restrict_params(snd_pcm_ioplug_t *io)
@@ -176,7 +169,6 @@ static int fake_open(snd_pcm_t **pcm, const char *name, snd_pcm_stream_t stream,
         .prepare = on_prepare,
         .pause = fake_card.can_pause ? on_pause : NULL,
         .delay = on_delay,
-        .set_chmap = fake_card.takes_chmap ? on_set_chmap : NULL,
     };
     *io = (snd_pcm_ioplug_t){
         .version = SND_PCM_IOPLUG_VERSION,

@@ -26,14 +26,12 @@ struct fake_card {
     bool is_plug;         /* says it is alsa-lib's plug, behind which there may be anything */
     unsigned fifo_frames; /* that have left the ring and are not heard yet */
     unsigned period_frames_max;
-    bool takes_chmap;         /* lets others choose its channels */
     bool moves;               /* a frame whenever it is asked where it is; these are not heard */
     unsigned frames_in_write; /* so many play while frames are being written */
     /* What goes wrong; any time. Results of alsa-lib's functions, 0: none. */
     int open_error, setup_error, start_error, pause_error, status_error;
 
     /* What it saw. */
-    unsigned chosen[2]; /* channels */
     unsigned opens, closes, starts, stops, prepares, looks;
     uint32_t heard[FAKE_CARD_HEARD_FRAMES];
     size_t heard_frames;

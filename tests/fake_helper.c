@@ -3,8 +3,8 @@
 #include "tests/fake_helper.h"
 
 #include "devices/snd/host/alsa_serve.h"
-#include "devices/snd/host/helper.h"
 #include "devices/snd/mixer/mixer.h"
+#include "vmm/base/helper.h"
 
 #include <fcntl.h>
 #include <poll.h>

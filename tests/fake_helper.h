@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Helpers (devices/snd/host/helper.h) without processes: programs linked with --wrap for
+ * Helpers (vmm/base/helper.h) without processes: programs linked with --wrap for
  * helper_start and helper_end have them run in the test's own thread, a round at a time, at a time
  * that the test says. So nothing sleeps, races or waits; one that is not stepped hangs.
  */

@@ -36,9 +36,9 @@ struct snd {
 /* The options of --snd. */
 extern const struct opt card_opts[];
 
-/* Fills a zeroed instance. -errno after a line; card_fini() undoes what was done. */
-int card_init(struct snd *snd, void (*xrun)(struct stream *stream), const struct opts *opts);
-void card_fini(struct snd *snd);
+/* The class's callbacks. */
+int card_create(struct virtio_device *dev, const struct opts *opts);
+void card_destroy(struct virtio_device *dev);
 
 /* control.c, worker: serves what waits in the control queue. */
 void control_notify(struct snd *snd, struct virtq *vq);

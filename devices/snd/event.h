@@ -10,15 +10,14 @@
  */
 #pragma once
 
-#include "devices/snd/pcm/pcm.h"
+#include "devices/snd/mixer/ctl.h"
 
-#define EVENT_JACKS_MAX    16
-#define EVENT_CONTROLS_MAX 272
-#define EVENT_STREAMS_MAX  128
+#define EVENT_JACKS_MAX   16
+#define EVENT_STREAMS_MAX 128
 
 /* Where in events.what those of the controls and streams begin, behind the jacks. */
 #define EVENT_CONTROLS EVENT_JACKS_MAX
-#define EVENT_STREAMS  (EVENT_CONTROLS + EVENT_CONTROLS_MAX)
+#define EVENT_STREAMS  (EVENT_CONTROLS + CTLS_MAX)
 
 struct events {
     struct virtio_device *dev; /* borrowed */

@@ -65,10 +65,10 @@ static int range_parse(const char *text, uint32_t *ret_min, uint32_t *ret_max)
     return 0;
 }
 
-int offer_parse(const struct opts *opts, struct offer *ret_offer)
+int offer_parse(const struct opts *opts, struct host_caps *ret_offer)
 {
     int r = set_parse(opts, "formats", "U8 S16 S24 S32 FLOAT and other formats of virtio-snd",
-                      format_code, pcm_formats(false), &ret_offer->formats);
+                      format_code, pcm_formats(), &ret_offer->formats);
 
     if (r == 0)
         r = set_parse(opts, "rates", "rates of virtio-snd, 5512 to 384000", rate_code,

@@ -5,14 +5,7 @@
  */
 #pragma once
 
-#include "vmm/base/base.h"
-
-struct opts;
-
-struct offer {
-    uint64_t formats, rates; /* bit n: code n */
-    uint32_t channels_min, channels_max;
-};
+#include "devices/snd/host/host.h"
 
 /* Reads formats=, rates=, channels=. -EINVAL after a line that says which word is wrong. */
-int offer_parse(const struct opts *opts, struct offer *ret_offer);
+int offer_parse(const struct opts *opts, struct host_caps *ret_offer);

@@ -22,30 +22,14 @@ static struct snd *snd_of(struct virtio_device *dev)
     return container_of(dev, struct snd, dev);
 }
 
-/* The guest is late: silence is played, or frames were recorded for nobody. */
-static void tell_xrun(struct stream *stream)
-{
-    events_xrun(&container_of(stream->pcm, struct snd, pcm)->events, stream->id);
-}
-
 /* -- life -- */
-
-static int snd_create(struct virtio_device *dev, const struct opts *opts)
-{
-    return card_init(snd_of(dev), tell_xrun, opts);
-}
-
-static void snd_destroy(struct virtio_device *dev)
-{
-    card_fini(snd_of(dev));
-}
 
 static int snd_activate(struct virtio_device *dev)
 {
     struct snd *snd = snd_of(dev);
 
     pcm_activate(&snd->pcm);
-    return snd->ctls.host != NULL ? ctl_host_activate(snd->ctls.host, virtio_loop(dev)) : 0;
+    return ctl_host_activate(snd->ctls.host, virtio_loop(dev));
 }
 
 static void snd_reset(struct virtio_device *dev)
@@ -53,8 +37,7 @@ static void snd_reset(struct virtio_device *dev)
     struct snd *snd = snd_of(dev);
 
     pcm_reset(&snd->pcm);
-    if (snd->ctls.host != NULL)
-        ctl_host_reset(snd->ctls.host);
+    ctl_host_reset(snd->ctls.host);
     events_forget(&snd->events);
 }
 
@@ -157,8 +140,8 @@ const struct virtio_class virtio_snd = {
     .instance_size = sizeof(struct snd),
     .instance_offset = offsetof(struct snd, dev),
     .opts = card_opts,
-    .create = snd_create,
-    .destroy = snd_destroy,
+    .create = card_create,
+    .destroy = card_destroy,
     .activate = snd_activate,
     .reset = snd_reset,
     .queue_reset = snd_queue_reset,

@@ -9,11 +9,11 @@
  * gives more than it was asked for; what is told as played fits what was written.
  */
 #include "devices/snd/host/alsa_link.h"
-#include "devices/snd/host/helper.h"
 #include "devices/snd/host/host.h"
 #include "tests/fake_card.h"
 #include "tests/fake_helper.h"
 #include "tests/fuzz/fuzz.h"
+#include "vmm/base/helper.h"
 #include "vmm/base/log.h"
 #include "vmm/config/opts.h"
 
@@ -26,7 +26,6 @@
 
 static const struct opt rows[] = {
     {.name = "device", .value = "fake", .help = "PCM"},
-    {.name = "rt", .value = "off", .type = OPT_BOOL, .help = "real time"},
     {0},
 };
 

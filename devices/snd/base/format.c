@@ -10,50 +10,33 @@
 #include <string.h>
 #include <strings.h>
 
-#define OPAQUE   PCM_KIND_OPAQUE
 #define SIGNED   PCM_KIND_SIGNED
 #define UNSIGNED PCM_KIND_UNSIGNED
 #define REAL     PCM_KIND_FLOAT
 
 /* The row of format X: code, ALSA's code A, bytes, bits, kind. */
-#define ROW(X, A, BYTES, BITS, KIND, ...)                                                          \
+#define ROW(X, A, BYTES, BITS, KIND)                                                               \
     [VIRTIO_SND_PCM_FMT_##X] = {.name = #X,                                                        \
                                 .code = VIRTIO_SND_PCM_FMT_##X,                                    \
                                 .alsa = SND_PCM_FORMAT_##A,                                        \
                                 .sample_bytes = (BYTES),                                           \
                                 .sample_bits = (BITS),                                             \
-                                .kind = (KIND),                                                    \
-                                .silence = {__VA_ARGS__}}
+                                .kind = (KIND)}
 
 /*
- * "S24" is 24 bits in the low end of 4 bytes, "S24_3" is 24 bits in 3 bytes. IMA ADPCM has half a
- * byte a sample and no frames, so it is not offered: its row stays empty.
+ * "S24" is 24 bits in the low end of 4 bytes, "S24_3" is 24 bits in 3 bytes. What is no number
+ * (mu-law and A-law, ADPCM, DSD, IEC 958) is not offered: nobody could hear, record or mute it.
  */
 static const struct pcm_format formats[PCM_FORMAT_COUNT] = {
-    ROW(MU_LAW, MU_LAW, 1, 8, OPAQUE, 0x7f),
-    ROW(A_LAW, A_LAW, 1, 8, OPAQUE, 0x55),
-    ROW(S8, S8, 1, 8, SIGNED),
-    ROW(U8, U8, 1, 8, UNSIGNED, 0x80),
-    ROW(S16, S16_LE, 2, 16, SIGNED),
-    ROW(U16, U16_LE, 2, 16, UNSIGNED, 0, 0x80),
-    ROW(S18_3, S18_3LE, 3, 18, SIGNED),
-    ROW(U18_3, U18_3LE, 3, 18, UNSIGNED, 0, 0, 0x02),
-    ROW(S20_3, S20_3LE, 3, 20, SIGNED),
-    ROW(U20_3, U20_3LE, 3, 20, UNSIGNED, 0, 0, 0x08),
-    ROW(S24_3, S24_3LE, 3, 24, SIGNED),
-    ROW(U24_3, U24_3LE, 3, 24, UNSIGNED, 0, 0, 0x80),
-    ROW(S20, S20_LE, 4, 20, SIGNED),
-    ROW(U20, U20_LE, 4, 20, UNSIGNED, 0, 0, 0x08),
-    ROW(S24, S24_LE, 4, 24, SIGNED),
-    ROW(U24, U24_LE, 4, 24, UNSIGNED, 0, 0, 0x80),
-    ROW(S32, S32_LE, 4, 32, SIGNED),
-    ROW(U32, U32_LE, 4, 32, UNSIGNED, 0, 0, 0, 0x80),
-    ROW(FLOAT, FLOAT_LE, 4, 32, REAL),
-    ROW(FLOAT64, FLOAT64_LE, 8, 64, REAL),
-    ROW(DSD_U8, DSD_U8, 1, 8, OPAQUE, 0x69),
-    ROW(DSD_U16, DSD_U16_LE, 2, 16, OPAQUE, 0x69, 0x69),
-    ROW(DSD_U32, DSD_U32_LE, 4, 32, OPAQUE, 0x69, 0x69, 0x69, 0x69),
-    ROW(IEC958_SUBFRAME, IEC958_SUBFRAME_LE, 4, 32, OPAQUE),
+    ROW(S8, S8, 1, 8, SIGNED),          ROW(U8, U8, 1, 8, UNSIGNED),
+    ROW(S16, S16_LE, 2, 16, SIGNED),    ROW(U16, U16_LE, 2, 16, UNSIGNED),
+    ROW(S18_3, S18_3LE, 3, 18, SIGNED), ROW(U18_3, U18_3LE, 3, 18, UNSIGNED),
+    ROW(S20_3, S20_3LE, 3, 20, SIGNED), ROW(U20_3, U20_3LE, 3, 20, UNSIGNED),
+    ROW(S24_3, S24_3LE, 3, 24, SIGNED), ROW(U24_3, U24_3LE, 3, 24, UNSIGNED),
+    ROW(S20, S20_LE, 4, 20, SIGNED),    ROW(U20, U20_LE, 4, 20, UNSIGNED),
+    ROW(S24, S24_LE, 4, 24, SIGNED),    ROW(U24, U24_LE, 4, 24, UNSIGNED),
+    ROW(S32, S32_LE, 4, 32, SIGNED),    ROW(U32, U32_LE, 4, 32, UNSIGNED),
+    ROW(FLOAT, FLOAT_LE, 4, 32, REAL),  ROW(FLOAT64, FLOAT64_LE, 8, 64, REAL),
 };
 
 /* By code. 12000 and 24000 are new in virtio 1.4. */
@@ -75,13 +58,12 @@ const struct pcm_format *pcm_format_by_name(const char *name)
     return NULL;
 }
 
-uint64_t pcm_formats(bool numbers)
+uint64_t pcm_formats(void)
 {
     uint64_t set = 0;
 
     for (unsigned code = 0; code < PCM_FORMAT_COUNT; code++)
-        if (formats[code].name != NULL && !(numbers && formats[code].kind == PCM_KIND_OPAQUE))
-            set |= 1ull << code;
+        set |= formats[code].name != NULL ? 1ull << code : 0;
     return set;
 }
 
@@ -110,14 +92,6 @@ uint64_t ns_to_frames(uint64_t ns, uint32_t rate_hz)
     return ns / SECOND_NS * rate_hz + ns % SECOND_NS * rate_hz / SECOND_NS;
 }
 
-void pcm_silence(const struct pcm_format *format, void *ret_buf, size_t samples)
-{
-    uint8_t *out = ret_buf;
-
-    for (size_t i = 0; i < samples; i++, out += format->sample_bytes)
-        memcpy(out, format->silence, format->sample_bytes);
-}
-
 /* A sample of an integer format as a number whose full scale is 32 bits. */
 static int32_t sample_get(const struct pcm_format *format, const uint8_t *bytes)
 {
@@ -139,6 +113,15 @@ static void sample_put(const struct pcm_format *format, int32_t number, uint8_t 
 
     for (size_t b = 0; b < format->sample_bytes; b++)
         ret_bytes[b] = (uint8_t)(bits >> 8 * b);
+}
+
+void pcm_silence(const struct pcm_format *format, void *ret_buf, size_t samples)
+{
+    uint8_t *out = ret_buf;
+
+    memset(out, 0, samples * format->sample_bytes);
+    for (size_t i = 0; i < samples && format->kind == PCM_KIND_UNSIGNED; i++)
+        sample_put(format, 0, out + i * format->sample_bytes);
 }
 
 void pcm_to_double(const struct pcm_format *format, const void *buf, double *ret_samples,

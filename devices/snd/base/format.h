@@ -15,29 +15,27 @@ enum pcm_kind {
     PCM_KIND_SIGNED,   /* two's complement in the low `sample_bits` bits */
     PCM_KIND_UNSIGNED, /* same, offset by half the range */
     PCM_KIND_FLOAT,    /* IEEE 754, full scale is 1.0 */
-    PCM_KIND_OPAQUE,   /* companded, DSD, IEC 958: bytes only */
 };
 
 struct pcm_format {
     const char *name;     /* as in options and reports: "S16" */
     uint8_t code;         /* VIRTIO_SND_PCM_FMT_*: also its bit in pcm_info.formats */
-    int8_t alsa;          /* snd_pcm_format_t of the little-endian variant; -1 if there is none */
+    int8_t alsa;          /* snd_pcm_format_t of the little-endian variant */
     uint8_t sample_bytes; /* of the container */
     uint8_t sample_bits;  /* significant ones, in the low end of the container */
-    uint8_t silence[8];   /* the bytes of one sample of silence */
     enum pcm_kind kind;
 };
 
 #define PCM_FORMAT_COUNT 25 /* codes 0 to 24 */
 #define PCM_RATE_COUNT   16 /* codes 0 to 15 */
 
-/* NULL if undefined, or without a whole number of bytes a sample (IMA ADPCM). Any thread. */
+/* NULL if there is none. Any thread. */
 const struct pcm_format *pcm_format_by_code(unsigned code);
 /* By name, any case; NULL if unknown. */
 const struct pcm_format *pcm_format_by_name(const char *name);
 
-/* All formats that there are, or only those that are numbers, as a set: bit n is code n. */
-uint64_t pcm_formats(bool numbers);
+/* All that there are, as a set: bit n is code n. */
+uint64_t pcm_formats(void);
 
 /* Hertz, or 0 for an undefined code. */
 uint32_t pcm_rate_hz(unsigned code);
@@ -68,7 +66,7 @@ static inline bool pcm_params_alike(const struct pcm_params *a, const struct pcm
     return a->format == b->format && a->rate_hz == b->rate_hz && a->channels == b->channels;
 }
 
-/* Samples of a format that is numbers as ones whose full scale is 1; exactly. */
+/* Samples as numbers whose full scale is 1; exactly. */
 void pcm_to_double(const struct pcm_format *format, const void *buf, double *ret_samples,
                    size_t samples);
 /* The reverse: to the nearest, halves upwards, and cut off at full scale, where the format has

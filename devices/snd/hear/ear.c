@@ -204,10 +204,9 @@ static bool put(struct ear *ear, enum record kind, const void *record, size_t le
 
 void ear_tune(struct ear *ear, const struct pcm_params *params)
 {
-    bool hears = ear->name != NULL && params->format->kind != PCM_KIND_OPAQUE;
-
     /* Frames must not be taken for those of the format before. */
-    hears = hears && put(ear, RECORD_TUNE, params, sizeof(*params));
+    bool hears = ear->name != NULL && put(ear, RECORD_TUNE, params, sizeof(*params));
+
     ear->frame_bytes = hears ? params->frame_bytes : 0;
 }
 

@@ -3,7 +3,7 @@
  * The ears of a device: each hears what a stream plays or records, and says at the end whether it
  * was what the user expected (--snd expect=...), or in between what it was (report=). What is
  * judged is what a recording would hold: one sound as long as format, rate and channels stay the
- * same, without silence that the device made. Formats that are no numbers are not heard.
+ * same, without silence that the device made.
  *
  *   the device's worker                            a thread of their own
  *   ear_tune() ear_hear() ear_ask() ---> [ ring ] ---> listener ---> lines in the log, told()

@@ -35,36 +35,30 @@ static void print_channel(const struct listener_report *report, unsigned index, 
     (void)fputc('\n', out);
 }
 
-static void print_marks(const struct listener_report *report, const struct listener_marks *marks,
-                        unsigned index, FILE *out)
-{
-    (void)fprintf(out, "%" PRIu64 " in channel %u:", marks->count, index + 1);
-    for (uint64_t i = 0; i < MIN(marks->count, (uint64_t)LISTENER_MARKS_MAX); i++) {
-        const struct listener_mark *mark = &marks->first[i];
-        (void)fprintf(out, "%s %.4f s", i > 0 ? "," : "", seconds(report, mark->at_frame));
-        if (mark->frames > 0)
-            (void)fprintf(out, " for %.1f ms", 1e3 * seconds(report, mark->frames));
-    }
-    (void)fputs(marks->count > LISTENER_MARKS_MAX ? ", ...\n" : "\n", out);
-}
-
 /* A line for each channel that has some, or "none". */
-static void print_all_marks(const struct listener_report *report, bool gaps, FILE *out)
+static void print_marks(const struct listener_report *report, bool gaps, FILE *out)
 {
+    const char *head = gaps ? "  gaps       " : "  clicks     ";
     bool any = false;
 
-    (void)fputs(gaps ? "  gaps       " : "  clicks     ", out);
     for (unsigned c = 0; c < report->channels; c++) {
         const struct listener_channel *channel = &report->channel[c];
         const struct listener_marks *marks = gaps ? &channel->gaps : &channel->clicks;
 
         if (marks->count == 0)
             continue;
-        (void)fputs(any ? "             " : "", out);
-        print_marks(report, marks, c, out);
+        (void)fprintf(out, "%-13s%" PRIu64 " in channel %u:", any ? "" : head, marks->count, c + 1);
+        for (uint64_t i = 0; i < MIN(marks->count, (uint64_t)LISTENER_MARKS_MAX); i++) {
+            const struct listener_mark *mark = &marks->first[i];
+            (void)fprintf(out, "%s %.4f s", i > 0 ? "," : "", seconds(report, mark->at_frame));
+            if (mark->frames > 0)
+                (void)fprintf(out, " for %.1f ms", 1e3 * seconds(report, mark->frames));
+        }
+        (void)fputs(marks->count > LISTENER_MARKS_MAX ? ", ...\n" : "\n", out);
         any = true;
     }
-    (void)fputs(any ? "" : "none\n", out);
+    if (!any)
+        (void)fprintf(out, "%snone\n", head);
 }
 
 void heard_print(const struct listener_report *report, FILE *out)
@@ -77,8 +71,8 @@ void heard_print(const struct listener_report *report, FILE *out)
                   report->frames == 0 ? ": no sound" : "", report->rate_hz, report->channels);
     for (unsigned c = 0; c < report->channels && report->frames > 0; c++)
         print_channel(report, c, out);
-    print_all_marks(report, true, out);
-    print_all_marks(report, false, out);
+    print_marks(report, true, out);
+    print_marks(report, false, out);
 }
 
 void heard_json(const struct listener_report *report, FILE *out)

@@ -2,7 +2,20 @@
 /* See spectrum.h. FFTW does the transforms. */
 #include "devices/snd/hear/spectrum.h"
 
+#include "vmm/base/library.h"
+
 #include <math.h>
+
+#define FFTW_FUNCTIONS(F)                                                                          \
+    F(fftw_, alloc_real)                                                                           \
+    F(fftw_, alloc_complex)                                                                        \
+    F(fftw_, free) F(fftw_, plan_dft_r2c_1d) F(fftw_, destroy_plan) F(fftw_, execute)
+
+static struct {
+    FFTW_FUNCTIONS(LIBRARY_FIELD)
+} fftw;
+static const struct library fftw_library =
+    LIBRARY("libfftw3.so.3", "libfftw3-double3", fftw, FFTW_FUNCTIONS);
 
 /* A window ends at so many standard deviations, with 0.0009 of its height. */
 #define WINDOW_END 3.75

@@ -10,7 +10,10 @@
  */
 #pragma once
 
-#include "devices/snd/lib/fftw.h"
+#include "vmm/base/base.h"
+
+#include <complex.h> /* before fftw3.h, whose complex numbers are C's then */
+#include <fftw3.h>
 
 /* The bench on which the spectra of all channels are made. */
 struct spectrum {

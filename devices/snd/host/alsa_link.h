@@ -42,9 +42,9 @@ enum alsa_word { ALSA_OPEN, ALSA_START, ALSA_STOP, ALSA_CLOSE, ALSA_KICK };
 
 struct alsa_request {
     uint32_t word;
-    uint32_t serial; /* of the OPEN that it belongs to */
-    uint32_t format; /* its code */
-    uint32_t rate_hz, channels, period_frames, buffer_frames;
+    uint32_t serial;          /* of the OPEN that it belongs to */
+    uint32_t format;          /* its code */
+    struct pcm_params params; /* but for the format */
 };
 
 /* From the helper: what has become of an OPEN. First 0 or why it failed; later, why it ended. */
@@ -63,7 +63,6 @@ struct alsa_caps {
 struct alsa_job {
     const char *device; /* the PCM's name; outlives the helper */
     enum pcm_direction direction;
-    bool real_time;
     struct alsa_shared *shared;
     int news_fd; /* eventfd, to us */
 };

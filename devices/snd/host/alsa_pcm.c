@@ -2,17 +2,6 @@
 /* See alsa_pcm.h. */
 #include "devices/snd/host/alsa_pcm.h"
 
-#include "devices/snd/base/chmap.h"
-#include "vmm/base/timebase.h"
-
-#include <linux/virtio_snd.h>
-
-/* Positions have the same numbers in both worlds. */
-_Static_assert((int)VIRTIO_SND_CHMAP_FL == (int)SND_CHMAP_FL &&
-                   (int)VIRTIO_SND_CHMAP_LFE == (int)SND_CHMAP_LFE &&
-                   (int)VIRTIO_SND_CHMAP_RC == (int)SND_CHMAP_RC,
-               "channel positions");
-
 /* -- opening -- */
 
 int alsa_pcm_open(struct alsa_pcm *pcm, const char *name, enum pcm_direction direction)
@@ -73,9 +62,8 @@ int alsa_pcm_caps(const struct alsa_pcm *pcm, struct host_caps *ret_caps)
         return r;
     for (unsigned code = 0; code < PCM_FORMAT_COUNT; code++) {
         const struct pcm_format *format = pcm_format_by_code(code);
-        if (format != NULL && format->alsa >= 0 &&
-            alsa.pcm_hw_params_test_format(pcm->handle, pcm->hw, (snd_pcm_format_t)format->alsa) ==
-                0)
+        if (format != NULL && alsa.pcm_hw_params_test_format(pcm->handle, pcm->hw,
+                                                             (snd_pcm_format_t)format->alsa) == 0)
             caps.formats |= 1ull << code;
     }
     for (unsigned code = 0; code < PCM_RATE_COUNT; code++)
@@ -94,20 +82,6 @@ int alsa_pcm_caps(const struct alsa_pcm *pcm, struct host_caps *ret_caps)
 
 /* -- setting up -- */
 
-/* Some PCMs, such as HDMI, can have their loudspeakers in any order, and are told the stream's. The
- * others have what order they have. */
-static void chmap_set(const struct alsa_pcm *pcm, unsigned channels)
-{
-    unsigned words[1 + CHMAP_CHANNELS_MAX] = {channels};
-    snd_pcm_chmap_t *map = (snd_pcm_chmap_t *)words;
-
-    if (channels < 2 || channels > CHMAP_CHANNELS_MAX)
-        return;
-    for (unsigned i = 0; i < channels; i++)
-        map->pos[i] = chmap_of(channels)[i];
-    (void)alsa.pcm_set_chmap(pcm->handle, map);
-}
-
 /* It starts when told, and stops when it has run dry or over. */
 static int sw_setup(struct alsa_pcm *pcm)
 {
@@ -122,9 +96,6 @@ static int sw_setup(struct alsa_pcm *pcm)
         r = alsa.pcm_sw_params_set_stop_threshold(pcm->handle, pcm->sw, pcm->buffer_frames);
     if (r < 0)
         return alsa_result(r);
-    /* Not every plugin knows time stamps; alsa_pcm_look() takes the time itself then. */
-    (void)alsa.pcm_sw_params_set_tstamp_mode(pcm->handle, pcm->sw, SND_PCM_TSTAMP_ENABLE);
-    (void)alsa.pcm_sw_params_set_tstamp_type(pcm->handle, pcm->sw, SND_PCM_TSTAMP_TYPE_MONOTONIC);
     return alsa_result(alsa.pcm_sw_params(pcm->handle, pcm->sw));
 }
 
@@ -187,24 +158,12 @@ int alsa_pcm_setup(struct alsa_pcm *pcm, const struct pcm_params *params)
     pcm->params = *params;
     r = ring_setup(pcm, params);
     pcm->can_pause = r == 0 && alsa.pcm_hw_params_can_pause(pcm->hw) != 0;
-    if (r == 0)
-        chmap_set(pcm, params->channels);
     return r;
 }
 
 /* -- looking -- */
 
-/* When the status was taken: its own time stamp if that can be true. */
-static uint64_t status_ns(const snd_pcm_status_t *status, uint64_t now)
-{
-    snd_htimestamp_t stamp;
-
-    alsa.pcm_status_get_htstamp(status, &stamp);
-    uint64_t at = (uint64_t)stamp.tv_sec * SECOND_NS + (uint64_t)stamp.tv_nsec;
-    return at <= now && now - at < SECOND_NS ? at : now;
-}
-
-int alsa_pcm_look(struct alsa_pcm *pcm, uint64_t now_ns, struct alsa_look *ret_look)
+int alsa_pcm_look(struct alsa_pcm *pcm, struct alsa_look *ret_look)
 {
     int r = alsa.pcm_status(pcm->handle, pcm->status);
 
@@ -216,7 +175,6 @@ int alsa_pcm_look(struct alsa_pcm *pcm, uint64_t now_ns, struct alsa_look *ret_l
         .state = alsa.pcm_status_get_state(pcm->status),
         .avail_frames = (uint32_t)MIN(avail, (snd_pcm_uframes_t)pcm->buffer_frames),
         .delay_frames = (uint32_t)MIN(MAX(delay, 0l), (long)INT32_MAX),
-        .at_ns = status_ns(pcm->status, now_ns),
     };
     return 0;
 }

@@ -31,7 +31,6 @@ struct alsa_look {
     snd_pcm_state_t state;
     uint32_t avail_frames; /* room (playback), readable (capture); at most buffer_frames */
     uint32_t delay_frames; /* until a frame written now is heard; age of the next one to read */
-    uint64_t at_ns;        /* when that was so */
 };
 
 /* Opens the PCM of that name. */
@@ -53,5 +52,5 @@ void alsa_pcm_silence(struct alsa_pcm *pcm, bool on);
 /* Moves `frames` frames, of which there is room for, or as many to read: how many. -EPIPE: it has
  * run dry or over; -ESTRPIPE: suspended. */
 ssize_t alsa_pcm_move(struct alsa_pcm *pcm, void *buf, size_t frames);
-/* `now_ns`: CLOCK_MONOTONIC. Note that a PCM which has run dry is looked at without an error. */
-int alsa_pcm_look(struct alsa_pcm *pcm, uint64_t now_ns, struct alsa_look *ret_look);
+/* A PCM that has run dry is looked at without an error. */
+int alsa_pcm_look(struct alsa_pcm *pcm, struct alsa_look *ret_look);

@@ -2,7 +2,7 @@
 /* See alsa_serve.h. */
 #include "devices/snd/host/alsa_serve.h"
 
-#include "devices/snd/host/helper.h"
+#include "vmm/base/helper.h"
 
 #include <poll.h>
 #include <string.h>
@@ -79,23 +79,7 @@ static void settle(struct alsa_serve *serve, const struct alsa_look *now)
         serve->consumed = serve->moved - MIN((uint64_t)in_ring, serve->moved - serve->consumed);
     }
     serve->latency_frames = now->delay_frames - MIN(in_ring, now->delay_frames);
-    serve->at_ns = now->at_ns;
-}
-
-/* Silence stands where recorded frames were lost, as far as there is room: time goes on. */
-static void gap_fill(struct alsa_serve *serve, uint64_t frames)
-{
-    const struct pcm_params *params = &serve->pcm.params;
-
-    for (frames = MIN(frames, movable(serve)); frames > 0;) {
-        uint64_t at = serve->moved % params->buffer_frames;
-        uint64_t count = MIN(frames, params->buffer_frames - at);
-        pcm_silence(params->format, serve->job.shared->ring + at * params->frame_bytes,
-                    count * params->channels);
-        serve->moved += count;
-        frames -= count;
-    }
-    serve->consumed = serve->moved;
+    serve->at_ns = now_ns(serve);
 }
 
 /* Finds out where the PCM is. If it has stopped (it ran dry or over, or slept with the machine) it
@@ -107,7 +91,7 @@ static int look(struct alsa_serve *serve)
 
     if (serve->state == ALSA_DRY)
         return 0;
-    int r = alsa_pcm_look(&serve->pcm, now_ns(serve), &now);
+    int r = alsa_pcm_look(&serve->pcm, &now);
     if (r < 0)
         return r;
     settle(serve, &now);
@@ -118,10 +102,8 @@ static int look(struct alsa_serve *serve)
         return -ENODEV;
     bool untimely = plays(serve) ? serve->moved > serve->consumed : movable(serve) > 0;
     atomic_fetch_add(&shared->stops, untimely);
-    if (!plays(serve)) {
+    if (!plays(serve))
         atomic_fetch_add(&shared->lost_frames, now.avail_frames);
-        gap_fill(serve, now.avail_frames);
-    }
     start_over(serve);
     return 0;
 }
@@ -246,17 +228,11 @@ static void do_close(struct alsa_serve *serve)
 
 static int do_open(struct alsa_serve *serve, const struct alsa_request *request)
 {
-    const struct pcm_format *format = pcm_format_by_code(request->format);
-    const struct pcm_params params = {
-        .format = format,
-        .rate_hz = request->rate_hz,
-        .channels = request->channels,
-        .frame_bytes = format == NULL ? 0 : format->sample_bytes * request->channels,
-        .period_frames = request->period_frames,
-        .buffer_frames = request->buffer_frames,
-    };
+    struct pcm_params params = request->params;
 
-    if (format == NULL || format->alsa < 0 || params.rate_hz == 0 || params.channels - 1 > 254 ||
+    params.format = pcm_format_by_code(request->format);
+    if (params.format == NULL || params.rate_hz == 0 || params.channels - 1 > 254 ||
+        params.frame_bytes != params.format->sample_bytes * params.channels ||
         params.period_frames - 1 >= params.buffer_frames ||
         (uint64_t)params.frame_bytes * params.buffer_frames > ALSA_RING_BYTES)
         return -EINVAL;
@@ -275,8 +251,6 @@ static int do_open(struct alsa_serve *serve, const struct alsa_request *request)
 
 static void do_start(struct alsa_serve *serve)
 {
-    if (serve->job.real_time)
-        helper_real_time(serve->job.device);
     serve->wanted = true;
     if (serve->state == ALSA_RUNOUT)
         serve->state = ALSA_MOVING;

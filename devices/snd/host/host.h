@@ -62,10 +62,10 @@ struct host_caps {
     uint32_t channels_min, channels_max;
 };
 
-/* Of a host to which all but the format is alike. */
-static inline struct host_caps host_caps_any(uint64_t formats)
+/* Of a host to which all is alike. */
+static inline struct host_caps host_caps_any(void)
 {
-    return (struct host_caps){formats, (1u << PCM_RATE_COUNT) - 1, 1, WIRE_CHANNELS_MAX};
+    return (struct host_caps){pcm_formats(), (1u << PCM_RATE_COUNT) - 1, 1, WIRE_CHANNELS_MAX};
 }
 
 struct host_position {

@@ -9,8 +9,8 @@
  * finds what it was asked meanwhile. One that dies is not started again: its card is gone for good.
  */
 #include "devices/snd/host/alsa_link.h"
-#include "devices/snd/host/helper.h"
 #include "devices/snd/lib/alsa.h"
+#include "vmm/base/helper.h"
 #include "vmm/base/timebase.h"
 #include "vmm/config/opts.h"
 
@@ -30,18 +30,16 @@
  * Linux waits for any frame for 1.1 times the ring's time. */
 #define STUCK_NS (250 * MS_NS)
 
-enum link_state { LINK_CLOSED, LINK_OPENING, LINK_OPEN };
-
 struct alsa_host {
     struct host host;
     char *device; /* owned; the PCM's name */
-    bool plays, real_time;
+    bool plays;
     struct helper helper;
     struct watch answers; /* the helper's socket */
     struct watch news;    /* eventfd, owned */
     struct alsa_shared *shared;
 
-    enum link_state state;
+    bool is_opening;
     uint32_t serial; /* of the last OPEN */
     int error;       /* why the PCM is of no use; 0: it is */
     int said;        /* the error of which the user was told last; 0: none, or it was overcome */
@@ -78,15 +76,11 @@ static int fail(struct alsa_host *card, int r)
 
 static int ask(struct alsa_host *card, enum alsa_word word)
 {
-    const struct pcm_params *params = &card->params;
     const struct alsa_request request = {
         .word = word,
         .serial = card->serial,
-        .format = params->format->code,
-        .rate_hz = params->rate_hz,
-        .channels = params->channels,
-        .period_frames = params->period_frames,
-        .buffer_frames = params->buffer_frames,
+        .format = card->params.format->code,
+        .params = card->params,
     };
     int r = helper_send(card->helper.socket, &request, sizeof(request));
 
@@ -249,8 +243,6 @@ static int alsa_start(struct host *host)
 
     if (card->error != 0)
         return card->error;
-    if (card->real_time)
-        helper_real_time(host->name);
     card->wanted = true;
     card->stuck_ns = 0;
     int r = ask(card, ALSA_START);
@@ -280,7 +272,7 @@ static void opened(struct alsa_host *card, int r)
 {
     const struct pcm_params *params = &card->params;
 
-    card->state = r == 0 ? LINK_OPEN : LINK_CLOSED;
+    card->is_opening = false;
     card->error = r;
     if (r < 0) {
         loop_remove(&card->answers);
@@ -300,7 +292,7 @@ static void opened(struct alsa_host *card, int r)
 static void answers_ready(struct watch *watch, uint32_t epoll_events)
 {
     struct alsa_host *card = container_of(watch, struct alsa_host, answers);
-    bool is_opening = card->state == LINK_OPENING;
+    bool is_opening = card->is_opening;
     struct alsa_answer answer;
     ssize_t len = helper_take(watch->fd, &answer, sizeof(answer));
 
@@ -326,7 +318,7 @@ static void news_ready(struct watch *watch, uint32_t epoll_events)
     struct alsa_host *card = container_of(watch, struct alsa_host, news);
 
     (void)epoll_events;
-    if (card->state == LINK_OPEN)
+    if (!card->is_opening)
         card->host.wake(&card->host);
 }
 
@@ -334,13 +326,10 @@ static void alsa_close(struct host *host)
 {
     struct alsa_host *card = alsa_host(host);
 
-    if (card->state == LINK_CLOSED)
-        return;
     loop_remove(&card->answers);
     loop_remove(&card->news);
     (void)look(card); /* what it consumed was heard */
-    card->state = LINK_CLOSED;
-    card->wanted = false;
+    card->is_opening = card->wanted = false;
     (void)ask(card, ALSA_CLOSE); /* if it is too busy, the next OPEN says it, too */
 }
 
@@ -368,7 +357,7 @@ static int alsa_open(struct host *host, const struct pcm_params *params)
         return fail(card, r) == -EPIPE ? -ENODEV : r;
     }
     card->error = 0;
-    card->state = LINK_OPENING;
+    card->is_opening = true;
     return -EINPROGRESS;
 }
 
@@ -408,7 +397,6 @@ static int helper_make(struct alsa_host *card, const struct host_setup *setup)
     const struct alsa_job job = {
         .device = card->device,
         .direction = setup->direction,
-        .real_time = card->real_time,
         .shared = card->shared,
         .news_fd = card->news.fd,
     };
@@ -443,7 +431,6 @@ static int alsa_create(struct host *host, const struct host_setup *setup)
         .host = *host,
         .device = strdup(device),
         .plays = setup->direction == PCM_OUTPUT,
-        .real_time = opts_bool(setup->opts, "rt"),
         .helper = {.socket = -1},
         .answers = {.ready = answers_ready},
         .news = {.fd = -1, .ready = news_ready},

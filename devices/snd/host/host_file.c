@@ -31,10 +31,12 @@
 #define HEADERS_A_SECOND 10
 
 struct take {
-    int fd;                   /* owned, locked; -1: none */
-    struct pcm_params params; /* of what is played */
-    uint64_t frames;          /* recorded */
-    uint64_t counted;         /* of these, by the header */
+    int fd;                          /* owned, locked; -1: none */
+    struct pcm_params params;        /* of what is played */
+    const struct pcm_format *format; /* and what that is in the file, */
+    size_t frame_bytes;              /* with so many a frame */
+    uint64_t frames;                 /* recorded */
+    uint64_t counted;                /* of these, by the header */
 };
 
 struct file_host {
@@ -79,15 +81,10 @@ static int folder_open(struct file_host *file)
 
 /* -- one take -- */
 
-static size_t frame_bytes(const struct take *take)
-{
-    return (size_t)wav_format(take->params.format)->sample_bytes * take->params.channels;
-}
-
 /* Where frame `frame` is in the file. */
 static off_t place(const struct take *take, uint64_t frame)
 {
-    return (off_t)(WAV_HEADER_BYTES + frame * frame_bytes(take));
+    return (off_t)(WAV_HEADER_BYTES + frame * take->frame_bytes);
 }
 
 /* How many bytes arrived at place `at` of the file; if not all, errno says why. */
@@ -117,7 +114,12 @@ static int header_update(struct take *take)
 /* Begins an empty recording in take->fd. */
 static int take_begin(struct take *take, const struct pcm_params *params)
 {
-    *take = (struct take){.fd = take->fd, .params = *params};
+    const struct pcm_format *format = wav_format(params->format);
+
+    *take = (struct take){.fd = take->fd,
+                          .params = *params,
+                          .format = format,
+                          .frame_bytes = (size_t)format->sample_bytes * params->channels};
     return ftruncate(take->fd, 0) < 0 ? -errno : header_update(take);
 }
 
@@ -176,10 +178,10 @@ static void take_fail(struct file_host *file, int error)
 /* Appends frames as they are in the file: 0, or -errno after those that fit. */
 static int append(struct take *take, const void *bytes, size_t frames)
 {
-    const size_t len = frames * frame_bytes(take);
+    const size_t len = frames * take->frame_bytes;
     size_t done = put(take, bytes, len, place(take, take->frames));
 
-    take->frames += done / frame_bytes(take);
+    take->frames += done / take->frame_bytes;
     return done == len ? 0 : -errno;
 }
 
@@ -187,17 +189,16 @@ static int append(struct take *take, const void *bytes, size_t frames)
 static int record(struct take *take, const uint8_t *played, size_t frames)
 {
     const struct pcm_params *params = &take->params;
-    const struct pcm_format *stored = wav_format(params->format);
     double numbers[1024];
     uint8_t bytes[sizeof(numbers)];
     int r = 0;
 
-    if (params->format == stored)
+    if (params->format == take->format)
         return append(take, played, frames);
     for (size_t now; frames > 0 && r == 0; frames -= now, played += now * params->frame_bytes) {
         now = MIN(frames, ARRAY_SIZE(numbers) / params->channels);
         pcm_to_double(params->format, played, numbers, now * params->channels);
-        pcm_from_double(stored, numbers, bytes, now * params->channels);
+        pcm_from_double(take->format, numbers, bytes, now * params->channels);
         r = append(take, bytes, now);
     }
     return r;
@@ -300,7 +301,7 @@ static int file_create(struct host *host, const struct host_setup *setup)
 
     file->stream_index = setup->stream_index;
     file->folder_fd = file->take.fd = -1;
-    host->caps = host_caps_any(wav_formats());
+    host->caps = host_caps_any();
     if (path == NULL)
         return opts_error("--snd path: host=file needs the name of a recording, path=FILE.wav");
     const char *ending = strrchr(path, '.');

@@ -48,7 +48,7 @@ static int loopback_create(struct host *host, const struct host_setup *setup)
 {
     struct loopback *loop = loopback_of(host);
 
-    host->caps = host_caps_any(pcm_formats(false));
+    host->caps = host_caps_any();
     loop->records = setup->direction == PCM_INPUT;
     if (setup->peer != NULL && setup->peer->class == &host_loopback) {
         loop->peer = loopback_of(setup->peer);

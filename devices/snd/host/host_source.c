@@ -67,7 +67,7 @@ static int source_create(struct host *host, const struct host_setup *setup)
         return opts_error("--snd source-path: %s: virtio-snd has no rate of %u Hz; "
                           "resample it, as by sox FILE -r 48000 NEW.wav",
                           path, file->rate_hz);
-    host->caps = (struct host_caps){.formats = pcm_formats(true),
+    host->caps = (struct host_caps){.formats = pcm_formats(),
                                     .rates = 1ull << rate,
                                     .channels_min = file->channels,
                                     .channels_max = file->channels};

@@ -4,32 +4,17 @@
 
 #include <linux/virtio_snd.h>
 
-#define A_LAW  VIRTIO_SND_PCM_FMT_A_LAW
-#define MU_LAW VIRTIO_SND_PCM_FMT_MU_LAW
-
 #define ID(a, b, c, d) ((uint32_t)(a) | (b) << 8 | (c) << 16 | (uint32_t)(d) << 24)
-
-uint64_t wav_formats(void)
-{
-    return pcm_formats(true) | 1u << A_LAW | 1u << MU_LAW;
-}
 
 /* Integers are unsigned up to 8 bits, else signed, in whole bytes. */
 const struct pcm_format *wav_format(const struct pcm_format *format)
 {
     static const uint8_t codes[] = {VIRTIO_SND_PCM_FMT_U8, VIRTIO_SND_PCM_FMT_S16,
                                     VIRTIO_SND_PCM_FMT_S24_3, VIRTIO_SND_PCM_FMT_S32};
-    bool same = format->kind == PCM_KIND_FLOAT || format->kind == PCM_KIND_OPAQUE;
 
-    return same ? format : pcm_format_by_code(codes[(format->sample_bits - 1) / 8]);
-}
-
-static uint32_t tag_of(const struct pcm_format *format)
-{
-    return format->kind == PCM_KIND_FLOAT ? 3
-           : format->code == A_LAW        ? 6
-           : format->code == MU_LAW       ? 7
-                                          : 1;
+    if (format->kind == PCM_KIND_FLOAT)
+        return format;
+    return pcm_format_by_code(codes[(format->sample_bits - 1) / 8]);
 }
 
 void wav_header(const struct pcm_params *params, uint64_t frames, le32 ret_words[WAV_HEADER_WORDS])
@@ -37,6 +22,7 @@ void wav_header(const struct pcm_params *params, uint64_t frames, le32 ret_words
     const uint32_t sample_bytes = wav_format(params->format)->sample_bytes;
     const uint32_t frame_bytes = sample_bytes * params->channels;
     const uint64_t data = frames * frame_bytes, riff = data + WAV_HEADER_BYTES - 8;
+    const uint32_t tag = params->format->kind == PCM_KIND_FLOAT ? 3 : 1;
     const bool is_large = riff >= UINT32_MAX;
     const uint64_t most = is_large ? UINT32_MAX : UINT64_MAX; /* "see ds64" */
     /* clang-format off */
@@ -45,7 +31,7 @@ void wav_header(const struct pcm_params *params, uint64_t frames, le32 ret_words
         MIN(riff, most), ID('W', 'A', 'V', 'E'),
         is_large ? ID('d', 's', '6', '4') : ID('J', 'U', 'N', 'K'),
         28, riff, riff >> 32, data, data >> 32, frames, frames >> 32, 0,
-        ID('f', 'm', 't', ' '), 16, tag_of(params->format) | params->channels << 16,
+        ID('f', 'm', 't', ' '), 16, tag | params->channels << 16,
         params->rate_hz, params->rate_hz * frame_bytes, frame_bytes | sample_bytes * 8 << 16,
         ID('f', 'a', 'c', 't'), 4, MIN(frames, most),
         ID('d', 'a', 't', 'a'), MIN(data, most),

@@ -10,9 +10,7 @@
 #define WAV_HEADER_WORDS 23
 #define WAV_HEADER_BYTES (4 * WAV_HEADER_WORDS)
 
-/* What can be recorded, as a set; every bit of it is kept. */
-uint64_t wav_formats(void);
-/* What the samples of such a format are in the file. */
+/* What the samples of a format are in the file; every bit of them is kept. */
 const struct pcm_format *wav_format(const struct pcm_format *format);
 
 /* The header of a file with so many frames of these; they follow it. */

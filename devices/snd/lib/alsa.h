@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* alsa-lib, by vmm/base/library.h. It is loaded, and called, in helpers only
- * (host/helper.h); alsa_remedy() is for all. */
+ * (vmm/base/helper.h); alsa_remedy() is for all. */
 #pragma once
 
 #include "vmm/base/library.h"
@@ -18,15 +18,13 @@
     F(snd_, pcm_hw_params_set_format) F(snd_, pcm_hw_params_set_period_size_near) \
     F(snd_, pcm_hw_params_set_rate) F(snd_, pcm_hw_params_test_channels) \
     F(snd_, pcm_hw_params_test_format) F(snd_, pcm_hw_params_test_rate) F(snd_, pcm_open) \
-    F(snd_, pcm_pause) F(snd_, pcm_prepare) F(snd_, pcm_readi) F(snd_, pcm_set_chmap) \
-    F(snd_, pcm_start) F(snd_, pcm_state) F(snd_, pcm_status) F(snd_, pcm_status_free) \
-    F(snd_, pcm_status_get_avail) F(snd_, pcm_status_get_delay) F(snd_, pcm_status_get_htstamp) \
-    F(snd_, pcm_status_get_state) F(snd_, pcm_status_malloc) F(snd_, pcm_sw_params) \
-    F(snd_, pcm_sw_params_current) F(snd_, pcm_sw_params_free) \
+    F(snd_, pcm_pause) F(snd_, pcm_prepare) F(snd_, pcm_readi) F(snd_, pcm_start) \
+    F(snd_, pcm_state) F(snd_, pcm_status) F(snd_, pcm_status_free) F(snd_, pcm_status_get_avail) \
+    F(snd_, pcm_status_get_delay) F(snd_, pcm_status_get_state) F(snd_, pcm_status_malloc) \
+    F(snd_, pcm_sw_params) F(snd_, pcm_sw_params_current) F(snd_, pcm_sw_params_free) \
     F(snd_, pcm_sw_params_get_boundary) F(snd_, pcm_sw_params_malloc) \
     F(snd_, pcm_sw_params_set_silence_size) F(snd_, pcm_sw_params_set_silence_threshold) \
     F(snd_, pcm_sw_params_set_start_threshold) F(snd_, pcm_sw_params_set_stop_threshold) \
-    F(snd_, pcm_sw_params_set_tstamp_mode) F(snd_, pcm_sw_params_set_tstamp_type) \
     F(snd_, pcm_type) F(snd_, pcm_writei)
 
 #define ALSA_CTL_FUNCTIONS(F) \
@@ -49,7 +47,7 @@
     F(snd_, hctl_poll_descriptors)
 
 #define ALSA_FUNCTIONS(F) \
-    ALSA_PCM_FUNCTIONS(F) ALSA_CTL_FUNCTIONS(F) F(snd_, lib_error_set_handler) F(snd_, strerror)
+    ALSA_PCM_FUNCTIONS(F) ALSA_CTL_FUNCTIONS(F) F(snd_, lib_error_set_handler)
 /* clang-format on */
 
 struct alsa {
@@ -59,7 +57,7 @@ struct alsa {
 extern struct alsa alsa;
 extern const struct library alsa_library;
 
-/* Loads it, and sends its messages, which are for its developers, to log_debug(). 0 or -ENOPKG. */
+/* Loads it, and has it be quiet. 0 or -ENOPKG. */
 int alsa_load(void);
 /* -errno of a result of alsa-lib; 0 and above stay. */
 int alsa_result(long result);

@@ -2,11 +2,22 @@
 /* See sound_file.h. libsndfile does the work; this gives its errors a file name and a remedy. */
 #include "devices/snd/lib/sound_file.h"
 
+#include "vmm/base/library.h"
 #include "vmm/base/log.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+
+#define SF_FUNCTIONS(F)                                                                            \
+    F(sf_, open_fd)                                                                                \
+    F(sf_, close) F(sf_, command) F(sf_, error) F(sf_, strerror) F(sf_, seek) F(sf_, readf_double)
+
+static struct {
+    SF_FUNCTIONS(LIBRARY_FIELD)
+} sf;
+static const struct library sf_library =
+    LIBRARY("libsndfile.so.1", "libsndfile1", sf, SF_FUNCTIONS);
 
 /* Opens a regular file: nothing that blocks, and libsndfile wants to seek. */
 static int open_regular(const char *prefix, const char *path)

@@ -5,7 +5,9 @@
  */
 #pragma once
 
-#include "devices/snd/lib/sndfile.h"
+#include "vmm/base/base.h"
+
+#include <sndfile.h>
 
 #define SOUND_CHANNELS_MAX 32
 #define SOUND_RATE_HZ_MAX  1000000

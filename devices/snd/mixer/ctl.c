@@ -48,27 +48,28 @@ bool ctl_value_is_valid(const struct ctl *ctl, const struct wire_ctl_value *valu
 
 /* What was played or recorded until now was so at the old gain. A host with a clock has been given
  * frames ahead of time, and keeps them as they are. */
-static void catch_up(struct pcm *pcm, const struct ctl_group *group)
+static void catch_up(struct pcm *pcm, const struct volume *volume)
 {
     uint64_t now = pcm_now_ns(pcm);
 
     for (unsigned i = 0; i < pcm->stream_count; i++) {
         struct stream *stream = &pcm->streams[i];
-        if (stream->volume == &group->volume && stream->state == STREAM_RUNNING &&
+        if (stream->volume == volume && stream->state == STREAM_RUNNING &&
             stream->clock.kind != CLOCK_KIND_HOST)
             stream_catch_up(stream, now);
     }
 }
 
-static void group_update(struct ctls *ctls, struct ctl_group *group)
+static void volume_update(struct ctls *ctls, unsigned index)
 {
-    const struct ctl *level = &ctls->item[group->level_id];
-    bool muted = from_le32(ctls->item[group->mute_id].value.number[0]) == 0;
+    struct volume *volume = &ctls->volume[index];
+    const struct ctl *level = &ctls->item[2 * index];
+    bool muted = from_le32(level[1].value.number[0]) == 0;
 
-    catch_up(ctls->pcm, group);
+    catch_up(ctls->pcm, volume);
     for (uint32_t i = 0; i < WIRE_CHANNELS_MAX; i++) {
         uint32_t at = MIN(i, ctl_count(level) - 1);
-        group->volume.level[i] = muted ? 0 : (uint16_t)from_le32(level->value.number[at]);
+        volume->level[i] = muted ? 0 : (uint16_t)from_le32(level->value.number[at]);
     }
 }
 
@@ -82,11 +83,8 @@ int ctl_set(struct ctls *ctls, unsigned id, const struct wire_ctl_value *value)
     if (ctls->host != NULL && ctl_host_write(ctls->host, id, value) < 0)
         return -EIO;
     memcpy(&ctl->value, value, len);
-    for (unsigned i = 0; i < ctls->group_count; i++) {
-        struct ctl_group *group = &ctls->group[i];
-        if (id == group->level_id || id == group->mute_id)
-            group_update(ctls, group);
-    }
+    if (ctls->host == NULL)
+        volume_update(ctls, id / 2);
     ctls->changed(ctls, id);
     return 0;
 }

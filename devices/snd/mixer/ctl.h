@@ -12,8 +12,8 @@
 #include "devices/snd/base/wire_ctl.h"
 #include "devices/snd/pcm/pcm.h"
 
-#define CTLS_MAX      272 /* two for each group of streams, and some more */
-#define CTL_ITEMS_MAX 64  /* of an enumeration: more than most cards have */
+#define CTLS_MAX      256
+#define CTL_ITEMS_MAX 64 /* of an enumeration: more than most cards have */
 #define CTL_TLV_WORDS 128
 
 struct ctls;
@@ -26,21 +26,16 @@ struct ctl {
     char items[CTL_ITEMS_MAX][WIRE_CTL_ITEM_BYTES]; /* WIRE_CTL_ENUMERATED */
 };
 
-/* The streams of a direction in a function group, and the elements that rule them. */
-struct ctl_group {
-    unsigned level_id, mute_id;
-    struct volume volume;
-};
-
 struct ctls {
     struct pcm *pcm;                                 /* whose streams they rule; borrowed */
     void (*changed)(struct ctls *ctls, unsigned id); /* tells the driver of a new value */
 
     unsigned count;
     struct ctl *item; /* owned */
-    unsigned group_count;
-    struct ctl_group *group; /* owned */
-    struct ctl_host *host;   /* owned; whose elements all of them are; NULL: our own */
+    /* Owned; of our own elements 2n and 2n + 1 are volume and switch of number n, which is of the
+     * streams of a direction in a function group. */
+    struct volume *volume;
+    struct ctl_host *host; /* owned; whose elements all of them are; NULL: our own */
 };
 
 static inline bool ctl_has(const struct ctl *ctl, uint32_t access)

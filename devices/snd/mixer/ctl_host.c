@@ -2,8 +2,8 @@
 /* See ctl_host.h. Our half; the helper's is mixer.c. */
 #include "devices/snd/mixer/ctl_host.h"
 
-#include "devices/snd/host/helper.h"
 #include "devices/snd/mixer/mixer.h"
+#include "vmm/base/helper.h"
 
 #include <string.h>
 #include <sys/epoll.h>
@@ -47,7 +47,7 @@ static int elems_take(struct ctl_host *host)
     int r = helper_wait(&host->helper, &count, sizeof(count), BEGIN_MS);
     if (r < 0 || count < 0)
         return r < 0 ? r : count;
-    if (count > MIXER_ELEMS_MAX)
+    if (count > CTLS_MAX)
         return -EPROTO;
     for (; r == 0 && ctls->count < (unsigned)count; ctls->count++) {
         struct ctl *ctl = &ctls->item[ctls->count];
@@ -114,7 +114,7 @@ int ctl_host_create(struct ctls *ctls, const char *name)
     struct ctl_host *host = calloc(1, sizeof(*host));
 
     ctls->host = host;
-    ctls->item = calloc(MIXER_ELEMS_MAX, sizeof(ctls->item[0]));
+    ctls->item = calloc(CTLS_MAX, sizeof(ctls->item[0]));
     if (host == NULL || ctls->item == NULL)
         return log_error(-ENOMEM, "%s: mixer", ctls->pcm->dev->name);
     host->ctls = ctls;
@@ -142,10 +142,11 @@ void ctl_host_destroy(struct ctl_host *host)
 
 int ctl_host_activate(struct ctl_host *host, struct loop *loop)
 {
-    return host->is_gone ? 0 : loop_add(loop, &host->messages, EPOLLIN);
+    return host == NULL || host->is_gone ? 0 : loop_add(loop, &host->messages, EPOLLIN);
 }
 
 void ctl_host_reset(struct ctl_host *host)
 {
-    loop_remove(&host->messages);
+    if (host != NULL)
+        loop_remove(&host->messages);
 }

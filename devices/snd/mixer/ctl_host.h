@@ -23,6 +23,6 @@ int ctl_host_write(struct ctl_host *host, unsigned id, const struct wire_ctl_val
 /* Takes over what is new. */
 void ctl_host_settle(struct ctl_host *host);
 
+/* These accept NULL, too. Reset: the worker is joined. */
 int ctl_host_activate(struct ctl_host *host, struct loop *loop);
-/* Worker joined. */
 void ctl_host_reset(struct ctl_host *host);

@@ -17,25 +17,6 @@ enum { CONTROLS_OFF, CONTROLS_ON, CONTROLS_HOST };
  * bytes), from "silence" to 0 dB. */
 static const int32_t db_linear[] = {2, 8, -9999999, 0};
 
-/* Adds an element of the group of the streams `like` this one, all of whose values are `value`. */
-static struct ctl *add(struct ctls *ctls, const char *name, enum wire_ctl_type type,
-                       const struct wire_pcm_info *like, uint32_t role, uint32_t count,
-                       uint32_t value)
-{
-    struct ctl *ctl = &ctls->item[ctls->count++];
-    struct wire_ctl_head *head = &ctl->info.head;
-
-    (void)snprintf((char *)head->name, sizeof(head->name), "%s", name);
-    head->hda_fn_nid = like->hda_fn_nid;
-    head->role = to_le32(WIRE_CTL_ROLE(role, like->direction));
-    head->type = to_le32(type);
-    head->access = to_le32(WIRE_CTL_READ | WIRE_CTL_WRITE);
-    head->count = to_le32(count);
-    for (uint32_t i = 0; i < count; i++)
-        ctl->value.number[i] = to_le32(value);
-    return ctl;
-}
-
 /* -- volume and mute -- */
 
 static bool alike(const struct wire_pcm_info *a, const struct wire_pcm_info *b)
@@ -47,31 +28,53 @@ static bool alike(const struct wire_pcm_info *a, const struct wire_pcm_info *b)
  * direction. */
 static void group_add(struct ctls *ctls, const struct wire_pcm_info *like, uint32_t index)
 {
-    bool plays = like->direction == VIRTIO_SND_D_OUTPUT;
-    struct ctl_group *group = &ctls->group[ctls->group_count++];
+    static const struct {
+        const char *names[2]; /* by direction */
+        uint32_t type, role, access, value;
+    } kinds[2] = {
+        {{"Master Playback Volume", "Capture Volume"},
+         WIRE_CTL_INTEGER,
+         WIRE_CTL_ROLE_VOLUME,
+         WIRE_CTL_READ | WIRE_CTL_WRITE | WIRE_CTL_TLV_READ,
+         VOLUME_LEVEL_MAX},
+        {{"Master Playback Switch", "Capture Switch"},
+         WIRE_CTL_BOOLEAN,
+         WIRE_CTL_ROLE_MUTE,
+         WIRE_CTL_READ | WIRE_CTL_WRITE,
+         1},
+    };
+    struct volume *volume = &ctls->volume[ctls->count / 2];
     uint32_t channels = 1;
 
-    volume_init(&group->volume);
+    for (uint32_t i = 0; i < WIRE_CHANNELS_MAX; i++)
+        volume->level[i] = VOLUME_LEVEL_MAX;
     for (unsigned i = 0; i < ctls->pcm->stream_count; i++) {
         struct stream *stream = &ctls->pcm->streams[i];
         if (!alike(&stream->info, like))
             continue;
-        stream->volume = &group->volume;
+        stream->volume = volume;
         channels = MAX(channels, (uint32_t)stream->info.channels_max);
     }
-    group->level_id = ctls->count;
-    struct ctl *volume =
-        add(ctls, plays ? "Master Playback Volume" : "Capture Volume", WIRE_CTL_INTEGER, like,
-            WIRE_CTL_ROLE_VOLUME, channels, VOLUME_LEVEL_MAX);
-    volume->info.limits.integer.max = to_le32(VOLUME_LEVEL_MAX);
-    volume->info.limits.integer.step = to_le32(1);
-    volume->info.head.access.raw |= to_le32(WIRE_CTL_TLV_READ).raw;
+    for (unsigned k = 0; k < ARRAY_SIZE(kinds); k++) {
+        struct ctl *ctl = &ctls->item[ctls->count++];
+        uint32_t count = kinds[k].type == WIRE_CTL_INTEGER ? channels : 1;
+        ctl->info.head = (struct wire_ctl_head){
+            .hda_fn_nid = like->hda_fn_nid,
+            .role = to_le32(WIRE_CTL_ROLE(kinds[k].role, like->direction)),
+            .type = to_le32(kinds[k].type),
+            .access = to_le32(kinds[k].access),
+            .count = to_le32(count),
+            .index = to_le32(index),
+        };
+        (void)strcpy((char *)ctl->info.head.name, kinds[k].names[like->direction]);
+        for (uint32_t i = 0; i < count; i++)
+            ctl->value.number[i] = to_le32(kinds[k].value);
+    }
+    struct ctl *level = &ctls->item[ctls->count - 2];
+    level->info.limits.integer.max = to_le32(VOLUME_LEVEL_MAX);
+    level->info.limits.integer.step = to_le32(1);
     for (size_t i = 0; i < ARRAY_SIZE(db_linear); i++)
-        volume->tlv[i] = to_le32((uint32_t)db_linear[i]);
-    group->mute_id = ctls->count;
-    struct ctl *mute = add(ctls, plays ? "Master Playback Switch" : "Capture Switch",
-                           WIRE_CTL_BOOLEAN, like, WIRE_CTL_ROLE_MUTE, 1, 1); /* heard */
-    volume->info.head.index = mute->info.head.index = to_le32(index);
+        level->tlv[i] = to_le32((uint32_t)db_linear[i]);
 }
 
 static int own_add(struct ctls *ctls)
@@ -80,8 +83,8 @@ static int own_add(struct ctls *ctls)
     size_t streams = ctls->pcm->stream_count;
 
     ctls->item = calloc(2 * streams + 1, sizeof(ctls->item[0])); /* none without a stream */
-    ctls->group = calloc(streams + 1, sizeof(ctls->group[0]));
-    if (ctls->item == NULL || ctls->group == NULL)
+    ctls->volume = calloc(streams + 1, sizeof(ctls->volume[0]));
+    if (ctls->item == NULL || ctls->volume == NULL)
         return log_error(-ENOMEM, "control elements");
     for (unsigned i = 0; i < streams; i++) {
         const struct stream *stream = &ctls->pcm->streams[i];
@@ -129,5 +132,5 @@ void ctls_fini(struct ctls *ctls)
 {
     ctl_host_destroy(ctls->host);
     free(ctls->item);
-    free(ctls->group);
+    free(ctls->volume);
 }

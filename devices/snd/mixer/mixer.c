@@ -2,7 +2,7 @@
 /* See mixer.h. */
 #include "devices/snd/mixer/mixer.h"
 
-#include "devices/snd/host/helper.h"
+#include "vmm/base/helper.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -193,12 +193,12 @@ static int card_open(struct mixer *mixer, const char *name)
 
 void mixer_begin(struct mixer *mixer, int socket, const char *name)
 {
-    static struct ctl ctls[MIXER_ELEMS_MAX];
+    static struct ctl ctls[CTLS_MAX];
 
     *mixer = (struct mixer){.socket = socket};
     int r = card_open(mixer, name);
     for (snd_hctl_elem_t *one = r < 0 ? NULL : alsa.hctl_first_elem(mixer->card);
-         one != NULL && mixer->count < MIXER_ELEMS_MAX; one = alsa.hctl_elem_next(one)) {
+         one != NULL && mixer->count < CTLS_MAX; one = alsa.hctl_elem_next(one)) {
         struct mixer_elem *elem = &mixer->elem[mixer->count];
         struct ctl *ctl = &ctls[mixer->count];
         *elem = (struct mixer_elem){.mixer = mixer, .elem = one};

@@ -2,7 +2,7 @@
 /*
  * The helper's half of controls=host: it has the mixer of a card of ALSA, and any call of it may
  * block for as long as a sound server likes. What it and ours (ctl_host.c) tell each other, on the
- * socket of host/helper.h:
+ * socket of vmm/base/helper.h:
  *
  *   theirs, first   int32_t: how many elements, or -errno; then as many struct ctl
  *   ours            struct mixer_value: to be written
@@ -20,8 +20,6 @@
 
 #include "devices/snd/lib/alsa.h"
 #include "devices/snd/mixer/ctl.h"
-
-#define MIXER_ELEMS_MAX 256
 
 struct mixer_value {
     uint32_t id;
@@ -41,7 +39,7 @@ struct mixer {
         snd_hctl_elem_t *elem; /* NULL: the driver has removed it */
         uint32_t type, access, count;
         int64_t min, max, shifted; /* the card's number is the guest's and this */
-    } elem[MIXER_ELEMS_MAX];
+    } elem[CTLS_MAX];
     /* For calls. */
     snd_ctl_elem_info_t *info;
     snd_ctl_elem_value_t *value;

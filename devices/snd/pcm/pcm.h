@@ -73,9 +73,6 @@ struct message {
     uint32_t moved_frames; /* playback: given to the host; capture: filled in */
 };
 
-/* Bins of lateness; the last one is for all from 2^22 us, 4 s, on. */
-#define STREAM_LATE_BINS 24
-
 /* What happened to a stream since start-up. Worker; main once it was joined. */
 struct stream_counts {
     uint64_t frames;       /* that the host consumed or recorded */
@@ -85,8 +82,6 @@ struct stream_counts {
     uint64_t stalled_ns;   /* in sum */
     uint64_t late_max_ns;  /* latest completion after its deadline, stalls included */
     uint64_t bad_messages; /* completed with S_IO_ERR */
-
-    uint64_t late[STREAM_LATE_BINS]; /* completions by lateness; bin n: below 2^n us */
 };
 
 struct stream {

@@ -31,11 +31,6 @@ void stream_reset(struct stream *stream)
     stream->state = STREAM_INIT;
 }
 
-static void take_messages(struct stream *stream)
-{
-    pcm_take(stream->pcm, stream->vq);
-}
-
 /* -- SET_PARAMS -- */
 
 /* Checks a request against the stream's pcm_info (SND-30 to SND-38). */
@@ -84,7 +79,7 @@ uint32_t stream_set_params(struct stream *stream, const struct wire_pcm_params *
     uint32_t status = params_check(stream, wire, &params);
     if (status != VIRTIO_SND_S_OK)
         return status;
-    take_messages(stream);
+    pcm_take(stream->pcm, stream->vq);
     stream_flush(stream, VIRTIO_SND_S_IO_ERR); /* SND-40 */
     stream_close_host(stream);
     stream->params = params;
@@ -160,7 +155,7 @@ void stream_unpark(struct stream *stream)
 
 static uint32_t stream_prepare(struct stream *stream, const struct chain *req)
 {
-    take_messages(stream);                     /* those were meant to be discarded too */
+    pcm_take(stream->pcm, stream->vq);         /* those were meant to be discarded too */
     stream_flush(stream, VIRTIO_SND_S_IO_ERR); /* SND-44 */
     int r = stream_open_host(stream);
     if (r != -EINPROGRESS)
@@ -176,7 +171,7 @@ static uint32_t stream_prepare(struct stream *stream, const struct chain *req)
 
 static void stream_start(struct stream *stream)
 {
-    take_messages(stream);
+    pcm_take(stream->pcm, stream->vq);
     stream_move_ahead(stream);
     uint64_t now = pcm_now_ns(stream->pcm);
     stream->host->due_ns = now;
@@ -187,7 +182,7 @@ static void stream_start(struct stream *stream)
 
 static void stream_stop(struct stream *stream)
 {
-    take_messages(stream);
+    pcm_take(stream->pcm, stream->vq);
     uint64_t now = pcm_now_ns(stream->pcm);
     stream_transfer(stream, now); /* what is due was heard before the stop, */
     if (stream->clock.kind != CLOCK_KIND_HOST)
@@ -199,7 +194,7 @@ static void stream_stop(struct stream *stream)
 
 static void stream_release(struct stream *stream)
 {
-    take_messages(stream); /* SND-48: the two rings are not ordered */
+    pcm_take(stream->pcm, stream->vq); /* SND-48: the two rings are not ordered */
     stream_flush(stream, VIRTIO_SND_S_OK);
     stream_close_host(stream);
 }

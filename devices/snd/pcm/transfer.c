@@ -217,14 +217,6 @@ static uint32_t latency_bytes(const struct stream *stream, uint64_t end_frame)
     return (uint32_t)MIN(frames * stream->params.frame_bytes, UINT32_MAX);
 }
 
-/* The bin of a lateness: how many bits its microseconds have. */
-static unsigned late_bin(uint64_t late_ns)
-{
-    uint64_t us = late_ns / 1000;
-
-    return us == 0 ? 0 : MIN(64u - (unsigned)__builtin_clzll(us), STREAM_LATE_BINS - 1u);
-}
-
 static void note_lateness(struct stream *stream, uint64_t now, uint64_t end_frame)
 {
     uint64_t when = clock_when(&stream->clock, now, end_frame);
@@ -233,7 +225,6 @@ static void note_lateness(struct stream *stream, uint64_t now, uint64_t end_fram
     if (stream->clock.kind != CLOCK_KIND_TIMER || when > now)
         return;
     stream->counts.late_max_ns = MAX(stream->counts.late_max_ns, late);
-    stream->counts.late[late_bin(late)]++;
     if (late <= stall_ns(stream))
         return;
     stream->counts.stalls++;

@@ -4,9 +4,8 @@
  *
  * A level is a factor of n/256, so that full level is 0 dB: then, and while nothing is muted,
  * samples stay as they are, bit for bit. Otherwise a sample of an integer format becomes the
- * nearest whole number, of a float format the product. Samples that are no numbers (mu-law, DSD,
- * IEC 958) can be muted, no more. A change takes effect between two frames, at once: there is no
- * ramp. Worker.
+ * nearest whole number, of a float format the product. A change takes effect between two frames, at
+ * once: there is no ramp. Worker.
  */
 #pragma once
 
@@ -18,9 +17,6 @@
 struct volume {
     uint16_t level[WIRE_CHANNELS_MAX]; /* by channel */
 };
-
-/* Every channel at 0 dB. */
-void volume_init(struct volume *volume);
 
 /* Scales `frames` frames in place; 32-bit alignment is not needed. */
 void volume_apply(const struct volume *volume, const struct pcm_params *params, void *buf,

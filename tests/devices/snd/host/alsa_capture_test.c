@@ -61,7 +61,7 @@ START_TEST(read_gives_what_there_is)
 }
 END_TEST
 
-START_TEST(frames_lost_by_an_overrun_are_counted_and_silence)
+START_TEST(frames_lost_by_an_overrun_are_counted)
 {
     struct capture capture;
 
@@ -74,18 +74,14 @@ START_TEST(frames_lost_by_an_overrun_are_counted_and_silence)
     int looked = player_look(&player);
     const char *text = capture_end(&capture);
     ck_assert_int_eq(looked, 0);
-    const uint64_t filled = BUFFER - 90; /* what had room in the guest's buffer */
-    ck_assert_uint_eq(player.position.consumed_frames, 100 + filled);
+    ck_assert_uint_eq(player.position.consumed_frames, 100);
     ck_assert_ptr_nonnull(strstr(text, "too busy"));
     ck_assert_uint_eq(player.host->xruns, 1);
     ck_assert_uint_eq(player.host->lost_frames, BUFFER); /* what fits the card's ring */
     check_read(90, 11);
-    ck_assert_int_eq(player_read(&player, frames, BUFFER), (ssize_t)filled);
-    for (uint64_t i = 0; i < filled; i++)
-        ck_assert_uint_eq(frames[i], 0);
     uint32_t next = fake_card.recorded + 1;
     fake_card_run(50);
-    check_captured(150 + filled);
+    check_captured(150);
     check_read(50, next);
 }
 END_TEST
@@ -208,7 +204,7 @@ Suite *alsa_capture_suite(void)
     tcase_add_test(tests, every_frame_is_fetched_once);
     tcase_add_test(tests, card_records_from_start_and_not_before);
     tcase_add_test(tests, read_gives_what_there_is);
-    tcase_add_test(tests, frames_lost_by_an_overrun_are_counted_and_silence);
+    tcase_add_test(tests, frames_lost_by_an_overrun_are_counted);
     tcase_add_test(tests, guest_that_takes_nothing_is_no_xrun_of_ours);
     tcase_add_test(tests, pause_keeps_what_was_recorded);
     tcase_add_test(tests, card_without_pause_is_dropped_when_its_frames_were_fetched);

@@ -550,7 +550,7 @@ START_TEST(busy_card_is_refused)
     static const char device[] = "hw:CARD=Loopback,DEV=0,SUBDEV=3";
     struct capture capture;
     struct host *second = NULL;
-    struct opts *opts = player_opts(device, "off");
+    struct opts *opts = player_opts(device);
     start_playback(device, PERIOD, BUFFER);
     capture_start(&capture);
     int r = player_create(opts, PCM_OUTPUT, &second);

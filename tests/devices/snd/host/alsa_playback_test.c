@@ -32,16 +32,6 @@ START_TEST(every_frame_is_heard_once)
 }
 END_TEST
 
-START_TEST(card_whose_channels_can_be_chosen_gets_the_usual_order)
-{
-    fake_card.takes_chmap = true;
-    start_playback(0);
-    ck_assert_uint_eq(fake_card.chosen[0], 3); /* front left */
-    ck_assert_uint_eq(fake_card.chosen[1], 4);
-    play_and_check(1);
-}
-END_TEST
-
 START_TEST(write_takes_what_there_is_room_for)
 {
     open_playback();
@@ -310,7 +300,6 @@ Suite *alsa_playback_suite(void)
 
     tcase_add_checked_fixture(tests, alsa_setup, alsa_teardown);
     tcase_add_test(tests, every_frame_is_heard_once);
-    tcase_add_test(tests, card_whose_channels_can_be_chosen_gets_the_usual_order);
     tcase_add_test(tests, write_takes_what_there_is_room_for);
     tcase_add_test(tests, card_starts_with_start_and_not_before);
     tcase_add_test(tests, start_with_nothing_written_waits_for_the_first_frame);

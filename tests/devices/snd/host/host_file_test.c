@@ -30,8 +30,7 @@ START_TEST(channels_and_formats_offered_are_those_that_the_file_can_hold)
 
     rig_start(&rig, recording_options("a.wav", ",formats=all,channels=1-18"));
     ck_assert_uint_eq(rig.snd->pcm.streams[0].info.channels_max, 18);
-    /* All but IMA ADPCM, DSD and IEC 958, which are not offered or no sound that WAV has. */
-    ck_assert_uint_eq(from_le64(rig.snd->pcm.streams[0].info.formats), 0x1ffffe);
+    ck_assert_uint_eq(from_le64(rig.snd->pcm.streams[0].info.formats), 0x1ffff8);
     rig_end(&rig);
 }
 END_TEST
@@ -171,31 +170,6 @@ START_TEST(floating_point_samples_arrive_bit_for_bit)
     SNDFILE *file = recording_reopen("f.wav", &info);
     ck_assert_int_eq(info.format & SF_FORMAT_SUBMASK, SF_FORMAT_FLOAT);
     ck_assert_int_eq(sf_read_float(file, out, 960), 960);
-    (void)sf_close(file);
-    ck_assert_mem_eq(in, out, sizeof(in));
-}
-END_TEST
-
-/* A-law and mu-law are numbers to libsndfile, not to us: bytes as they come. */
-START_TEST(companded_samples_arrive_byte_for_byte)
-{
-    static const int subtypes[] = {[1] = SF_FORMAT_ULAW, [2] = SF_FORMAT_ALAW};
-    uint8_t in[960], out[960];
-    struct rig rig;
-    SF_INFO info;
-
-    recording_pattern(in, sizeof(in), 3);
-    rig_start(&rig, recording_options("c.wav", ",formats=all"));
-    ck_assert_uint_eq(rig_set_params(&rig, 0, 1920, 960, 2, (uint8_t)_i, 7), RIG_OK);
-    ck_assert_uint_eq(rig_command(&rig, RIG_PREPARE, 0), RIG_OK);
-    ck_assert_uint_eq(rig_command(&rig, RIG_START, 0), RIG_OK);
-    recording_play(&rig, in, sizeof(in));
-    rig_end(&rig);
-
-    SNDFILE *file = recording_reopen("c.wav", &info);
-    ck_assert_int_eq(info.format, SF_FORMAT_WAV | subtypes[_i]);
-    ck_assert_int_eq(info.frames, 480);
-    ck_assert_int_eq(sf_read_raw(file, out, 960), 960);
     (void)sf_close(file);
     ck_assert_mem_eq(in, out, sizeof(in));
 }
@@ -597,7 +571,6 @@ Suite *host_file_suite(void)
     tcase_add_test(content, long_period_of_three_channels_arrives_whole);
     tcase_add_loop_test(content, any_number_of_channels_arrives_whole, 0, 8);
     tcase_add_test(content, floating_point_samples_arrive_bit_for_bit);
-    tcase_add_loop_test(content, companded_samples_arrive_byte_for_byte, 1, 3);
     tcase_add_test(content, plays_with_equal_parameters_make_one_recording);
     tcase_add_test(content, another_format_begins_a_new_take);
     tcase_add_loop_test(content, take_ends_with_its_format_rate_or_channels, 0, 4);

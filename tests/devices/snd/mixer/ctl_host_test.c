@@ -4,12 +4,12 @@
  * as the driver sees and sets it. The card is tests/fake_mixer.h, the helper is stepped
  * (tests/fake_helper.h). Numbers are the specification's.
  */
-#include "devices/snd/host/helper.h"
 #include "devices/snd/mixer/mixer.h"
 #include "tests/capture.h"
 #include "tests/devices/snd/mixer/ctl_guest.h"
 #include "tests/fake_helper.h"
 #include "tests/fake_mixer.h"
+#include "vmm/base/helper.h"
 
 #include <check.h>
 #include <stdio.h>

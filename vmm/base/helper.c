@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* See helper.h. */
-#include "devices/snd/host/helper.h"
-
-#include "vmm/base/log.h"
+#include "vmm/base/helper.h"
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -15,8 +12,6 @@
 
 /* How long a helper may live on when we have died: the last sound is heard. */
 #define ORPHAN_S 4
-
-#define REAL_TIME_PRIORITY 10
 
 /* -- in the helper -- */
 
@@ -126,12 +121,4 @@ ssize_t helper_take(int socket, void *ret_message, size_t room)
     if (len < 0)
         return errno == EAGAIN || errno == EINTR ? 0 : -EPIPE;
     return len == 0 ? -EPIPE : len;
-}
-
-void helper_real_time(const char *name)
-{
-    const struct sched_param param = {.sched_priority = REAL_TIME_PRIORITY};
-
-    if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param) < 0)
-        log_debug("%s: no real-time priority: %s (see 'ulimit -r')", name, strerror(errno));
 }

@@ -3,7 +3,7 @@
  * Tests of devices/snd/host/helper.c with real processes: what a helper keeps, how it ends, and
  * what is left of it when we end. Nothing sleeps: each waits for an event.
  */
-#include "devices/snd/host/helper.h"
+#include "vmm/base/helper.h"
 
 #include "tests/wrap.h"
 

@@ -40,7 +40,3 @@ int helper_end(struct helper *helper, int wait_ms);
 int helper_send(int socket, const void *message, size_t len);
 /* Takes the next message: its length; 0 if there is none; -EPIPE: none will come. */
 ssize_t helper_take(int socket, void *ret_message, size_t room);
-
-/* Real-time priority for the thread that calls: before all that is not real time, behind the sound
- * servers, which have 20 and more. Most users may not have that; it is asked for, no more. */
-void helper_real_time(const char *name);
