@@ -142,7 +142,7 @@ static uint8_t copy_tail(struct event *event, const struct queue_request *reques
     return (uint8_t)bytes;
 }
 
-void queue_event_push(struct virtq *vq, const struct chain *chain)
+static void push_one(struct virtq *vq, const struct chain *chain)
 {
     struct queue_request *request = &vq->events->request[chain->told];
     struct event *event = queue_begin(vq, EVENT_PUSH, chain->id);
@@ -159,6 +159,13 @@ void queue_event_push(struct virtq *vq, const struct chain *chain)
     event->answer = copy(event, request->write, request->writable, ANSWER_BYTES);
     event->tail = copy_tail(event, request);
     events_end(vq->events->to, event);
+}
+
+/* A dead queue's memory is not to be touched. */
+void queue_event_push(struct virtq *vq, const struct chain *chains, unsigned count)
+{
+    for (unsigned i = 0; i < count && !vq->dead; i++)
+        push_one(vq, &chains[i]);
 }
 
 /* -- life -- */
@@ -182,7 +189,7 @@ int virtio_events_tell(struct virtio_device *dev, struct events *events, uint8_t
     struct event *event = begin(dev, EVENT_DEVICE);
     if (event == NULL)
         return 0;
-    event->a = dev->class->id;
+    event->a = dev->id;
     event->b = slot;
     event->value = dev->features;
     events_end(events, event);

@@ -39,8 +39,8 @@ void queue_event_kick(const struct virtio_device *dev, const struct virtq *vq, u
 /* The queue starts: none is under way. */
 void queue_events_forget(struct virtq *vq);
 void queue_event_pop(struct virtq *vq, struct chain *chain);
-/* Before the chain's memory is given back. */
-void queue_event_push(struct virtq *vq, const struct chain *chain);
+/* Before their memory is given back. */
+void queue_event_push(struct virtq *vq, const struct chain *chains, unsigned count);
 
 static inline void note(const struct virtio_device *dev, enum event_kind kind, uint32_t queue,
                         uint32_t a, uint32_t b)

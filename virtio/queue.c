@@ -378,11 +378,11 @@ void virtq_push_all(struct virtq *vq, struct chain *chains, unsigned count)
     uint32_t slots = 0;
 
     assert(vq->running);
+    if (vq->events != NULL)
+        queue_event_push(vq, chains, count);
     for (unsigned i = 0; i < count; i++) {
         assert(!vq->in_order || chains[i].position == advance(vq, vq->next_used, slots));
         slots += chains[i].slots;
-        if (vq->events != NULL && !is_dead(vq))
-            queue_event_push(vq, &chains[i]);
         chunks_give(vq, chains[i].chunks);
     }
     assert(vq->held_slots >= slots);

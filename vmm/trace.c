@@ -91,7 +91,7 @@ static void write_queue(const struct trace *trace, FILE *out, const struct trace
         (void)snprintf(queue, sizeof(queue), "stream %u", event->a);
     else if (event->kind == EVENT_KICK || event->kind == EVENT_POP || event->kind == EVENT_PUSH ||
              event->kind == EVENT_INTERRUPT)
-        talk_queue(talk_of(dev->class->id), queue, event->queue, dev->queue_count);
+        talk_queue(talk_of(dev->id), queue, event->queue, dev->queue_count);
     (void)fprintf(out, "\"name\": \"%s %s%s%s\", \"cat\": \"%s\", ", dev->name, queue,
                   queue[0] != '\0' ? " " : "", kind_names[event->kind], dev->name);
     (void)fprintf(out, "\"args\": {\"buffer\": %u, \"a\": %u, \"b\": %u}", event->id, event->a,

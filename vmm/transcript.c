@@ -119,7 +119,7 @@ static void line(const struct transcript *transcript, uint64_t at_ns, const char
 static void who(const struct virtio_device *dev, unsigned run, char ret_who[24])
 {
     if (run < dev->queue_count)
-        talk_queue(talk_of(dev->class->id), ret_who, run, dev->queue_count);
+        talk_queue(talk_of(dev->id), ret_who, run, dev->queue_count);
     else
         (void)snprintf(ret_who, 24, "config");
 }
@@ -250,7 +250,7 @@ static void write_event(struct event_sink *sink, const struct event *event)
         return;
     }
     const struct virtio_device *dev = told->devices[event->device];
-    talk_say(talk_of(dev->class->id), &saying, event, dev->queue_count,
+    talk_say(talk_of(dev->id), &saying, event, dev->queue_count,
              told->pci != NULL && told->pci[event->device]);
     if (transcript->json)
         json_write(transcript, event, dev->name, &saying);

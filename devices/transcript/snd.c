@@ -7,7 +7,6 @@
 #include <linux/virtio_ids.h>
 
 static const char *const features[] = {"CTLS", NULL};
-static const char *const queues[] = {"controlq", "eventq", "txq", "rxq", NULL};
 
 static const struct word statuses[] = {
     {VIRTIO_SND_S_OK, "OK"},
@@ -128,28 +127,38 @@ static void say_items(struct saying *saying, const struct request *request, stru
     }
 }
 
-static void control(struct saying *saying, const struct event *event)
+static const struct request *request_of(const struct event *event)
 {
-    const struct bytes sent = bytes_sent(event), got = bytes_answer(event);
-    const struct request *request = NULL;
-
     for (size_t i = 0; i < ARRAY_SIZE(requests); i++)
-        if (requests[i].code == bytes_32(sent, 0))
-            request = &requests[i];
-    if (request != NULL) {
-        saying->section = request->section;
-        saying->function = request->function;
-    }
-    if (is_pop(event)) {
-        say(saying, "%s", request != NULL ? request->name : "unknown request");
-        if (request != NULL && request->sent != NULL)
-            request->sent(saying, sent);
+        if (requests[i].code == bytes_32(bytes_sent(event), 0))
+            return &requests[i];
+    return NULL;
+}
+
+static void control_pop(struct saying *saying, const struct event *event)
+{
+    const struct request *request = request_of(event);
+
+    say(saying, "%s", request != NULL ? request->name : "unknown request");
+    if (request == NULL)
         return;
-    }
-    saying->function = "virtsnd_ctl_notify_cb()";
+    saying->section = request->section;
+    saying->function = request->function;
+    if (request->sent != NULL)
+        request->sent(saying, bytes_sent(event));
+}
+
+static void control_push(struct saying *saying, const struct event *event)
+{
+    const struct bytes got = bytes_answer(event);
+    const struct request *request = request_of(event);
+
     say_status(saying, bytes_32(got, 0));
-    if (request != NULL && request->item != NULL && bytes_32(got, 0) == VIRTIO_SND_S_OK)
-        say_items(saying, request, sent, got);
+    if (request == NULL)
+        return;
+    saying->section = request->section;
+    if (request->item != NULL && bytes_32(got, 0) == VIRTIO_SND_S_OK)
+        say_items(saying, request, bytes_sent(event), got);
 }
 
 /* -- the other queues -- */
@@ -162,52 +171,41 @@ static const struct word events[] = {
     {WIRE_EVT_CTL_NOTIFY, "CTL_NOTIFY control"},
 };
 
-static void event_message(struct saying *saying, const struct event *event)
+static void event_push(struct saying *saying, const struct event *event)
 {
     const struct bytes got = bytes_answer(event);
 
-    saying->section = "§5.14.6";
-    if (is_pop(event)) {
-        say(saying, "room for an event");
-        saying->function = "virtsnd_event_send()";
-        saying->key = "event";
-        return;
-    }
     say_word(saying, events, ARRAY_SIZE(events), bytes_32(got, 0));
     say(saying, " %u", bytes_16(got, 4));
-    saying->function = "virtsnd_event_notify_cb()";
+    saying->key = NULL;
 }
 
-static void transfer(struct saying *saying, const struct event *event, bool tx)
+/* The frames are between a stream's number and 8 bytes of status. */
+static void frames_pop(struct saying *saying, const struct event *event)
+{
+    say(saying, "stream %u, %u bytes", bytes_32(bytes_sent(event), 0), event->a + event->b - 12);
+}
+
+static void frames_push(struct saying *saying, const struct event *event)
 {
     const struct bytes end = bytes_end(event);
     size_t at = end.len >= 8 ? end.len - 8 : 0;
 
-    say(saying, "stream %u", bytes_32(bytes_sent(event), 0));
-    if (is_pop(event)) {
-        say(saying, ", %u bytes", tx ? event->a - 4 : event->b - 8);
-    } else {
-        say(saying, ", ");
-        say_status(saying, bytes_32(end, at));
-        say(saying, ", latency %u bytes", bytes_32(end, at + 4));
-    }
-    saying->section = "§5.14.6.8";
-    saying->function = is_pop(event) ? "virtsnd_pcm_msg_send()"
-                       : tx          ? "virtsnd_pcm_tx_notify_cb()"
-                                     : "virtsnd_pcm_rx_notify_cb()";
-    saying->key = "frames";
+    say(saying, "stream %u, ", bytes_32(bytes_sent(event), 0));
+    say_status(saying, bytes_32(end, at));
+    say(saying, ", latency %u bytes", bytes_32(end, at + 4));
 }
 
-static void message(struct saying *saying, const struct event *event, unsigned queue_count)
-{
-    (void)queue_count;
-    if (event->queue == VIRTIO_SND_VQ_CONTROL)
-        control(saying, event);
-    else if (event->queue == VIRTIO_SND_VQ_EVENT)
-        event_message(saying, event);
-    else
-        transfer(saying, event, event->queue == VIRTIO_SND_VQ_TX);
-}
+static const struct lane lanes[] = {
+    {"controlq", "§5.14.6", "virtsnd_ctl_msg_send()", "virtsnd_ctl_notify_cb()", NULL, control_pop,
+     control_push},
+    {"eventq", "§5.14.6", "virtsnd_event_send()", "virtsnd_event_notify_cb()", "events", say_room,
+     event_push},
+    {"txq", "§5.14.6.8", "virtsnd_pcm_msg_send()", "virtsnd_pcm_tx_notify_cb()", "frames",
+     frames_pop, frames_push},
+    {"rxq", "§5.14.6.8", "virtsnd_pcm_msg_send()", "virtsnd_pcm_rx_notify_cb()", "frames",
+     frames_pop, frames_push},
+};
 
 const struct talk talk_snd = {
     .id = VIRTIO_ID_SOUND,
@@ -215,6 +213,6 @@ const struct talk talk_snd = {
     .section = "§5.14",
     .probe = "virtsnd_probe()",
     .features = features,
-    .queues = queues,
-    .message = message,
+    .lanes = lanes,
+    .lane_count = ARRAY_SIZE(lanes),
 };

@@ -7,7 +7,6 @@
 #include <linux/virtio_blk.h>
 #include <linux/virtio_ids.h>
 #include <linux/virtio_net.h>
-#include <stdio.h>
 #include <string.h>
 
 /* -- block (virtio 1.2 §5.2.6) -- */
@@ -26,31 +25,38 @@ static const struct word blk_types[] = {
 static const struct word blk_statuses[] = {
     {VIRTIO_BLK_S_OK, "OK"}, {VIRTIO_BLK_S_IOERR, "IOERR"}, {VIRTIO_BLK_S_UNSUPP, "UNSUPP"}};
 
-static void blk_queue(char ret_name[24], unsigned queue, unsigned queues)
+static void blk_pop(struct saying *saying, const struct event *event)
 {
-    (void)queues;
-    (void)snprintf(ret_name, 24, "requestq%u", queue);
-}
-
-static void blk_message(struct saying *saying, const struct event *event, unsigned queues)
-{
-    const struct bytes sent = bytes_sent(event), end = bytes_end(event);
+    const struct bytes sent = bytes_sent(event);
     uint32_t type = bytes_32(sent, 0);
 
-    (void)queues;
-    saying->section = "§5.2.6";
-    if (is_pop(event)) {
-        uint32_t data = type == VIRTIO_BLK_T_IN ? event->b - 1 : event->a - 16;
-        say_word(saying, blk_types, ARRAY_SIZE(blk_types), type);
-        if (type == VIRTIO_BLK_T_IN || type == VIRTIO_BLK_T_OUT)
-            say(saying, " sector %llu, %u bytes", (unsigned long long)bytes_64(sent, 8), data);
-    } else {
-        say_word(saying, blk_statuses, ARRAY_SIZE(blk_statuses),
-                 bytes_8(end, end.len > 0 ? end.len - 1 : 0));
-    }
-    saying->function = is_pop(event) ? "virtio_queue_rq()" : "virtblk_done()";
-    saying->key = type == VIRTIO_BLK_T_IN ? "IN" : type == VIRTIO_BLK_T_OUT ? "OUT" : NULL;
+    say_word(saying, blk_types, ARRAY_SIZE(blk_types), type);
+    if (type == VIRTIO_BLK_T_IN || type == VIRTIO_BLK_T_OUT)
+        say(saying, " sector %llu, %u bytes", (unsigned long long)bytes_64(sent, 8),
+            event->a + event->b - 17);
+    else
+        saying->key = NULL;
 }
+
+static void blk_push(struct saying *saying, const struct event *event)
+{
+    const struct bytes end = bytes_end(event);
+
+    say_word(saying, blk_statuses, ARRAY_SIZE(blk_statuses),
+             bytes_8(end, end.len > 0 ? end.len - 1 : 0));
+    if (bytes_32(bytes_sent(event), 0) > VIRTIO_BLK_T_OUT)
+        saying->key = NULL;
+}
+
+static unsigned blk_lane(unsigned queue, unsigned queues)
+{
+    (void)queue;
+    (void)queues;
+    return 0;
+}
+
+static const struct lane blk_lanes[] = {
+    {"requestq", "§5.2.6", "virtio_queue_rq()", "virtblk_done()", "sectors", blk_pop, blk_push}};
 
 const struct talk talk_blk = {
     .id = VIRTIO_ID_BLOCK,
@@ -58,8 +64,9 @@ const struct talk talk_blk = {
     .section = "§5.2",
     .probe = "virtblk_probe()",
     .features = blk_features,
-    .queue = blk_queue,
-    .message = blk_message,
+    .lanes = blk_lanes,
+    .lane_count = 1,
+    .lane = blk_lane,
 };
 
 /* -- network (§5.1.6) -- */
@@ -98,20 +105,6 @@ static const struct word net_classes[] = {
     {VIRTIO_NET_CTRL_VLAN, "VLAN"}, {VIRTIO_NET_CTRL_ANNOUNCE, "ANNOUNCE"},
     {VIRTIO_NET_CTRL_MQ, "MQ"},     {VIRTIO_NET_CTRL_GUEST_OFFLOADS, "GUEST_OFFLOADS"}};
 
-static bool net_is_control(unsigned queue, unsigned queues)
-{
-    return queues % 2 == 1 && queue + 1 == queues;
-}
-
-static void net_queue(char ret_name[24], unsigned queue, unsigned queues)
-{
-    if (net_is_control(queue, queues))
-        (void)snprintf(ret_name, 24, "controlq");
-    else
-        (void)snprintf(ret_name, 24, "%s%u", queue % 2 == 0 ? "receiveq" : "transmitq",
-                       queue / 2 + 1);
-}
-
 /* The header of a frame, and the frame's own. */
 static void net_frame(struct saying *saying, struct bytes bytes, uint32_t len)
 {
@@ -128,44 +121,43 @@ static void net_frame(struct saying *saying, struct bytes bytes, uint32_t len)
     say(saying, " in segments of %u", bytes_16(bytes, 4));
 }
 
-static void net_control(struct saying *saying, const struct event *event)
+static void net_pop(struct saying *saying, const struct event *event)
+{
+    net_frame(saying, bytes_sent(event), event->a);
+}
+
+static void net_push(struct saying *saying, const struct event *event)
+{
+    net_frame(saying, bytes_answer(event), event->b);
+}
+
+static void net_control_pop(struct saying *saying, const struct event *event)
 {
     const struct bytes sent = bytes_sent(event);
 
-    saying->section = "§5.1.6.5";
-    saying->function = "virtnet_send_command()";
-    if (!is_pop(event)) {
-        say(saying, "%s", bytes_8(bytes_answer(event), 0) == VIRTIO_NET_OK ? "OK" : "ERR");
-        return;
-    }
     say_word(saying, net_classes, ARRAY_SIZE(net_classes), bytes_8(sent, 0));
     say(saying, " command %u", bytes_8(sent, 1));
     if (bytes_8(sent, 0) == VIRTIO_NET_CTRL_MQ)
         say(saying, ": %u pairs", bytes_16(sent, 2));
 }
 
-static void net_message(struct saying *saying, const struct event *event, unsigned queues)
+static void net_control_push(struct saying *saying, const struct event *event)
 {
-    bool receives = event->queue % 2 == 0;
-
-    if (net_is_control(event->queue, queues)) {
-        net_control(saying, event);
-        return;
-    }
-    saying->section = "§5.1.6";
-    saying->key = "frames";
-    saying->function = receives        ? is_pop(event) ? "try_fill_recv()" : "receive_buf()"
-                       : is_pop(event) ? "start_xmit()"
-                                       : "free_old_xmit()";
-    if (receives && is_pop(event))
-        say(saying, "room for %u bytes", event->b);
-    else if (receives)
-        net_frame(saying, bytes_answer(event), event->b);
-    else if (is_pop(event))
-        net_frame(saying, bytes_sent(event), event->a);
-    else
-        say(saying, "sent");
+    say(saying, "%s", bytes_8(bytes_answer(event), 0) == VIRTIO_NET_OK ? "OK" : "ERR");
 }
+
+/* Pairs, and then perhaps one more. */
+static unsigned net_lane(unsigned queue, unsigned queues)
+{
+    return queues % 2 == 1 && queue + 1 == queues ? 2 : queue % 2;
+}
+
+static const struct lane net_lanes[] = {
+    {"receiveq", "§5.1.6", "try_fill_recv()", "receive_buf()", "frames", say_room, net_push},
+    {"transmitq", "§5.1.6", "start_xmit()", "free_old_xmit()", "frames", net_pop, say_done},
+    {"controlq", "§5.1.6.5", "virtnet_send_command()", "virtnet_send_command()", NULL,
+     net_control_pop, net_control_push},
+};
 
 const struct talk talk_net = {
     .id = VIRTIO_ID_NET,
@@ -173,14 +165,14 @@ const struct talk talk_net = {
     .section = "§5.1",
     .probe = "virtnet_probe()",
     .features = net_features,
-    .queue = net_queue,
-    .message = net_message,
+    .lanes = net_lanes,
+    .lane_count = ARRAY_SIZE(net_lanes),
+    .lane = net_lane,
 };
 
 /* -- sockets (§5.10.6) -- */
 
 static const char *const vsock_features[] = {"STREAM", "SEQPACKET", "NO_IMPLIED_STREAM", NULL};
-static const char *const vsock_queues[] = {"rxq", "txq", "eventq", NULL};
 static const struct word vsock_ops[] = {
     {VIRTIO_VSOCK_OP_REQUEST, "REQUEST"},
     {VIRTIO_VSOCK_OP_RESPONSE, "RESPONSE"},
@@ -204,35 +196,28 @@ static void vsock_packet(struct saying *saying, struct bytes bytes)
         bytes_32(bytes, offsetof(struct vsock_hdr, len)),
         bytes_32(bytes, offsetof(struct vsock_hdr, fwd_cnt)),
         bytes_32(bytes, offsetof(struct vsock_hdr, buf_alloc)));
-    saying->key = op == VIRTIO_VSOCK_OP_RW || op == VIRTIO_VSOCK_OP_CREDIT_UPDATE ? "RW" : NULL;
+    if (op != VIRTIO_VSOCK_OP_RW && op != VIRTIO_VSOCK_OP_CREDIT_UPDATE)
+        saying->key = NULL;
 }
 
-static void vsock_message(struct saying *saying, const struct event *event, unsigned queues)
+static void vsock_pop(struct saying *saying, const struct event *event)
 {
-    bool sends = event->queue == 1;
-
-    (void)queues;
-    saying->section = "§5.10.6";
-    if (event->queue > 1) {
-        say(saying, is_pop(event) ? "room for an event" : "event %u",
-            bytes_32(bytes_answer(event), 0));
-        saying->function = "virtio_vsock_event_done()";
-        saying->key = is_pop(event) ? "event" : NULL;
-        return;
-    }
-    saying->function =
-        sends ? is_pop(event) ? "virtio_transport_send_pkt_work()" : "virtio_transport_tx_work()"
-        : is_pop(event) ? "virtio_vsock_rx_fill()"
-                        : "virtio_transport_rx_work()";
-    if (sends && is_pop(event)) {
-        vsock_packet(saying, bytes_sent(event));
-    } else if (!sends && !is_pop(event)) {
-        vsock_packet(saying, bytes_answer(event));
-    } else {
-        say(saying, sends ? "sent" : "room for %u bytes", event->b);
-        saying->key = "RW";
-    }
+    vsock_packet(saying, bytes_sent(event));
 }
+
+static void vsock_push(struct saying *saying, const struct event *event)
+{
+    vsock_packet(saying, bytes_answer(event));
+}
+
+static const struct lane vsock_lanes[] = {
+    {"rxq", "§5.10.6", "virtio_vsock_rx_fill()", "virtio_transport_rx_work()", "packets", say_room,
+     vsock_push},
+    {"txq", "§5.10.6", "virtio_transport_send_pkt_work()", "virtio_transport_tx_work()", "packets",
+     vsock_pop, say_done},
+    {"eventq", "§5.10.6", "virtio_vsock_event_fill()", "virtio_transport_event_work()", "events",
+     say_room, say_bytes},
+};
 
 const struct talk talk_vsock = {
     .id = VIRTIO_ID_VSOCK,
@@ -240,14 +225,13 @@ const struct talk talk_vsock = {
     .section = "§5.10",
     .probe = "virtio_vsock_probe()",
     .features = vsock_features,
-    .queues = vsock_queues,
-    .message = vsock_message,
+    .lanes = vsock_lanes,
+    .lane_count = ARRAY_SIZE(vsock_lanes),
 };
 
 /* -- shares (§5.11.6) -- */
 
 static const char *const fs_features[] = {"NOTIFICATION", NULL};
-static const char *const fs_queues[] = {"hiprio", "request0", NULL};
 
 #define OP(name)                                                                                   \
     {                                                                                              \
@@ -268,24 +252,22 @@ static bool fs_is_named(uint32_t op)
     return op == FUSE_LOOKUP || op == FUSE_UNLINK || op == FUSE_RMDIR;
 }
 
-static void fs_message(struct saying *saying, const struct event *event, unsigned queues)
+static uint32_t fs_op(struct saying *saying, const struct event *event)
+{
+    uint32_t op = bytes_32(bytes_sent(event), offsetof(struct fuse_in_header, opcode));
+
+    say_word(saying, fs_ops, ARRAY_SIZE(fs_ops), op);
+    if (op != FUSE_READ && op != FUSE_WRITE && op != FUSE_FORGET)
+        saying->key = NULL;
+    return op;
+}
+
+static void fs_pop(struct saying *saying, const struct event *event)
 {
     const struct bytes sent = bytes_sent(event);
-    uint32_t op = bytes_32(sent, offsetof(struct fuse_in_header, opcode));
+    uint32_t op = fs_op(saying, event);
     size_t body = sizeof(struct fuse_in_header);
 
-    (void)queues;
-    saying->section = "§5.11.6";
-    saying->function = is_pop(event) ? "virtio_fs_enqueue_req()" : "virtio_fs_requests_done_work()";
-    say_word(saying, fs_ops, ARRAY_SIZE(fs_ops), op);
-    if (op == FUSE_READ || op == FUSE_WRITE || op == FUSE_FORGET)
-        saying->key = op == FUSE_READ ? "READ" : op == FUSE_WRITE ? "WRITE" : "FORGET";
-    if (!is_pop(event)) {
-        int32_t error = (int32_t)bytes_32(bytes_answer(event), 4);
-        say(saying, ": %s, %u bytes", error == 0 ? "OK" : strerror(error == INT32_MIN ? 0 : -error),
-            event->b);
-        return;
-    }
     say(saying, " node %llu",
         (unsigned long long)bytes_64(sent, offsetof(struct fuse_in_header, nodeid)));
     if (fs_is_named(op)) {
@@ -297,12 +279,28 @@ static void fs_message(struct saying *saying, const struct event *event, unsigne
     }
 }
 
+static void fs_push(struct saying *saying, const struct event *event)
+{
+    int32_t error = (int32_t)bytes_32(bytes_answer(event), 4);
+
+    (void)fs_op(saying, event);
+    say(saying, ": %s, %u bytes", error == 0 ? "OK" : strerror(error < -4095 ? 0 : -error),
+        event->b);
+}
+
+static const struct lane fs_lanes[] = {
+    {"hiprio", "§5.11.6", "virtio_fs_hiprio_dispatch_work()", "virtio_fs_hiprio_done_work()",
+     "requests", fs_pop, fs_push},
+    {"request0", "§5.11.6", "virtio_fs_enqueue_req()", "virtio_fs_requests_done_work()", "requests",
+     fs_pop, fs_push},
+};
+
 const struct talk talk_fs = {
     .id = VIRTIO_ID_FS,
     .name = "file system",
     .section = "§5.11",
     .probe = "virtio_fs_probe()",
     .features = fs_features,
-    .queues = fs_queues,
-    .message = fs_message,
+    .lanes = fs_lanes,
+    .lane_count = ARRAY_SIZE(fs_lanes),
 };

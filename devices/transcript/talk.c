@@ -101,18 +101,56 @@ const struct talk *talk_of(uint32_t id)
     return &talk_unknown;
 }
 
+static const struct lane *lane_of(const struct talk *talk, unsigned queue, unsigned queues)
+{
+    unsigned lane = talk->lane != NULL ? talk->lane(queue, queues) : queue;
+
+    return lane < talk->lane_count ? &talk->lanes[lane] : NULL;
+}
+
 void talk_queue(const struct talk *talk, char ret_name[24], unsigned queue, unsigned queues)
 {
-    unsigned known = 0;
+    const struct lane *lane = lane_of(talk, queue, queues);
 
-    while (talk->queues != NULL && talk->queues[known] != NULL)
-        known++;
-    if (talk->queue != NULL)
-        talk->queue(ret_name, queue, queues);
-    else if (queue < known)
-        (void)snprintf(ret_name, 24, "%s", talk->queues[queue]);
+    if (lane != NULL && talk->lane == NULL)
+        (void)snprintf(ret_name, 24, "%s", lane->name);
     else
-        (void)snprintf(ret_name, 24, "queue%u", queue);
+        (void)snprintf(ret_name, 24, "%s %u", lane != NULL ? lane->name : "queue", queue);
+}
+
+void say_room(struct saying *saying, const struct event *event)
+{
+    say(saying, "room for %u bytes", event->b);
+}
+
+void say_bytes(struct saying *saying, const struct event *event)
+{
+    say(saying, "%u bytes", is_pop(event) ? event->a : event->b);
+}
+
+void say_done(struct saying *saying, const struct event *event)
+{
+    (void)event;
+    say(saying, "done");
+}
+
+static void message(struct saying *saying, const struct talk *talk, const struct event *event,
+                    unsigned queues)
+{
+    static const struct lane any = {.section = "",
+                                    .driver = "virtqueue_add_sgs()",
+                                    .device = "virtqueue_get_buf()",
+                                    .key = "buffers",
+                                    .pop = say_bytes,
+                                    .push = say_bytes};
+    const struct lane *lane = lane_of(talk, event->queue, queues);
+
+    if (lane == NULL)
+        lane = &any;
+    saying->section = lane->section;
+    saying->function = is_pop(event) ? lane->driver : lane->device;
+    saying->key = lane->key;
+    (is_pop(event) ? lane->pop : lane->push)(saying, event);
 }
 
 /* -- what the framework tells -- */
@@ -266,11 +304,7 @@ void talk_say(const struct talk *talk, struct saying *saying, const struct event
         break;
     case EVENT_POP:
     case EVENT_PUSH:
-        saying->section = talk->section;
-        if (talk->message != NULL)
-            talk->message(saying, event, queues);
-        else
-            say(saying, "%u bytes", is_pop(event) ? event->a : event->b);
+        message(saying, talk, event, queues);
         break;
     default:
         if (event->kind >= ARRAY_SIZE(plain) || plain[event->kind].text == NULL)

@@ -49,25 +49,38 @@ static inline bool is_pop(const struct event *event)
     return event->kind == EVENT_POP;
 }
 
+/* What is said in a queue. */
+struct lane {
+    const char *name, *section;
+    const char *driver, *device; /* functions of Linux: who sends, who looks at what came back */
+    const char *key;             /* what there may be many of; NULL: tell each */
+    /* The words. They may also say section, function and key where those are not the lane's. */
+    void (*pop)(struct saying *saying, const struct event *event);
+    void (*push)(struct saying *saying, const struct event *event);
+};
+
 /* A class of devices. */
 struct talk {
     uint32_t id;
     const char *name, *section, *probe;
     const char *const *features; /* names by bit, up to NULL; "" where there is none */
-    const char *const *queues;   /* names by index, up to NULL, */
-    /* or this: the name of one of `queues` */
-    void (*queue)(char ret_name[24], unsigned queue, unsigned queues);
-    /* Of EVENT_POP and EVENT_PUSH: text, function, key, and the section where it is not that of the
-     * class. `queues`: how many the device has. */
-    void (*message)(struct saying *saying, const struct event *event, unsigned queues);
+    const struct lane *lanes;
+    unsigned lane_count; /* by queue, */
+    /* or by this, of a device that may have any number of queues */
+    unsigned (*lane)(unsigned queue, unsigned queues);
 };
+
+/* Words for messages that are only bytes. */
+void say_room(struct saying *saying, const struct event *event);
+void say_bytes(struct saying *saying, const struct event *event);
+void say_done(struct saying *saying, const struct event *event);
 
 extern const struct talk talk_snd, talk_blk, talk_net, talk_console, talk_rng, talk_balloon,
     talk_vsock, talk_fs, talk_input, talk_pmem;
 
-/* By device id; one that knows no messages, if it is unknown. */
+/* By device id; one without lanes, if it is unknown. */
 const struct talk *talk_of(uint32_t id);
-/* Its words for the lot of events. */
+/* Its words. `queues`: how many the device has. */
 void talk_say(const struct talk *talk, struct saying *saying, const struct event *event,
               unsigned queues, bool pci);
 /* The name of a queue. */

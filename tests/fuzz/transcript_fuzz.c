@@ -25,7 +25,9 @@ static void devices_make(void)
 {
     for (; virtio_slots[told.count].class != NULL && told.count < ARRAY_SIZE(list); told.count++) {
         struct virtio_device *dev = &devices[told.count];
-        *dev = (struct virtio_device){.class = virtio_slots[told.count].class, .queue_count = 5};
+        *dev = (struct virtio_device){.class = virtio_slots[told.count].class,
+                                      .id = virtio_slots[told.count].class->id,
+                                      .queue_count = 5};
         (void)snprintf(dev->name, sizeof(dev->name), "%s0", dev->class->name);
         list[told.count] = dev;
     }

@@ -30,8 +30,8 @@ static void begin(bool json)
         &virtio_balloon, &virtio_vsock, &virtio_fs,  &virtio_input,   &virtio_pmem};
 
     for (unsigned i = 0; i < DEVICES; i++) {
-        devices[i] =
-            (struct virtio_device){.class = classes[i], .queue_count = classes[i]->queue_count};
+        devices[i] = (struct virtio_device){
+            .class = classes[i], .id = classes[i]->id, .queue_count = classes[i]->queue_count};
         (void)snprintf(devices[i].name, sizeof(devices[i].name), "%s0", classes[i]->name);
         list[i] = &devices[i];
     }
@@ -208,13 +208,13 @@ END_TEST
 START_TEST(requests_of_all_classes_are_decoded)
 {
     write_event(message(BLK, EVENT_POP, 0, 8, 2, 1ul, 2048ul));
-    has("disk0     requestq0  > OUT sector 2048, 0 bytes");
+    has("disk0     requestq 0 > OUT sector 2048, 15 bytes");
     write_event(message(BLK, EVENT_PUSH, 0, 1, 1, 2ul));
     has("< UNSUPP");
     write_event(message(NET, EVENT_POP, 2, 1, 4, 4ul, 0ul, 2ul, 0ul));
-    has("net0      controlq   > MQ command 0: 2 pairs");
+    has("net0      controlq 2 > MQ command 0: 2 pairs");
     write_event(message(CONSOLE, EVENT_POP, 3, 4, 2, 1ul, 6ul | 1ul << 16));
-    has("console0  control tx > PORT_OPEN port 1 value 1");
+    has("console0  transmit 3 > PORT_OPEN port 1 value 1");
     write_event(message(RNG, EVENT_POP, 0, 1, 0));
     has("rng0      requestq   > room for 0 bytes");
     write_event(message(BALLOON, EVENT_POP, 0, 4, 2, 0x77ul, 0x78ul));
