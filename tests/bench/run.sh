@@ -4,7 +4,7 @@
 # `make bench`: measures linnet, and QEMU beside it (its microvm; with ARCH=arm64 its virt). Prints
 # "name value unit", a row a line, and keeps them in build/bench.txt.
 #
-#   tests/bench/run.sh [boot|sound|ear|card|disk|debian|share|net|streams]...    rows of these; else of boot, sound, disk, share
+#   tests/bench/run.sh [boot|sound|ear|telling|card|disk|debian|share|net|streams]...    rows of these; else of boot, sound, disk, share
 #
 # What is given in instructions comes from the rig's counting machine: its one CPU does one a
 # nanosecond, so the run time of threads counts instructions, however fast or busy this machine is.

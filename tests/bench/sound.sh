@@ -166,6 +166,34 @@ ear_rows() {
     listening_rows report ",report=report"
 }
 
+# telling_row NAME [OPTION...]: what it costs to tell what happens, with these options: the device's
+# worker, and who writes it down.
+telling_row() {
+    local name=$1 vcpu='vcpu*' events
+    local -A before after
+    shift
+    play_linnet host=file,path=sound.wav "$@"
+    wait_for 600 played 1
+    look before
+    before[worker]=$(threads_ns "$pid" snd0) before[writer]=$(threads_ns "$pid" events)
+    events=$(cat said.jsonl 2>/dev/null | wc -l)
+    sleep 10
+    look after
+    after[worker]=$(threads_ns "$pid" snd0) after[writer]=$(threads_ns "$pid" events)
+    echo "sound.$name.device_thread $(per_second worker 1000) kinstr/s"
+    echo "sound.$name.writer $(per_second writer 1000) kinstr/s"
+    [ ! -e said.jsonl ] || echo "sound.$name.events $((($(wc -l <said.jsonl) - events) / 10)) 1/s"
+    end_background
+    rm -f sound.wav said.jsonl
+}
+
+telling_rows() {
+    telling_row untold
+    telling_row trace --trace trace.json
+    telling_row transcript --transcript said
+    telling_row transcript_json --transcript said.jsonl
+}
+
 # What a period to a sound card takes: the device's worker, and the helper that has the card.
 card_rows() {
     local helper worker_ns helper_ns status=/proc/asound/Dummy/pcm0p/sub0/status

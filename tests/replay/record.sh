@@ -11,10 +11,10 @@
 . "$(dirname "$0")/../lib.sh"
 cd "$top" || exit 1
 
-LINES_MAX=130
-BYTES_MAX=96
+LINES_MAX=100
+BYTES_MAX=72
 kernels=(6.12-amd64 6.1-cloud-amd64)
-linnet=$top/build/$arch-release/linnet
+made=$top/build/replay
 
 # said WHAT: the guest has said so, or is gone.
 said() {
@@ -45,20 +45,22 @@ one() {
     cd ..
 }
 
-# cut KERNEL TRANSPORT: a file for each device.
+# cut_up KERNEL TRANSPORT: a file for each device.
 cut_up() {
-    local device
+    local device out
     for device in rng0 disk0 share0 console0 balloon0 net0 vsock0 pmem0 input0 snd0; do
-        jq -c --arg device "$device" --argjson bytes $((2 * BYTES_MAX)) \
-            'select(.device == $device and .event != "interrupt") | del(.t)
-            | if .sent then .sent |= .[:$bytes] else . end
-            | if .answer then .answer |= .[:$bytes] else . end' talk/all.jsonl |
-            awk -v lines="$LINES_MAX" 'NR <= lines' >"${1%-*}.$2.$device.jsonl"
-        [ -s "${1%-*}.$2.$device.jsonl" ] || rm "${1%-*}.$2.$device.jsonl"
+        out=${1%-*}.$2.$device.jsonl
+        grep -F "\"device\": \"$device\"" talk/all.jsonl |
+            grep -vE '"event": "(interrupt|device|reset|active|config-news)"' |
+            sed -E "s/\"t\": [0-9.]*, \"device\": \"$device\", //; s/, \"says\": .*}/}/
+                s/(\"(sent|answer)\": \"[0-9a-f]{$((2 * BYTES_MAX))})[0-9a-f]*/\\1/g; s/, \"end\": \"[0-9a-f]*\"//" |
+            head -n "$LINES_MAX" >"$out"
+        [ -s "$out" ] || rm "$out"
     done
 }
 
 if [ "${1-}" = --inside ]; then
+    linnet=$made/linnet
     cd "$2" || exit 1
     for kernel in "${kernels[@]}"; do
         for transport in mmio pci; do
@@ -69,8 +71,8 @@ if [ "${1-}" = --inside ]; then
     done
     exit
 fi
-made=$top/build/replay
 mkdir -p "$made"
+cp "$linnet" "$made/linnet" # which nobody builds anew meanwhile
 for kernel in "${kernels[@]}"; do
     guests/mkinitramfs.sh "$kernel" "$made/$kernel.cpio" talk
 done
