@@ -20,18 +20,17 @@ static uint32_t serve_info(struct snd *snd, struct chain *req, const union reque
 {
     const struct jack *jack = snd->jacks.item;
     const struct stream *stream = snd->pcm.streams;
-    const struct wire_chmap_info *chmap = snd->chmaps;
-    const struct reply_items jacks = {&jack->info, snd->jacks.count, sizeof(*jack),
-                                      sizeof(jack->info)};
-    const struct reply_items streams = {&stream->info, snd->pcm.stream_count, sizeof(*stream),
-                                        sizeof(stream->info)};
-    const struct reply_items chmaps = {chmap, snd->chmap_count, sizeof(*chmap), sizeof(*chmap)};
+    const struct wire_chmap_info *map = snd->chmaps;
     uint32_t code = from_le32(request->hdr.code);
+    struct reply_items items = {map, snd->chmap_count, sizeof(*map), sizeof(*map)};
 
-    return reply_info(req, &request->query,
-                      code == VIRTIO_SND_R_JACK_INFO  ? &jacks
-                      : code == VIRTIO_SND_R_PCM_INFO ? &streams
-                                                      : &chmaps);
+    if (code == VIRTIO_SND_R_JACK_INFO)
+        items =
+            (struct reply_items){&jack->info, snd->jacks.count, sizeof(*jack), sizeof(jack->info)};
+    else if (code == VIRTIO_SND_R_PCM_INFO)
+        items = (struct reply_items){&stream->info, snd->pcm.stream_count, sizeof(*stream),
+                                     sizeof(stream->info)};
+    return reply_info(req, &request->query, &items);
 }
 
 /* -- streams -- */

@@ -53,8 +53,7 @@ static void snd_pause(struct virtio_device *dev)
 
 static void snd_resume(struct virtio_device *dev, uint64_t paused_ns)
 {
-    (void)
-        paused_ns; /* a little more than from pause() to here, which is what counts for a stream */
+    (void)paused_ns; /* from pause() to here, which is what counts for a stream, is a little less */
     pcm_resume(&snd_of(dev)->pcm);
     events_deliver(&snd_of(dev)->events); /* what commands did meanwhile */
 }

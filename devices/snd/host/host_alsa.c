@@ -87,11 +87,6 @@ static int ask(struct alsa_host *card, enum alsa_word word)
     return r == -EAGAIN ? -ETIMEDOUT : r; /* it has not taken what came before */
 }
 
-static uint64_t now_ns(const struct alsa_host *card)
-{
-    return card->host.timebase->now_ns(card->host.timebase);
-}
-
 /* -- the shared ring -- */
 
 /* Where frame `frame` lies; *frames is cut to what lies there in one piece. */
@@ -172,7 +167,7 @@ static void note_stops(struct alsa_host *card, uint64_t spare)
 static int note_standstill(struct alsa_host *card, bool moved)
 {
     const struct pcm_params *params = &card->params;
-    uint64_t now = now_ns(card);
+    uint64_t now = card->host.timebase->now_ns(card->host.timebase);
     uint64_t limit = frames_to_ns(params->buffer_frames - params->period_frames, params->rate_hz);
 
     if (moved || !can_move(card))

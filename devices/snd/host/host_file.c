@@ -31,12 +31,11 @@
 #define HEADERS_A_SECOND 10
 
 struct take {
-    int fd;                          /* owned, locked; -1: none */
-    struct pcm_params params;        /* of what is played */
-    const struct pcm_format *format; /* and what that is in the file, */
-    size_t frame_bytes;              /* with so many a frame */
-    uint64_t frames;                 /* recorded */
-    uint64_t counted;                /* of these, by the header */
+    int fd;                   /* owned, locked; -1: none */
+    struct pcm_params params; /* of what is played */
+    struct pcm_params stored; /* and what that is in the file */
+    uint64_t frames;          /* recorded */
+    uint64_t counted;         /* of these, by the header */
 };
 
 struct file_host {
@@ -84,7 +83,7 @@ static int folder_open(struct file_host *file)
 /* Where frame `frame` is in the file. */
 static off_t place(const struct take *take, uint64_t frame)
 {
-    return (off_t)(WAV_HEADER_BYTES + frame * take->frame_bytes);
+    return (off_t)(WAV_HEADER_BYTES + frame * take->stored.frame_bytes);
 }
 
 /* How many bytes arrived at place `at` of the file; if not all, errno says why. */
@@ -107,19 +106,14 @@ static int header_update(struct take *take)
     le32 words[WAV_HEADER_WORDS];
 
     take->counted = take->frames;
-    wav_header(&take->params, take->frames, words);
+    wav_header(&take->stored, take->frames, words);
     return put(take, words, sizeof(words), 0) == sizeof(words) ? 0 : -errno;
 }
 
 /* Begins an empty recording in take->fd. */
 static int take_begin(struct take *take, const struct pcm_params *params)
 {
-    const struct pcm_format *format = wav_format(params->format);
-
-    *take = (struct take){.fd = take->fd,
-                          .params = *params,
-                          .format = format,
-                          .frame_bytes = (size_t)format->sample_bytes * params->channels};
+    *take = (struct take){.fd = take->fd, .params = *params, .stored = wav_params(params)};
     return ftruncate(take->fd, 0) < 0 ? -errno : header_update(take);
 }
 
@@ -178,10 +172,10 @@ static void take_fail(struct file_host *file, int error)
 /* Appends frames as they are in the file: 0, or -errno after those that fit. */
 static int append(struct take *take, const void *bytes, size_t frames)
 {
-    const size_t len = frames * take->frame_bytes;
+    const size_t len = frames * take->stored.frame_bytes;
     size_t done = put(take, bytes, len, place(take, take->frames));
 
-    take->frames += done / take->frame_bytes;
+    take->frames += done / take->stored.frame_bytes;
     return done == len ? 0 : -errno;
 }
 
@@ -193,12 +187,12 @@ static int record(struct take *take, const uint8_t *played, size_t frames)
     uint8_t bytes[sizeof(numbers)];
     int r = 0;
 
-    if (params->format == take->format)
+    if (params->format == take->stored.format)
         return append(take, played, frames);
     for (size_t now; frames > 0 && r == 0; frames -= now, played += now * params->frame_bytes) {
         now = MIN(frames, ARRAY_SIZE(numbers) / params->channels);
         pcm_to_double(params->format, played, numbers, now * params->channels);
-        pcm_from_double(take->format, numbers, bytes, now * params->channels);
+        pcm_from_double(take->stored.format, numbers, bytes, now * params->channels);
         r = append(take, bytes, now);
     }
     return r;

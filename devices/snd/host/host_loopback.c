@@ -26,8 +26,8 @@ struct loopback {
     struct host host;
     struct loopback *peer; /* borrowed; NULL: nobody is at the other end */
     bool records;          /* the capture side */
-    bool is_open, running;
-    struct pcm_params params;
+    bool running;
+    struct pcm_params params; /* without a format: closed */
 
     /* Capture side: what was played and not recorded. */
     uint8_t *ring;     /* owned, while open */
@@ -71,7 +71,7 @@ static int loopback_open(struct host *host, const struct pcm_params *params)
 {
     struct loopback *loop = loopback_of(host);
     const struct pcm_params *has =
-        loop->peer != NULL && loop->peer->is_open ? &loop->peer->params : params;
+        loop->peer != NULL && loop->peer->params.format != NULL ? &loop->peer->params : params;
 
     if (!pcm_params_alike(has, params)) {
         log_guest(&host->log_limit,
@@ -86,7 +86,6 @@ static int loopback_open(struct host *host, const struct pcm_params *params)
             return log_error(-ENOMEM, "%s", host->name);
     }
     loop->params = *params;
-    loop->is_open = true;
     return 0;
 }
 
@@ -96,7 +95,8 @@ static void loopback_close(struct host *host)
 
     free(loop->ring);
     loop->ring = NULL;
-    loop->is_open = loop->running = false;
+    loop->params.format = NULL;
+    loop->running = false;
 }
 
 static int loopback_start(struct host *host)

@@ -7,22 +7,24 @@
 #define ID(a, b, c, d) ((uint32_t)(a) | (b) << 8 | (c) << 16 | (uint32_t)(d) << 24)
 
 /* Integers are unsigned up to 8 bits, else signed, in whole bytes. */
-const struct pcm_format *wav_format(const struct pcm_format *format)
+struct pcm_params wav_params(const struct pcm_params *played)
 {
     static const uint8_t codes[] = {VIRTIO_SND_PCM_FMT_U8, VIRTIO_SND_PCM_FMT_S16,
                                     VIRTIO_SND_PCM_FMT_S24_3, VIRTIO_SND_PCM_FMT_S32};
+    struct pcm_params stored = *played;
 
-    if (format->kind == PCM_KIND_FLOAT)
-        return format;
-    return pcm_format_by_code(codes[(format->sample_bits - 1) / 8]);
+    if (stored.format->kind != PCM_KIND_FLOAT)
+        stored.format = pcm_format_by_code(codes[(played->format->sample_bits - 1) / 8]);
+    stored.frame_bytes = stored.format->sample_bytes * stored.channels;
+    return stored;
 }
 
-void wav_header(const struct pcm_params *params, uint64_t frames, le32 ret_words[WAV_HEADER_WORDS])
+void wav_header(const struct pcm_params *stored, uint64_t frames, le32 ret_words[WAV_HEADER_WORDS])
 {
-    const uint32_t sample_bytes = wav_format(params->format)->sample_bytes;
-    const uint32_t frame_bytes = sample_bytes * params->channels;
+    const uint32_t frame_bytes = stored->frame_bytes,
+                   sample_bits = stored->format->sample_bytes * 8u;
     const uint64_t data = frames * frame_bytes, riff = data + WAV_HEADER_BYTES - 8;
-    const uint32_t tag = params->format->kind == PCM_KIND_FLOAT ? 3 : 1;
+    const uint32_t tag = stored->format->kind == PCM_KIND_FLOAT ? 3 : 1;
     const bool is_large = riff >= UINT32_MAX;
     const uint64_t most = is_large ? UINT32_MAX : UINT64_MAX; /* "see ds64" */
     /* clang-format off */
@@ -31,8 +33,8 @@ void wav_header(const struct pcm_params *params, uint64_t frames, le32 ret_words
         MIN(riff, most), ID('W', 'A', 'V', 'E'),
         is_large ? ID('d', 's', '6', '4') : ID('J', 'U', 'N', 'K'),
         28, riff, riff >> 32, data, data >> 32, frames, frames >> 32, 0,
-        ID('f', 'm', 't', ' '), 16, tag | params->channels << 16,
-        params->rate_hz, params->rate_hz * frame_bytes, frame_bytes | sample_bytes * 8 << 16,
+        ID('f', 'm', 't', ' '), 16, tag | stored->channels << 16,
+        stored->rate_hz, stored->rate_hz * frame_bytes, frame_bytes | sample_bits << 16,
         ID('f', 'a', 'c', 't'), 4, MIN(frames, most),
         ID('d', 'a', 't', 'a'), MIN(data, most),
     };

@@ -10,8 +10,8 @@
 #define WAV_HEADER_WORDS 23
 #define WAV_HEADER_BYTES (4 * WAV_HEADER_WORDS)
 
-/* What the samples of a format are in the file; every bit of them is kept. */
-const struct pcm_format *wav_format(const struct pcm_format *format);
+/* What frames are in the file; every bit of them is kept. */
+struct pcm_params wav_params(const struct pcm_params *played);
 
 /* The header of a file with so many frames of these; they follow it. */
-void wav_header(const struct pcm_params *params, uint64_t frames, le32 ret_words[WAV_HEADER_WORDS]);
+void wav_header(const struct pcm_params *stored, uint64_t frames, le32 ret_words[WAV_HEADER_WORDS]);

@@ -21,17 +21,23 @@ static uint32_t serve_info(const struct ctls *ctls, struct chain *req,
     return reply_info(req, query, &items);
 }
 
+/* Replies with data that must be there whole. */
+static uint32_t reply_whole(struct chain *req, const void *data, size_t len)
+{
+    if (chain_writable(req) < sizeof(le32) + len)
+        return VIRTIO_SND_S_BAD_MSG;
+    reply_write(req, VIRTIO_SND_S_OK, data, len);
+    return REPLY_DONE;
+}
+
 static uint32_t serve_enum_items(struct ctls *ctls, unsigned id, struct chain *req)
 {
     const struct ctl *ctl = &ctls->item[id];
 
     if (ctl_type(ctl) != WIRE_CTL_ENUMERATED)
         return VIRTIO_SND_S_NOT_SUPP;
-    size_t len = from_le32(ctl->info.limits.enumerated.items) * sizeof(ctl->items[0]);
-    if (chain_writable(req) < sizeof(le32) + len)
-        return VIRTIO_SND_S_BAD_MSG;
-    reply_write(req, VIRTIO_SND_S_OK, ctl->items, len);
-    return REPLY_DONE;
+    return reply_whole(req, ctl->items,
+                       from_le32(ctl->info.limits.enumerated.items) * sizeof(ctl->items[0]));
 }
 
 /* -- values -- */
@@ -40,10 +46,7 @@ static uint32_t serve_read(struct ctls *ctls, unsigned id, struct chain *req)
 {
     const struct ctl *ctl = &ctls->item[id];
 
-    if (chain_writable(req) < sizeof(le32) + ctl_value_bytes(ctl))
-        return VIRTIO_SND_S_BAD_MSG;
-    reply_write(req, VIRTIO_SND_S_OK, &ctl->value, ctl_value_bytes(ctl));
-    return REPLY_DONE;
+    return reply_whole(req, &ctl->value, ctl_value_bytes(ctl));
 }
 
 static uint32_t serve_write(struct ctls *ctls, unsigned id, struct chain *req)

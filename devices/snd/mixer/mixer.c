@@ -121,12 +121,12 @@ static void items_fill(const struct mixer *mixer, const struct mixer_elem *elem,
 static int value_read(const struct mixer_elem *elem, struct wire_ctl_value *ret_value)
 {
     const snd_ctl_elem_value_t *value = elem->mixer->value;
-    int r = 0;
 
     *ret_value = (struct wire_ctl_value){0};
-    if ((elem->access & WIRE_CTL_READ) != 0)
-        r = elem->elem != NULL ? alsa.hctl_elem_read(elem->elem, elem->mixer->value) : -ENOENT;
-    for (unsigned i = 0; i < elem->count && (elem->access & WIRE_CTL_READ) != 0 && r >= 0; i++) {
+    if ((elem->access & WIRE_CTL_READ) == 0)
+        return 0;
+    int r = elem->elem != NULL ? alsa.hctl_elem_read(elem->elem, elem->mixer->value) : -ENOENT;
+    for (unsigned i = 0; i < elem->count && r >= 0; i++) {
         int64_t number = elem->type == WIRE_CTL_BOOLEAN ? alsa.ctl_elem_value_get_boolean(value, i)
                          : elem->type == WIRE_CTL_INTEGER
                              ? alsa.ctl_elem_value_get_integer(value, i)

@@ -92,22 +92,19 @@ static ssize_t piece_in(struct stream *stream, struct message *message, uint32_t
 }
 
 /* When the frames up to `frame` were due, at the latest now. */
-static uint64_t due_now(const struct stream *stream, uint64_t frame)
+static uint64_t due_ns(const struct stream *stream, uint64_t frame, uint64_t now)
 {
-    uint64_t now = pcm_now_ns(stream->pcm);
-
-    if (stream->clock.kind != CLOCK_KIND_TIMER)
-        return now;
-    return MIN(now, clock_when(&stream->clock, now, frame));
+    return stream->clock.kind == CLOCK_KIND_TIMER ? MIN(now, clock_when(&stream->clock, now, frame))
+                                                  : now;
 }
 
 /* Moves up to `frames` frames of a message. False: the host takes, or has, no more now, or has
  * failed; then it is lost. */
-static bool move(struct stream *stream, struct message *message, uint64_t frames)
+static bool move(struct stream *stream, struct message *message, uint64_t frames, uint64_t now)
 {
     while (frames > 0) {
         uint32_t count = (uint32_t)MIN(frames, PCM_SCRATCH_BYTES / stream->params.frame_bytes);
-        stream->host->due_ns = due_now(stream, stream->moved_frames + count);
+        stream->host->due_ns = due_ns(stream, stream->moved_frames + count, now);
         ssize_t moved = stream_is_output(stream) ? piece_out(stream, message, count)
                                                  : piece_in(stream, message, count);
         if (moved < 0) {
@@ -149,13 +146,13 @@ static void skip(struct stream *stream, struct message *message, uint32_t frames
     stream->moved_frames += frames;
 }
 
-void stream_move_oldest(struct stream *stream)
+void stream_move_oldest(struct stream *stream, uint64_t now)
 {
     struct message *message = stream->oldest;
 
-    if (move(stream, message, message->frames - message->moved_frames) ||
+    if (move(stream, message, message->frames - message->moved_frames, now) ||
         (stream->host_state != HOST_OPEN && /* it failed: again, without it */
-         move(stream, message, message->frames - message->moved_frames)))
+         move(stream, message, message->frames - message->moved_frames, now)))
         return;
     uint32_t lost = message->frames - message->moved_frames;
     skip(stream, message, lost);
@@ -168,7 +165,7 @@ void stream_move_ahead(struct stream *stream)
     if (stream->clock.kind != CLOCK_KIND_HOST)
         return;
     for (struct message *m = stream->oldest; m != NULL; m = m->next)
-        if (!move(stream, m, m->frames - m->moved_frames))
+        if (!move(stream, m, m->frames - m->moved_frames, 0)) /* asked for without a clock only */
             return;
 }
 
@@ -178,7 +175,8 @@ void stream_catch_up(struct stream *stream, uint64_t at_ns)
 
     for (struct message *m = stream->oldest; m != NULL && stream->moved_frames < consumed;
          m = m->next)
-        if (!move(stream, m, MIN(m->frames - m->moved_frames, consumed - stream->moved_frames)))
+        if (!move(stream, m, MIN(m->frames - m->moved_frames, consumed - stream->moved_frames),
+                  at_ns))
             return;
 }
 

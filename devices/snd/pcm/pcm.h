@@ -186,7 +186,7 @@ void stream_retry_host(struct stream *stream, uint64_t now_ns);
 void stream_move_ahead(struct stream *stream);
 /* Moves the oldest message to its end: what the host that is there does not take or have is lost.
  */
-void stream_move_oldest(struct stream *stream);
+void stream_move_oldest(struct stream *stream, uint64_t now_ns);
 /* Moves what the clock had consumed at `at_ns`, completes nothing. */
 void stream_catch_up(struct stream *stream, uint64_t at_ns);
 /* A host's played(). */
@@ -236,7 +236,7 @@ void stream_unpark(struct stream *stream);
 void stream_opened(struct stream *stream, int r);
 
 /* Does what is due, and sets wake_ns. */
-void stream_serve(struct stream *stream);
+void stream_serve(struct stream *stream, uint64_t now_ns);
 
 /* The machine is paused, and goes on: what runs by itself is to stand still meanwhile. */
 void stream_pause(struct stream *stream);

@@ -6,13 +6,13 @@
  */
 #include "devices/snd/pcm/pcm.h"
 
-static void serve_dirty(struct pcm *pcm)
+static void serve_dirty(struct pcm *pcm, uint64_t now)
 {
     if (virtio_failed(pcm->dev))
         return; /* the queues are dead; the reset will stop the streams */
     for (unsigned i = 0; i < pcm->stream_count; i++) {
         if (pcm->streams[i].dirty)
-            stream_serve(&pcm->streams[i]);
+            stream_serve(&pcm->streams[i], now);
         pcm->streams[i].dirty = false;
     }
 }
@@ -37,17 +37,22 @@ static bool needs_kicks(const struct pcm *pcm, const struct virtq *vq)
 
 static void alarm_set(struct pcm *pcm);
 
-void pcm_serve(struct pcm *pcm, struct virtq *vq)
+static void serve(struct pcm *pcm, struct virtq *vq, uint64_t now)
 {
     pcm_take(pcm, vq); /* which asks for kicks */
     if (!needs_kicks(pcm, vq))
         virtq_kicks_off(vq);
-    serve_dirty(pcm);
+    serve_dirty(pcm, now);
     if (!vq->kicks_on && needs_kicks(pcm, vq)) {
         pcm_take(pcm, vq); /* a stream ran dry meanwhile */
-        serve_dirty(pcm);
+        serve_dirty(pcm, now);
     }
     alarm_set(pcm);
+}
+
+void pcm_serve(struct pcm *pcm, struct virtq *vq)
+{
+    serve(pcm, vq, pcm_now_ns(pcm));
 }
 
 void pcm_serve_all(struct pcm *pcm)
@@ -58,30 +63,24 @@ void pcm_serve_all(struct pcm *pcm)
 
 /* -- what wakes the worker up -- */
 
-static void happened(struct stream *stream)
-{
-    stream->dirty = true;
-    pcm_serve(stream->pcm, stream->vq);
-}
-
 static void time_came(struct loop *loop, void *ctx)
 {
     struct pcm *pcm = ctx;
     const uint64_t now = pcm_now_ns(pcm);
+    unsigned due = 0; /* bit n: queue n */
 
     (void)loop;
-    for (unsigned q = VIRTIO_SND_VQ_TX; q <= VIRTIO_SND_VQ_RX; q++) {
-        bool due = false;
-        for (unsigned i = 0; i < pcm->stream_count; i++) {
-            struct stream *stream = &pcm->streams[i];
-            if (stream->vq->index != q || stream->wake_ns > now)
-                continue;
-            stream->wake_ns = TIME_NEVER;
-            stream->dirty = due = true;
-        }
-        if (due)
-            pcm_serve(pcm, &pcm->dev->queue[q]);
+    for (unsigned i = 0; i < pcm->stream_count; i++) {
+        struct stream *stream = &pcm->streams[i];
+        if (stream->wake_ns > now)
+            continue;
+        stream->wake_ns = TIME_NEVER;
+        stream->dirty = true;
+        due |= 1u << stream->vq->index;
     }
+    for (unsigned q = VIRTIO_SND_VQ_TX; q <= VIRTIO_SND_VQ_RX; q++)
+        if ((due >> q & 1) != 0)
+            serve(pcm, &pcm->dev->queue[q], now);
 }
 
 static void alarm_set(struct pcm *pcm)
@@ -96,13 +95,16 @@ static void alarm_set(struct pcm *pcm)
 
 static void host_wake(struct host *host)
 {
-    happened(host->wake_ctx);
+    struct stream *stream = host->wake_ctx;
+
+    stream->dirty = true;
+    pcm_serve(stream->pcm, stream->vq);
 }
 
 static void host_opened(struct host *host, int r)
 {
     stream_opened(host->wake_ctx, r);
-    happened(host->wake_ctx);
+    host_wake(host);
 }
 
 static void host_catch_up(struct host *host, uint64_t at_ns)

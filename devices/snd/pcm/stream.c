@@ -222,10 +222,8 @@ uint32_t stream_command(struct stream *stream, enum stream_command command, cons
     return VIRTIO_SND_S_OK;
 }
 
-void stream_serve(struct stream *stream)
+void stream_serve(struct stream *stream, uint64_t now)
 {
-    uint64_t now = pcm_now_ns(stream->pcm);
-
     if (stream->state == STREAM_RUNNING)
         stream_transfer(stream, now);
     else if (stream->is_parked && now >= stream->park_end_ns)

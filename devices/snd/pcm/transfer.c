@@ -312,7 +312,7 @@ static bool complete_if_due(struct stream *stream, uint64_t now, uint64_t *ret_n
         run_dry(stream, now);
     if (end_frame > stream->fault_end_frame)
         note_lateness(stream, now, end_frame);
-    stream_move_oldest(stream);
+    stream_move_oldest(stream, now);
     stream->counts.messages++;
     note(stream->pcm->dev, EVENT_PERIOD, 0, stream->id, message->frames);
     stream->completed_ns = now;

@@ -356,7 +356,7 @@ END_TEST
 START_TEST(recording_beyond_4_gib_becomes_rf64)
 {
     const struct pcm_params params = {
-        .format = pcm_format_by_code(5), .rate_hz = 48000, .channels = 2};
+        .format = pcm_format_by_code(5), .rate_hz = 48000, .channels = 2, .frame_bytes = 4};
     const uint64_t most = (UINT32_MAX - 84) / 4; /* frames in a WAV file, behind 84 bytes */
     const uint64_t frames[] = {most - 1, most, most + 1, 5ull << 28};
     static const int majors[] = {SF_FORMAT_WAV, SF_FORMAT_WAV, SF_FORMAT_RF64, SF_FORMAT_RF64};
