@@ -1,0 +1,220 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# `linnet device`: stock kernels in QEMU's machines use our devices, each a process of its own. QEMU
+# emulates, so no KVM is needed; it is the one that has vhost-user-snd (10.0 or later, see
+# tests/bench/qemu_sound.sh).
+#
+#   tests/device/run.sh [CASE...]     one short case, or those named:
+#                                     qemu (the short one), pause, reset, killed, old
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+guests=$top/build/guests
+stock=6.12-amd64
+made=$top/build/device
+tone=$guests/tone.wav
+seconds_max=${SECONDS_MAX-300} # for a machine that emulates on a busy host
+
+prepare() {
+    mkdir -p "$made"
+    "$top/guests/fetch.sh" "$stock"
+    "$top/guests/mkinitramfs.sh" "$stock" "$made/initrd" talk
+    "$top/tests/bench/qemu_sound.sh" >"$made/qemu"
+}
+
+# in_folder COMMAND...: in a new one, and no process of ours is left.
+in_folder() {
+    work=$(mktemp -d)
+    cd "$work"
+    trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$work"' EXIT
+    pids=()
+    "$@"
+}
+
+# device KIND KEYS: serves it at KIND.sock; its process id is the last of pids.
+device() {
+    rm -f "$1.sock"
+    "$linnet" device "$1" --socket-path "$1.sock" "$2" 2>>"$1.errors" &
+    pids+=($!)
+    wait_for 20 test -S "$1.sock"
+}
+
+# devices_end: SIGTERM ends them all with status 0, and they had nothing to say.
+devices_end() {
+    local pid status
+    for pid in "${pids[@]}"; do
+        kill "$pid"
+        status=0
+        wait "$pid" || status=$?
+        [ "$status" = 0 ] || fail "a device ended with status $status: $(cat ./*.errors)"
+    done
+    pids=()
+    [ -z "$(cat ./*.errors)" ] || fail "a device has something to say: $(cat ./*.errors)"
+}
+
+# attach KIND DEVICE [OPTION...]: words for QEMU, in the array `attached`.
+attach() {
+    attached+=(-chardev "socket,id=$1,path=$1.sock" -device "$2,chardev=$1${3-}")
+}
+
+at_reset=shutdown # or reset
+# qemu PROGRAM JOB [ARG...]: boots the guest for that job in the background, its console is in the file of
+# that name, its monitor at qmp.
+qemu() {
+    local program=$1 words="quiet panic=-1 no_timer_check linnet.job=$2"
+    [ -n "$program" ] || skip "no QEMU with vhost-user-snd to be had"
+    shift 2
+    words="console=ttyS0 $words$(printf ' linnet.arg=%s' "$@")"
+    rm -f qmp
+    timeout --kill-after 5 "$seconds_max" "$program" -M q35,memory-backend=ram -accel tcg -cpu max -m 256 \
+        -object memory-backend-memfd,id=ram,size=256M,share=on \
+        -nodefaults -no-user-config -display none -action reboot="$at_reset" -serial file:console \
+        -qmp unix:qmp,server=on,wait=off \
+        -kernel "$guests/$stock/vmlinuz" -initrd "$made/initrd" -append "$words" "${attached[@]}" \
+        </dev/null &
+    machine=$!
+}
+
+# monitor COMMAND: tells QEMU, and waits until it has done so.
+monitor() {
+    { echo '{"execute":"qmp_capabilities"}'; echo "{\"execute\":\"$1\"}"; sleep 1; } |
+        socat -t 2 - UNIX-CONNECT:qmp | tee -a qmp.log
+}
+
+said() {
+    grep -q "^linnet-outboard: $1" console
+}
+
+done_job() {
+    wait "$machine" || fail "QEMU's status $?"
+    cat console
+    grep -q "^linnet-job: $1 ok" console || fail "the guest did not do its job \"$1\""
+}
+
+same_sound() {
+    "$linnet" listen --same-as "$tone" "$1"
+}
+
+recorded() { # FILE BYTES
+    [ -e "$1" ] && [ "$(stat -c %s "$1")" -gt "$2" ]
+}
+
+# -- cases --
+
+# All of them in one machine: what was played is what was recorded, and what was captured is the file.
+all_kinds() {
+    attached=()
+    device snd "host=file,path=heard.wav,source=$tone,clock=free"
+    device rng source=/dev/urandom
+    head -c 1M /dev/urandom >disk.img
+    truncate -s 2M disk.img
+    device disk disk.img
+    mkdir folder
+    head -c 300000 /dev/urandom >folder/in
+    device share "folder,tag=unused,rw"
+    attach snd vhost-user-snd-pci
+    attach rng vhost-user-rng-pci
+    attach disk vhost-user-blk-pci
+    attach share vhost-user-fs-pci ,tag=outboard
+    qemu "$(cat "$made/qemu")" outboard rng snd capture disk share
+    done_job outboard
+    devices_end
+    same_sound heard.wav
+    cmp -n 1048576 -i 0:1048576 disk.img disk.img
+    cmp folder/in folder/out
+}
+
+# Stopped and continued in mid-tone: no frame is lost or doubled.
+paused() {
+    attached=()
+    device snd host=file,path=heard.wav
+    attach snd vhost-user-snd-pci
+    qemu "$(cat "$made/qemu")" outboard snd
+    wait_for "$seconds_max" recorded heard.wav 100000
+    monitor stop
+    local before
+    before=$(stat -c %s heard.wav)
+    sleep 3
+    [ "$(stat -c %s heard.wav)" = "$before" ] || fail "it is recorded while the machine stands still"
+    monitor cont
+    done_job outboard
+    devices_end
+    same_sound heard.wav
+}
+
+# Reset in mid-tone, twice; the next life plays all of it.
+reset() {
+    at_reset=reset
+    attached=()
+    device snd host=file,path=heard.wav
+    attach snd vhost-user-snd-pci
+    qemu "$(cat "$made/qemu")" outboard snd
+    for take in heard.wav heard-2.wav; do
+        wait_for "$seconds_max" recorded "$take" 100000
+        monitor system_reset
+    done
+    done_job outboard
+    devices_end
+    same_sound heard-3.wav
+}
+
+# QEMU is killed in mid-tone, and another one comes; then the device is killed, and a new one started.
+killed() {
+    local i
+    attached=()
+    device snd host=file,path=heard.wav
+    attach snd vhost-user-snd-pci
+    qemu "$(cat "$made/qemu")" outboard snd
+    wait_for "$seconds_max" recorded heard.wav 100000
+    pkill -KILL -P "$machine" # that which timeout runs
+    wait "$machine" || true
+    qemu "$(cat "$made/qemu")" outboard snd hold
+    wait_for "$seconds_max" said snd
+    kill -KILL "${pids[0]}"
+    wait "${pids[0]}" || true
+    pids=()
+    kill -0 "$machine" || fail "QEMU ended with its device"
+    kill "$machine"
+    wait "$machine" || true
+    device snd host=file,path=again.wav
+    qemu "$(cat "$made/qemu")" outboard snd
+    done_job outboard
+    devices_end
+    for i in heard-2.wav again.wav; do same_sound "$i"; done
+}
+
+# QEMU 7.2, as Debian 12 has it, passes on features otherwise, and knows less.
+old_qemu() {
+    attached=()
+    device rng source=/dev/urandom
+    head -c 1M /dev/urandom >disk.img
+    truncate -s 2M disk.img
+    device disk disk.img
+    mkdir folder
+    head -c 300000 /dev/urandom >folder/in
+    device share "folder,tag=unused,rw"
+    attach rng vhost-user-rng-pci
+    attach disk vhost-user-blk-pci
+    attach share vhost-user-fs-pci ,tag=outboard
+    qemu qemu-system-x86_64 outboard rng disk share
+    done_job outboard
+    devices_end
+    cmp -n 1048576 -i 0:1048576 disk.img disk.img
+    cmp folder/in folder/out
+}
+
+[ "$arch" = x86_64 ] || { skipped device/qemu "the guests are x86_64's" && finish; }
+[ $# -gt 0 ] || set -- qemu
+run_case device/prepare prepare
+for case; do
+    case $case in
+    qemu) run_case device/qemu in_folder all_kinds ;;
+    pause) run_case device/pause in_folder paused ;;
+    reset) run_case device/reset in_folder reset ;;
+    killed) run_case device/killed in_folder killed ;;
+    old) run_case device/old in_folder old_qemu ;;
+    *) failed "device/$case" "no such case" ;;
+    esac
+done
+finish
