@@ -11,7 +11,7 @@ cd "$top" || exit 1
 results=$logs/results
 
 # Suites in which threads meet: what ThreadSanitizer is for.
-threaded=(blk blk_write bus console control_clients control_socket ctl_host device ear host_alsa irq listener log loop
+threaded=(backend backend_rings blk blk_write bus console control_clients control_socket ctl_host device ear host_alsa irq listener log loop
     machine mail mmio_queue net net_rx pause ports queue queue_events ring serial snd storm terminal thread transfer
     vcpu vsock vsock_credit vsock_host wake)
 # What another architecture may do otherwise: its own code, byte layouts, signedness of char, atomics.
@@ -104,7 +104,7 @@ some_units() {
 stages() {
     tests/boot/run.sh --parts | sed 's/^/boot./'
     [ -z "$with_arm64" ] || other_arch tests/boot/run.sh --parts | sed 's/^/boot-arm64./'
-    printf '%s\n' unit-asan unit-tsan lint-tidy lint unit-release hostile hostile-tsan cli fuzz
+    printf '%s\n' unit-asan unit-tsan lint-tidy lint unit-release hostile hostile-tsan cli device fuzz
     [ -z "$with_arm64" ] || echo unit-arm64
 }
 
@@ -120,6 +120,7 @@ run_stage() {
     hostile) stage "$1" tests/hostile/run.sh ;;
     hostile-tsan) VARIANT=tsan stage "$1" tests/hostile/run.sh {11..13} ;;
     cli) stage "$1" tests/cli/run.sh ;;
+    device) stage "$1" tests/device/run.sh ;;
     fuzz) stage "$1" replay ;;
     esac
 }

@@ -41,6 +41,23 @@ with_kvm() {
     fi
 }
 
+# device_bad NAME STATUS PATTERN WORD...: such a `linnet device` is refused.
+device_bad() {
+    run_case "cli/device-$1" refused "$2" "$3" ./linnet device "${@:4}"
+}
+
+# One device has the socket, which goes with it.
+device_in_use() {
+    local pid
+    ./linnet device rng --socket-path rng.sock &
+    pid=$!
+    wait_for 10 test -S rng.sock
+    refused 1 '--socket-path rng.sock: another machine has it' ./linnet device rng --socket-path rng.sock
+    kill "$pid"
+    wait "$pid"
+    [ ! -e rng.sock ] || fail "a socket is left"
+}
+
 # Another machine has the socket, or the port of a door.
 vsock_in_use() {
     local pids=() port
@@ -556,6 +573,22 @@ bad vhost-user-absent 35 '--vhost-user socket: absent: nobody listens there; sta
 bad vhost-user-no-socket 35 '--vhost-user socket: text: no socket; give the path' --vhost-user kind=disk,socket=text "$kernel"
 bad vhost-user-long 35 'too long; give a name of at most 107 bytes' --vhost-user "kind=disk,socket=$(printf '%0108d' 0)" "$kernel"
 bad vhost-user-twice 35 '--vhost-user socket' --vhost-user kind=disk,socket=s --vhost-user kind=disk,socket=s "$kernel"
+device_bad no-kind 35 'device: no kind; ' --socket-path s
+device_bad unknown-kind 35 'device "sdn": no such kind; did you mean snd' sdn --socket-path s
+device_bad no-socket 35 'device rng: give --socket-path SOCKET or --fd N' rng
+device_bad two-sockets 35 'device rng: give .*, not both' rng --socket-path s --fd 0
+device_bad option 35 'device "--socket": no such option; ' rng --socket s
+device_bad key 35 '--snd "hots": no such key; did you mean "host"' snd --socket-path s hots=file
+device_bad key-missing 35 '--disk path: missing' disk --socket-path s
+device_bad two-words 35 'device snd: one word of keys too many' snd --socket-path s host=null jacks=mic
+device_bad window 35 "device pmem: can't be a process of its own, because the guest maps its memory" \
+    pmem --socket-path s disk.img
+device_bad front-end 35 'device vhost-user: that is a front-end' vhost-user --socket-path s
+device_bad fd-closed 35 '--fd 77: no open Unix stream socket' rng --fd 77
+device_bad fd-file 35 '--fd 0: no open Unix stream socket' rng --fd 0
+device_bad socket-text 1 '--socket-path text: no socket of yours' rng --socket-path text
+device_bad socket-long 35 '--socket-path .*at most 107 bytes' rng --socket-path "$(printf '%0108d' 0)"
+run_case cli/device-socket-in-use device_in_use
 run_case cli/vhost-user-strangers vhost_user_strangers
 bad vsock-two 35 '--vsock: one too many' --vsock v --vsock w "$kernel"
 run_case cli/vsock-in-use vsock_in_use

@@ -32,10 +32,10 @@ in_folder() {
     "$@"
 }
 
-# device KIND KEYS: serves it at KIND.sock; its process id is the last of pids.
+# device KIND [KEYS]: serves it at KIND.sock; its process id is the last of pids.
 device() {
     rm -f "$1.sock"
-    "$linnet" device "$1" --socket-path "$1.sock" "$2" 2>>"$1.errors" &
+    "$linnet" device "$1" --socket-path "$1.sock" "${@:2}" 2>>"$1.errors" &
     pids+=($!)
     wait_for 20 test -S "$1.sock"
 }
@@ -106,7 +106,7 @@ recorded() { # FILE BYTES
 all_kinds() {
     attached=()
     device snd "host=file,path=heard.wav,source=$tone,clock=free"
-    device rng source=/dev/urandom
+    device rng
     head -c 1M /dev/urandom >disk.img
     truncate -s 2M disk.img
     device disk disk.img
@@ -187,7 +187,7 @@ killed() {
 # QEMU 7.2, as Debian 12 has it, passes on features otherwise, and knows less.
 old_qemu() {
     attached=()
-    device rng source=/dev/urandom
+    device rng
     head -c 1M /dev/urandom >disk.img
     truncate -s 2M disk.img
     device disk disk.img
