@@ -168,15 +168,21 @@ static void lie_in_memory(struct input *in)
 static void lie_by_message(int socket, bool to_helper, struct input *in)
 {
     struct pollfd room = {.fd = socket, .events = POLLOUT};
-    const struct alsa_request request = {
+    struct alsa_request request = {
         .word = take_byte(in) % 9,
         .serial = take_byte(in) % 4,
         .format = take_byte(in) % 30,
-        .rate_hz = (uint32_t)take_number(in),
-        .channels = (uint32_t)take_number(in),
-        .period_frames = (uint32_t)take_number(in),
-        .buffer_frames = (uint32_t)take_number(in),
+        .params = {.rate_hz = (uint32_t)take_number(in),
+                   .channels = (uint32_t)take_number(in),
+                   .period_frames = (uint32_t)take_number(in),
+                   .buffer_frames = (uint32_t)take_number(in)},
     };
+    const struct pcm_format *format = pcm_format_by_code(request.format);
+
+    /* Mostly true, or nothing would be opened. */
+    request.params.frame_bytes = format != NULL && request.serial != 3
+                                     ? format->sample_bytes * request.params.channels
+                                     : request.params.rate_hz;
     const struct alsa_answer answer = {request.serial, (int32_t)take_number(in)};
     const void *message = to_helper ? (const void *)&request : &answer;
     size_t size = to_helper ? sizeof(request) : sizeof(answer);

@@ -162,16 +162,6 @@ static void offer(struct guest *guest)
     fake_write(&guest->rig.drv, FAKE_QUEUE_NOTIFY, RIG_EVENT);
 }
 
-/* Metadata are served by a callback: the access says so. */
-static unsigned access_of(uint8_t bits)
-{
-    unsigned access = bits & 0x77u;
-
-    if ((access & 0x70u) != 0)
-        access |= SND_CTL_EXT_ACCESS_TLV_CALLBACK;
-    return access | ((bits & 8u) != 0 ? SND_CTL_EXT_ACCESS_INACTIVE : 0u);
-}
-
 static void restart(struct guest *guest)
 {
     rig_restart(&guest->rig);
@@ -192,7 +182,7 @@ static void run_one(struct guest *guest, struct input *in)
         break;
     case 1:
         element = take_byte(in) % FAKE_ELEMENTS;
-        fake_mixer_access(element, access_of(take_byte(in)));
+        fake_mixer_remove(element);
         break;
     case 2:
         fake_mixer_fail(-(take_byte(in) % 40));

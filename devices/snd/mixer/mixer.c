@@ -244,9 +244,9 @@ void mixer_round(struct mixer *mixer, int wait_ms)
         return;
     if (fds[0].revents != 0)
         requests_take(mixer);
-    if (fds[1].revents != 0 && (alsa.hctl_handle_events(mixer->card) < 0 ||
-                                (fds[1].revents & (POLLERR | POLLHUP | POLLNVAL)) != 0))
-        mixer->ended = true; /* the card is gone */
+    int r = fds[1].revents != 0 ? alsa.hctl_handle_events(mixer->card) : 0;
+    if ((r < 0 && r != -ENOENT) || (fds[1].revents & (POLLERR | POLLHUP | POLLNVAL)) != 0)
+        mixer->ended = true; /* the card is gone; ENOENT: an element that came since */
 }
 
 void mixer_serve(int socket, const void *name)
