@@ -24,6 +24,10 @@ extern const struct virtio_class virtio_vsock;
 extern const struct virtio_class virtio_pmem;
 extern const struct virtio_class virtio_vhost_user;
 
+/* The same where the process is one of ours, which says itself why it does not come up; takes its
+ * end of a socket as fd=. In no table. */
+extern const struct virtio_class virtio_isolated;
+
 struct virtio_slots {
     const struct virtio_class *class;
     uint8_t first, count; /* of the instances that a machine may have */

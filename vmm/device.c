@@ -34,6 +34,7 @@ static const struct opt device_options[] = {
              "to a front-end, with which the process ends",
      .type = OPT_INT,
      .max = INT32_MAX},
+    {.name = "index", .value = "0", .help = "its number, as in snd0", .type = OPT_INT, .max = 31},
     {.name = "log",
      .value = "info",
      .help = "what is told on standard error",
@@ -264,9 +265,9 @@ static int start(struct service *service)
     if (r == 0)
         r = wake_on_signals(&service->wake, &service->loop);
     if (r == 0)
-        r = virtio_create(service->class, 0, &service->mem,
-                          (const struct opts *const *)service->keys, service->keys_count,
-                          &service->dev);
+        r = virtio_create(service->class, (unsigned)opts_u64(service->options, "index"),
+                          &service->mem, (const struct opts *const *)service->keys,
+                          service->keys_count, &service->dev);
     if (r < 0)
         return r;
     (void)signal(SIGBUS, bus_error);

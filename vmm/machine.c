@@ -31,7 +31,8 @@ const struct config_device_kind *machine_device_kinds(void)
         kinds[i] = (struct config_device_kind){
             .name = virtio_slots[i].class->name,
             .help = virtio_slots[i].class->help,
-            .opts = transport_add_key(virtio_slots[i].class->opts),
+            .opts =
+                transport_add_key(virtio_slots[i].class->opts, isolate_key(virtio_slots[i].class)),
             .count_max = MAX(virtio_slots[i].count, virtio_slots[i].class->opts_max),
         };
     kinds[i++] = boot_overlay_kind;
@@ -414,6 +415,7 @@ void machine_destroy(struct machine *machine)
     bus_fini(&machine->pio);
     while (machine->virtio_count > 0) {
         virtio_destroy(machine->virtio[--machine->virtio_count]);
+        (void)isolate_end(&machine->isolate[machine->virtio_count], ISOLATE_MS_MAX);
         mmio_fini(&machine->transport[machine->virtio_count].mmio);
         pci_fini(&machine->transport[machine->virtio_count].pci);
     }

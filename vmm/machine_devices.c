@@ -25,6 +25,45 @@ static int find_slot(struct machine *machine, unsigned at)
     return 0;
 }
 
+/* A device that a process of its own serves has its name and its slot all the same. */
+static int create_isolated(struct machine *machine, const struct virtio_class *class,
+                           unsigned index, const struct opts *opts, unsigned at)
+{
+    struct isolate *isolate = &machine->isolate[at];
+    struct virtio_device **dev = &machine->virtio[at];
+    char keys[64];
+    struct opts *mine;
+    int fd;
+    int r = opts_create(virtio_isolated.opts, &mine);
+
+    if (r < 0)
+        return r;
+    r = isolate_start(isolate, "/proc/self/exe", class, index, opts, &fd);
+    if (r == 0) {
+        (void)snprintf(keys, sizeof(keys), "kind=%u,fd=%d", class->id, fd);
+        (void)opts_parse(mine, "", keys); /* they are good */
+        const struct opts *const all[] = {mine};
+        r = virtio_create(&virtio_isolated, index, &machine->mem, all, 1, dev);
+    }
+    opts_destroy(mine);
+    if (r == 0) {
+        memcpy((*dev)->name, isolate->name, sizeof(isolate->name));
+        return 0;
+    }
+    int said = isolate_end(isolate, ISOLATE_MS_MAX);
+    return said < 0 ? said : r;
+}
+
+static int create_one(struct machine *machine, const struct virtio_class *class, unsigned index,
+                      const struct opts *const opts[], unsigned count)
+{
+    unsigned at = machine->virtio_count;
+
+    if (opts[0] != NULL && isolate_wanted(opts[0]))
+        return create_isolated(machine, class, index, opts[0], at);
+    return virtio_create(class, index, &machine->mem, opts, count, &machine->virtio[at]);
+}
+
 /* One instance from each option, or where the class has it so from all of them. */
 static int create_class(struct machine *machine, const struct virtio_slots *slots)
 {
@@ -44,7 +83,7 @@ static int create_class(struct machine *machine, const struct virtio_slots *slot
                               VIRTIO_DEVICES_MAX);
         machine->virtio_pci[at] =
             transport_of(machine->config, &opts[i], step) == CONFIG_TRANSPORT_PCI;
-        r = virtio_create(class, i, &machine->mem, &opts[i], step, &machine->virtio[at]);
+        r = create_one(machine, class, i, &opts[i], step);
         machine->virtio_count += r == 0;
         machine->virtio_slot[at] = slots->first + i;
         if (r == 0 && slots->first == VIRTIO_SLOT_FREE)

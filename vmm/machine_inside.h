@@ -11,6 +11,7 @@
 #include "vmm/config/transport.h"
 #include "vmm/console.h"
 #include "vmm/control/control.h"
+#include "vmm/isolate.h"
 #include "vmm/machine.h"
 #include "vmm/pci_bus.h"
 #include "vmm/run/session.h"
@@ -49,7 +50,8 @@ struct machine {
     bool virtio_pci[VIRTIO_DEVICES_MAX]; /* what each is behind */
     struct transport transport[VIRTIO_DEVICES_MAX];
     struct pci_bus pci;
-    gpa_t window[VIRTIO_DEVICES_MAX]; /* where the guest sees it; 0: it has none */
+    struct isolate isolate[VIRTIO_DEVICES_MAX]; /* of devices that are processes of their own */
+    gpa_t window[VIRTIO_DEVICES_MAX];           /* where the guest sees it; 0: it has none */
     struct vcpu_env vcpus;
 
     const struct run *run; /* borrowed; NULL: no command */

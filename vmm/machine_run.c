@@ -296,6 +296,8 @@ int machine_finish(struct machine *machine)
 
     for (unsigned i = 0; i < machine->virtio_count; i++) {
         int r = virtio_finish(machine->virtio[i]);
+        if (r == 0)
+            r = isolate_end(&machine->isolate[i], ISOLATE_MS_MAX);
         if (r < 0 && (result == 0 || result == -EPROTO)) /* a lost recording outweighs a verdict */
             result = r;
     }

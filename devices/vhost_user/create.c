@@ -3,6 +3,8 @@
  * what the device is that it serves. What is wrong is told in a line. */
 #include "devices/vhost_user/vhost_user.h"
 
+#include "devices/registry.h"
+
 #include <linux/virtio_fs.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -126,6 +128,8 @@ static int say_hello(struct vhost_user *vu, const struct opts *opts)
     if (vu->kind.config_bytes > 0 && !opts_given(opts, "tag"))
         vu->protocol |= PROTOCOL_OF_CONFIG;
     int r = vu_session_run(vu, vu_hello);
+    if ((r == -ENODATA || r == -ECONNRESET || r == -EPIPE) && vu->dev.class == &virtio_isolated)
+        return -EPIPE; /* it has said why */
     if (r < 0)
         return refuse(opts, vu->session.last, vu_error(r));
     fd_close(&vu->channel_other);

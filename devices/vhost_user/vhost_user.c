@@ -354,22 +354,23 @@ static void vu_destroy(struct virtio_device *dev)
         fd_close(&vu->call[i].fd);
 }
 
+/* The back-end has no more to do, and may end. */
+static int vu_finish(struct virtio_device *dev)
+{
+    link_close(vu_of(dev));
+    return 0;
+}
+
+#define CALLBACKS                                                                                  \
+    .id = VIRTIO_ID_RNG, /* each instance has its own */                                           \
+        .queue_count = 1, .limits = {.size = 256, .chain_descs = 1}, .lends_queues = true,         \
+    .instance_size = sizeof(struct vhost_user),                                                    \
+    .instance_offset = offsetof(struct vhost_user, dev), .opts = vu_opts, .create = vu_create,     \
+    .destroy = vu_destroy, .activate = vu_activate, .reset = vu_reset, .pause = vu_pause,          \
+    .resume = vu_resume, .config_write = vu_config_write, .notify = vu_notify, .finish = vu_finish
+
 const struct virtio_class virtio_vhost_user = {
-    .name = "vhost-user",
-    .help = "device that another process serves",
-    .id = VIRTIO_ID_RNG, /* each instance has its own */
-    .queue_count = 1,
-    .limits = {.size = 256, .chain_descs = 1},
-    .lends_queues = true,
-    .instance_size = sizeof(struct vhost_user),
-    .instance_offset = offsetof(struct vhost_user, dev),
-    .opts = vu_opts,
-    .create = vu_create,
-    .destroy = vu_destroy,
-    .activate = vu_activate,
-    .reset = vu_reset,
-    .pause = vu_pause,
-    .resume = vu_resume,
-    .config_write = vu_config_write,
-    .notify = vu_notify,
-};
+    .name = "vhost-user", .help = "device that another process serves", CALLBACKS};
+
+const struct virtio_class virtio_isolated = {
+    .name = "isolated", .help = "device of ours that a process of its own serves", CALLBACKS};

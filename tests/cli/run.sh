@@ -590,6 +590,10 @@ device_bad socket-text 1 '--socket-path text: no socket of yours' rng --socket-p
 device_bad socket-long 35 '--socket-path .*at most 107 bytes' rng --socket-path "$(printf '%0108d' 0)"
 run_case cli/device-socket-in-use device_in_use
 run_case cli/vhost-user-strangers vhost_user_strangers
+bad isolate-pmem 35 '--pmem isolate: no such key' --pmem path=disk.img,isolate "$kernel"
+bad isolate-console 35 '--console isolate: no such key' --console name=a,isolate "$kernel"
+bad isolate-disk-absent 35 '--disk path: there is no absent.img' --disk absent.img,isolate "$kernel"
+bad isolate-disk-twice 35 '--disk path: disk.img is in use by process' --disk disk.img,isolate --disk disk.img,isolate "$kernel"
 bad vsock-two 35 '--vsock: one too many' --vsock v --vsock w "$kernel"
 run_case cli/vsock-in-use vsock_in_use
 with_kvm control-no-folder 1 '--control nowhere/socket.*give another name' --control nowhere/socket "$kernel"

@@ -393,3 +393,39 @@ const char *opts_choice_arg(const struct opts *opts, const char *key)
     colon = text == NULL ? NULL : strchr(row->choices[value->number], ':');
     return colon == NULL ? "" : text + (colon - row->choices[value->number]) + 1;
 }
+
+/* -- telling -- */
+
+static void value_text(FILE *out, const char *name, const char *value)
+{
+    (void)fprintf(out, "%s='", name);
+    for (; *value != '\0'; value++) {
+        if (*value == '\'')
+            (void)fputc('\'', out); /* twice: one within the value */
+        (void)fputc(*value, out);
+    }
+    (void)fputc('\'', out);
+}
+
+char *opts_text(const struct opts *opts, const struct opt *rows)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    bool first = true;
+
+    if (out == NULL)
+        return NULL;
+    for (size_t i = 0; i < opts->count; i++) {
+        if (opts->values[i].text == NULL || opt_find(rows, opts->table[i].name) == NULL)
+            continue;
+        if (!first)
+            (void)fputc(',', out);
+        first = false;
+        value_text(out, opts->table[i].name, opts->values[i].text);
+    }
+    if (fclose(out) == 0)
+        return text;
+    free(text);
+    return NULL;
+}

@@ -130,6 +130,10 @@ const char *opts_choice_arg(const struct opts *opts, const char *key);
 
 /* -- telling -- */
 
+/* What was given of the keys in `rows`, as opts_parse() reads it: "key='value',...". The caller's
+ * to free; NULL: no memory. */
+char *opts_text(const struct opts *opts, const struct opt *rows);
+
 /* The row of a key, or NULL. table may be NULL: no rows. */
 const struct opt *opt_find(const struct opt *table, const char *key);
 

@@ -18,16 +18,18 @@ static const struct opt key = {
     .choices = transport_choices,
 };
 
-const struct opt *transport_add_key(const struct opt *table)
+const struct opt *transport_add_key(const struct opt *table, const struct opt *also)
 {
     static struct opt rows[ROWS_MAX]; /* filled once, by main */
     static size_t used;
     const struct opt *added = rows + used;
 
     for (; table != NULL && table->name != NULL; table++) {
-        assert(used < ROWS_MAX - 2);
+        assert(used < ROWS_MAX - 3);
         rows[used++] = *table;
     }
+    if (also != NULL)
+        rows[used++] = *also;
     rows[used++] = key;
     used++; /* the end, {0} */
     return added;

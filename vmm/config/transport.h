@@ -10,9 +10,9 @@
 
 extern const char *const transport_choices[]; /* in the order of enum config_transport */
 
-/* A table of a device's keys with transport= behind them. Lives as long as the program; there is
- * room for those of one machine. */
-const struct opt *transport_add_key(const struct opt *table);
+/* A table of a device's keys with transport= behind them, and `also` (NULL: nothing). Lives as long
+ * as the program; there is room for those of one machine. */
+const struct opt *transport_add_key(const struct opt *table, const struct opt *also);
 
 /* Of a device made from these options; what a later one says wins. */
 enum config_transport transport_of(const struct config *config, const struct opts *const opts[],

@@ -27,8 +27,8 @@ static struct capture capture;
 
 static void setup(void)
 {
-    kinds[0].opts = transport_add_key(NULL);
-    kinds[1].opts = transport_add_key(disk_opts);
+    kinds[0].opts = transport_add_key(NULL, NULL);
+    kinds[1].opts = transport_add_key(disk_opts, NULL);
     ck_assert_int_eq(config_create(kinds, &config), 0);
 }
 
