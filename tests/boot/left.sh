@@ -3,10 +3,24 @@
 #
 # What is left of a machine that had a bit of everything, whichever way it ended: for `make soak`.
 
+# left_programs: what it started and what still runs, as folders in /proc.
+left_programs() {
+    grep -alz '^LEFT_BY=linnet$' /proc/[0-9]*/environ 2>/dev/null | sed 's/environ$//' || true # none
+}
+
+# left_tell: what is wrong.
+left_tell() {
+    local process
+    cat difference machine/console errors
+    left_programs | while read -r process; do
+        cat "${process}status" "${process}wchan" && ls -l "${process}fd"
+    done
+}
+
 # left_now: programs that it started, whatever they call themselves; files where it was, and for a
 # while; terminals; sockets and interfaces of this network, which is the machine's alone.
 left_now() {
-    grep -alz '^LEFT_BY=linnet$' /proc/[0-9]*/environ 2>/dev/null || true # there is none
+    left_programs | while read -r process; do tr '\0' ' ' <"${process}cmdline"; done
     find machine tmp kept -mindepth 1
     find /tmp -maxdepth 1 -name 'passt*' # which does not heed $TMPDIR
     find /dev/pts
@@ -53,7 +67,7 @@ left_end() {
     local status=0
     wait "$vm" || status=$?
     [ "$status" = "$1" ] || { cat machine/console errors && fail "$way: exit status $status, not $1"; }
-    wait_for 10 left_is "${@:2}"
+    wait_for 60 left_is "${@:2}"
     echo "$way: nothing is left"
 }
 
@@ -63,6 +77,7 @@ left_before() {
     ip route add default via 10.9.0.1
     interface tap7 10.8.0.1
     mkdir -p machine/folder tmp kept
+    : >difference
     truncate -s 8M machine/disk.img machine/lower.img
     left_begin first -- poweroff
     wait "$vm" || { cat machine/console errors && fail "the first one: exit status $?"; }
@@ -74,7 +89,7 @@ left_before() {
 left_apart() {
     local vm way i
     warm "$made/$stock.boot" "$guests/$stock/vmlinuz"
-    trap 'cat difference machine/console errors' EXIT # if something fails
+    trap left_tell EXIT # if something fails
     left_before
     left_begin power-off -- poweroff && left_end 0
     left_begin reset -- reboot && left_end 32
@@ -96,7 +111,7 @@ left_apart() {
         sleep "0.$(printf %03d $((RANDOM % 400)))"
         kill -KILL "$vm"
         wait "$vm" || true # of the signal
-        wait_for 10 left_stale
+        wait_for 60 left_stale
     done
     left_begin last -- poweroff && left_end 0 # takes their places
     trap - EXIT
@@ -105,7 +120,7 @@ left_apart() {
 # As before, whether it came to make its sockets or not; or it was just giving a file its name.
 left_stale() {
     local stale=()
-    mapfile -t stale < <(cd machine && ls -d vm v port keys ./*.new 2>/dev/null | sed 's/^\.\///')
+    mapfile -t stale < <(find machine -type s ! -name lan -printf '%f\n' -o -name '*.new' -printf '%f\n')
     left_is "${stale[@]}"
 }
 
