@@ -32,6 +32,7 @@ struct net_rx {
     struct iovec pieces[RX_PIECES_MAX]; /* of all of them */
     unsigned pieces_first, pieces_count;
     size_t bytes;                                     /* of all */
+    size_t expect;                                    /* most bytes that the next frame may have */
     size_t frame;                                     /* received, with its header; 0: none is */
     size_t spill_at;                                  /* its bytes from there on are in `spill` */
     struct net_hdr hdr;                               /* of it */

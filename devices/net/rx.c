@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Frames for the guest (virtio 1.2 §5.1.6.4). How long the next one is, the host's kernel tells
- * only by giving it, so buffers are gathered until one of the largest size fits, and it is read
- * straight into them. What they have no room for goes into `spill`, until the driver adds more.
+ * only by giving it, so buffers are gathered for one of the largest size (or, where frames have
+ * been small for a while, for a few of those: many pieces are work for the kernel, too), and it is
+ * read straight into them. What they have no room for goes into `spill`, until there are more.
  *
  *   held, pieces  [ 12 |  1514  ][    1526     ][    1526     ]          added later
  *   frame         [hdr |.......................................|.......]
@@ -18,6 +19,10 @@
 
 /* What one wake-up may cost. */
 #define ROUND_FRAMES_MAX 128
+
+/* Of a frame that is not known yet. */
+#define EXPECT_MIN 4096
+#define EXPECT_MAX (NET_HDR_BYTES + NET_FRAME_MAX)
 
 static struct virtq *rx_queue(struct net_rx *rx)
 {
@@ -170,10 +175,12 @@ static int frame_receive(struct net_rx *rx)
     const struct iovec *into = &rx->pieces[rx->pieces_first];
     struct net_host *host = rx->net->host;
     size_t skip = NET_HDR_BYTES; /* the header's place */
+    size_t room = 0;
     unsigned count = 1;
 
     pieces[0] = (struct iovec){&rx->hdr, sizeof(rx->hdr)};
-    for (unsigned i = 0; i < rx->pieces_count; i++) {
+    for (unsigned i = 0; i < rx->pieces_count && room < rx->expect; i++) {
+        room += into[i].iov_len;
         size_t part = MIN(skip, into[i].iov_len);
         skip -= part;
         if (part < into[i].iov_len)
@@ -185,7 +192,9 @@ static int frame_receive(struct net_rx *rx)
     if (len < 0)
         return (int)len;
     rx->frame = (size_t)len;
-    rx->spill_at = rx->bytes;
+    rx->spill_at = room;
+    rx->expect = rx->frame > room ? EXPECT_MAX : MAX(rx->expect - rx->expect / 8, 2 * rx->frame);
+    rx->expect = MAX(rx->expect, (size_t)EXPECT_MIN);
     if (len > 0 && !net_is_down(rx->net) && frame_is_good(rx))
         return 1;
     rx->frame = 0;
@@ -222,7 +231,7 @@ static int frame_serve(struct net_rx *rx)
     int r;
 
     if (rx->frame == 0) {
-        r = buffers_gather(rx, frame_max(rx));
+        r = buffers_gather(rx, MIN(frame_max(rx), rx->expect));
         if (r < 0 || rx->held_count == 0)
             return r;
         r = frame_receive(rx);
@@ -286,6 +295,7 @@ void net_rx_init(struct net_rx *rx, struct net *net, unsigned pair)
 {
     rx->net = net;
     rx->pair = pair;
+    rx->expect = EXPECT_MAX;
     rx->watch = (struct watch){.fd = net->host->fd[pair], .ready = rx_ready};
 }
 
@@ -295,4 +305,5 @@ void net_rx_reset(struct net_rx *rx)
     rx->held_first = rx->held_count = 0;
     rx->pieces_first = rx->pieces_count = 0;
     rx->bytes = rx->frame = 0;
+    rx->expect = EXPECT_MAX;
 }

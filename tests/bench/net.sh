@@ -12,15 +12,18 @@ net_prepare() {
     "$top/guests/addfiles.sh" "$made/net.cpio" "$made/net.cpio" "$made/net_rr"
 }
 
+# net_linnet LOAD WORDS OPTION...: WORDS of --net.
 net_linnet() {
-    background --initrd "$made/net.cpio" --net tap,name=tap0 --append "quiet linnet.job=netload linnet.arg=$1"
+    background --initrd "$made/net.cpio" --net "tap,name=tap0$2" "${@:3}" \
+        --append "quiet linnet.job=netload linnet.arg=$1"
 }
 
+# net_qemu LOAD WORDS: of -netdev.
 net_qemu() {
     # shellcheck disable=SC2054 # the commas are an argument of QEMU
     local options=(-M "microvm,acpi=on,pit=off,pic=off,rtc=off" -accel kvm -cpu host -name net,debug-threads=on
         -m "${mem[1]}" -nodefaults -no-user-config -display none -no-reboot -serial stdio
-        -global virtio-mmio.force-legacy=false -netdev tap,id=net,ifname=tap0,script=no,downscript=no
+        -global virtio-mmio.force-legacy=false -netdev "tap,id=net,ifname=tap0,script=no,downscript=no$2"
         -device virtio-net-device,netdev=net)
     qemu-system-x86_64 "${options[@]}" -kernel "$guest/vmlinuz" -initrd "$made/net.cpio" \
         -append "console=ttyS0 quiet linnet.job=netload linnet.arg=$1" </dev/null >console 2>errors &
@@ -95,11 +98,20 @@ net_rows() {
         in) counter=tx_bytes unit=MB ;;
         esac
         net_fresh_tap
-        net_linnet "$load"
+        net_linnet "$load" ''
         net_row linnet 'vcpu*' "$load" "$counter" "$unit"
         net_fresh_tap
-        net_qemu "$load"
+        net_linnet "$load" '' --transport pci
+        net_row linnet_pci 'vcpu*' "$load" "$counter" "$unit"
+        net_fresh_tap
+        net_linnet "$load" ,vhost --transport pci
+        net_row linnet_pci_vhost 'vcpu*' "$load" "$counter" "$unit"
+        net_fresh_tap
+        net_qemu "$load" ''
         net_row qemu 'CPU *' "$load" "$counter" "$unit"
+        net_fresh_tap
+        net_qemu "$load" ,vhost=on
+        net_row qemu_vhost 'CPU *' "$load" "$counter" "$unit"
     done
 }
 

@@ -48,6 +48,40 @@ START_TEST(frame_is_merged_from_buffers_that_are_used_together)
 }
 END_TEST
 
+/* The bytes of a frame that the guest has from DATA + 0x1000 * `first` on, in buffers of 1526. */
+static void assert_merged(unsigned first, size_t len)
+{
+    for (size_t at = 0; at < 12 + len; first++) {
+        size_t skip = at == 0 ? 12 : 0, part = MIN((size_t)1526, 12 + len - at);
+        ck_assert_uint_eq(answer(0), part);
+        ck_assert_mem_eq(ram(DATA + 0x1000 * first + skip, part - skip),
+                         frame(len) + at + skip - 12, part - skip);
+        at += part;
+    }
+}
+
+START_TEST(large_frame_after_small_ones_is_whole)
+{
+    static const size_t lengths[] = {60000, 65000, 1514, 9000};
+    unsigned used = 0;
+
+    ck_assert_uint_eq(fake_start(&drv, BASE | MRG_RXBUF | GUEST_CSUM | GUEST_TSO4), 15);
+    for (unsigned i = 0; i < 150; i++)
+        offer(0, DATA + 0x1000 * i, 1526, FAKE_WRITE);
+    kick(0);
+    for (; used < 40; used++) {
+        tap_frame(0, plain, 60 + used);
+        assert_merged(used, 60 + used);
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(lengths); i++) {
+        tap_frame(0, plain, lengths[i]);
+        assert_merged(used, lengths[i]);
+        used += (unsigned)((12 + lengths[i] + 1525) / 1526);
+    }
+    wait_dropped("received", 0);
+}
+END_TEST
+
 /* proves: NET-43 */
 START_TEST(frame_waits_for_the_buffers_that_it_needs)
 {
@@ -274,6 +308,7 @@ Suite *net_rx_suite(void)
     tcase_add_test(stream, frame_waits_for_the_buffers_that_it_needs);
     tcase_add_test(stream, buffer_too_small_takes_no_part_of_a_frame);
     tcase_add_test(bare, packet_above_the_mtu_is_dropped);
+    tcase_add_test(taps, large_frame_after_small_ones_is_whole);
     tcase_add_test(taps, no_frame_is_read_without_a_buffer);
     tcase_add_loop_test(taps, header_comes_in_as_negotiated, 0, ARRAY_SIZE(incoming));
     tcase_add_loop_test(taps, tap_is_told_what_the_driver_took, 0, 5);
