@@ -54,29 +54,28 @@ static int params_any(const struct alsa_pcm *pcm)
 
 int alsa_pcm_caps(const struct alsa_pcm *pcm, struct host_caps *ret_caps)
 {
-    struct host_caps caps = {0};
     unsigned min, max;
 
     int r = params_any(pcm);
     if (r < 0)
         return r;
+    *ret_caps = (struct host_caps){0};
     for (unsigned code = 0; code < PCM_FORMAT_COUNT; code++) {
         const struct pcm_format *format = pcm_format_by_code(code);
         if (format != NULL && alsa.pcm_hw_params_test_format(pcm->handle, pcm->hw,
                                                              (snd_pcm_format_t)format->alsa) == 0)
-            caps.formats |= 1ull << code;
+            ret_caps->formats |= 1ull << code;
     }
     for (unsigned code = 0; code < PCM_RATE_COUNT; code++)
         if (alsa.pcm_hw_params_test_rate(pcm->handle, pcm->hw, pcm_rate_hz(code), 0) == 0)
-            caps.rates |= 1ull << code;
+            ret_caps->rates |= 1ull << code;
     r = alsa.pcm_hw_params_get_channels_min(pcm->hw, &min);
     if (r == 0)
         r = alsa.pcm_hw_params_get_channels_max(pcm->hw, &max);
     if (r < 0)
         return alsa_result(r);
-    caps.channels_min = MAX(min, 1u);
-    caps.channels_max = MIN(max, 255u); /* as many as SET_PARAMS can say */
-    *ret_caps = caps;
+    ret_caps->channels_min = MAX(min, 1u);
+    ret_caps->channels_max = MIN(max, 255u); /* as many as SET_PARAMS can say */
     return 0;
 }
 

@@ -412,7 +412,7 @@ static int caps_take(struct alsa_host *card)
         caps.can.channels_min > caps.can.channels_max)
         return -EPIPE;
     card->host.caps = caps.can;
-    card->host.caps.formats &= (1ull << PCM_FORMAT_COUNT) - 1;
+    card->host.caps.formats &= pcm_formats();
     card->host.caps.rates &= (1ull << PCM_RATE_COUNT) - 1;
     return 0;
 }

@@ -4,7 +4,8 @@
 
 struct alsa alsa;
 
-const struct library alsa_library = LIBRARY("libasound.so.2", "libasound2", alsa, ALSA_FUNCTIONS);
+static const struct library alsa_library =
+    LIBRARY("libasound.so.2", "libasound2", alsa, ALSA_FUNCTIONS);
 
 /* What it would write to standard error is for its developers. */
 static void say_nothing(const char *file, int line, const char *function, int error,

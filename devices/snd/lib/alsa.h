@@ -55,7 +55,6 @@ struct alsa {
 };
 
 extern struct alsa alsa;
-extern const struct library alsa_library;
 
 /* Loads it, and has it be quiet. 0 or -ENOPKG. */
 int alsa_load(void);
