@@ -70,16 +70,17 @@ no_more_than() {
 
 # attack SEED
 attack() {
-    local status=0 chains work
+    local status=0 chains work told=()
     work=$(mktemp -d)
     cd "$work"
     mkdir tmp
     make_card
+    (($1 % 2 == 0)) || told=(--transcript said --trace trace) # every other guest's doings are told
     SECONDS=0
     TMPDIR=$work/tmp ASAN_OPTIONS=quarantine_size_mb=16 \
         TSAN_OPTIONS=suppressions=$top/tests/hostile/tsan.supp \
         "$linnet" run --kvm any --mem 64M --cpus 2 \
-        --control control "${devices[@]}" --append "seed=$1 rounds=$rounds" "$guest" >console 2>errors &
+        --control control "${devices[@]}" "${told[@]}" --append "seed=$1 rounds=$rounds" "$guest" >console 2>errors &
     watch $!
     wait $! || status=$?
     tail -n 200 errors

@@ -10,6 +10,7 @@
 
 #include <check.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -228,6 +229,41 @@ START_TEST(serial_file_that_cannot_be_opened_is_one_line)
     const char *text = capture_end(&capture);
     ck_assert_int_eq(r, -ENOENT);
     ck_assert_msg(capture_is_one_error(text), "%s", text);
+}
+END_TEST
+
+/* What --transcript and --trace write is complete when the machine has ended, however that was. */
+START_TEST(what_happened_is_written_when_the_guest_crashed)
+{
+    static const struct fake_exit exits[] = {
+        {.reason = KVM_EXIT_MMIO, .write = true, .size = 4, .addr = 0xfe000000},
+        {.reason = KVM_EXIT_SHUTDOWN}};
+    char transcript[] = "--transcript=/tmp/linnet-said-XXXXXX";
+    char trace[] = "--trace=/tmp/linnet-trace-XXXXXX", line[256];
+    const char *path = strchr(transcript, '/'), *trace_path = strchr(trace, '/');
+
+    (void)close(mkstemp(strchr(transcript, '/')));
+    (void)close(mkstemp(strchr(trace, '/')));
+    create(transcript, trace);
+    script(exits, 2);
+    capture_start(&capture);
+    int how = run();
+    int r = machine_finish(machine);
+    (void)capture_end(&capture);
+    ck_assert_int_eq(how, VM_CRASHED);
+    ck_assert_int_eq(r, 0);
+    FILE *file = fopen(path, "re");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_ptr_nonnull(fgets(line, sizeof(line), file));
+    ck_assert_int_eq(strncmp(line, "#   seconds  device", 19), 0);
+    (void)fclose(file);
+    json_t *object = json_load_file(trace_path, 0, NULL);
+    ck_assert_ptr_nonnull(object);
+    const json_t *events = json_object_get(object, "traceEvents");
+    ck_assert_uint_ge(json_array_size(events), 4); /* process, vCPU, its two exits */
+    json_decref(object);
+    (void)unlink(path);
+    (void)unlink(trace_path);
 }
 END_TEST
 
@@ -460,6 +496,7 @@ Suite *machine_suite(void)
     tcase_add_test(tc, kvm_call_that_fails_is_one_line_or_does_not_matter);
     tcase_add_test(tc, kvm_that_cannot_be_opened_is_one_line);
     tcase_add_test(tc, serial_file_that_cannot_be_opened_is_one_line);
+    tcase_add_test(tc, what_happened_is_written_when_the_guest_crashed);
     tcase_add_test(tc, threads_are_there_before_the_guest_runs);
     tcase_add_loop_test(tc, guest_ends_its_machine, 0, ARRAY_SIZE(ends));
     tcase_add_test(tc, signal_ends_a_machine_whose_guest_sleeps);
