@@ -215,22 +215,16 @@ static const char *about(const struct event *event)
 }
 
 static void text_write(const struct transcript *transcript, const struct event *event,
-                       const char *name, struct saying *saying)
+                       const char *name, const struct saying *saying)
 {
-    const struct virtio_device *dev = transcript->told->devices[event->device];
-    bool from_driver = event->kind == EVENT_POP, to_driver = event->kind == EVENT_PUSH;
-    struct saying words = *saying;
     char where[24];
 
     if (fold(transcript, event, saying))
         return;
     (void)snprintf(where, sizeof(where), "%s", about(event));
     if (kinds[event->kind].queue)
-        who(dev, event->queue, where);
-    words.text[0] = '\0';
-    words.len = 0;
-    say(&words, "%s%s", from_driver ? "> " : to_driver ? "< " : "", saying->text);
-    line(transcript, event->at_ns, name, where, &words);
+        who(transcript->told->devices[event->device], event->queue, where);
+    line(transcript, event->at_ns, name, where, saying);
 }
 
 static void write_event(struct event_sink *sink, const struct event *event)

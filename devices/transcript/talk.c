@@ -150,6 +150,7 @@ static void message(struct saying *saying, const struct talk *talk, const struct
     saying->section = lane->section;
     saying->function = is_pop(event) ? lane->driver : lane->device;
     saying->key = lane->key;
+    say(saying, is_pop(event) ? "> " : "< ");
     (is_pop(event) ? lane->pop : lane->push)(saying, event);
 }
 

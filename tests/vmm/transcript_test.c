@@ -297,7 +297,7 @@ START_TEST(json_has_an_object_a_line_with_all_bytes)
     ck_assert_str_eq(json_string_value(json_object_get(object, "device")), "snd0");
     ck_assert_str_eq(json_string_value(json_object_get(object, "event")), "pop");
     ck_assert_str_eq(json_string_value(json_object_get(object, "sent")), "0401000003000000");
-    ck_assert_str_eq(json_string_value(json_object_get(object, "says")), "START stream 3");
+    ck_assert_str_eq(json_string_value(json_object_get(object, "says")), "> START stream 3");
     ck_assert_int_eq(json_integer_value(json_object_get(object, "readable")), 8);
     json_decref(object);
 }
