@@ -139,7 +139,7 @@ int vhost_user_backend_init(struct vhost_user_backend *backend, struct virtio_de
     if (r < 0)
         return r;
     virtio_connect(dev, &backend->transport);
-    rings_stand(backend);
+    rings_reset(backend);
     return 0;
 }
 

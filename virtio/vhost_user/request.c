@@ -279,17 +279,22 @@ static int get_config(struct vhost_user_backend *backend, struct vhost_user_mess
     return 1;
 }
 
+/* Some write the whole of it, where the driver wrote a field: fields are words, or smaller. */
 static int set_config(struct vhost_user_backend *backend, struct vhost_user_message *msg)
 {
     const struct vhost_user_config *config = &msg->payload.config;
     struct virtio_device *dev = backend->dev;
 
-    if (!config_size_fits(msg) || config->size == 0 || config->size > sizeof(dev->write_bytes) ||
-        config->flags > 1 || dev->class->config_write == NULL)
+    if (!config_size_fits(msg) || config->size == 0 || config->flags > 1 ||
+        dev->class->config_write == NULL)
         return -EINVAL;
     virtio_lock(dev);
-    virtio_config_write(dev, config->offset, config->bytes, config->size);
-    virtio_settle(dev);
+    for (uint32_t at = 0, len; at < config->size; at += len) {
+        uint64_t offset = (uint64_t)config->offset + at;
+        len = MIN(config->size - at, 4u - (uint32_t)(offset % 4));
+        virtio_config_write(dev, offset, config->bytes + at, len);
+        virtio_settle(dev);
+    }
     virtio_unlock(dev);
     return 0;
 }

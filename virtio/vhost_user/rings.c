@@ -113,18 +113,25 @@ void rings_stand(struct vhost_user_backend *backend)
             backend->ring[i].base = virtq_base(&dev->queue[i], false);
 }
 
-static void device_reset(struct virtio_device *dev)
+#define READY (VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_FEATURES_OK)
+
+/* The device is as new, and its driver has got as far as those features. That is before any are
+ * said, too: drivers may write config space before there are rings (input). Locked. */
+static void device_reset(struct virtio_device *dev, uint64_t features)
 {
-    virtio_lock(dev);
     virtio_status_write(dev, 0);
     virtio_settle(dev);
-    virtio_unlock(dev);
+    virtio_features_write(dev, 0, (uint32_t)features);
+    virtio_features_write(dev, 1, (uint32_t)(features >> 32));
+    virtio_status_write(dev, READY);
 }
 
 void rings_reset(struct vhost_user_backend *backend)
 {
     rings_stand(backend);
-    device_reset(backend->dev);
+    virtio_lock(backend->dev);
+    device_reset(backend->dev, 1ull << VIRTIO_F_VERSION_1);
+    virtio_unlock(backend->dev);
     for (uint32_t i = 0; i < backend->dev->queue_count; i++) {
         struct vhost_user_ring *ring = &backend->ring[i];
         ring_stop(ring);
@@ -216,20 +223,15 @@ static void queue_set_up(struct vhost_user_backend *backend, uint32_t index)
 /* From the beginning, as the driver of a register transport does. */
 static void begin_life(struct vhost_user_backend *backend)
 {
-    const uint32_t ready =
-        VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_FEATURES_OK;
     struct virtio_device *dev = backend->dev;
 
-    device_reset(dev);
-    shared_sweep(backend);
     virtio_lock(dev);
-    virtio_features_write(dev, 0, (uint32_t)backend->features);
-    virtio_features_write(dev, 1, (uint32_t)(backend->features >> 32));
-    virtio_status_write(dev, ready);
+    device_reset(dev, backend->features);
+    shared_sweep(backend);
     for (uint32_t i = 0; i < dev->queue_count; i++)
         if (ring_works(&backend->ring[i]))
             queue_set_up(backend, i);
-    virtio_status_write(dev, ready | VIRTIO_CONFIG_S_DRIVER_OK);
+    virtio_status_write(dev, READY | VIRTIO_CONFIG_S_DRIVER_OK);
     virtio_settle(dev);
     virtio_unlock(dev);
 }
