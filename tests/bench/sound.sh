@@ -19,9 +19,12 @@ play_linnet() {
     background "${sound_guest[@]}" --append "quiet linnet.job=drone" --snd "$@"
 }
 
-# play_qemu: the same guest under the QEMU that qemu_sound.sh found.
+# play_qemu [OPTION...]: the same guest under the QEMU that qemu_sound.sh found, with its own sound card
+# or what the options say.
 play_qemu() {
-    local qemu_sound machine tty
+    local qemu_sound machine tty card=("$@")
+    [ $# != 0 ] || card=(-audiodev wav,id=wav,path=sound.wav,out.frequency=48000
+        -device virtio-sound-device,audiodev=wav)
     qemu_sound=$(cat "$made/qemu_sound")
     case $arch in
     arm64) machine=virt,gic-version=3 tty=ttyAMA0 ;;
@@ -30,12 +33,27 @@ play_qemu() {
     # shellcheck disable=SC2054 # the commas are an argument of QEMU
     local options=(-M "$machine" -accel kvm -cpu host
         -name sound,debug-threads=on -m "${mem[1]}" -nodefaults -no-user-config -display none
-        -no-reboot -serial stdio -global virtio-mmio.force-legacy=false
-        -audiodev wav,id=wav,path=sound.wav,out.frequency=48000
-        -device virtio-sound-device,audiodev=wav)
+        -no-reboot -serial stdio -global virtio-mmio.force-legacy=false "${card[@]}")
     "$qemu_sound" "${options[@]}" -kernel "$guest/vmlinuz" -initrd "$made/sound.cpio" \
         -append "console=$tty quiet linnet.job=drone" </dev/null >console 2>errors &
     pid=$!
+}
+
+# play_device: the same QEMU with our card, a process of its own, in $beside.
+play_device() {
+    rm -f snd.sock
+    "$linnet" device snd --socket-path snd.sock host=file,path=sound.wav &
+    beside=$!
+    wait_for 60 test -S snd.sock
+    play_qemu -object "memory-backend-memfd,id=ram,size=${mem[1]}M,share=on" -machine memory-backend=ram \
+        -chardev socket,id=snd,path=snd.sock -device vhost-user-snd,chardev=snd
+}
+
+# end_device: that process, too.
+end_device() {
+    kill "$beside"
+    wait "$beside"
+    beside=
 }
 
 # played SECONDS: has the recording so much?
@@ -53,9 +71,11 @@ mmio_exits() {
     kvm_stat mmio_exits 2>/dev/null || kvm_stat mmio_exit_user
 }
 
-# switches: how often the threads of $pid gave up or lost the CPU.
+beside= # a process that works for that of $pid; empty: none
+
+# switches: how often the threads of $pid, and of the one beside it, gave up or lost the CPU.
 switches() {
-    cat "/proc/$pid"/task/*/status | awk '/_ctxt_switches:/ { sum += $2 } END { print sum }'
+    cat "/proc/$pid"/task/*/status ${beside:+"/proc/$beside"/task/*/status} | awk '/_ctxt_switches:/ { sum += $2 } END { print sum }'
 }
 
 # kernel_ns: how long the kernel's own workers have run; an irqfd would have them deliver interrupts.
@@ -79,7 +99,8 @@ look() {
     local -n seen=$1
     # shellcheck disable=SC2034 # by reference
     seen=([us]=$(now_us) [exits]=$(kvm_stat exits) [mmio]=$(mmio_exits)
-        [vcpu]=$(threads_ns "$pid" "$vcpu") [rest]=$(threads_ns "$pid" "!($vcpu)")
+        [vcpu]=$(threads_ns "$pid" "$vcpu")
+        [rest]=$(($(threads_ns "$pid" "!($vcpu)") + ${beside:+$(threads_ns "$beside" '*')} + 0))
         [switches]=$(switches) [kernel]=$(kernel_ns))
 }
 
@@ -258,6 +279,10 @@ sound_rows() {
     if [ -s "$made/qemu_sound" ]; then
         play_qemu
         cost_rows qemu 'CPU *'
+        rm sound.wav
+        play_device
+        cost_rows qemu_device 'CPU *'
+        end_device
         rm sound.wav
     fi
     ear_rows
