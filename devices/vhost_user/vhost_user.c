@@ -128,9 +128,11 @@ static void went(struct vhost_user *vu, int r)
 
 /* -- the rings -- */
 
-/* A back-end of the old rule looks at a ring for the first time when it is kicked. */
+/* A back-end of the old rule looks at a ring for the first time when it is kicked. Config space may
+ * have changed since we were there last, which is told to nobody while no ring is served. */
 static void started(struct vhost_user *vu)
 {
+    vu->config_changed = vu->kind.config_bytes > 0;
     for (unsigned i = 0; i < vu->dev.queue_count; i++)
         if (vu->dev.queue[i].running)
             virtq_kick(&vu->dev.queue[i]);
@@ -158,15 +160,16 @@ static void call_ready(struct watch *watch, uint32_t epoll_events)
 
 /* -- config space -- */
 
-/* What a driver sees of it. Where it is ours nobody asks. */
 static void config_came(struct vhost_user *vu)
 {
-    virtio_config_set(&vu->dev, 0, vu->fresh, vu->dev.config_size);
+    if (memcmp(vu->config, vu->fresh, vu->dev.config_size) != 0)
+        virtio_config_set(&vu->dev, 0, vu->fresh, vu->dev.config_size);
 }
 
 static void config_ask(struct vhost_user *vu)
 {
-    if (!vu->config_changed || vu->session.steps != NULL)
+    if (!vu->config_changed || vu->session.steps != NULL ||
+        !vu_has(vu, VHOST_USER_PROTOCOL_F_CONFIG))
         return;
     vu->config_changed = false;
     went(vu, vu_session_begin(vu, vu_config, config_came));
