@@ -24,6 +24,15 @@ for what; do
         mount -t virtiofs outboard /share || fail "mount"
         cp /share/in /share/out || fail "cp status $?"
         ;;
+    vsock) # there and back
+        load vmw_vsock_virtio_transport
+        head -c 300000 /dev/urandom >/tmp/part
+        socat -t 60 VSOCK-CONNECT:2:1003 - </tmp/part | cmp - /tmp/part || fail "what came back is not what was sent"
+        ;;
+    input) # config space is asked field by field
+        load virtio_input
+        grep -qx "linnet keyboard" /sys/class/input/input*/name || fail "no keyboard of linnet's"
+        ;;
     hold) # until the host ends it
         echo "linnet-outboard: hold"
         sleep 1000

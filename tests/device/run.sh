@@ -113,11 +113,16 @@ all_kinds() {
     mkdir folder
     head -c 300000 /dev/urandom >folder/in
     device share "folder,tag=unused,rw"
+    device vsock v
+    socat -t 60 UNIX-LISTEN:v_1003 PIPE &
+    device input type=keyboard,socket=keys
     attach snd vhost-user-snd-pci
     attach rng vhost-user-rng-pci
     attach disk vhost-user-blk-pci
     attach share vhost-user-fs-pci ,tag=outboard
-    qemu "$(cat "$made/qemu")" outboard rng snd capture disk share
+    attach vsock vhost-user-vsock-pci
+    attach input vhost-user-input-pci
+    qemu "$(cat "$made/qemu")" outboard rng snd capture disk share vsock input
     done_job outboard
     devices_end
     same_sound heard.wav

@@ -26,11 +26,10 @@ void rings_reset(struct vhost_user_backend *backend);
 
 /* Started and enabled. */
 bool ring_works(const struct vhost_user_ring *ring);
-/* The driver's next index, where the queue is or would start. */
-uint32_t ring_base(const struct vhost_user_backend *backend, uint32_t index);
+/* The device stands still, or the ring does not work. These take the eventfd, -1 for none. */
 void ring_stop(struct vhost_user_ring *ring);
-/* Takes the eventfd, -1 for none. */
 void ring_set_kick(struct vhost_user_ring *ring, int fd);
+/* At any time: `slot` is its call or error. */
 void ring_set_call(struct vhost_user_ring *ring, int *slot, int fd);
 
 /* -- shared.c -- */

@@ -29,6 +29,13 @@
 
 /* -- a ring -- */
 
+/* Nothing was said of it. */
+static void ring_clear(struct vhost_user_backend *backend, uint32_t index)
+{
+    backend->ring[index] =
+        (struct vhost_user_ring){.backend = backend, .kick = {.fd = -1}, .call = -1, .error = -1};
+}
+
 int rings_init(struct vhost_user_backend *backend)
 {
     uint32_t count = backend->dev->queue_count;
@@ -37,8 +44,7 @@ int rings_init(struct vhost_user_backend *backend)
     if (backend->ring == NULL)
         return -ENOMEM;
     for (uint32_t i = 0; i < count; i++)
-        backend->ring[i] = (struct vhost_user_ring){
-            .backend = backend, .kick = {.fd = -1}, .call = -1, .error = -1};
+        ring_clear(backend, i);
     return 0;
 }
 
@@ -73,11 +79,6 @@ void ring_stop(struct vhost_user_ring *ring)
     ring->started = false;
     ring_set_kick(ring, -1);
     ring_set_call(ring, &ring->call, -1);
-}
-
-uint32_t ring_base(const struct vhost_user_backend *backend, uint32_t index)
-{
-    return backend->ring[index].base;
 }
 
 /* The worker: the front-end's guest kicked. Each kick is an edge, and not read: see worker.c. */
@@ -136,8 +137,7 @@ void rings_reset(struct vhost_user_backend *backend)
         struct vhost_user_ring *ring = &backend->ring[i];
         ring_stop(ring);
         ring_set_call(ring, &ring->error, -1);
-        *ring = (struct vhost_user_ring){
-            .backend = backend, .kick = {.fd = -1}, .call = -1, .error = -1};
+        ring_clear(backend, i);
     }
 }
 

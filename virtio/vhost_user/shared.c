@@ -46,7 +46,7 @@ static int remove_others(struct memory *mem, struct vhost_user_message *msg, boo
 int shared_set(struct vhost_user_backend *backend, struct vhost_user_message *msg)
 {
     const struct vhost_user_table *table = &msg->payload.table;
-    bool stays[VHOST_USER_REGIONS_MAX];
+    bool stays[VHOST_USER_REGIONS_MAX] = {false};
 
     if (table->count > VHOST_USER_REGIONS_MAX || table->count != msg->fd_count ||
         msg->header.size != offsetof(struct vhost_user_table, region[table->count]))
@@ -80,7 +80,9 @@ int shared_remove(struct vhost_user_backend *backend, const struct vhost_user_me
         return -ENOENT;
     rings_stand(backend);
     shared_sweep(backend);
-    return memory_remove(backend->mem, at);
+    int r = memory_remove(backend->mem, at);
+    shared_sweep(backend);
+    return r;
 }
 
 void shared_drop(struct vhost_user_backend *backend)
