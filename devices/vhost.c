@@ -74,6 +74,7 @@ void vhost_limit(const struct vhost *vhost, struct virtio_device *dev)
     const uint64_t others = BIT(RING_FIRST) - 1;
 
     dev->features &= others | (vhost->known & RING_FEATURES);
+    dev->in_kernel = true;
 }
 
 /* -- the worker -- */

@@ -177,6 +177,9 @@ struct virtio_device {
     struct events *events; /* borrowed; NULL: nobody wants to know. virtio/events.h */
     uint8_t events_number; /* what it is called there */
 
+    bool in_kernel; /* the host's kernel serves queues of it, which needs a machine of our own.
+                       create sets it, or leaves it */
+
     /* memory of this host that the guest sees beside its RAM, and may only read: create sets it, or
      * leaves it zeroed */
     const void *window;

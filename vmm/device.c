@@ -268,6 +268,9 @@ static int start(struct service *service)
         r = virtio_create(service->class, (unsigned)opts_u64(service->options, "index"),
                           &service->mem, (const struct opts *const *)service->keys,
                           service->keys_count, &service->dev);
+    if (r == 0 && service->dev->in_kernel)
+        r = opts_error("device %s: the kernel serves machines of linnet run only; leave vhost out",
+                       service->class->name);
     if (r < 0)
         return r;
     (void)signal(SIGBUS, bus_error);

@@ -588,6 +588,8 @@ device_bad fd-closed 35 '--fd 77: no open Unix stream socket' rng --fd 77
 device_bad fd-file 35 '--fd 0: no open Unix stream socket' rng --fd 0
 device_bad socket-text 1 '--socket-path text: no socket of yours' rng --socket-path text
 device_bad socket-long 35 '--socket-path .*at most 107 bytes' rng --socket-path "$(printf '%0108d' 0)"
+[ ! -w /dev/vhost-vsock ] ||
+    device_bad kernel 35 'device vsock: the kernel serves machines of linnet run only' vsock --socket-path s vhost,cid=77
 run_case cli/device-socket-in-use device_in_use
 run_case cli/vhost-user-strangers vhost_user_strangers
 bad isolate-pmem 35 '--pmem isolate: no such key' --pmem path=disk.img,isolate "$kernel"

@@ -115,7 +115,7 @@ all_kinds() {
     device share "folder,tag=unused,rw"
     device vsock v
     socat -t 60 UNIX-LISTEN:v_1003 PIPE &
-    device input type=keyboard,socket=keys
+    device input kind=keyboard,socket=keys
     attach snd vhost-user-snd-pci
     attach rng vhost-user-rng-pci
     attach disk vhost-user-blk-pci
