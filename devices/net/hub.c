@@ -201,13 +201,16 @@ static void hub_run(int listener, const char *path)
     _exit(1);
 }
 
-static int hub_start(const char *path, const struct sockaddr_un *address)
+/* `member` is the first one's end, connected before the hub runs: a hub that waited for it would do
+ * so for ever if we were killed meanwhile. */
+static int hub_start(const char *path, const struct sockaddr_un *address, int member)
 {
     auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     if (fd < 0 || fchmod(fd, 0600) < 0 ||
         bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ||
-        listen(fd, MEMBERS_MAX) < 0)
+        listen(fd, MEMBERS_MAX) < 0 ||
+        connect(member, (const struct sockaddr *)address, sizeof(*address)) < 0)
         return -errno;
     pid_t pid = fork();
     if (pid == 0)
@@ -232,9 +235,7 @@ static int hub_connect(const char *name, const char *path, const struct sockaddr
     if (lstat(path, &st) == 0 && (!S_ISSOCK(st.st_mode) || unlink(path) < 0))
         return log_error(-EEXIST, "%s path: %s is no socket of yours; give another name", name,
                          path);
-    r = hub_start(path, address);
-    if (r == 0 && connect(fd, to, sizeof(*address)) < 0)
-        r = -errno;
+    r = hub_start(path, address, fd);
     return r < 0 ? log_error(r, "%s path: %s", name, path) : 0;
 }
 

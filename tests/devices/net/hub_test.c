@@ -8,10 +8,13 @@
 
 #include <check.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 static struct capture capture;
 static char path[64];
@@ -228,6 +231,27 @@ START_TEST(socket_of_a_dead_hub_is_replaced)
 }
 END_TEST
 
+/* Whenever that is: this process becomes the parent of what is left, and waits for all of it. */
+START_TEST(none_stays_when_the_first_one_is_killed)
+{
+    ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+    for (unsigned i = 0; i < 200; i++) {
+        pid_t pid = fork();
+        ck_assert_int_ge(pid, 0);
+        if (pid == 0) {
+            (void)join();
+            (void)pause();
+        }
+        usleep(i * 10);
+        ck_assert_int_eq(kill(pid, SIGKILL), 0);
+        while (waitpid(-1, NULL, 0) > 0) {
+        }
+    }
+    ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
+    (void)unlink(path); /* of one that came to make its socket, and no hub */
+}
+END_TEST
+
 START_TEST(file_that_is_no_socket_is_left_alone)
 {
     struct net_host *host = NULL;
@@ -257,6 +281,7 @@ Suite *hub_suite(void)
     tcase_add_test(tcase, member_that_sends_nonsense_is_thrown_out);
     tcase_add_test(tcase, no_more_than_there_is_place_for);
     tcase_add_test(tcase, socket_of_a_dead_hub_is_replaced);
+    tcase_add_test(tcase, none_stays_when_the_first_one_is_killed);
     tcase_add_test(tcase, file_that_is_no_socket_is_left_alone);
     suite_add_tcase(suite, tcase);
     return suite;
