@@ -112,9 +112,10 @@ run_stage() {
     case $1 in
     boot.*) stage "$1" tests/boot/run.sh --part "${1#*.}" ;;
     boot-arm64.*) stage "$1" other_arch tests/boot/run.sh --part "${1#*.}" ;;
-    unit-tsan) stage "$1" some_units tsan "${threaded[@]}" ;;
-    unit-arm64) stage "$1" other_arch some_units release "${arch_dependent[@]}" ;;
-    unit-*) stage "$1" tests/unit.sh "${1#unit-}" ;;
+    # Two suites at once: some wait.
+    unit-tsan) JOBS=2 stage "$1" some_units tsan "${threaded[@]}" ;;
+    unit-arm64) JOBS=2 stage "$1" other_arch some_units release "${arch_dependent[@]}" ;;
+    unit-*) JOBS=2 stage "$1" tests/unit.sh "${1#unit-}" ;;
     lint-tidy) stage "$1" tests/lint.sh tidy ;;
     lint) stage "$1" tests/lint.sh ;;
     hostile) stage "$1" tests/hostile/run.sh ;;

@@ -3,7 +3,7 @@
 # random numbers are read without end: one request at a time, so that one interrupt that is lost
 # stops them for ever.
 cpu=/sys/devices/system/cpu/cpu1/online
-irq=$(sed -n 's/^ *\([0-9]*\):.*virtio0$/\1/p' /proc/interrupts)
+irq=$(sed -n 's/^ *\([0-9]*\):.*virtio0\(-input\)\{0,1\}$/\1/p' /proc/interrupts)
 [ -n "$irq" ] || fail "no interrupt of virtio0"
 cat /dev/hwrng >/dev/null &
 

@@ -45,11 +45,28 @@ job() {
     [ $# = 0 ] || printf ' linnet.arg=%s' "$@"
 }
 
+# Cases whose devices are on PCI, where the others have them over mmio. With TRANSPORT=mmio or pci in the
+# environment all have it so.
+on_pci=(disk pause-two-cpus vsock)
+
+# behind TRANSPORT FILE: makes it the program whose machines have their devices there, unless an option says
+# otherwise.
+behind() {
+    cat >"$2" <<SCRIPT
+#!/bin/sh
+[ "\$1" != run ] || { shift && set -- run --transport $1 "\$@"; }
+exec "$linnet" "\$@"
+SCRIPT
+    chmod +x "$2"
+    program=$linnet
+    export linnet=$2 LINNET=$2
+}
+
 # warm WORD...: reads those that name files, and the program with its libraries. A counting machine's
 # clock runs ahead while it waits for the host's files, and with it every time limit.
 warm() {
     local word
-    for word in "$linnet" $(LD_TRACE_LOADED_OBJECTS=1 "$linnet" | grep -o '/[^ ]*') "$@"; do
+    for word in "$linnet" $(LD_TRACE_LOADED_OBJECTS=1 "${program:-$linnet}" | grep -o '/[^ ]*') "$@"; do
         word=${word##*=}
         [ ! -f "$word" ] || cat "$word"
     done >/dev/null

@@ -73,7 +73,7 @@ watchdog() {
     [ "$(wc -l <errors)" -gt 1 ] || fail "no registers were told"
     recorded watchdog 36 1 0
 }
-time_limit() { ends 37 sleep --time-limit 30s; }
+time_limit() { ends 37 sleep --time-limit 12s; }
 
 # A pipe that is full and that nobody reads: neither the guest nor its end waits for that.
 unread_console() {
@@ -82,7 +82,7 @@ unread_console() {
     mkfifo out
     exec 3<>out
     head -c 65536 /dev/zero >&3
-    "$linnet" run --cpus 2 --time-limit 30s --initrd "$made/$stock.boot" --append "$(job sleep)" \
+    "$linnet" run --cpus 2 --time-limit 12s --initrd "$made/$stock.boot" --append "$(job sleep)" \
         "$guests/$stock/vmlinuz" </dev/null >out 2>errors || status=$?
     exec 3>&-
     cat errors

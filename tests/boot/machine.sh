@@ -3,18 +3,15 @@
 #
 # Machines larger than the smallest, and one whose guest means harm.
 
+# Some memory is above the hole below 4 GiB that x86_64 has; the kernel keeps a little of it for itself.
 four_cpus() {
-    boot 0 --cpus 4 --initrd "$made/$stock.boot" --append "$(job cpus)" "$guests/$stock/vmlinuz"
+    local kib more=()
+    [ "$arch" != x86_64 ] || more=(--mem 6G)
+    boot 0 --cpus 4 "${more[@]}" --initrd "$made/$stock.boot" --append "$(job cpus)" "$guests/$stock/vmlinuz"
     done_job cpus
     grep -q '^cpus: 4' console
-    [ "$arch" != x86_64 ] || grep -q '^idle: acpi_idle' console || fail "the kernel has no idle driver"
-}
-
-# Some memory is above the hole below 4 GiB; the kernel keeps a little of it for itself.
-six_gib() {
-    local kib
-    boot 0 --mem 6G --initrd "$made/$stock.boot" --append "$(job mem)" "$guests/$stock/vmlinuz"
-    done_job mem
+    [ "$arch" = x86_64 ] || return 0
+    grep -q '^idle: acpi_idle' console || fail "the kernel has no idle driver"
     kib=$(sed -n 's/^MemTotal: *\([0-9]*\) kB.*/\1/p' console)
     ((kib > 5900 * 1024 && kib <= 6144 * 1024)) || fail "$kib KiB"
 }
@@ -26,12 +23,14 @@ hostile_guest() {
     cat hostile/11.log
 }
 
-# Interrupts move to another CPU while their pin is masked: none is lost.
-offline_cpus() {
-    boot 0 --cpus 2 --rng --initrd "$made/$stock.boot" --append "$(job offline 200)" \
+# offline_times COUNT: interrupts move to another CPU while their pin is masked: none is lost.
+offline_times() {
+    boot 0 --cpus 2 --rng --initrd "$made/$stock.boot" --append "$(job offline "$1")" \
         "$guests/$stock/vmlinuz"
     done_job offline
 }
+offline_cpus() { offline_times 60; }
+offline_cpus_long() { offline_times 400; }
 
 # The time is right and the kernel's random numbers are seeded as init begins: by what linnet hands over,
 # since the CPU's are not to be trusted here.
@@ -48,6 +47,6 @@ first_moments() {
 
 boot_case counting first-moments first_moments
 boot_case smp four-cpus four_cpus
-boot_case smp six-gib six_gib x86_64
 boot_case smp offline offline_cpus
+soak_case smp offline-long offline_cpus_long
 boot_case smp hostile hostile_guest x86_64

@@ -5,6 +5,7 @@
 # can run them, else in the rig (tests/rig).
 #
 #   tests/boot/run.sh [CASE...]               all cases, or those whose name matches a pattern
+#   TRANSPORT=pci tests/boot/run.sh [CASE...]   the same, with all devices on PCI; or over mmio
 #   tests/boot/run.sh --here MACHINE [CASE...]  on this machine, the cases that want MACHINE
 #
 # In steps, for tests/check.sh, which has other things to do at the same time:
@@ -101,19 +102,22 @@ cases() {
     done
 }
 
+# in_folder CASE FUNCTION
 in_folder() {
-    local work
+    local work transport=${TRANSPORT-}
+    [[ " ${on_pci[*]} " != *" $1 "* ]] || transport=${TRANSPORT:-pci}
     work=$(mktemp -d)
+    [ -z "$transport" ] || behind "$transport" "$work.linnet"
     cd "$work" || exit
-    "$@"
-    rm -rf "$work"
+    "$2"
+    rm -rf "$work" "$work.linnet"
 }
 
 # run_here MACHINE: on this very machine.
 run_here() {
     local i
     for i in $(cases "$1"); do
-        run_case "${case_names[i]}" in_folder "${case_functions[i]}"
+        run_case "${case_names[i]}" in_folder "${case_names[i]#"$theme/"}" "${case_functions[i]}"
     done
 }
 
