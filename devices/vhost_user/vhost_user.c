@@ -9,8 +9,9 @@
  *   CONFIG_CHANGE       config space                                     the loop goes on
  *   driver's write      what is under way, write, config space           waited for
  *
- * Who waits does so for `timeout` at most, and once: then the connection is closed. A back-end that
- * calls, or speaks on its channel, more than a device could have to say is listened to less often.
+ * Each of these has `timeout` for all of its answers; a back-end that takes longer is left, so that
+ * nobody waits for it again. One that calls, or speaks on its channel, more than a device could
+ * have to say is listened to less often.
  *
  * Does not know in-flight buffers, hence no reconnection: requests of a back-end that died are
  * lost, and for most devices only it knew which were done.
@@ -364,16 +365,28 @@ static int vu_finish(struct virtio_device *dev)
     return 0;
 }
 
-#define CALLBACKS                                                                                  \
+/* clang-format off */
+#define VU_CLASS                                                                                   \
     .id = VIRTIO_ID_RNG, /* each instance has its own */                                           \
-        .queue_count = 1, .limits = {.size = 256, .chain_descs = 1}, .lends_queues = true,         \
+    .queue_count = 1,    /* and so here */                                                         \
+    .limits = {.size = 1, .chain_descs = 1},                                                       \
+    .lends_queues = true,                                                                          \
     .instance_size = sizeof(struct vhost_user),                                                    \
-    .instance_offset = offsetof(struct vhost_user, dev), .opts = vu_opts, .create = vu_create,     \
-    .destroy = vu_destroy, .activate = vu_activate, .reset = vu_reset, .pause = vu_pause,          \
-    .resume = vu_resume, .config_write = vu_config_write, .notify = vu_notify, .finish = vu_finish
+    .instance_offset = offsetof(struct vhost_user, dev),                                           \
+    .opts = vu_opts,                                                                               \
+    .create = vu_create,                                                                           \
+    .destroy = vu_destroy,                                                                         \
+    .activate = vu_activate,                                                                       \
+    .reset = vu_reset,                                                                             \
+    .pause = vu_pause,                                                                             \
+    .resume = vu_resume,                                                                           \
+    .config_write = vu_config_write,                                                               \
+    .notify = vu_notify,                                                                           \
+    .finish = vu_finish
+/* clang-format on */
 
 const struct virtio_class virtio_vhost_user = {
-    .name = "vhost-user", .help = "device that another process serves", CALLBACKS};
+    .name = "vhost-user", .help = "device that another process serves", VU_CLASS};
 
 const struct virtio_class virtio_isolated = {
-    .name = "isolated", .help = "device of ours that a process of its own serves", CALLBACKS};
+    .name = "isolated", .help = "device of ours that a process of its own serves", VU_CLASS};
