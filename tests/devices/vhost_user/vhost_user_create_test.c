@@ -263,7 +263,8 @@ static const struct {
 START_TEST(back_end_that_does_not_play_along_is_refused_in_one_line)
 {
     fake_backend_lie(&backend, lies[_i].at, lies[_i].lie);
-    refused_with_backend("kind=snd,timeout=100ms", lies[_i].words);
+    refused_with_backend(lies[_i].lie == LIE_SILENT ? "kind=snd,timeout=200ms" : "kind=snd",
+                         lies[_i].words);
 }
 END_TEST
 
