@@ -9,9 +9,9 @@
 #include <linux/virtio_net.h>
 #include <string.h>
 
-/* Larger queues than that of a sound device are refused by some back-ends. */
-#define SND_QUEUE_SIZE 64
-#define QUEUE_SIZE     256
+/* Larger ones are refused by some back-ends (of ours, too), where nobody needs them. */
+#define SMALL_QUEUE_SIZE 64
+#define QUEUE_SIZE       256
 
 /* The last one is of every type that has no name here. */
 static const struct vu_kind kinds[] = {
@@ -23,15 +23,15 @@ static const struct vu_kind kinds[] = {
     {"disk", VIRTIO_ID_BLOCK, 1, VU_QUEUES_MAX, QUEUE_SIZE, 60,
      .writable_off = offsetof(struct virtio_blk_config, wce), .writable_len = 1,
      .config_needed = true},
-    {"console", VIRTIO_ID_CONSOLE, 2, VU_QUEUES_MAX, QUEUE_SIZE, 12, .writable_off = 8,
+    {"console", VIRTIO_ID_CONSOLE, 2, VU_QUEUES_MAX, SMALL_QUEUE_SIZE, 12, .writable_off = 8,
      .writable_len = 4},
-    {"rng", VIRTIO_ID_RNG, 1, 1, QUEUE_SIZE, 0},
-    {"input", VIRTIO_ID_INPUT, 2, 2, QUEUE_SIZE, 136, .writable_off = 0, .writable_len = 2,
+    {"rng", VIRTIO_ID_RNG, 1, 1, SMALL_QUEUE_SIZE, 0},
+    {"input", VIRTIO_ID_INPUT, 2, 2, SMALL_QUEUE_SIZE, 136, .writable_off = 0, .writable_len = 2,
      .config_needed = true},
     {"vsock", VIRTIO_ID_VSOCK, 3, 3, QUEUE_SIZE, 8, .config_needed = true},
-    {"snd", VIRTIO_ID_SOUND, 4, 4, SND_QUEUE_SIZE, 16, .config_needed = true},
+    {"snd", VIRTIO_ID_SOUND, 4, 4, SMALL_QUEUE_SIZE, 16, .config_needed = true},
     {"share", VIRTIO_ID_FS, 2, VU_QUEUES_MAX, QUEUE_SIZE, 40},
-    {NULL, 0, 1, VU_QUEUES_MAX, SND_QUEUE_SIZE, VHOST_USER_CONFIG_MAX, .writable_off = 0,
+    {NULL, 0, 1, VU_QUEUES_MAX, SMALL_QUEUE_SIZE, VHOST_USER_CONFIG_MAX, .writable_off = 0,
      .writable_len = VHOST_USER_CONFIG_MAX},
 };
 

@@ -150,7 +150,7 @@ START_TEST(driver_ok_hands_over_memory_and_rings)
     ck_assert_uint_eq(backend.table.region[1].offset, 0x200000);
     for (unsigned i = 0; i < 2; i++) {
         const struct fake_vring *ring = &backend.ring[i];
-        ck_assert_uint_eq(ring->num, 256);
+        ck_assert_uint_eq(ring->num, 64);
         ck_assert_uint_eq(ring->base, 0);
         ck_assert_uint_eq(ring->address.index, i);
         ck_assert_uint_eq(ring->address.flags, 0);
