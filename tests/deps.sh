@@ -40,7 +40,7 @@ test=(check libsubunit-dev               # unit tests
 kernel=(flex bison bc libelf-dev cpio xz-utils zstd)
 
 soak=(mmdebstrap uidmap iperf3           # a Debian to boot, a load for networks
-    fio)                                 # run by a guest from the root of this host
+    fio dropbear-bin)                    # run by a guest from the root of this host
 
 vtx=(g++ bochsbios vgabios isolinux syslinux-common xorriso)
 

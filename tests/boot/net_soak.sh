@@ -56,6 +56,32 @@ iperf_user() {
     apart iperf_user_apart
 }
 
+# A shell in the guest, by a port of this host that leads to its dropbear: this host's own program.
+ssh_in_apart() {
+    local vm port status=0 login=(dbclient -y -y -i id -p)
+    host_network
+    dropbearkey -t ed25519 -f id >id.text
+    # shellcheck disable=SC2016 # the guest's
+    "$linnet" run --control vm --net user,forward=tcp:127.0.0.1:0-22 "$guests/$stock/vmlinuz" -- sh -c 'umask 077
+        mkdir -p ~/.ssh && cat >~/.ssh/authorized_keys && exec dropbear -F -E -R' \
+        < <(grep ^ssh id.text) >console 2>errors &
+    vm=$!
+    trap 'kill -KILL "$vm" || true; cat console errors' EXIT # if something fails
+    wait_for "$boot_seconds_max" grep -q 'Not backgrounding' errors
+    port=$("$linnet" control vm net0 status | sed -n 's/.*tcp 127.0.0.1 port \([0-9]*\) to 22/\1/p')
+    head -c 1000000 /dev/urandom >sent
+    [ "$("${login[@]}" "$port" root@127.0.0.1 sha256sum <sent)" = "$(sha256sum <sent)" ] || fail "bytes differ"
+    "${login[@]}" "$port" root@127.0.0.1 'exit 7' </dev/null || status=$?
+    [ "$status" = 7 ] || fail "its status is $status"
+    trap - EXIT
+    "$linnet" control vm quit
+    wait "$vm" || true
+}
+
+ssh_in() {
+    apart ssh_in_apart
+}
+
 # Between two machines.
 iperf_socket() {
     local vm server client
@@ -75,4 +101,5 @@ iperf_socket() {
 soak_case smp net-iperf-tap iperf_tap x86_64
 soak_case smp net-iperf-user iperf_user x86_64
 soak_case smp net-iperf-socket iperf_socket x86_64
+soak_case smp net-ssh-in ssh_in x86_64
 soak_case smp net-hub-four hub_four
