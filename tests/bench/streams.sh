@@ -24,14 +24,14 @@ streams_qemu() {
         -kernel "$guest/vmlinuz" -initrd "$made/streams.cpio" -append "console=ttyS0 $1" </dev/null >console 2>errors &
 }
 
-# streams_row_of NAME COMMAND WAY...
+# streams_rows_of NAME MACHINE WAY...
 streams_rows_of() {
-    local name=$1 command=$2 words="quiet linnet.job=streams" way before pid peers=()
+    local name=$1 machine=$2 words="quiet linnet.job=streams" way before pid peers=()
     shift 2
     for way; do words+=" linnet.arg=$way"; done
     : >console
     rm -f port
-    "$command" "$words"
+    "$machine" "$words"
     pid=$!
     wait_for 60 test -S port
     head -c 67108864 /dev/zero | socat -t 600 -b 65536 - UNIX-CONNECT:port >/dev/null &
