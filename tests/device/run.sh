@@ -37,7 +37,13 @@ device() {
     rm -f "$1.sock"
     "$linnet" device "$1" --socket-path "$1.sock" "${@:2}" 2>>"$1.errors" &
     pids+=($!)
-    wait_for 20 test -S "$1.sock"
+    wait_for 20 device_there "$1"
+    [ -S "$1.sock" ] || fail "$(cat "$1.errors")"
+}
+
+# device_there KIND: it listens, or has had something to say.
+device_there() {
+    [ -S "$1.sock" ] || [ -s "$1.errors" ]
 }
 
 # devices_end: SIGTERM ends them all with status 0, and they had nothing to say.
@@ -105,7 +111,7 @@ recorded() { # FILE BYTES
 # All of them in one machine: what was played is what was recorded, and what was captured is the file.
 all_kinds() {
     attached=()
-    device snd "host=file,path=heard.wav,source=$tone,clock=free"
+    device snd "host=file,path=heard.wav,source=file,source-path=$tone,clock=free"
     device rng
     head -c 1M /dev/urandom >disk.img
     truncate -s 2M disk.img
@@ -155,13 +161,13 @@ reset() {
     device snd host=file,path=heard.wav
     attach snd vhost-user-snd-pci
     qemu "$(cat "$made/qemu")" outboard snd
-    for take in heard.wav heard-2.wav; do
+    for take in heard.wav heard.2.wav; do
         wait_for "$seconds_max" recorded "$take" 100000
         monitor system_reset
     done
     done_job outboard
     devices_end
-    same_sound heard-3.wav
+    same_sound heard.3.wav
 }
 
 # QEMU is killed in mid-tone, and another one comes; then the device is killed, and a new one started.
@@ -186,7 +192,7 @@ killed() {
     qemu "$(cat "$made/qemu")" outboard snd
     done_job outboard
     devices_end
-    for i in heard-2.wav again.wav; do same_sound "$i"; done
+    for i in heard.2.wav again.wav; do same_sound "$i"; done
 }
 
 # QEMU 7.2, as Debian 12 has it, passes on features otherwise, and knows less.
