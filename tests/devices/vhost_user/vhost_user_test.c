@@ -74,12 +74,11 @@ static void teardown(void)
     (void)capture_end(&capture);
 }
 
-/* Waits for its end, if there is one to come: from now on that is soon. */
-static void lie(uint32_t at, enum fake_lie how)
+/* Before the device is started: a back-end that does not answer is left soon. */
+static void hurry(enum fake_lie lie)
 {
-    if (how == LIE_SILENT)
+    if (lie == LIE_SILENT)
         vu_of(dev)->patience_ns = 300 * MS_NS;
-    fake_backend_lie(&backend, at, how);
 }
 
 static void start(void)
@@ -297,7 +296,8 @@ static const struct {
 /* proves: VU-11 */
 START_TEST(back_end_that_lies_at_the_start_ends_the_device)
 {
-    lie(start_lies[_i].at, start_lies[_i].lie);
+    hurry(start_lies[_i].lie);
+    fake_backend_lie(&backend, start_lies[_i].at, start_lies[_i].lie);
     double begin = now_s();
     (void)fake_start(&drv, FAKE_VERSION_1); /* waits for nothing */
     if (start_lies[_i].lie == LIE_SILENT)
@@ -318,8 +318,9 @@ static const struct {
 
 START_TEST(back_end_that_lies_at_the_end_is_given_up_and_the_reset_is_done)
 {
+    hurry(stop_lies[_i].lie);
     start();
-    lie(stop_lies[_i].at, stop_lies[_i].lie);
+    fake_backend_lie(&backend, stop_lies[_i].at, stop_lies[_i].lie);
     double begin = now_s();
     fake_write(&drv, FAKE_STATUS, 0);
     ck_assert_uint_eq(fake_read(&drv, FAKE_STATUS), 0);
@@ -335,8 +336,9 @@ END_TEST
 
 START_TEST(back_end_that_lies_at_a_pause_ends_the_device)
 {
+    hurry(stop_lies[_i].lie);
     start();
-    lie(stop_lies[_i].at, stop_lies[_i].lie);
+    fake_backend_lie(&backend, stop_lies[_i].at, stop_lies[_i].lie);
     virtio_pause(dev);
     virtio_resume(dev, 1000);
     ck_dead();
@@ -391,7 +393,8 @@ END_TEST
 /* Reset while the start is under way: a silent back-end gets no more than its time. */
 START_TEST(reset_in_the_middle_of_the_start_ends_in_time)
 {
-    lie(10, LIE_SILENT);
+    hurry(LIE_SILENT);
+    fake_backend_lie(&backend, 10, LIE_SILENT);
     (void)fake_start(&drv, FAKE_VERSION_1);
     double begin = now_s();
     fake_write(&drv, FAKE_STATUS, 0);
@@ -569,7 +572,7 @@ START_TEST(write_that_is_refused_changes_nothing)
 {
     const uint8_t one = 1;
 
-    lie(25, LIE_REFUSE);
+    fake_backend_lie(&backend, 25, LIE_REFUSE);
     start();
     fake_write_bytes(&drv, FAKE_CONFIG, &one, 1);
     ck_assert_uint_eq(fake_read(&drv, FAKE_STATUS), 15);
@@ -581,8 +584,9 @@ START_TEST(back_end_that_is_silent_about_config_space_ends_the_device)
 {
     const uint8_t one = 1;
 
+    hurry(LIE_SILENT);
     start();
-    lie(24, LIE_SILENT);
+    fake_backend_lie(&backend, 24, LIE_SILENT);
     if (_i == 0)
         fake_write_bytes(&drv, FAKE_CONFIG, &one, 1);
     else
