@@ -18,10 +18,13 @@
 
 static int refuse(const struct opts *opts, const char *where, const char *why)
 {
-    const char *socket = opts_has(opts, "socket") ? opts_str(opts, "socket") : "descriptor";
+    const char *between = where[0] == '\0' ? "" : ": ";
 
-    return opts_error("--vhost-user socket: %s: %s%s%s", socket, where,
-                      where[0] == '\0' ? "" : ": ", why);
+    if (opts_has(opts, "fd"))
+        return opts_error("--vhost-user fd: %llu: %s%s%s", (unsigned long long)opts_u64(opts, "fd"),
+                          where, between, why);
+    return opts_error("--vhost-user socket: %s: %s%s%s", opts_str(opts, "socket"), where, between,
+                      why);
 }
 
 /* How many queues there are. */

@@ -572,6 +572,7 @@ bad vhost-user-absent 35 '--vhost-user socket: absent: nobody listens there; sta
     --vhost-user kind=disk,socket=absent,timeout=100ms "$kernel"
 bad vhost-user-no-socket 35 '--vhost-user socket: text: no socket; give the path' --vhost-user kind=disk,socket=text "$kernel"
 bad vhost-user-long 35 'too long; give a name of at most 107 bytes' --vhost-user "kind=disk,socket=$(printf '%0108d' 0)" "$kernel"
+bad vhost-user-fd 35 '--vhost-user fd: 77: SET_OWNER: Bad file descriptor' --vhost-user kind=disk,fd=77 "$kernel"
 bad vhost-user-twice 35 '--vhost-user socket' --vhost-user kind=disk,socket=s --vhost-user kind=disk,socket=s "$kernel"
 device_bad no-kind 35 'device: no kind; ' --socket-path s
 device_bad unknown-kind 35 'device "sdn": no such kind; did you mean snd' sdn --socket-path s
