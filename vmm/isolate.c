@@ -105,11 +105,14 @@ int isolate_end(struct isolate *isolate, int wait_ms)
     if (!in_time)
         (void)kill(pid, SIGKILL);
     (void)waitpid(pid, &status, 0);
-    if (!in_time)
-        return log_error(-ETIMEDOUT, "%s: its process did not end and was killed", isolate->name);
-    if (WIFSIGNALED(status))
-        return log_error(-EIO, "%s: its process died of signal %d", isolate->name,
-                         WTERMSIG(status));
+    if (!in_time) {
+        (void)log_error(0, "%s: its process did not end and was killed", isolate->name);
+        return -ETIMEDOUT;
+    }
+    if (WIFSIGNALED(status)) {
+        (void)log_error(0, "%s: its process died of signal %d", isolate->name, WTERMSIG(status));
+        return -EIO;
+    }
     switch (WEXITSTATUS(status)) {
     case 0:
         return 0;
