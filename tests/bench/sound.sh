@@ -23,8 +23,8 @@ play_linnet() {
 # or what the options say.
 play_qemu() {
     local qemu_sound machine tty card=("$@")
-    [ $# != 0 ] || card=(-audiodev wav,id=wav,path=sound.wav,out.frequency=48000
-        -device virtio-sound-device,audiodev=wav)
+    [ $# != 0 ] || card=(-audiodev 'wav,id=wav,path=sound.wav,out.frequency=48000'
+        -device 'virtio-sound-device,audiodev=wav')
     qemu_sound=$(cat "$made/qemu_sound")
     case $arch in
     arm64) machine=virt,gic-version=3 tty=ttyAMA0 ;;
@@ -190,14 +190,14 @@ ear_rows() {
 # telling_row NAME [OPTION...]: what it costs to tell what happens, with these options: the device's
 # worker, and who writes it down.
 telling_row() {
-    local name=$1 vcpu='vcpu*' events
+    local name=$1 vcpu='vcpu*' events=0
     local -A before after
     shift
     play_linnet host=file,path=sound.wav "$@"
     wait_for 600 played 1
     look before
     before[worker]=$(threads_ns "$pid" snd0) before[writer]=$(threads_ns "$pid" events)
-    events=$(cat said.jsonl 2>/dev/null | wc -l)
+    [ ! -e said.jsonl ] || events=$(wc -l <said.jsonl)
     sleep 10
     look after
     after[worker]=$(threads_ns "$pid" snd0) after[writer]=$(threads_ns "$pid" events)
