@@ -112,7 +112,7 @@ static void line(const struct transcript *transcript, uint64_t at_ns, const char
     else if (saying->function[0] == '\0')
         (void)fprintf(out, "%-72s  %s\n", saying->text, saying->section);
     else
-        (void)fprintf(out, "%-72s  %-13s%s\n", saying->text, saying->section, saying->function);
+        (void)fprintf(out, "%-72s  %-15s%s\n", saying->text, saying->section, saying->function);
 }
 
 /* Where an event is: a queue, or what else it is about. */
@@ -283,7 +283,7 @@ int transcript_init(struct transcript *transcript, FILE *out, bool json,
     if (transcript->runs == NULL)
         return -ENOMEM;
     if (!json)
-        (void)fprintf(out, "# %9s  %-9s %-10s %-72s  %-13s%s\n", "seconds", "device", "about",
+        (void)fprintf(out, "# %9s  %-9s %-10s %-72s  %-14s%s\n", "seconds", "device", "about",
                       "> driver to device, < device to driver", "virtio", "Linux, likely");
     return 0;
 }

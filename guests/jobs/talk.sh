@@ -26,12 +26,14 @@ echo | socat - VSOCK-CONNECT:2:4000
 dd if=/dev/pmem0 bs=4k count=1 2>/dev/null | wc -c
 printf lost | dd of=/dev/pmem0 bs=4k conv=fsync 2>/dev/null || echo "talk: no flush"
 
-echo "linnet-talk: press"
+exec 3</dev/null
 for event in /sys/class/input/event*; do
-    case $(cat "$event/device/name") in
-    linnet*) dd if="/dev/input/${event##*/}" bs=24 count=2 2>/dev/null | wc -c ;;
+    case $(cat "$event/device/name" 2>/dev/null) in
+    linnet*) exec 3<"/dev/input/${event##*/}" ;;
     esac
 done
+echo "linnet-talk: press"
+dd bs=24 count=2 <&3 2>/dev/null | wc -c
 echo "linnet-talk: inflate"
 sleep 1
 echo "linnet-talk: deflate"

@@ -3,15 +3,38 @@
 #
 # A tone by each host, and what is left of it when linnet is killed.
 
-# tone SND: the guest plays 440 Hz for 2 s.
+# tone SND [OPTION...]: the guest plays 440 Hz for 2 s.
 tone() {
-    boot 0 --initrd "$made/$stock.sound" --append "$(job tone)" --snd "$1" "$guests/$stock/vmlinuz"
+    boot 0 --initrd "$made/$stock.sound" --append "$(job tone)" --snd "$@" "$guests/$stock/vmlinuz"
     done_job tone
 }
 
+# in_order FILE TEXT...: lines of the file have these texts, one line behind the other.
+in_order() {
+    local file=$1 text line=0 next
+    shift
+    for text; do
+        next=$(tail -n +$((line + 1)) "$file" | grep -nFm 1 -- "$text") ||
+            fail "$file: behind line $line there is no \"$text\""
+        line=$((line + ${next%%:*}))
+    done
+}
+
+# What is played is what is recorded; and it was talked about in the order of the driver's source.
 tone_file() {
-    tone host=file,path=tone.wav
+    tone host=file,path=tone.wav --transcript said --trace trace.json
     "$linnet" listen --same-as "$guests/tone.wav" tone.wav
+    in_order said "sound, id 25, mmio, slot 1" "ACKNOWLEDGE" "DRIVER" "offered bits 0 to 31" \
+        "accepted bits 32 to 63: VERSION_1" "FEATURES_OK" "controlq   enabled, size" \
+        "rxq        enabled, size" "DRIVER_OK" "ready" "> PCM_INFO of 1 from 0 on" "< OK; #0 playback" \
+        "> SET_PARAMS stream 0: S16, 48000 Hz, 2 channels" "< OK" "> PREPARE stream 0" "txq        > stream 0" \
+        "> START stream 0" "txq        < stream 0, OK" "more > and" "> STOP stream 0" "> RELEASE stream 0" "< OK"
+    ! grep ' lost ' said || fail "events were lost"
+    for text in '"exit mmio"' '"snd0 txq kick"' '"snd0 txq pop"' '"snd0 stream 0 period"' \
+        '"args": {"name": "vcpu0"}' '"args": {"name": "snd0"}'; do
+        grep -qF -- "$text" trace.json || fail "trace.json has no $text"
+    done
+    tail -n 1 trace.json | grep -qx ']}'
 }
 
 tone_asan() {

@@ -3,7 +3,7 @@
 #
 # Makes the recordings that tests/virtio/replay_test.c replays: what stock kernels say to each device.
 #
-#   tests/replay/record.sh [--inside FOLDER]   in the rig; --inside: here, into FOLDER
+#   tests/replay/record.sh [--inside]   in the rig; --inside: here. Leaves them in build/replay
 #
 # A recording is a transcript (linnet run --transcript FILE.jsonl), cut down to one device, the first
 # LINES_MAX of its lines, and BYTES_MAX bytes of each message.
@@ -27,11 +27,11 @@ one() {
     rm -rf talk && mkdir talk && cd talk
     mkdir share && echo text >share/text
     head -c 64K /dev/zero >disk.img && head -c 2M /dev/zero >pmem.img
-    "$linnet" run --transport "$2" --transcript all.jsonl --control vm \
+    "$linnet" run --time-limit 10m --transport "$2" --transcript all.jsonl --control vm \
         --rng --disk disk.img --share share,tag=here,rw --console name=a,to=null --balloon \
         --net host=socket,path=hub --net host=socket,path=hub --vsock sock --pmem pmem.img \
         --input keyboard --snd host=loopback,jacks=line-out+mic,controls=on \
-        --initrd "../$1.cpio" --append "quiet linnet.job=talk" "$top/build/guests/$1/vmlinuz" \
+        --initrd "$made/$1.cpio" --append "quiet linnet.job=talk" "$top/build/guests/$1/vmlinuz" \
         </dev/null >console 2>errors &
     vm=$!
     wait_for 300 said press
@@ -49,7 +49,7 @@ one() {
 cut_up() {
     local device out
     for device in rng0 disk0 share0 console0 balloon0 net0 vsock0 pmem0 input0 snd0; do
-        out=${1%-*}.$2.$device.jsonl
+        out=$made/${1%-*}.$2.$device.jsonl
         grep -F "\"device\": \"$device\"" talk/all.jsonl |
             grep -vE '"event": "(interrupt|device|reset|active|config-news)"' |
             sed -E "s/\"t\": [0-9.]*, \"device\": \"$device\", //; s/, \"says\": .*}/}/
@@ -61,11 +61,11 @@ cut_up() {
 
 if [ "${1-}" = --inside ]; then
     linnet=$made/linnet
-    cd "$2" || exit 1
+    cd "$(mktemp -d)" || exit 1
     for kernel in "${kernels[@]}"; do
         for transport in mmio pci; do
-            one "$kernel" "$transport" >"$kernel.$transport.log" 2>&1
-            cp talk/all.jsonl "$kernel.$transport.jsonl"
+            one "$kernel" "$transport" >"$made/$kernel.$transport.log" 2>&1
+            cp talk/all.jsonl "$made/$kernel.$transport.jsonl"
             cut_up "$kernel" "$transport"
         done
     done
@@ -76,4 +76,4 @@ cp "$linnet" "$made/linnet" # which nobody builds anew meanwhile
 for kernel in "${kernels[@]}"; do
     guests/mkinitramfs.sh "$kernel" "$made/$kernel.cpio" talk
 done
-tests/rig/rig.sh --counting --timeout 1500 --out "$made" -- tests/replay/record.sh --inside "$made"
+tests/rig/rig.sh --counting --timeout 1500 --out "$made" -- tests/replay/record.sh --inside
