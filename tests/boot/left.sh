@@ -22,7 +22,7 @@ left_tell() {
 left_now() {
     left_programs | while read -r process; do tr '\0' ' ' <"${process}cmdline"; done
     find machine tmp kept -mindepth 1
-    find /tmp -maxdepth 1 -name 'passt*' # which does not heed $TMPDIR
+    printf '%s\n' /tmp/passt* # which does not heed $TMPDIR
     find /dev/pts
     sed 's/.*\(00000000 .*\)/\1/' /proc/net/unix
     cat /proc/net/{tcp,tcp6,udp,udp6}
