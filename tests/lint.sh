@@ -22,7 +22,7 @@ files() {
 }
 mapfile -t sources < <(files '*.[ch]')
 mapfile -t units < <(files '*.c')
-mapfile -t bash_scripts < <(files 'tests/*.sh' 'guests/*.sh' '.ci/*' ':!guests/jobs' | xargs grep -l '^#!')
+mapfile -t bash_scripts < <(files 'tests/*.sh' 'guests/*.sh' '.ci/*' ':!guests/jobs' | xargs awk 'FNR == 1 && /^#!/ { print FILENAME }')
 mapfile -t guest_scripts < <(files 'guests/jobs/*.sh' guests/init tests/rig/init)
 
 findings=0

@@ -504,7 +504,7 @@ bad transport-unknown 35 '--transport.*"isa".*mmio or pci' --transport isa "$ker
 bad transport-of-device-unknown 35 '--rng transport.*"isa".*mmio or pci' --rng transport=isa "$kernel"
 bad transport-of-device-misspelt 35 '--rng.*"transprt".*transport' --rng transprt=pci "$kernel"
 all=(--rng --vsock v --balloon --console 'name=a,to=null') # 32 devices: as many as a PCI bus has room for
-for i in {1..4}; do all+=(--snd host=null --share .,tag="t$i" --pmem text --input mouse --net 'socket,path=lan'); done
+for i in {1..4}; do all+=(--snd host=null --share ".,tag=t$i" --pmem text --input mouse --net 'socket,path=lan'); done
 for i in {1..8}; do all+=(--disk 'path=disk.img,ro'); done
 bad pci-devices-too-many 35 '--vhost-user: one too many; a machine has at most 32' --transport pci "${all[@]}" \
     --vhost-user kind=rng,socket=absent "$kernel"
