@@ -12,150 +12,7 @@
 #define BUS_BASE   0xd0000000
 #define TIMEOUT_MS 5000
 
-/* -- a ring -- */
-
-static uint8_t *at(const struct memory *mem, gpa_t addr, uint64_t len)
-{
-    uint8_t *host = memory_at(mem, addr, len);
-
-    assert(host != NULL); /* the test's own mistake */
-    return host;
-}
-
-static uint16_t *word(const struct fake_ring *ring, gpa_t addr)
-{
-    return (uint16_t *)(void *)at(ring->mem, addr, 2);
-}
-
-uint64_t fake_ring_bytes(uint16_t size)
-{
-    uint64_t bytes = 16ull * size + (6 + 2ull * size) + 2 + (6 + 8ull * size);
-
-    return (bytes + 15) & ~15ull;
-}
-
-void fake_ring_init(struct fake_ring *ring, const struct memory *mem, uint16_t size, gpa_t addr)
-{
-    gpa_t avail = addr + 16ull * size;
-
-    *ring = (struct fake_ring){
-        .mem = mem,
-        .size = size,
-        .desc = addr,
-        .avail = avail,
-        .used = (avail + 6 + 2ull * size + 3) & ~3ull,
-    };
-    memset(at(mem, addr, fake_ring_bytes(size)), 0, fake_ring_bytes(size));
-}
-
-void fake_desc(const struct memory *mem, gpa_t table, uint32_t index, struct fake_piece piece,
-               uint16_t next)
-{
-    const struct {
-        le64 addr;
-        le32 len;
-        le16 flags, next;
-    } desc = {to_le64(piece.addr), to_le32(piece.len), to_le16(piece.flags), to_le16(next)};
-
-    memcpy(at(mem, table + 16ull * index, 16), &desc, 16);
-}
-
-uint16_t fake_chain(struct fake_ring *ring, const struct fake_piece *pieces, unsigned count)
-{
-    uint16_t head = ring->next_desc;
-
-    for (unsigned i = 0; i < count; i++) {
-        struct fake_piece piece = pieces[i];
-        uint16_t index = ring->next_desc;
-        ring->next_desc = (uint16_t)((index + 1u) % ring->size);
-        if (i + 1 < count)
-            piece.flags |= FAKE_NEXT;
-        fake_desc(ring->mem, ring->desc, index, piece, ring->next_desc);
-    }
-    return head;
-}
-
-uint16_t fake_chain_indirect(struct fake_ring *ring, gpa_t table, const struct fake_piece *pieces,
-                             unsigned count)
-{
-    const struct fake_piece pointer = {table, 16 * count, FAKE_INDIRECT};
-
-    for (unsigned i = 0; i < count; i++) {
-        struct fake_piece piece = pieces[i];
-        if (i + 1 < count)
-            piece.flags |= FAKE_NEXT;
-        fake_desc(ring->mem, table, i, piece, (uint16_t)(i + 1));
-    }
-    return fake_chain(ring, &pointer, 1);
-}
-
-void fake_avail_idx_set(struct fake_ring *ring, uint16_t idx)
-{
-    __atomic_store_n(word(ring, ring->avail + 2), htole16(idx), __ATOMIC_RELEASE);
-    ring->avail_idx = idx;
-}
-
-void fake_offer(struct fake_ring *ring, uint16_t head)
-{
-    uint16_t slot = (uint16_t)(ring->avail_idx % ring->size);
-
-    __atomic_store_n(word(ring, ring->avail + 4 + 2ull * slot), htole16(head), __ATOMIC_RELAXED);
-    fake_avail_idx_set(ring, (uint16_t)(ring->avail_idx + 1));
-}
-
-bool fake_used(struct fake_ring *ring, uint32_t *ret_id, uint32_t *ret_len)
-{
-    struct {
-        le32 id, len;
-    } elem;
-
-    if (fake_used_idx(ring) == ring->used_seen)
-        return false;
-    memcpy(&elem, at(ring->mem, ring->used + 4 + 8ull * (ring->used_seen % ring->size), 8), 8);
-    ring->used_seen++;
-    *ret_id = from_le32(elem.id);
-    *ret_len = from_le32(elem.len);
-    return true;
-}
-
-void fake_avail_flags_set(const struct fake_ring *ring, uint16_t flags)
-{
-    __atomic_store_n(word(ring, ring->avail), htole16(flags), __ATOMIC_SEQ_CST);
-}
-
-void fake_used_event_set(const struct fake_ring *ring, uint16_t idx)
-{
-    uint16_t *used_event = word(ring, ring->avail + 4 + 2ull * ring->size);
-
-    __atomic_store_n(used_event, htole16(idx), __ATOMIC_SEQ_CST);
-}
-
-uint16_t fake_used_flags(const struct fake_ring *ring)
-{
-    return le16toh(__atomic_load_n(word(ring, ring->used), __ATOMIC_SEQ_CST));
-}
-
-uint16_t fake_used_idx(const struct fake_ring *ring)
-{
-    return le16toh(__atomic_load_n(word(ring, ring->used + 2), __ATOMIC_ACQUIRE));
-}
-
-uint16_t fake_avail_event(const struct fake_ring *ring)
-{
-    uint16_t *avail_event = word(ring, ring->used + 4 + 8ull * ring->size);
-
-    return le16toh(__atomic_load_n(avail_event, __ATOMIC_SEQ_CST));
-}
-
-bool fake_kick_wanted(const struct fake_ring *ring, uint16_t old, bool event_idx)
-{
-    uint16_t new = ring->avail_idx;
-
-    __sync_synchronize(); /* partner: virtq_pop() enabling kicks */
-    if (!event_idx)
-        return (fake_used_flags(ring) & 1) == 0;
-    return (uint16_t)(new - fake_avail_event(ring) - 1) < (uint16_t)(new - old);
-}
+uint64_t fake_layout;
 
 /* -- a device behind virtio-mmio -- */
 
@@ -218,7 +75,8 @@ uint32_t fake_negotiate(struct fake_driver *drv, uint64_t features)
     fake_write(drv, FAKE_STATUS, 0);
     fake_write(drv, FAKE_STATUS, fake_read(drv, FAKE_STATUS) | 1);
     fake_write(drv, FAKE_STATUS, fake_read(drv, FAKE_STATUS) | 2);
-    features &= fake_features(drv);
+    features = (features | fake_layout) & fake_features(drv);
+    drv->features = features;
     fake_write(drv, FAKE_DRIVER_FEATURES_SEL, 1);
     fake_write(drv, FAKE_DRIVER_FEATURES, (uint32_t)(features >> 32));
     fake_write(drv, FAKE_DRIVER_FEATURES_SEL, 0);
@@ -241,7 +99,7 @@ void fake_queue_setup(struct fake_driver *drv, uint16_t index, uint16_t size)
     assert(fake_read(drv, FAKE_QUEUE_READY) == 0);
     if (size == 0)
         size = (uint16_t)fake_read(drv, FAKE_QUEUE_SIZE_MAX);
-    fake_ring_init(ring, drv->dev->mem, size, drv->ring_addr);
+    fake_ring_init(ring, drv->dev->mem, size, drv->ring_addr, drv->features);
     drv->ring_addr += fake_ring_bytes(size);
     fake_write(drv, FAKE_QUEUE_SIZE, size);
     write_address(drv, FAKE_QUEUE_DESC, ring->desc);

@@ -1,84 +1,27 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The guest's side of a virtio device, scripted by tests: rings in guest RAM, and the registers of
- * virtio-mmio, used in the order in which Linux's driver uses them. Builds good chains and
- * malformed ones. Numbers here are the specification's, not our headers'.
+ * The guest's side of a virtio device, scripted by tests: rings in guest RAM (fake_ring.h), and the
+ * registers of virtio-mmio, used in the order in which Linux's driver uses them. Numbers here are
+ * the specification's, not our headers'.
  *
- * A struct fake_ring belongs to one thread. Registers may be used by several: accesses go over a
- * bus with its lock, as those of vCPUs do.
+ * Registers may be used by several threads: accesses go over a bus with its lock, as those of vCPUs
+ * do.
  */
 #pragma once
 
+#include "tests/fake_ring.h"
 #include "virtio/mmio.h"
 
-/* Descriptor flags (virtio 1.2 §2.7.5). */
-#define FAKE_NEXT     1
-#define FAKE_WRITE    2
-#define FAKE_INDIRECT 4
-
-/* Features (§6). */
-#define FAKE_INDIRECT_DESC (1ull << 28)
-#define FAKE_EVENT_IDX     (1ull << 29)
-#define FAKE_VERSION_1     (1ull << 32)
-#define FAKE_RING_RESET    (1ull << 40)
-
-/* Those that every device offers. */
-#define FAKE_CORE (FAKE_INDIRECT_DESC | FAKE_EVENT_IDX | FAKE_VERSION_1 | FAKE_RING_RESET)
+/* Features that fake_negotiate() adds to those it is asked for: the layout of the rings. The test
+ * runner sets it, to have the suites of all devices run with each (tests/main.c). */
+extern uint64_t fake_layout;
 
 /* Those that matter to a queue. */
 static inline uint64_t fake_queue_features(bool event_idx, bool indirect)
 {
-    return FAKE_VERSION_1 | (event_idx ? FAKE_EVENT_IDX : 0) | (indirect ? FAKE_INDIRECT_DESC : 0);
+    return FAKE_VERSION_1 | fake_layout | (event_idx ? FAKE_EVENT_IDX : 0) |
+           (indirect ? FAKE_INDIRECT_DESC : 0);
 }
-
-/* -- a ring -- */
-
-struct fake_ring {
-    const struct memory *mem;
-    uint16_t size;
-    gpa_t desc, avail, used;
-    uint16_t next_desc; /* the next chain starts here, modulo size */
-    uint16_t avail_idx; /* as published */
-    uint16_t used_seen; /* entries taken */
-};
-
-/* One element of a chain; flags: 0 or FAKE_WRITE, or a lie. */
-struct fake_piece {
-    gpa_t addr;
-    uint32_t len;
-    uint16_t flags;
-};
-
-/* Bytes that a ring of that many descriptors takes, a multiple of 16. */
-uint64_t fake_ring_bytes(uint16_t size);
-/* Lays out a zeroed ring at `addr`, a multiple of 16. */
-void fake_ring_init(struct fake_ring *ring, const struct memory *mem, uint16_t size, gpa_t addr);
-
-/* Writes descriptor `index` of the table at `table`. */
-void fake_desc(const struct memory *mem, gpa_t table, uint32_t index, struct fake_piece piece,
-               uint16_t next);
-/* Writes a chain into the ring's descriptors; its head. Offers nothing yet. */
-uint16_t fake_chain(struct fake_ring *ring, const struct fake_piece *pieces, unsigned count);
-/* The same in an indirect table at `table`, with one descriptor of the ring. */
-uint16_t fake_chain_indirect(struct fake_ring *ring, gpa_t table, const struct fake_piece *pieces,
-                             unsigned count);
-/* Puts the head into the available ring and moves its index, visible to the device at once. */
-void fake_offer(struct fake_ring *ring, uint16_t head);
-/* Writes avail.idx, whatever it says. */
-void fake_avail_idx_set(struct fake_ring *ring, uint16_t idx);
-
-/* Next entry of the used ring; false if there is none. */
-bool fake_used(struct fake_ring *ring, uint32_t *ret_id, uint32_t *ret_len);
-
-/* Single fields of the rings. */
-void fake_avail_flags_set(const struct fake_ring *ring, uint16_t flags);
-void fake_used_event_set(const struct fake_ring *ring, uint16_t idx);
-uint16_t fake_used_flags(const struct fake_ring *ring);
-uint16_t fake_used_idx(const struct fake_ring *ring);
-uint16_t fake_avail_event(const struct fake_ring *ring);
-
-/* Whether a driver that moved avail.idx from `old` to avail_idx has to kick (§2.7.10.1). */
-bool fake_kick_wanted(const struct fake_ring *ring, uint16_t old, bool event_idx);
 
 /* -- a device behind virtio-mmio -- */
 
@@ -117,7 +60,8 @@ struct fake_driver {
     struct virtio_device *dev; /* borrowed */
     struct mmio mmio;
     struct bus bus;
-    gpa_t ring_addr; /* where the next ring goes */
+    uint64_t features; /* negotiated last */
+    gpa_t ring_addr;   /* where the next ring goes */
     struct fake_ring ring[FAKE_QUEUES_MAX];
 };
 

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Runs the unit tests: all suites, or those named on the command line, and prints Check's summary.
- * Exit status 0 if all passed, 1 if not, 2 if a suite is unknown. Check reads CK_FORK, CK_VERBOSITY
- * and its other variables itself.
+ * With `--packed` first the fake driver takes packed rings of devices, where else it takes split
+ * ones. Exit status 0 if all passed, 1 if not, 2 if a suite is unknown. Check reads CK_FORK,
+ * CK_VERBOSITY and its other variables itself.
  *
  * make writes suites.h from the names of the files: tests/virtio/queue_test.c has to define
  * `Suite *queue_suite(void)`, or the program does not link. So no suite can be forgotten, and two
  * files of one name are found out.
  */
+#include "tests/fake_driver.h"
 #include "vmm/base/base.h"
 
 #include <check.h>
@@ -60,6 +62,11 @@ int main(int argc, char *argv[])
     SRunner *runner = srunner_create(NULL);
     int status = 0;
 
+    if (argc > 1 && strcmp(argv[1], "--packed") == 0) {
+        fake_layout = FAKE_RING_PACKED;
+        argc--;
+        argv++;
+    }
     for (size_t i = 0; argc < 2 && i < ARRAY_SIZE(suites); i++)
         srunner_add_suite(runner, suites[i].make());
     for (int i = 1; i < argc; i++) {

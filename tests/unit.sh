@@ -6,6 +6,8 @@
 #
 #   tests/unit.sh VARIANT [SUITE...]     all suites of build/$ARCH-VARIANT/unit, or those named
 #
+# Suites that drive a device's rings run twice, the second time with packed ones: NAME.packed.
+#
 # A check that cannot be made on this machine prints "SKIP NAME: WHY", and is not counted. The suite
 # alsa_card needs sound cards: boot/alsa-cards runs it, in the rig. RUN is what runs programs of
 # another architecture, LABEL what is put behind "unit-VARIANT".
@@ -36,12 +38,24 @@ result() {
     return 0
 }
 
+# packed SUITE...: those that drive rings, and do not know both layouts by themselves.
+packed() {
+    local suite
+    for suite; do
+        # What a test is made from says so.
+        grep -qs 'tests/fake_ring\.h' "build/$arch-$variant/tests/"*"/${suite}_test.d" \
+            "build/$arch-$variant/tests/"*/*"/${suite}_test.d" \
+            "build/$arch-$variant/tests/"*/*/*"/${suite}_test.d" || continue
+        case $suite in queue | queue_bad | queue_packed | queue_random) ;; *) echo "$suite.packed" ;; esac
+    done
+}
+
 # run_suite SUITE: its result lines at once, for others run beside it.
 run_suite() {
     local log=$logs/$theme/$1.log status=0 lines
     # shellcheck disable=SC2086 # the words of a command
-    CK_FORK=$fork CK_TIMEOUT_MULTIPLIER=${CK_TIMEOUT_MULTIPLIER-10} timeout 1800 ${RUN-} "$unit" "$1" \
-        >"$log" 2>&1 || status=$?
+    CK_FORK=$fork CK_TIMEOUT_MULTIPLIER=${CK_TIMEOUT_MULTIPLIER-10} timeout 1800 ${RUN-} "$unit" \
+        $([ "$1" = "${1%.packed}" ] || echo --packed) "${1%.packed}" >"$log" 2>&1 || status=$?
     lines=$(result "$1" "$status" "$log")
     [ -z "$lines" ] || echo "$lines"
     ! grep -q '^FAILED ' <<<"$lines"
@@ -54,6 +68,8 @@ fi
 [ $# != 0 ] || mapfile -t < <(sed -n 's/^SUITE(\(.*\))$/\1/p' "build/$arch-$variant/suites.h" |
     grep -vx alsa_card)
 [ $# != 0 ] || set -- "${MAPFILE[@]}"
+mapfile -t < <(packed "$@")
+set -- "$@" "${MAPFILE[@]}"
 mkdir -p "$logs/$theme"
 printf '%s\n' "$@" | xargs -n 1 -P "${JOBS:-$(nproc)}" "$0" "$variant" --one || failures=1
 finish

@@ -58,9 +58,9 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-/* Core and transport features (§6), offered for every device: VERSION_1, INDIRECT_DESC, EVENT_IDX
- * and RING_RESET. */
-#define VIRTIO_CORE_FEATURES (1ull << 32 | 1ull << 28 | 1ull << 29 | 1ull << 40)
+/* Core and transport features (§6), offered for every device: VERSION_1, INDIRECT_DESC, EVENT_IDX,
+ * RING_PACKED and RING_RESET. */
+#define VIRTIO_CORE_FEATURES (1ull << 32 | 1ull << 28 | 1ull << 29 | 1ull << 34 | 1ull << 40)
 
 struct events;
 struct virtio_device;

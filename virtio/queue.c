@@ -88,7 +88,7 @@ static int set_up(struct virtq *vq, uint64_t features)
     assert(!vq->running && config->ready);
     if (config->size == 0 || config->size > vq->limits.size)
         return -EINVAL;
-    vq->layout = &virtq_split;
+    vq->layout = has(features, VIRTIO_F_RING_PACKED) ? &virtq_packed : &virtq_split;
     vq->size = config->size;
     vq->desc = area_at(vq, config->desc, &descs);
     vq->driver = area_at(vq, config->driver, &vq->layout->driver);
@@ -146,17 +146,9 @@ void virtq_stop(struct virtq *vq)
     (void)madvise(vq->chunks, pool_bytes(vq), MADV_DONTNEED); /* fails on our own bugs only */
     vq->free_chunks = NULL;
     vq->chunks_touched = 0;
-    vq->desc = vq->driver = NULL;
-    vq->device = NULL;
+    vq->desc = vq->device = NULL;
+    vq->driver = NULL;
     vq->running = false;
-}
-
-/* That many slots further. */
-static uint16_t advance(const struct virtq *vq, uint16_t position, uint32_t slots)
-{
-    uint32_t sum = position + slots;
-
-    return (uint16_t)(sum >= vq->cycle ? sum - vq->cycle : sum);
 }
 
 uint32_t virtq_base(const struct virtq *vq, bool again)
@@ -331,7 +323,7 @@ static int chain_take(struct virtq *vq, struct chain *ret_chain)
         .position = vq->next_avail,
     };
     vq->held_slots = (uint16_t)(vq->held_slots + walk.slots);
-    vq->next_avail = advance(vq, vq->next_avail, walk.slots);
+    vq->next_avail = virtq_advance(vq, vq->next_avail, walk.slots);
     vq->round_left--;
     return 1;
 }
@@ -369,7 +361,7 @@ static void use_each(struct virtq *vq, const struct chain *chains, unsigned coun
 {
     while (count-- > 0) {
         slots -= chains[count].slots;
-        vq->layout->use(vq, advance(vq, vq->next_used, slots), &chains[count]);
+        vq->layout->use(vq, virtq_advance(vq, vq->next_used, slots), &chains[count]);
     }
 }
 
@@ -381,7 +373,7 @@ void virtq_push_all(struct virtq *vq, struct chain *chains, unsigned count)
     if (vq->events != NULL)
         queue_event_push(vq, chains, count);
     for (unsigned i = 0; i < count; i++) {
-        assert(!vq->in_order || chains[i].position == advance(vq, vq->next_used, slots));
+        assert(!vq->in_order || chains[i].position == virtq_advance(vq, vq->next_used, slots));
         slots += chains[i].slots;
         chunks_give(vq, chains[i].chunks);
     }
@@ -390,7 +382,7 @@ void virtq_push_all(struct virtq *vq, struct chain *chains, unsigned count)
     if (is_dead(vq))
         return;
     use_each(vq, chains, count, slots);
-    vq->next_used = advance(vq, vq->next_used, slots);
+    vq->next_used = virtq_advance(vq, vq->next_used, slots);
     vq->unsignalled = MIN(vq->unsignalled + slots, vq->cycle);
     if (vq->layout->publish != NULL)
         vq->layout->publish(vq);

@@ -100,14 +100,14 @@ struct virtq {
     uint16_t size;
     /* Positions count slots, and begin anew at `cycle`: it is a multiple of the size. */
     uint32_t cycle;
-    uint16_t next_avail;          /* slot to read next, */
-    uint16_t next_used;           /* and to use next: between them are those held, in their order */
-    uint16_t seen;                /* the layout's: what it saw at its last look */
-    uint16_t held_slots;          /* of the requests under way */
-    uint32_t unsignalled;         /* slots used since the last signal decision, `cycle` at most */
-    uint16_t round_left;          /* requests that this round may still take */
-    const uint8_t *desc, *driver; /* host addresses of the areas, checked for their whole size */
-    uint8_t *device;
+    uint16_t next_avail;    /* slot to read next, */
+    uint16_t next_used;     /* and to use next: between them are those held, in their order */
+    uint16_t seen;          /* the layout's: what it saw at its last look */
+    uint16_t held_slots;    /* of the requests under way */
+    uint32_t unsignalled;   /* slots used since the last signal decision, `cycle` at most */
+    uint16_t round_left;    /* requests that this round may still take */
+    uint8_t *desc, *device; /* host addresses of the areas, checked for their whole size */
+    const uint8_t *driver;
     struct iov_chunk *free_chunks; /* list: those given back */
     uint32_t chunks_touched;       /* those from here on were never used */
 };

@@ -89,6 +89,14 @@ static inline void ring_store_release(uint8_t *at, uint16_t val)
     __atomic_store_n((uint16_t *)(void *)at, htole16(val), __ATOMIC_RELEASE);
 }
 
+/* That many slots further. */
+static inline uint16_t virtq_advance(const struct virtq *vq, uint32_t position, uint32_t slots)
+{
+    uint32_t sum = position + slots;
+
+    return (uint16_t)(sum >= vq->cycle ? sum - vq->cycle : sum);
+}
+
 /* The one look at a descriptor. */
 static inline void desc_copy(void *ret_desc, const uint8_t *table, uint32_t index)
 {

@@ -128,7 +128,7 @@ static void start(struct program *p)
         bar_write(p, 0x2008 + 16 * v, 0x40 + v, 8);
     }
     bar_write(p, 0x10, 0, 2);
-    fake_ring_init(&p->ring, &p->mem, 8, RINGS);
+    fake_ring_init(&p->ring, &p->mem, 8, RINGS, FAKE_VERSION_1);
     bar_write(p, 0x16, 0, 2);
     bar_write(p, 0x18, 8, 2);
     bar_write(p, 0x1a, 1, 2);

@@ -170,7 +170,8 @@ static void queue_start(struct program *p, uint8_t flags)
 
     p->held_count = 0;
     p->broken = false;
-    fake_ring_init(&p->ring, &p->mem, size, RING);
+    fake_ring_init(&p->ring, &p->mem, size, RING,
+                   fake_queue_features((flags & 1) != 0, (flags & 2) != 0));
     p->vq.config = (struct virtq_config){.size = size,
                                          .ready = true,
                                          .desc = p->ring.desc,

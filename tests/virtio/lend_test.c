@@ -90,7 +90,7 @@ START_TEST(kicks_stay_in_the_eventfd_and_the_ring_is_left_alone)
     ck_assert_uint_eq(notified, 0);
     ck_assert_int_eq(eventfd_read(dev->queue[1].kick.fd, &count), 0);
     ck_assert_uint_eq(count, 2);
-    ck_assert_uint_eq(fake_used_flags(&drv.ring[1]), 0);
+    ck_assert_uint_eq(fake_device_event(&drv.ring[1]), 0);
 }
 END_TEST
 

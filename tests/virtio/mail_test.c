@@ -146,8 +146,8 @@ START_TEST(failed_device_still_serves)
     struct call call;
 
     start();
-    fake_avail_idx_set(&drv.ring[0], 1000); /* nobody looks */
-    fake_write(&drv, FAKE_STATUS, 128);     /* the driver gave up */
+    fake_break(&drv.ring[0]);           /* nobody looks */
+    fake_write(&drv, FAKE_STATUS, 128); /* the driver gave up */
     post(&call);
     wait_done(&call);
 }

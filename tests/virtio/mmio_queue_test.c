@@ -113,7 +113,7 @@ START_TEST(bad_queue_added_to_a_running_device_needs_reset)
     (void)fake_negotiate(&drv, FAKE_VERSION_1);
     fake_queue_setup(&drv, 0, 8);
     wr(FAKE_STATUS, 15);
-    fake_queue_setup(&drv, 1, 24);
+    fake_queue_setup(&drv, 1, 257);
     ck_assert_uint_eq(rd(FAKE_STATUS), 15 | 64);
     wr(FAKE_QUEUE_READY, 0); /* does no harm, */
     wr(FAKE_QUEUE_SIZE, 8);

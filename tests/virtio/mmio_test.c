@@ -94,7 +94,7 @@ START_TEST(device_features_answer_any_selector)
         uint32_t sel, features;
     } words[] = {
         {0, 1u << 0 | 1u << 5 | 1u << 28 | 1u << 29},
-        {1, 1 | 1u << 8}, /* VERSION_1, RING_RESET */
+        {1, 1 | 1u << 2 | 1u << 8}, /* VERSION_1, RING_PACKED, RING_RESET */
         {2, 0},
         {3, 0},
         {4, 0},
@@ -113,10 +113,10 @@ START_TEST(features_that_we_do_not_have_are_not_offered)
 {
     uint64_t features = fake_features(&drv);
 
-    /* 33 ACCESS_PLATFORM, 34 packed, 35 IN_ORDER, 36 ORDER_PLATFORM, 37 SR_IOV, 38
+    /* 33 ACCESS_PLATFORM, 35 IN_ORDER, 36 ORDER_PLATFORM, 37 SR_IOV, 38
      * NOTIFICATION_DATA, 39 NOTIF_CONFIG_DATA, 41 ADMIN_VQ, 43 SUSPEND; the rest
      * have no meaning */
-    ck_assert_uint_eq(features & 0xfffffefec0000000, 0);
+    ck_assert_uint_eq(features & 0xfffffefac0000000, 0);
     ck_assert_uint_eq(features >> 24 & 0xf, 0);
 }
 END_TEST
@@ -129,8 +129,9 @@ static const struct {
     {{1u << 28 | 1u << 29 | 1u << 5 | 1u << 0, 1}, true},
     {{0, 0}, false}, /* no VERSION_1 */
     {{1u << 28, 0}, false},
-    {{1u << 1, 1}, false},     /* never offered */
-    {{0, 1 | 1u << 2}, false}, /* packed ring */
+    {{1u << 1, 1}, false},    /* never offered */
+    {{0, 1 | 1u << 2}, true}, /* packed ring */
+    {{0, 1 | 1u << 1}, false},
     {{0, 1 | 1u << 31}, false},
     {{0, 1, 1}, false}, /* bit 64 */
     {{0, 1, 0, 1u << 31}, false},
@@ -176,7 +177,7 @@ START_TEST(accepted_features_are_accepted_again_after_reset)
 {
     for (int i = 0; i < 3; i++) {
         ck_assert_uint_eq(fake_start(&drv, FAKE_VERSION_1 | FAKE_EVENT_IDX | 32), 15);
-        ck_assert_uint_eq(dev->driver_features, FAKE_VERSION_1 | FAKE_EVENT_IDX | 32);
+        ck_assert_uint_eq(dev->driver_features, FAKE_VERSION_1 | FAKE_EVENT_IDX | 32 | fake_layout);
         wr(FAKE_STATUS, 0);
     }
 }
@@ -189,7 +190,7 @@ START_TEST(features_are_latched_at_features_ok)
     write_features((const uint32_t[]){1u << 29, 1, 7, 0});
     wr(FAKE_STATUS, 11);
     ck_assert_uint_eq(rd(FAKE_STATUS), 11);
-    ck_assert_uint_eq(dev->driver_features, FAKE_VERSION_1);
+    ck_assert_uint_eq(dev->driver_features, FAKE_VERSION_1 | fake_layout);
     fake_queue_setup(&drv, 0, 8);
     wr(FAKE_STATUS, 15);
     ck_assert(!dev->queue[0].event_idx);

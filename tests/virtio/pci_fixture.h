@@ -68,6 +68,7 @@ static struct memory mem;
 static struct virtio_device *dev;
 static struct pci pci;
 static struct fake_ring ring[2];
+static uint64_t negotiated; /* features */
 static struct bus_of_ours ours;
 static struct capture capture;
 
@@ -208,7 +209,7 @@ static inline void queue_setup(unsigned q, uint16_t size)
 {
     gpa_t at = RINGS + q * 0x4000;
 
-    fake_ring_init(&ring[q], &mem, size, at);
+    fake_ring_init(&ring[q], &mem, size, at, negotiated);
     bar_wr(QUEUE_SELECT, q, 2);
     bar_wr(QUEUE_SIZE, size, 2);
     bar_wr(QUEUE_DESC, (uint32_t)ring[q].desc, 4);
@@ -220,6 +221,7 @@ static inline void queue_setup(unsigned q, uint16_t size)
 /* As Linux does it: reset, features, MSI-X, queues and their vectors, DRIVER_OK. */
 static inline void start(uint64_t features)
 {
+    negotiated = features |= fake_layout;
     command(MEMORY | MASTER);
     bar_wr(DEVICE_STATUS, 0, 1);
     status_wait(0);

@@ -229,6 +229,26 @@ START_TEST(queue_that_is_reset_starts_anew)
 }
 END_TEST
 
+/* proves: PCI-23 */
+START_TEST(packed_queue_has_any_size)
+{
+    start(FAKE_VERSION_1 | FAKE_RING_RESET | FAKE_RING_PACKED);
+    bar_wr(QUEUE_SELECT, 1, 2);
+    bar_wr(QUEUE_RESET, 1, 2);
+    while (bar_rd(QUEUE_RESET, 2) == 1)
+        (void)sched_yield();
+    bar_wr(QUEUE_SIZE, 0, 2);
+    bar_wr(QUEUE_SIZE, 257, 2);
+    ck_assert_uint_eq(bar_rd(QUEUE_SIZE, 2), 256);
+    queue_setup(1, 3);
+    ck_assert_uint_eq(bar_rd(QUEUE_SIZE, 2), 3);
+    bar_wr(QUEUE_VECTOR, 2, 2);
+    bar_wr(QUEUE_ENABLE, 1, 2);
+    for (unsigned i = 0; i < 7; i++)
+        ping(1, 0x42);
+}
+END_TEST
+
 /* proves: PCI-05, PCI-06 */
 START_TEST(any_width_and_halves)
 {
@@ -364,6 +384,7 @@ Suite *pci_suite(void)
     tcase_add_test(tcase, a_queue_that_is_none);
     tcase_add_test(tcase, what_a_driver_must_not_write_is_ignored);
     tcase_add_test(tcase, queue_that_is_reset_starts_anew);
+    tcase_add_test(tcase, packed_queue_has_any_size);
     tcase_add_test(tcase, any_width_and_halves);
     tcase_add_test(tcase, generation_differs_however_often_config_changed);
     tcase_add_test(tcase, device_configuration_is_written);

@@ -359,16 +359,18 @@ Suite *queue_events_suite(void)
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_set_timeout(tcase, 60);
-    tcase_add_test(tcase, without_event_idx_every_batch_notifies);
-    tcase_add_test(tcase, without_event_idx_the_flag_keeps_quiet);
+    if (fake_layout == 0) { /* of the split ring's own fields */
+        tcase_add_test(tcase, without_event_idx_every_batch_notifies);
+        tcase_add_test(tcase, without_event_idx_the_flag_keeps_quiet);
+        tcase_add_test(tcase, with_event_idx_the_flag_is_ignored);
+        tcase_add_test(tcase, used_event_left_at_0_notifies_first_and_65537th);
+        tcase_add_loop_test(tcase, batch_notifies_when_it_crosses_used_event, 0,
+                            (int)ARRAY_SIZE(batches));
+        tcase_add_test(tcase, without_event_idx_used_flags_are_1_at_work_and_0_at_rest);
+        tcase_add_test(tcase, with_event_idx_avail_event_is_next_index_at_rest);
+        tcase_add_loop_test(tcase, pop_of_an_empty_ring_changes_nothing, 0, 2);
+    }
     tcase_add_loop_test(tcase, nothing_used_notifies_nobody, 0, 2);
-    tcase_add_test(tcase, with_event_idx_the_flag_is_ignored);
-    tcase_add_test(tcase, used_event_left_at_0_notifies_first_and_65537th);
-    tcase_add_loop_test(tcase, batch_notifies_when_it_crosses_used_event, 0,
-                        (int)ARRAY_SIZE(batches));
-    tcase_add_test(tcase, without_event_idx_used_flags_are_1_at_work_and_0_at_rest);
-    tcase_add_test(tcase, with_event_idx_avail_event_is_next_index_at_rest);
-    tcase_add_loop_test(tcase, pop_of_an_empty_ring_changes_nothing, 0, 2);
     tcase_add_loop_test(tcase, spent_round_leaves_kicks_off, 0, 2);
     tcase_add_loop_test(tcase, kicks_taken_back_stay_off_until_the_next_look, 0, 2);
     tcase_add_loop_test(tcase, no_wake_up_is_lost_between_two_threads, 0, 2);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What tests of the split ring begin with: memory, and a queue in it whose driver is scripted. */
+/* What tests of a ring begin with: memory, and a queue in it whose driver is scripted. */
 #pragma once
 
 #include "tests/fake_driver.h"
@@ -38,16 +38,21 @@ static inline void teardown(void)
     memory_destroy(&mem);
 }
 
-static inline void configure(uint16_t size)
+static inline void configure(uint16_t size, uint64_t features)
 {
-    fake_ring_init(&ring, &mem, size, RING);
+    fake_ring_init(&ring, &mem, size, RING, features);
     vq.config = (struct virtq_config){
         .size = size, .ready = true, .desc = ring.desc, .driver = ring.avail, .device = ring.used};
 }
 
 /* A running queue. */
+static inline void start_with(uint16_t size, uint64_t features)
+{
+    configure(size, features);
+    ck_assert_int_eq(virtq_start(&vq, features), 0);
+}
+
 static inline void start(uint16_t size, bool event_idx, bool indirect)
 {
-    configure(size);
-    ck_assert_int_eq(virtq_start(&vq, fake_queue_features(event_idx, indirect)), 0);
+    start_with(size, fake_queue_features(event_idx, indirect));
 }

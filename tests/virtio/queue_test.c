@@ -45,7 +45,7 @@ static const struct {
 /* proves: VQ-S-01 */
 START_TEST(size_must_be_power_of_two_up_to_max)
 {
-    configure(256);
+    configure(256, FAKE_VERSION_1);
     vq.limits.size = 256;
     vq.config.size = sizes[_i].size;
     ck_assert_int_eq(virtq_start(&vq, FAKE_VERSION_1), sizes[_i].result);
@@ -111,7 +111,7 @@ END_TEST
 /* All that a queue needs was made with it: a guest that starts it makes nothing be allocated. */
 START_TEST(start_needs_no_memory)
 {
-    configure(8);
+    configure(8, FAKE_VERSION_1);
     alloc_fail_after(0);
     wrap_fail_after(WRAP_MMAP, 0, ENOMEM);
     int r = virtq_start(&vq, FAKE_VERSION_1);
@@ -183,7 +183,7 @@ START_TEST(position_beyond_the_ring_is_refused)
 {
     const le16 used_idx = to_le16(bases[_i].used_idx);
 
-    configure(4);
+    configure(4, FAKE_VERSION_1);
     put(ring.used + 2, &used_idx, 2);
     vq.config.resumes = true;
     vq.config.base = bases[_i].base;

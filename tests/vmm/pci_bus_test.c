@@ -224,7 +224,7 @@ START_TEST(without_doorbells_a_kick_is_an_access)
     fake_kvm_answer(KVM_IOEVENTFD, NULL);
     fake_kvm_fail(KVM_IOEVENTFD, 0, ENOSPC);
     wr(config(0, COMMAND), 6, 2);
-    fake_ring_init(&ring, &mem, 8, 0x10000);
+    fake_ring_init(&ring, &mem, 8, 0x10000, FAKE_VERSION_1);
     wr(bar + 0x14, 1, 1);
     wr(bar + 0x14, 3, 1);
     wr(bar + 0x08, 1, 4);

@@ -382,7 +382,7 @@ END_TEST
 START_TEST(broken_event_ring_needs_a_reset_when_there_is_something_to_tell)
 {
     rig_start(&rig, "host=null,jacks=headphone");
-    fake_avail_idx_set(&rig.drv.ring[RIG_EVENT], 2000);
+    fake_break(&rig.drv.ring[RIG_EVENT]);
     jack_plug(&rig.snd->jacks, 0, false);
     ck_assert_uint_eq(fake_read(&rig.drv, FAKE_STATUS) & 64, 64);
     jack_plug(&rig.snd->jacks, 0, true); /* and that does no harm */

@@ -420,11 +420,11 @@ START_TEST(broken_ring_needs_reset)
     make("", 4);
     if (_i == 1) { /* somebody has to want the buffer */
         int fd = host_connect();
-        fake_avail_idx_set(&drv.ring[0], 9999);
+        fake_break(&drv.ring[0]);
         host_send(fd, "CONNECT 5000\n");
         ck_assert_int_eq(close(fd), 0);
     } else {
-        fake_avail_idx_set(&drv.ring[1], 9999);
+        fake_break(&drv.ring[1]);
         fake_write(&drv, FAKE_QUEUE_NOTIFY, 1);
     }
     ck_assert(fake_wait_status(&drv, 64));
