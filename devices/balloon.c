@@ -17,6 +17,7 @@
 
 #include <inttypes.h>
 #include <linux/virtio_balloon.h>
+#include <linux/virtio_config.h>
 #include <string.h>
 
 /* Page numbers taken of one request; Linux sends 256. */
@@ -289,7 +290,8 @@ const struct virtio_class virtio_balloon = {
     .name = "balloon",
     .help = "memory balloon: the guest's unused memory goes back to this host",
     .id = VIRTIO_ID_BALLOON,
-    .features = 1ull << VIRTIO_BALLOON_F_STATS_VQ | 1ull << VIRTIO_BALLOON_F_DEFLATE_ON_OOM,
+    .features = 1ull << VIRTIO_F_IN_ORDER | 1ull << VIRTIO_BALLOON_F_STATS_VQ |
+                1ull << VIRTIO_BALLOON_F_DEFLATE_ON_OOM,
     .queue_count = 5,
     .limits = {.size = 128, .chain_descs = 128, .held_iovs = 256},
     .instance_size = sizeof(struct balloon),

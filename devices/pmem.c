@@ -16,6 +16,7 @@
 #include "devices/registry.h"
 
 #include <fcntl.h>
+#include <linux/virtio_config.h>
 #include <linux/virtio_pmem.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -143,6 +144,7 @@ const struct virtio_class virtio_pmem = {
     .name = "pmem",
     .help = "image that the guest reads as memory, and shares with other machines (virtio-pmem)",
     .id = VIRTIO_ID_PMEM,
+    .features = 1ull << VIRTIO_F_IN_ORDER,
     .queue_count = 1,
     .limits = {.size = 64, .chain_descs = 8},
     .instance_size = sizeof(struct pmem),

@@ -10,6 +10,7 @@
 #include "devices/registry.h"
 #include "vmm/base/timebase.h"
 
+#include <linux/virtio_config.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
 
@@ -157,6 +158,7 @@ const struct virtio_class virtio_rng = {
     .name = "rng",
     .help = "random numbers from the host's kernel",
     .id = VIRTIO_ID_RNG,
+    .features = 1ull << VIRTIO_F_IN_ORDER,
     .queue_count = 1,
     .limits = {.size = 64, .chain_descs = 64},
     .instance_size = sizeof(struct rng),

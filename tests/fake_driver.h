@@ -12,8 +12,9 @@
 #include "tests/fake_ring.h"
 #include "virtio/mmio.h"
 
-/* Features that fake_negotiate() adds to those it is asked for: the layout of the rings. The test
- * runner sets it, to have the suites of all devices run with each (tests/main.c). */
+/* Features that fake_negotiate() adds to those it is asked for, if they are offered: the layout of
+ * the rings, and IN_ORDER. The test runner sets it, to have the suites of all devices run with each
+ * (tests/main.c). */
 extern uint64_t fake_layout;
 
 /* Those that matter to a queue. */

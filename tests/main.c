@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Runs the unit tests: all suites, or those named on the command line, and prints Check's summary.
- * With `--packed` first the fake driver takes packed rings of devices, where else it takes split
- * ones. Exit status 0 if all passed, 1 if not, 2 if a suite is unknown. Check reads CK_FORK,
- * CK_VERBOSITY and its other variables itself.
+ * With `--packed` first the fake driver takes packed rings of devices, and IN_ORDER, where else it
+ * takes neither. Exit status 0 if all passed, 1 if not, 2 if a suite is unknown. Check reads
+ * CK_FORK, CK_VERBOSITY and its other variables itself.
  *
  * make writes suites.h from the names of the files: tests/virtio/queue_test.c has to define
  * `Suite *queue_suite(void)`, or the program does not link. So no suite can be forgotten, and two
@@ -63,7 +63,7 @@ int main(int argc, char *argv[])
     int status = 0;
 
     if (argc > 1 && strcmp(argv[1], "--packed") == 0) {
-        fake_layout = FAKE_RING_PACKED;
+        fake_layout = FAKE_RING_PACKED | FAKE_IN_ORDER;
         argc--;
         argv++;
     }

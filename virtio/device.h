@@ -71,7 +71,8 @@ struct virtio_class {
     const char *name;     /* option name and log prefix */
     const char *help;     /* one line for --help */
     uint32_t id;          /* device type, virtio 1.2 §5; create may change dev->id */
-    uint64_t features;    /* offered beyond VIRTIO_CORE_FEATURES; create may change dev->features */
+    uint64_t features;    /* offered beyond VIRTIO_CORE_FEATURES; create may change dev->features.
+                           * IN_ORDER: requests of a queue are always used as they came */
     uint16_t queue_count; /* create may change dev->queue_count */
     struct virtq_limits limits; /* of each queue; create may change dev->limits */
     bool lends_queues;          /* another process serves them: virtq_lend(), and no notify() */

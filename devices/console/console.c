@@ -19,6 +19,7 @@
 #include "devices/console/port.h"
 #include "devices/registry.h"
 
+#include <linux/virtio_config.h>
 #include <linux/virtio_console.h>
 #include <string.h>
 
@@ -327,7 +328,7 @@ const struct virtio_class virtio_console = {
     .name = "console",
     .help = "byte stream by name, a port of the machine's console device (virtio-console)",
     .id = VIRTIO_ID_CONSOLE,
-    .features = 1ull << VIRTIO_CONSOLE_F_MULTIPORT,
+    .features = 1ull << VIRTIO_F_IN_ORDER | 1ull << VIRTIO_CONSOLE_F_MULTIPORT,
     .queue_count = 4,
     .limits = {.size = 64, .chain_descs = PORT_PIECES_MAX, .held_iovs = PORT_PIECES_MAX},
     .instance_size = sizeof(struct console),

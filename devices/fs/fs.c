@@ -12,6 +12,7 @@
 #include "devices/registry.h"
 
 #include <fcntl.h>
+#include <linux/virtio_config.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -217,6 +218,7 @@ const struct virtio_class virtio_fs = {
     .name = "share",
     .help = "folder of this host (virtio-fs)",
     .id = VIRTIO_ID_FS,
+    .features = 1ull << VIRTIO_F_IN_ORDER,
     .queue_count = 2, /* for what is urgent, and for requests */
     .limits = {.size = QUEUE_SIZE, .chain_descs = FS_IOVS_MAX},
     .instance_size = sizeof(struct fs),

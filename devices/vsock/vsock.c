@@ -13,6 +13,7 @@
 #include "devices/vsock/vsock.h"
 #include "devices/registry.h"
 
+#include <linux/virtio_config.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -328,7 +329,8 @@ const struct virtio_class virtio_vsock = {
     .name = "vsock",
     .help = "byte streams between programs here and in the guest (AF_VSOCK)",
     .id = VIRTIO_ID_VSOCK,
-    .features = 1ull << VSOCK_F_STREAM | 1ull << VSOCK_F_NO_IMPLIED_STREAM,
+    .features =
+        1ull << VIRTIO_F_IN_ORDER | 1ull << VSOCK_F_STREAM | 1ull << VSOCK_F_NO_IMPLIED_STREAM,
     .queue_count = VSOCK_QUEUES,
     .fill_queues = 1u << VSOCK_RX | 1u << VSOCK_EVENT,
     .limits = {.size = 256, .chain_descs = VSOCK_PIECES_MAX, .held_iovs = VSOCK_PIECES_MAX},

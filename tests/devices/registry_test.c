@@ -17,20 +17,20 @@ static const struct {
     const char *options;
     uint64_t features;
 } offers[] = {
-    {&virtio_rng, "", FAKE_CORE},
+    {&virtio_rng, "", FAKE_CORE | FAKE_IN_ORDER},
     {&virtio_snd, "host=null", FAKE_CORE},
     {&virtio_snd, "host=null,controls=on", FAKE_CORE | 1u << 0},
     /* SEG_MAX, BLK_SIZE, FLUSH, TOPOLOGY, CONFIG_WCE (which wants FLUSH), MQ; DISCARD, WRITE_ZEROES
      * or RO. */
     {&virtio_blk, "path=/proc/self/fd/100,overlay", FAKE_CORE | 0x7e44},
     {&virtio_blk, "path=/proc/self/fd/100,ro", FAKE_CORE | 0x1e64},
-    {&virtio_fs, "path=/usr,tag=usr", FAKE_CORE},
-    {&virtio_console, "name=a", FAKE_CORE | 1u << 1},
+    {&virtio_fs, "path=/usr,tag=usr", FAKE_CORE | FAKE_IN_ORDER},
+    {&virtio_console, "name=a", FAKE_CORE | FAKE_IN_ORDER | 1u << 1},
     {&virtio_input, "kind=keyboard", FAKE_CORE},
-    {&virtio_vsock, "path=/tmp/linnet-registry-test-vsock", FAKE_CORE | 1u << 0 | 1u << 2},
-    {&virtio_pmem, "path=/proc/self/fd/100", FAKE_CORE},
-    {&virtio_balloon, "", FAKE_CORE | 1u << 1 | 1u << 2 | 1u << 5},
-    {&virtio_balloon, "reporting=off", FAKE_CORE | 1u << 1 | 1u << 2},
+    {&virtio_vsock, "path=/tmp/linnet-registry-test-vsock", FAKE_CORE | FAKE_IN_ORDER | 1u << 0 | 1u << 2},
+    {&virtio_pmem, "path=/proc/self/fd/100", FAKE_CORE | FAKE_IN_ORDER},
+    {&virtio_balloon, "", FAKE_CORE | FAKE_IN_ORDER | 1u << 1 | 1u << 2 | 1u << 5},
+    {&virtio_balloon, "reporting=off", FAKE_CORE | FAKE_IN_ORDER | 1u << 1 | 1u << 2},
     /* MAC, MRG_RXBUF, STATUS; MTU; with a tap CSUM, GUEST_CSUM, TSO and ECN, with several queues
      * CTRL_VQ, MQ: rx.c and tx.c look at each that a frame needs */
     {&virtio_net, "host=socket,path=/tmp/linnet-registry-test", FAKE_CORE | 0x18020},
@@ -50,7 +50,8 @@ static void setup(void)
 }
 
 /* What a driver reads, not what the class says. */
-/* proves: DEV-10, DEV-13, DEV-15, DEV-17, DEV-19, DEV-21, MMIO-31, MMIO-32 */
+/* proves: DEV-10, DEV-13, DEV-15, DEV-17, DEV-19, DEV-21, MMIO-31, MMIO-32, VQ-O-06
+ */
 START_TEST(device_offers_exactly_these_features)
 {
     struct virtio_device *dev;

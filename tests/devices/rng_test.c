@@ -87,10 +87,28 @@ static double now_s(void)
 START_TEST(identity)
 {
     ck_assert_uint_eq(fake_read(&drv, FAKE_DEVICE_ID), 4);
-    ck_assert_uint_eq(fake_features(&drv), FAKE_CORE);
+    ck_assert_uint_eq(fake_features(&drv), FAKE_CORE | FAKE_IN_ORDER);
     ck_assert_uint_eq(fake_read(&drv, FAKE_CONFIG), 0);
     fake_write(&drv, FAKE_QUEUE_SEL, 1);
     ck_assert_uint_eq(fake_read(&drv, FAKE_QUEUE_SIZE_MAX), 0);
+}
+END_TEST
+
+/* Whatever is asked for, and also what is asked for wrongly. */
+/* proves: VQ-O-01 */
+START_TEST(answers_come_in_the_order_of_requests)
+{
+    uint32_t id, len;
+
+    ck_assert_uint_eq(fake_start(&drv, FAKE_VERSION_1 | FAKE_IN_ORDER), 15);
+    for (uint32_t i = 0; i < 64; i++)
+        offer((struct fake_piece){DATA, 1 + i * 97 % 200, i % 5 == 3 ? 0 : FAKE_WRITE});
+    kick();
+    for (uint32_t i = 0; i < 64; i++) {
+        ck_assert(fake_wait_used(&drv, 0, &id, &len));
+        ck_assert_uint_eq(id, i);
+        ck_assert_uint_eq(len, i % 5 == 3 ? 0 : 1 + i * 97 % 200);
+    }
 }
 END_TEST
 
@@ -313,6 +331,7 @@ Suite *rng_suite(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, identity);
+    tcase_add_test(tcase, answers_come_in_the_order_of_requests);
     tcase_add_loop_test(tcase, buffer_is_filled_as_far_as_used_length_says, 0, 6);
     tcase_add_test(tcase, large_buffer_gets_4096_bytes);
     tcase_add_test(tcase, scattered_buffer_is_filled_from_its_start);

@@ -73,6 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static uint8_t message[MESSAGE_MAX];
     struct input in = {data, size};
 
+    fake_layout = take_layout(&in);
     begin();
     log_set_level(LOG_LEVEL_ERROR); /* what the guest does wrong is told as warnings */
     memset(&client, 0, sizeof(client));

@@ -2,6 +2,8 @@
 /* What the fuzz harnesses share: what must hold, and an input that is taken byte by byte. */
 #pragma once
 
+#include "tests/fake_ring.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -40,4 +42,13 @@ static inline uint16_t take_word(struct input *in)
     uint16_t low = take_byte(in);
 
     return (uint16_t)(low | take_byte(in) << 8);
+}
+
+/* Its last byte says how a device's rings are laid out: what fake_layout is to be. */
+static inline uint64_t take_layout(struct input *in)
+{
+    static const uint64_t layouts[] = {0, FAKE_RING_PACKED, FAKE_IN_ORDER,
+                                       FAKE_RING_PACKED | FAKE_IN_ORDER};
+
+    return in->left == 0 ? 0 : layouts[in->data[--in->left] % ARRAY_SIZE(layouts)];
 }

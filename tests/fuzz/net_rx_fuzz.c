@@ -152,6 +152,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct memory mem;
     int pair[2] = {-1, -1};
 
+    fake_layout = take_layout(&in);
     log_set_level(LOG_LEVEL_ERROR); /* what is wrong is told as warnings */
     must(memory_create(&mem, RAM_BYTES, &(struct memory_layout){0, 0, 0}, MEMORY_PAGES_AUTO) == 0,
          "RAM");

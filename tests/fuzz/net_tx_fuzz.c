@@ -122,6 +122,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct memory mem;
     struct opts *opts;
 
+    fake_layout = take_layout(&in);
     log_set_level(LOG_LEVEL_ERROR); /* what the guest does wrong is told as warnings */
     must(memory_create(&mem, RAM_BYTES, &(struct memory_layout){0, 0, 0}, MEMORY_PAGES_AUTO) == 0,
          "RAM");

@@ -159,6 +159,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct input in = {data, size};
     unsigned held = 0;
 
+    fake_layout = take_layout(&in);
     rig_start(&rig, size > 0 && data[0] % 2 == 1
                         ? "streams=3,capture=1,formats=all,rates=all,channels=1-8,clock=free"
                         : "streams=3,source=tone,controls=on,jacks=line-out+mic:unplugged");

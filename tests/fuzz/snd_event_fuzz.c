@@ -161,6 +161,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct guest guest;
     struct input in = {data, size};
 
+    fake_layout = take_layout(&in);
     guest = (struct guest){0};
     rig_start(&guest.rig, "host=null,streams=2,jacks=headphone+mic+hdmi:unplugged,controls=on");
     for (unsigned op = 0; in.left > 0 && op < OPS_MAX; op++)

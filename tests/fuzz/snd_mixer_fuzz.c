@@ -23,6 +23,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+fake_layout = take_layout(&in);
 struct input {
     const uint8_t *data;
     size_t left;

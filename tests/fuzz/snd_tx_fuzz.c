@@ -126,6 +126,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct sent sent;
     struct input in = {data, size};
 
+    fake_layout = take_layout(&in);
     sent = (struct sent){0};
     rig_start(&rig, size > 0 && data[0] % 2 == 1 ? tone : loopback);
     rig_prepare(&rig, 0);

@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Fuzzes a split queue with a program of a driver and a device. Byte 0: bit 0 event index, bit 1
- * indirect descriptors, bits 4 to 6 the logarithm of the size. Then instructions, one letter and
- * its operands (n: one byte):
+ * Fuzzes a queue with a program of a driver and a device. Byte 0: bit 0 event index, bit 1 indirect
+ * descriptors, bit 2 a packed ring, bit 3 in order, bits 4 to 6 the logarithm of the size, of which
+ * bit 7 takes 1 off a packed ring's. Then instructions, one letter and its operands (n: one byte):
  *
  *   D i a a l l f n   descriptor i: address, length (16 bits each), flags, next
  *   T i a a l l f n   the same in the indirect table
  *   H i               descriptor i's address gets its upper half set: far outside RAM
- *   A n               offers head n          I n n   sets avail.idx
+ *   A n               offers head n, or makes slot n available in the lap that it is time for
+ *   F i f f           flags of a packed ring's descriptor i
+ *   I n n             sets avail.idx
  *   M a a n ...       writes n bytes to RAM  E n n   sets used_event
  *   p  pops           u n  pushes the chain held n-th            s  asks whether to notify
  *   r n k n z n w n   reads, skips, zeroes, writes n bytes of the chain popped last
  *   o  a new round    x  stops and starts the queue
  *
  * Beyond memory safety: a chain lies in RAM and adds up, a broken queue stays dead, and popping and
- * pushing change no byte of RAM outside the used ring.
+ * pushing change no byte of RAM outside the used ring, or what stands for it.
  */
 #include "virtio/queue.h"
 
@@ -40,6 +42,7 @@ struct program {
     struct virtq vq;
     struct fake_ring ring;
     bool broken;
+    uint64_t features;
     unsigned held_count;
     struct chain held[HELD_MAX];
     uint8_t before[RAM_BYTES];
@@ -52,13 +55,21 @@ static void ram_note(struct program *p)
     memcpy(p->before, p->mem.host, RAM_BYTES);
 }
 
-/* Only the used ring differs. It lies in the low region, where offset and address are the same. */
-static void ram_check(const struct program *p)
+static void same(const struct program *p, size_t start, size_t end)
 {
-    size_t start = p->ring.used, end = start + 6 + 8u * p->ring.size;
+    HOLDS(memcmp(p->before + start, p->mem.host + start, end - start) == 0);
+}
 
-    HOLDS(memcmp(p->before, p->mem.host, start) == 0);
-    HOLDS(memcmp(p->before + end, p->mem.host + end, RAM_BYTES - end) == 0);
+/* Only the used ring differs, or a packed ring's event area, and where something was pushed its
+ * descriptors. They lie in the low region, where offset and address are the same. */
+static void ram_check(const struct program *p, bool pushed)
+{
+    const struct fake_ring *ring = &p->ring;
+    size_t end = ring->used + (ring->packed ? 4 : 6 + 8u * ring->size);
+
+    same(p, 0, ring->desc);
+    same(p, ring->packed && pushed ? ring->avail : ring->desc, ring->used);
+    same(p, end, RAM_BYTES);
 }
 
 static void part_check(const struct program *p, const struct iovec *iov, int count, uint32_t len)
@@ -95,7 +106,49 @@ static void set_desc(struct program *p, gpa_t table)
 
     piece.len = take_word(&p->in);
     piece.flags = take_byte(&p->in);
-    fake_desc(&p->mem, table, index, piece, take_byte(&p->in));
+    (p->ring.packed ? fake_packed_desc : fake_desc)(&p->mem, table, index, piece,
+                                                    take_byte(&p->in));
+}
+
+static void set_flags(struct program *p, unsigned slot, uint16_t flags)
+{
+    const le16 wire = to_le16(flags);
+
+    (void)memory_write(&p->mem, p->ring.desc + 16 * (gpa_t)slot + 14, &wire, 2);
+}
+
+/* In the lap in which the device would look at it next. */
+static void make_available(struct program *p, unsigned slot)
+{
+    uint16_t at = p->vq.next_avail, size = p->ring.size;
+    bool later = slot < at % size;
+    bool wrap = (at < size) != later;
+    le16 flags;
+
+    (void)memory_read(&p->mem, p->ring.desc + 16 * (gpa_t)slot + 14, &flags, 2);
+    set_flags(p, slot,
+              (uint16_t)((from_le16(flags) & ~(FAKE_AVAIL | FAKE_USED)) |
+                         (wrap ? FAKE_AVAIL : FAKE_USED)));
+}
+
+static void offer(struct program *p)
+{
+    uint8_t n = take_byte(&p->in);
+
+    if (p->ring.packed)
+        make_available(p, n % p->ring.size);
+    else
+        fake_offer(&p->ring, n);
+}
+
+static void set_event(struct program *p)
+{
+    uint16_t word = take_word(&p->in);
+
+    if (p->ring.packed)
+        fake_driver_event_set(&p->ring, word, word >> 5 & 3);
+    else
+        fake_used_event_set(&p->ring, word);
 }
 
 static void set_high(struct program *p)
@@ -121,7 +174,7 @@ static void pop(struct program *p)
 
     ram_note(p);
     int r = virtq_pop(&p->vq, &chain);
-    ram_check(p);
+    ram_check(p, false);
     HOLDS(r == 1 || r == 0 || r == -EPROTO);
     HOLDS(!p->broken || r == 0);
     p->broken |= r < 0;
@@ -137,10 +190,14 @@ static void push(struct program *p)
     if (p->held_count == 0)
         return;
     unsigned which = take_byte(&p->in) % p->held_count;
+    if ((p->features & FAKE_IN_ORDER) != 0)
+        which = 0;
     ram_note(p);
     virtq_push(&p->vq, &p->held[which]);
-    ram_check(p);
-    p->held[which] = p->held[--p->held_count];
+    ram_check(p, true);
+    p->held_count--;
+    memmove(&p->held[which], &p->held[which + 1],
+            (p->held_count - which) * sizeof(p->held[0])); /* oldest first */
 }
 
 static void stream(struct program *p, uint8_t op)
@@ -168,21 +225,26 @@ static void queue_start(struct program *p, uint8_t flags)
 {
     uint16_t size = (uint16_t)(1u << (flags >> 4 & 7));
 
+    p->features = fake_queue_features((flags & 1) != 0, (flags & 2) != 0) |
+                  ((flags & 4) != 0 ? FAKE_RING_PACKED : 0) |
+                  ((flags & 8) != 0 ? FAKE_IN_ORDER : 0);
+    if ((flags & 4) != 0 && flags >> 7 != 0 && size > 1)
+        size--;
     p->held_count = 0;
     p->broken = false;
-    fake_ring_init(&p->ring, &p->mem, size, RING,
-                   fake_queue_features((flags & 1) != 0, (flags & 2) != 0));
+    fake_ring_init(&p->ring, &p->mem, size, RING, p->features);
     p->vq.config = (struct virtq_config){.size = size,
                                          .ready = true,
                                          .desc = p->ring.desc,
                                          .driver = p->ring.avail,
                                          .device = p->ring.used};
-    HOLDS(virtq_start(&p->vq, fake_queue_features((flags & 1) != 0, (flags & 2) != 0)) == 0);
+    HOLDS(virtq_start(&p->vq, p->features) == 0);
 }
 
 static void step(struct program *p, uint8_t flags)
 {
     uint8_t op = take_byte(&p->in);
+    unsigned n;
 
     switch (op) {
     case 'D':
@@ -198,13 +260,18 @@ static void step(struct program *p, uint8_t flags)
         set_bytes(p);
         break;
     case 'A':
-        fake_offer(&p->ring, take_byte(&p->in));
+        offer(p);
+        break;
+    case 'F':
+        n = take_byte(&p->in) % p->ring.size;
+        set_flags(p, n, take_word(&p->in));
         break;
     case 'I':
-        fake_avail_idx_set(&p->ring, take_word(&p->in));
+        if (!p->ring.packed)
+            fake_avail_idx_set(&p->ring, take_word(&p->in));
         break;
     case 'E':
-        fake_used_event_set(&p->ring, take_word(&p->in));
+        set_event(p);
         break;
     case 'p':
         pop(p);

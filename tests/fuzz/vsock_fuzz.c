@@ -238,6 +238,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct input in = {data, size};
     struct world world = {.asked = 1};
 
+    fake_layout = take_layout(&in);
     log_set_level(LOG_LEVEL_ERROR); /* what the guest does wrong is told as warnings */
     create(&world);
     start(&world);

@@ -311,6 +311,39 @@ START_TEST(chains_return_once_in_any_order)
 }
 END_TEST
 
+/* proves: VQ-O-05 */
+START_TEST(in_order_ring_is_checked_like_any_other)
+{
+    start_with(8, FAKE_VERSION_1 | FAKE_IN_ORDER);
+    fake_desc(&mem, ring.desc, 3, (struct fake_piece){DATA, 1, FAKE_NEXT}, 1); /* not 4 */
+    fake_desc(&mem, ring.desc, 1, (struct fake_piece){DATA, 1, 0}, 0);
+    fake_offer(&ring, 3);
+    ck_assert_int_eq(virtq_pop(&vq, &chain), 1);
+    ck_assert_uint_eq(chain_readable(&chain), 2);
+    fake_desc(&mem, ring.desc, 2, (struct fake_piece){DATA, 1, FAKE_NEXT}, 8);
+    fake_offer(&ring, 2);
+    ck_assert_int_eq(virtq_pop(&vq, &chain), -EPROTO);
+}
+END_TEST
+
+/* Each has its own used element, whether the driver could do with the last one's or not. */
+START_TEST(in_order_requests_are_used_one_by_one)
+{
+    struct chain held[3];
+    uint32_t id, len;
+
+    start_with(4, FAKE_VERSION_1 | FAKE_IN_ORDER);
+    for (unsigned i = 0; i < 3; i++) {
+        offer(PIECES({DATA, 1, 0}));
+        ck_assert_int_eq(virtq_pop(&vq, &held[i]), 1);
+    }
+    virtq_push(&vq, &held[0]);
+    virtq_push_all(&vq, &held[1], 2);
+    for (uint32_t i = 0; i < 3; i++)
+        ck_assert(fake_used(&ring, &id, &len) && id == i && len == 0);
+}
+END_TEST
+
 /* proves: VQ-S-16 */
 START_TEST(same_head_twice_gives_two_requests)
 {
@@ -614,6 +647,8 @@ Suite *queue_suite(void)
     tcase_add_test(tcase, skip_and_zero_move_like_read_and_write);
     tcase_add_test(tcase, used_length_is_what_was_written);
     tcase_add_test(tcase, chains_return_once_in_any_order);
+    tcase_add_test(tcase, in_order_ring_is_checked_like_any_other);
+    tcase_add_test(tcase, in_order_requests_are_used_one_by_one);
     tcase_add_test(tcase, same_head_twice_gives_two_requests);
     tcase_add_test(tcase, more_requests_than_descriptors_break_the_ring);
     tcase_add_test(tcase, zero_length_descriptors_add_no_bytes);

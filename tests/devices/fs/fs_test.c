@@ -113,7 +113,7 @@ START_TEST(identity_and_config)
     char tag[36];
 
     ck_assert_uint_eq(fake_read(&client.drv, FAKE_DEVICE_ID), 26);
-    ck_assert_uint_eq(fake_features(&client.drv), FAKE_CORE);
+    ck_assert_uint_eq(fake_features(&client.drv), FAKE_CORE | FAKE_IN_ORDER);
     fake_read_bytes(&client.drv, FAKE_CONFIG, tag, sizeof(tag));
     ck_assert_str_eq(tag, "test");
     ck_assert_int_eq(tag[35], 0);

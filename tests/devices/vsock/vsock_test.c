@@ -9,7 +9,7 @@ START_TEST(identity)
     ck_assert_uint_eq(fake_read(&drv, FAKE_DEVICE_ID), 19);
     ck_assert_uint_eq(fake_read(&drv, FAKE_CONFIG), 3);
     ck_assert_uint_eq(fake_read(&drv, FAKE_CONFIG + 4), 0);
-    ck_assert_uint_eq(fake_features(&drv), FAKE_CORE | 1u << 0 | 1u << 2);
+    ck_assert_uint_eq(fake_features(&drv), FAKE_CORE | FAKE_IN_ORDER | 1u << 0 | 1u << 2);
     ck_assert_uint_eq(dev->queue_count, 3);
 }
 END_TEST
