@@ -23,7 +23,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-fake_layout = take_layout(&in);
 struct input {
     const uint8_t *data;
     size_t left;
@@ -216,6 +215,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct guest guest;
     struct input in = {data, size};
 
+    fake_layout = size > 0 && data[size - 1] % 2 != 0 ? FAKE_RING_PACKED : 0;
     log_set_level(LOG_LEVEL_ERROR); /* what a card does wrong is told as warnings */
     guest = (struct guest){0};
     fake_mixer_init();

@@ -123,22 +123,22 @@ static void make_available(struct program *p, unsigned slot)
     uint16_t at = p->vq.next_avail, size = p->ring.size;
     bool later = slot < at % size;
     bool wrap = (at < size) != later;
+    uint16_t bits = wrap ? FAKE_AVAIL : FAKE_USED, rest;
     le16 flags;
 
     (void)memory_read(&p->mem, p->ring.desc + 16 * (gpa_t)slot + 14, &flags, 2);
-    set_flags(p, slot,
-              (uint16_t)((from_le16(flags) & ~(FAKE_AVAIL | FAKE_USED)) |
-                         (wrap ? FAKE_AVAIL : FAKE_USED)));
+    rest = from_le16(flags) & 0x7f7f; /* without AVAIL and USED */
+    set_flags(p, slot, rest | bits);
 }
 
 static void offer(struct program *p)
 {
-    uint8_t n = take_byte(&p->in);
+    unsigned n = take_byte(&p->in);
 
     if (p->ring.packed)
         make_available(p, n % p->ring.size);
     else
-        fake_offer(&p->ring, n);
+        fake_offer(&p->ring, (uint16_t)n);
 }
 
 static void set_event(struct program *p)
@@ -263,8 +263,8 @@ static void step(struct program *p, uint8_t flags)
         offer(p);
         break;
     case 'F':
-        n = take_byte(&p->in) % p->ring.size;
-        set_flags(p, n, take_word(&p->in));
+        n = take_byte(&p->in);
+        set_flags(p, n % p->ring.size, take_word(&p->in));
         break;
     case 'I':
         if (!p->ring.packed)
