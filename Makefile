@@ -112,6 +112,10 @@ $(BUILD)/snd_load: $(BUILD)/tests/bench/snd_load.o $(LIB_OBJS) $(BUILD)/tests/fa
 	@echo 'LD $@'
 	@$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
+$(BUILD)/queue_cost: $(BUILD)/tests/bench/queue_cost.o $(LIB_OBJS) $(BUILD)/tests/fake_ring.o
+	@echo 'LD $@'
+	@$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) $(shell $(PKG_CONFIG) --libs $(LOADED))
+
 replay: $(FUZZERS:%=$(BUILD)/fuzz_%) ## run each fuzz harness over its corpus
 	@set -e; for f in $(FUZZERS); do $(RUN) $(BUILD)/fuzz_$$f tests/fuzz/corpus/$$f; done
 

@@ -357,31 +357,28 @@ void virtq_kicks_off(struct virtq *vq)
 /* -- giving them back -- */
 
 /* From the last to the first: what the driver looks at next is written when all else is there. */
-static void use_each(struct virtq *vq, const struct chain *chains, unsigned count, uint32_t slots)
-{
-    while (count-- > 0) {
-        slots -= chains[count].slots;
-        vq->layout->use(vq, virtq_advance(vq, vq->next_used, slots), &chains[count]);
-    }
-}
-
 void virtq_push_all(struct virtq *vq, struct chain *chains, unsigned count)
 {
+    bool dead = is_dead(vq);
     uint32_t slots = 0;
 
-    assert(vq->running);
     if (vq->events != NULL)
         queue_event_push(vq, chains, count);
-    for (unsigned i = 0; i < count; i++) {
-        assert(!vq->in_order || chains[i].position == virtq_advance(vq, vq->next_used, slots));
+    for (unsigned i = 0; i < count; i++)
         slots += chains[i].slots;
-        chunks_give(vq, chains[i].chunks);
-    }
-    assert(vq->held_slots >= slots);
+    assert(vq->running && vq->held_slots >= slots);
     vq->held_slots = (uint16_t)(vq->held_slots - slots);
-    if (is_dead(vq))
+    for (uint32_t left = slots; count-- > 0;) {
+        struct chain *chain = &chains[count];
+        left -= chain->slots;
+        uint16_t position = virtq_advance(vq, vq->next_used, left);
+        assert(dead || !vq->in_order || chain->position == position);
+        if (!dead)
+            vq->layout->use(vq, position, chain);
+        chunks_give(vq, chain->chunks);
+    }
+    if (dead)
         return;
-    use_each(vq, chains, count, slots);
     vq->next_used = virtq_advance(vq, vq->next_used, slots);
     vq->unsignalled = MIN(vq->unsignalled + slots, vq->cycle);
     if (vq->layout->publish != NULL)

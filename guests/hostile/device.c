@@ -87,15 +87,22 @@ static void queue_start(struct device *dev, unsigned index, uint32_t size, uint3
 
 #define RING_NONE 3
 
+/* All that there are but packed rings, which the driver does not know; a bad start takes them, too,
+ * and finds its rings read as what they are not. */
+static uint32_t features_known(const struct device *dev, uint32_t word)
+{
+    reg_write(dev, VIRTIO_MMIO_DEVICE_FEATURES_SEL, word);
+    return reg_read(dev, VIRTIO_MMIO_DEVICE_FEATURES) & ~(word == 1 ? 1u << 2 : 0);
+}
+
 void device_start(struct device *dev)
 {
     reg_write(dev, VIRTIO_MMIO_STATUS, 0);
     reg_write(dev, VIRTIO_MMIO_STATUS, ACKNOWLEDGE);
     reg_write(dev, VIRTIO_MMIO_STATUS, DRIVER);
     for (uint32_t word = 0; word < 2; word++) {
-        reg_write(dev, VIRTIO_MMIO_DEVICE_FEATURES_SEL, word);
         reg_write(dev, VIRTIO_MMIO_DRIVER_FEATURES_SEL, word);
-        reg_write(dev, VIRTIO_MMIO_DRIVER_FEATURES, reg_read(dev, VIRTIO_MMIO_DEVICE_FEATURES));
+        reg_write(dev, VIRTIO_MMIO_DRIVER_FEATURES, features_known(dev, word));
     }
     reg_write(dev, VIRTIO_MMIO_STATUS, FEATURES_OK);
     for (unsigned i = 0; i < dev->queue_count; i++)
@@ -160,10 +167,9 @@ void device_start_badly(struct device *dev, struct dice *dice)
                     queue_start(dev, i, dev->queue[i].max, RING_NONE, 0);
             }
         for (uint32_t word = 0; status == FEATURES_OK && word < 2; word++) {
-            reg_write(dev, VIRTIO_MMIO_DEVICE_FEATURES_SEL, word);
-            uint32_t features = reg_read(dev, VIRTIO_MMIO_DEVICE_FEATURES);
+            uint32_t features = features_known(dev, word);
             if (bad_features == word)
-                features &= (uint32_t)roll_64(dice);
+                features = (features | 1u << 2) & (uint32_t)roll_64(dice);
             reg_write(dev, VIRTIO_MMIO_DRIVER_FEATURES_SEL, word);
             reg_write(dev, VIRTIO_MMIO_DRIVER_FEATURES, features);
         }

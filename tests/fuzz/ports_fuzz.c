@@ -46,6 +46,9 @@ static struct virtio_device *create(const struct memory *mem, int socket)
     return dev;
 }
 
+/* Of buffers that are out, by queue and head: what they have room for. */
+static uint32_t rooms[8][64];
+
 /* A message of the driver's, or any buffer. */
 static void offer(struct fake_driver *drv, unsigned queue, struct input *in)
 {
@@ -59,11 +62,13 @@ static void offer(struct fake_driver *drv, unsigned queue, struct input *in)
         must(memory_write(drv->ring[3].mem, MESSAGE, message, 8) == 0, "RAM");
         piece = (struct fake_piece){MESSAGE, 8, 0};
     }
-    fake_offer(&drv->ring[queue], fake_chain(&drv->ring[queue], &piece, 1));
+    uint16_t head = fake_chain(&drv->ring[queue], &piece, 1);
+    rooms[queue][head] = piece.len;
+    fake_offer(&drv->ring[queue], head);
     fake_write(drv, FAKE_QUEUE_NOTIFY, queue);
     (void)fake_wait_irq(drv, 1);
     while (fake_used(&drv->ring[queue], &id, &len))
-        must(len <= piece.len, "no more than there is room for");
+        must(len <= rooms[queue][id], "no more than there is room for");
 }
 
 /* The other end: writes, reads, or leaves. */

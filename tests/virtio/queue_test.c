@@ -326,6 +326,24 @@ START_TEST(in_order_ring_is_checked_like_any_other)
 }
 END_TEST
 
+/* The broken queue stands where it stood. */
+START_TEST(in_order_requests_of_a_broken_ring_go_nowhere)
+{
+    struct chain held[3];
+
+    start_with(4, FAKE_VERSION_1 | FAKE_IN_ORDER);
+    for (unsigned i = 0; i < 3; i++) {
+        offer(PIECES({DATA, 1, 0}));
+        ck_assert_int_eq(virtq_pop(&vq, &held[i]), 1);
+    }
+    fake_break(&ring);
+    ck_assert_int_eq(virtq_pop(&vq, &chain), -EPROTO);
+    for (unsigned i = 0; i < 3; i++)
+        virtq_push(&vq, &held[i]);
+    ck_assert_uint_eq(fake_used_idx(&ring), 0);
+}
+END_TEST
+
 /* Each has its own used element, whether the driver could do with the last one's or not. */
 START_TEST(in_order_requests_are_used_one_by_one)
 {
@@ -648,6 +666,7 @@ Suite *queue_suite(void)
     tcase_add_test(tcase, used_length_is_what_was_written);
     tcase_add_test(tcase, chains_return_once_in_any_order);
     tcase_add_test(tcase, in_order_ring_is_checked_like_any_other);
+    tcase_add_test(tcase, in_order_requests_of_a_broken_ring_go_nowhere);
     tcase_add_test(tcase, in_order_requests_are_used_one_by_one);
     tcase_add_test(tcase, same_head_twice_gives_two_requests);
     tcase_add_test(tcase, more_requests_than_descriptors_break_the_ring);
