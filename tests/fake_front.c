@@ -214,7 +214,7 @@ void fake_front_rings(struct fake_front *front, uint16_t size)
 
     for (unsigned i = 0; i < FRONT_RINGS_MAX; i++) {
         memset(memory_at(&front->ram, addr, fake_ring_bytes(size)), 0, fake_ring_bytes(size));
-        fake_ring_init(&front->ring[i], &front->ram, size, addr);
+        fake_ring_init(&front->ring[i], &front->ram, size, addr, FAKE_VERSION_1);
         addr += (fake_ring_bytes(size) + 4095) & ~4095ull;
     }
 }

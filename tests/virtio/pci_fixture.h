@@ -221,7 +221,7 @@ static inline void queue_setup(unsigned q, uint16_t size)
 /* As Linux does it: reset, features, MSI-X, queues and their vectors, DRIVER_OK. */
 static inline void start(uint64_t features)
 {
-    negotiated = features |= fake_layout;
+    negotiated = features |= fake_layout & FAKE_CORE; /* IN_ORDER is not offered */
     command(MEMORY | MASTER);
     bar_wr(DEVICE_STATUS, 0, 1);
     status_wait(0);
