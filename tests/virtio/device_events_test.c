@@ -237,7 +237,8 @@ Suite *device_events_suite(void)
     tcase_add_test(tc, start_is_told_step_by_step);
     tcase_add_test(tc, request_is_told_with_what_was_said);
     tcase_add_test(tc, long_messages_are_cut);
-    tcase_add_test(tc, requests_with_one_id_are_told_apart);
+    if (fake_layout == 0) /* it writes a split ring by hand */
+        tcase_add_test(tc, requests_with_one_id_are_told_apart);
     tcase_add_test(tc, failure_and_reset_are_told);
     tcase_add_test(tc, config_space_is_told);
     tcase_add_test(tc, device_never_waits_for_the_writer);
