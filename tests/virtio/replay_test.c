@@ -156,7 +156,8 @@ static void set_queue(const json_t *line)
     if (enable) {
         ck_assert_ptr_nonnull(config);
         ck_assert_uint_le(size, dev->queue[queue].limits.size);
-        fake_ring_init(&rings[queue], &mem, size, take_ram(fake_ring_bytes(size)));
+        fake_ring_init(&rings[queue], &mem, size, take_ram(fake_ring_bytes(size)),
+                       dev->driver_features);
         config->size = size;
         config->desc = rings[queue].desc;
         config->driver = rings[queue].avail;
