@@ -22,6 +22,7 @@ build=(gcc make pkg-config
 # To boot guests, here and in the rig.
 guest=(busybox-static cpio kmod          # initramfs of a guest
     e2fsprogs                            # disks of a guest
+    qemu-system-common qemu-utils        # others that serve a guest's devices, and qcow2
     passt iproute2 dnsmasq-base          # networks of a guest
     xz-utils zstd lz4 gzip               # kernels and modules are packed with these
     binutils                             # what libraries a program of the guest needs

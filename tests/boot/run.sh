@@ -56,6 +56,8 @@
 . "$top/tests/boot/input.sh"
 # shellcheck source=console.sh
 . "$top/tests/boot/console.sh"
+# shellcheck source=vhost_user.sh
+. "$top/tests/boot/vhost_user.sh"
 # shellcheck source=disk_soak.sh
 . "$top/tests/boot/disk_soak.sh"
 # shellcheck source=run_command.sh
@@ -235,6 +237,7 @@ prepare() {
     share_prepare
     input_prepare
     vsock_prepare
+    vhost_user_prepare
     if [ -n "${SOAK-}" ]; then soak_prepare; fi
     case $arch in
     arm64) make_packed ;;
