@@ -134,7 +134,7 @@ kernel-of: all ## build an x86_64 kernel that reads device trees, and boot it wi
 vtx: all build/guests/hostile.elf ## boot stock kernels under VT-x, as Bochs emulates it (x86_64; 10 minutes at first)
 	@tests/deps.sh build guest vtx && tests/rig/vtx.sh
 
-bench: all $(BUILD)/snd_load ## measure: name value unit
+bench: all $(BUILD)/snd_load $(BUILD)/queue_cost ## measure: name value unit
 	@tests/bench/run.sh
 
 # The guest of `make hostile`: bare, and without what KVM's emulator does not know.

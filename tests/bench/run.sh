@@ -21,6 +21,8 @@
 . "$here/share.sh"
 # shellcheck source=net.sh
 . "$here/net.sh"
+# shellcheck source=queue.sh
+. "$here/queue.sh"
 # shellcheck source=streams.sh
 . "$here/streams.sh"
 
@@ -50,6 +52,7 @@ else
     {
         case " $* " in *\ boot\ *) host_rows ;; esac
         case " $* " in *\ sound\ *) device_rows ;; esac
+        case " $* " in *\ boot\ *) queue_rows ;; esac
         "$top/tests/rig/rig.sh" --arch "$arch" --counting --timeout 3600 --out "$made/out" -- \
             "$here/run.sh" --inside "$@"
     } | tee "$top/build/bench.txt"

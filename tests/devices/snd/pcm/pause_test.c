@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Tests of devices/snd/pcm: the machine is paused, and goes on, while streams play and record. */
+/* Tests of devices/snd/pcm: the machine is paused, and goes on, while streams play and record; a
+ * queue stops. */
 #include "tests/capture.h"
 #include "tests/devices/snd/host/probe_fixture.h"
 #include "virtio/transport.h"
@@ -224,6 +225,38 @@ START_TEST(parked_request_waits_as_long_as_ever)
 }
 END_TEST
 
+/* The driver may have the memory of a queue back: what it holds is answered, and its streams begin
+ * anew. */
+/* proves: VQ-R-01 */
+START_TEST(queue_that_stops_gives_its_messages_back)
+{
+    struct rig_done done;
+
+    set_up("host=null", false);
+    rig_prepare(&rig, 0);
+    play(3);
+    command(RIG_START);
+    rig_advance(&rig, PERIOD_NS / 2);
+    ck_assert(!rig_done(&rig, RIG_TX, &done));
+    fake_write(&rig.drv, FAKE_QUEUE_SEL, RIG_TX);
+    fake_write(&rig.drv, FAKE_QUEUE_READY, 0);
+    for (unsigned i = 0; i < 3; i++) {
+        ck_assert(rig_done(&rig, RIG_TX, &done));
+        ck_assert_uint_eq(done.status, RIG_IO_ERR);
+    }
+    ck_assert(!rig_done(&rig, RIG_TX, &done));
+    rig_advance(&rig, 10 * PERIOD_NS);
+    fake_queue_setup(&rig.drv, RIG_TX, 64);
+    ck_assert_uint_eq(rig_command(&rig, RIG_START, 0), RIG_NOT_SUPP);
+    rig_prepare(&rig, 0);
+    play(1);
+    command(RIG_START);
+    rig_advance(&rig, 2 * PERIOD_NS);
+    ck_assert_uint_eq(rig_done_count(&rig, RIG_TX), 1);
+    tear_down();
+}
+END_TEST
+
 Suite *pause_suite(void);
 Suite *pause_suite(void)
 {
@@ -238,6 +271,7 @@ Suite *pause_suite(void)
     tcase_add_test(tcase, free_clock_goes_on);
     tcase_add_test(tcase, stopped_stream_stays_so);
     tcase_add_test(tcase, parked_request_waits_as_long_as_ever);
+    tcase_add_test(tcase, queue_that_stops_gives_its_messages_back);
     suite_add_tcase(suite, tcase);
     return suite;
 }
