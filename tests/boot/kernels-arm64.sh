@@ -119,6 +119,5 @@ boot_case gicv2 gic-v2-cpus too_many_cpus_for_gic_v2 arm64
 # On another host only these are run, in an emulated machine, which takes a minute or so for each
 # guest; the rest is x86_64's as well, but for what a kernel is packed in, which unit tests see to.
 # ALL_CASES=1 runs all.
-arm64_few=(kernel-image alarm kernel-device-tree kernel-of-x86 no-gic memory-beyond-addresses gic-v2
-    gic-v2-cpus four-cpus command end-reboot end-panic-untold grid-play tone-file tone-alsa
-    pci-tone)
+arm64_few=(alarm kernel-device-tree kernel-of-x86 no-gic memory-beyond-addresses gic-v2
+    gic-v2-cpus four-cpus command end-reboot end-panic-untold grid-play tone-alsa pci-tone)

@@ -104,15 +104,18 @@ sixteen_streams() {
     for i in {1..15}; do is_voice "a-s$i.wav" "$i"; done
 }
 
-# Eight machines with a stream each.
-eight_machines() {
+# many_machines COUNT: with a stream each.
+many_machines() {
     local i
     wav_data "$guests/tone.wav" >tone.data
     warm "$made/$stock.sound" "$guests/$stock/vmlinuz"
-    for i in {0..7}; do machine "$i" 1 "host=file,path=$i.wav"; done
-    all_play 8
-    for i in {0..7}; do is_voice "$i.wav" "$i"; done
+    for ((i = 0; i < $1; i++)); do machine "$i" 1 "host=file,path=$i.wav"; done
+    all_play "$1"
+    for ((i = 0; i < $1; i++)); do is_voice "$i.wav" "$i"; done
 }
+three_machines() { many_machines 3; }
+eight_machines() { many_machines 8; }
 
 boot_case counting sixteen-streams sixteen_streams x86_64
-boot_case counting eight-machines eight_machines x86_64
+boot_case counting three-machines three_machines x86_64
+soak_case counting eight-machines eight_machines x86_64

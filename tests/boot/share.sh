@@ -63,7 +63,7 @@ share_judge() {
     grep -q 'Read-only' rw/refused || fail "what is read-only was: $(cat rw/refused)"
 }
 
-# share_case KERNEL
+# share_case KERNEL WORD: with what is drawn by lot, or "short".
 # proves: FS-05, FS-10, FS-11
 share_case() {
     share_make ro
@@ -74,15 +74,15 @@ share_case() {
     share_list ro >want
     share_edit &
     boot 0 --initrd "$made/$1.share" --share ro,tag=ro --share ./rw,tag=rw,rw \
-        --append "$(job share)" "$guests/$1/vmlinuz"
+        --append "$(job share "$2")" "$guests/$1/vmlinuz"
     umount rw/proc 2>/dev/null || true
     kill $! 2>/dev/null || true
     done_job share
     share_judge
 }
 
-share_stock() { share_case "$stock"; }
-share_6_1() { share_case 6.1-cloud-amd64; }
+share_stock() { share_case "$stock" long; }
+share_6_1() { share_case 6.1-cloud-amd64 short; }
 
 boot_case counting share-6.12 share_stock
 boot_case counting share-6.1 share_6_1 x86_64
