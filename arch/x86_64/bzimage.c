@@ -215,59 +215,37 @@ static bool unpack(const struct load *load, const struct bzimage *bz,
     return true;
 }
 
-/* Where a vmlinux may be that is kept. */
-static struct kernel_piece room_of(const struct bzimage *bz)
+/* True if the vmlinux is in place and *ret_entry set; else RAM is as it was. */
+static bool load_direct(const struct load *load, const struct bzimage *bz, gpa_t *ret_entry)
 {
     const gpa_t end = (bz->end + PAGE - 1) / PAGE * PAGE; /* RAM ends with a page, too */
-
-    return (struct kernel_piece){LAYOUT_HIGH_RAM, end - LAYOUT_HIGH_RAM};
-}
-
-/* This one and the next: true if the vmlinux is in place and *ret_entry set; else RAM is as it was.
- */
-static bool load_kept(const struct load *load, const struct bzimage *bz, gpa_t *ret_entry)
-{
-    const struct kernel_piece room = room_of(bz);
-
-    return load->platform->direct &&
-           kernel_cache_load(load->platform->cache, load->mem, &room, ret_entry);
-}
-
-static bool load_unpacked(const struct load *load, const struct bzimage *bz, gpa_t *ret_entry)
-{
-    const struct kernel_piece room = room_of(bz);
+    const struct kernel_piece room = {LAYOUT_HIGH_RAM, end - LAYOUT_HIGH_RAM};
     struct kernel_image image;
 
-    if (!load->platform->direct || !unpack(load, bz, &image))
+    if (kernel_cache_load(load->platform->cache, load->mem, &room, ret_entry))
+        return true;
+    if (!unpack(load, bz, &image))
         return false;
     kernel_cache_store(load->platform->cache, load->mem, &room, &image);
     *ret_entry = image.entry;
     return true;
 }
 
-/* The kernel in place: its entry. */
-static gpa_t place(const struct load *load, const struct bzimage *bz)
-{
-    gpa_t entry;
-
-    if (load_kept(load, bz, &entry))
-        return entry;
-    memory_expect(load->mem, bz->addr, bz->end - bz->addr);
-    if (load_unpacked(load, bz, &entry))
-        return entry;
-    memcpy(load_at(load, bz->addr, bz->part_size), bz->part, bz->part_size);
-    return bz->addr + ENTRY_64;
-}
-
 int bzimage_load(struct load *load)
 {
     const struct image *kernel = load->kernel;
     struct bzimage bz;
+    gpa_t entry;
     int r = read_bzimage(load, &bz);
 
     if (r < 0)
         return r;
-    load->entry = (struct arch_entry){ENTRY_LINUX64, place(load, &bz), LAYOUT_BOOT_PARAMS};
+    memory_expect(load->mem, bz.addr, bz.end - bz.addr);
+    if (!load->platform->direct || !load_direct(load, &bz, &entry)) {
+        memcpy(load_at(load, bz.addr, bz.part_size), bz.part, bz.part_size);
+        entry = bz.addr + ENTRY_64;
+    }
+    load->entry = (struct arch_entry){ENTRY_LINUX64, entry, LAYOUT_BOOT_PARAMS};
     load->kernel_end = bz.end;
     load->initrd_limit = from_le32(bz.hdr.initrd_addr_max) + 1ULL;
     load->cmdline_bytes_max = from_le32(bz.hdr.cmdline_size);

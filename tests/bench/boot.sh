@@ -87,10 +87,8 @@ boot_rows() {
     boot_row linnet.bzimage 32 : "${run[@]}" "$guest/vmlinuz"
     boot_row linnet.bzimage_first 32 "rm -r $work/kept" "${run[@]}" "$guest/vmlinuz"
     start # the kernel is kept
-    # The host zeroes that much, a byte an instruction in the counting machine: twice where it also does so
-    # as memory is given out (init_on_alloc).
-    awk '/^[0-9a-f]+-[0-9a-f]+ / { ram = /memfd:linnet-ram/ } /^Rss:/ && ram { sum += $2 }
-        END { print "start.ram_zeroed " sum " KiB" }' "/proc/$pid/smaps"
+    # A byte of that is an instruction in the counting machine, at least: huge pages, which the host zeroes.
+    awk '/^ShmemPmdMapped:/ { sum += $2 } END { print "start.huge_pages_zeroed " sum " KiB" }' "/proc/$pid/smaps"
     end_background
     echo "start.until_guest $((ns / 1000000)) Minstr"
     boot_row linnet.command 0 : "${command[@]}"
