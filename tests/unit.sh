@@ -53,7 +53,7 @@ packed() {
 # run_suite SUITE: its result lines at once, for others run beside it.
 run_suite() {
     local log=$logs/$theme/$1.log status=0 lines
-    # shellcheck disable=SC2086 # the words of a command
+    # shellcheck disable=SC2046,SC2086 # the words of a command
     CK_FORK=$fork CK_TIMEOUT_MULTIPLIER=${CK_TIMEOUT_MULTIPLIER-10} timeout 1800 ${RUN-} "$unit" \
         $([ "$1" = "${1%.packed}" ] || echo --packed) "${1%.packed}" >"$log" 2>&1 || status=$?
     lines=$(result "$1" "$status" "$log")
