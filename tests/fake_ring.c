@@ -124,6 +124,19 @@ uint16_t fake_next_id(const struct fake_ring *ring)
     return (uint16_t)(id % ring->size);
 }
 
+/* All of a descriptor but its flags, at which the device may be looking. */
+static void packed_body(const struct fake_ring *ring, uint16_t slot, struct fake_piece piece,
+                        uint16_t id)
+{
+    const struct {
+        le64 addr;
+        le32 len;
+        le16 id, flags;
+    } desc = {to_le64(piece.addr), to_le32(piece.len), to_le16(id), to_le16(0)};
+
+    memcpy(at(ring->mem, ring->desc + 16ull * slot, 14), &desc, 14);
+}
+
 /* All but the flags of the head, without which it is not available. */
 static uint16_t packed_chain(struct fake_ring *ring, const struct fake_piece *pieces,
                              unsigned count)
@@ -137,13 +150,14 @@ static uint16_t packed_chain(struct fake_ring *ring, const struct fake_piece *pi
         piece.flags |= ring->avail_at < ring->size ? FAKE_AVAIL : FAKE_USED;
         if (i + 1 < count)
             piece.flags |= FAKE_NEXT;
-        if (i == 0) {
+        packed_body(ring, slot, piece, id);
+        if (i > 0) {
+            store(ring, flags_addr(ring, slot), piece.flags);
+        } else {
             ring->out[id].slots = (uint16_t)count;
             ring->out[id].slot = slot;
             ring->out[id].flags = piece.flags;
-            piece.flags = load(ring, flags_addr(ring, slot));
         }
-        fake_packed_desc(ring->mem, ring->desc, slot, piece, id);
         ring->avail_at = advance(ring, ring->avail_at, 1);
     }
     ring->next_desc = ring->avail_at % ring->size;

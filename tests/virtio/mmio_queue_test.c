@@ -166,7 +166,6 @@ static void start_with_reset(void)
     wr(FAKE_QUEUE_NOTIFY, 0);
     while (echo->taken == 0)
         usleep(1000);
-    echo->hold = false;
     wr(FAKE_QUEUE_SEL, 0);
 }
 
@@ -176,6 +175,7 @@ START_TEST(queue_that_is_reset_starts_anew)
     start_with_reset();
     uint64_t edges = fake_edges(&drv);
     wr(FAKE_QUEUE_RESET, 1);
+    echo->hold = false; /* the worker has it no more */
     ck_assert_uint_eq(rd(FAKE_QUEUE_RESET), 0);
     ck_assert_uint_eq(rd(FAKE_QUEUE_READY), 0);
     ck_assert_uint_eq(dev->queue[0].config.size, 0);
@@ -202,6 +202,7 @@ START_TEST(device_reset_ends_a_queue_reset)
     start_with_reset();
     wr(FAKE_QUEUE_RESET, 1);
     wr(FAKE_STATUS, 0);
+    echo->hold = false;
     ck_assert_uint_eq(rd(FAKE_QUEUE_RESET), 0);
     ck_assert_uint_eq(fake_start(&drv, FAKE_VERSION_1), 15);
     ping(0);
