@@ -247,7 +247,7 @@ START_TEST(what_happened_is_written_when_the_guest_crashed)
     create(transcript, trace);
     script(exits, 2);
     capture_start(&capture);
-    int how = run();
+    enum vm_end how = run();
     int r = machine_finish(machine);
     (void)capture_end(&capture);
     ck_assert_int_eq(how, VM_CRASHED);
