@@ -20,7 +20,8 @@
  * ACCESS_PLATFORM, with which addresses would be others. */
 #define FEATURES_KNOWN                                                                             \
     ((BIT(24) - 1) | ~(BIT(50) - 1) | BIT(VIRTIO_RING_F_INDIRECT_DESC) |                           \
-     BIT(VIRTIO_RING_F_EVENT_IDX) | BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_IN_ORDER))
+     BIT(VIRTIO_RING_F_EVENT_IDX) | BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_RING_PACKED) |          \
+     BIT(VIRTIO_F_IN_ORDER))
 #define FEATURES_NEEDED (BIT(VHOST_USER_F_PROTOCOL_FEATURES) | BIT(VIRTIO_F_VERSION_1))
 
 #define ACK BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK)
@@ -221,7 +222,9 @@ static int take_base(struct vhost_user *vu, unsigned i, const struct vhost_user_
 {
     const struct vhost_user_state *state = &reply->payload.state;
 
-    if (state->index != i || state->num > UINT16_MAX)
+    /* split: an index; packed: two with their wrap counters */
+    if (state->index != i ||
+        (state->num > UINT16_MAX && !virtio_has(&vu->dev, VIRTIO_F_RING_PACKED)))
         return -EPROTO;
     vu->base[i] = state->num;
     return 0;

@@ -19,8 +19,12 @@
 #include "devices/vhost_user/vhost_user.h"
 #include "devices/registry.h"
 
+#include <linux/virtio_config.h>
 #include <string.h>
 #include <sys/epoll.h>
+
+/* Where a ring begins in the packed layout: at 0, both wrap counters 1. */
+#define PACKED_BEGIN 0x80008000
 
 /* 100,000 calls a second: more than any guest could see. */
 #define CALLS_PERIOD_NS (10 * MS_NS)
@@ -275,7 +279,8 @@ static int vu_activate(struct virtio_device *dev)
 
     if (vu->link.fd < 0)
         return -ENOTCONN;
-    memset(vu->base, 0, sizeof(vu->base));
+    for (unsigned i = 0; i < dev->queue_count; i++)
+        vu->base[i] = virtio_has(dev, VIRTIO_F_RING_PACKED) ? PACKED_BEGIN : 0;
     start(vu);
     return 0;
 }

@@ -132,8 +132,8 @@ START_TEST(features_that_would_change_what_we_do_are_not_passed_on)
     backend.protocol = UINT64_MAX;
     ck_assert_int_eq(make_with_backend("kind=snd"), 0);
     ck_assert(fake_backend_hears(&backend, " 24"));
-    /* 0 to 23, 28, 29, 32, 35 (IN_ORDER), 50 to 63. */
-    ck_assert_uint_eq(dev->features, 0xfffc000930ffffff);
+    /* 0 to 23, 28, 29, 32, 34 (RING_PACKED), 35 (IN_ORDER), 50 to 63. */
+    ck_assert_uint_eq(dev->features, 0xfffc000d30ffffff);
     ck_assert_uint_eq(backend.protocol_set, FAKE_ALL);
     end();
 }

@@ -279,6 +279,28 @@ START_TEST(poor_back_end_is_spoken_to_in_fewer_words)
 }
 END_TEST
 
+/* proves: VU-25 */
+START_TEST(packed_rings_begin_with_both_wrap_counters_set)
+{
+    setup();
+    backend.features |= 1ull << 34;
+    backend.stop_base = 0x00058006;
+    make("input");
+    (void)fake_start(&drv, FAKE_VERSION_1 | 1ull << 34);
+    ck_assert(fake_backend_hears(&backend, START));
+    ck_assert_uint_eq(backend.features_set, 1ull << 34 | 1ull << 32 | 1u << 30);
+    ck_assert_uint_eq(backend.ring[1].base, 0x80008000);
+    virtio_pause(dev);
+    virtio_resume(dev, 1000);
+    ck_assert(fake_backend_hears(&backend, STOP START));
+    ck_assert_uint_eq(backend.ring[1].base, 0x00058006);
+    fake_write(&drv, FAKE_STATUS, 0);
+    (void)fake_start(&drv, FAKE_VERSION_1 | 1ull << 34);
+    ck_assert(fake_backend_hears(&backend, START));
+    ck_assert_uint_eq(backend.ring[1].base, 0x80008000);
+}
+END_TEST
+
 /* -- it does not -- */
 
 static const struct {
@@ -636,6 +658,7 @@ Suite *vhost_user_suite(void)
     suite_add_tcase(suite, tcase);
     tcase_add_checked_fixture(poor, NULL, teardown);
     tcase_add_test(poor, poor_back_end_is_spoken_to_in_fewer_words);
+    tcase_add_test(poor, packed_rings_begin_with_both_wrap_counters_set);
     suite_add_tcase(suite, poor);
     return suite;
 }
