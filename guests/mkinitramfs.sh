@@ -16,6 +16,8 @@
 #   iperf   as net, with iperf3
 #   input   as boot, with virtio-input, and with virtio-pmem and ext4
 #   vsock   as boot, with virtio-vsock and socat
+#   pci     as boot, with lspci and setpci
+#   kexec   as boot, with virtio-fs and kexec
 #   talk    as sound, with what all the others have: for tests/replay/record.sh
 #   linnet  busybox, KVM of Intel CPUs, and linnet as this tree has built it
 # guests/init and guests/jobs/ say what runs inside. guests/addfiles.sh adds files afterwards.
@@ -145,7 +147,7 @@ pack() {
 
 case $# in
 2 | 3) ;;
-*) die "usage: mkinitramfs.sh KERNEL OUT [sound|boot|pipewire|disk|share|net|iperf|input|vsock|talk|linnet]" ;;
+*) die "usage: mkinitramfs.sh KERNEL OUT [sound|boot|pipewire|disk|share|net|iperf|input|vsock|talk|pci|kexec|linnet]" ;;
 esac
 kernel=$1 out=$2 recipe=${3:-sound}
 PATH=$PATH:/usr/sbin:/sbin
@@ -189,6 +191,11 @@ vsock)
     add_modules "$root" vmw_vsock_virtio_transport
     add_program "$root" "$(program socat)"
     ;;
+pci) for tool in lspci setpci; do add_program "$root" "$(program "$tool")"; done ;;
+kexec)
+    add_modules "$root" virtiofs
+    add_program "$root" "$(program kexec)"
+    ;;
 sound) add_sound "$root" ;;
 talk)
     add_sound "$root"
@@ -197,7 +204,7 @@ talk)
     add_program "$root" "$(program socat)"
     ;;
 linnet) add_linnet "$root" ;;
-*) die "unknown recipe '$recipe': sound, boot, pipewire, disk, share, net, iperf, input, vsock, talk or linnet" ;;
+*) die "unknown recipe '$recipe': sound, boot, pipewire, disk, share, net, iperf, input, vsock, talk, pci, kexec or linnet" ;;
 esac
 
 mkdir -p "$(dirname "$out")"

@@ -24,6 +24,7 @@ guest=(busybox-static cpio kmod          # initramfs of a guest
     e2fsprogs                            # disks of a guest
     qemu-system-common qemu-utils        # others that serve a guest's devices, and qcow2
     passt iproute2 dnsmasq-base          # networks of a guest
+    pciutils                             # looks at a guest's PCI bus
     xz-utils zstd lz4 gzip               # kernels and modules are packed with these
     binutils                             # what libraries a program of the guest needs
     alsa-utils sox)                      # sound in the guest and outside
@@ -41,6 +42,7 @@ test=(check libsubunit-dev               # unit tests
 kernel=(flex bison bc libelf-dev cpio xz-utils zstd)
 
 soak=(mmdebstrap uidmap iperf3           # a Debian to boot, a load for networks
+    kexec-tools                          # a guest that goes on with another kernel
     fio dropbear-bin)                    # run by a guest from the root of this host
 
 vtx=(g++ bochsbios vgabios isolinux syslinux-common xorriso)

@@ -47,7 +47,8 @@ job() {
 
 # Cases whose devices are on PCI, where the others have them over mmio. With TRANSPORT=mmio or pci in the
 # environment all have it so.
-on_pci=(disk pause-two-cpus vsock)
+on_pci=(balloon console-6.12 controls disk host-mixer input-pmem loopback net-hub net-tap pause-two-cpus
+    rebind record-file share-6.1 suspend vsock)
 
 # behind TRANSPORT FILE: makes it the program whose machines have their devices there, unless an option says
 # otherwise.

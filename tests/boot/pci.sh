@@ -24,6 +24,65 @@ pci_devices() {
 pci_6_12() { pci_devices "$stock" disk; }
 pci_6_1() { pci_devices 6.1-cloud-amd64 boot; }
 
+pci_prepare() {
+    local recipe=boot
+    [ "$arch" != x86_64 ] || recipe=pci
+    rm -rf "$made/root"
+    mkdir -p "$made/root"
+    "$top/guests/mkinitramfs.sh" "$stock" "$made/$stock.root" "$recipe"
+    (cd "$made/root" && cpio --quiet -idm <"$made/$stock.root")
+    [ "$arch ${SOAK-}" != "x86_64 yes" ] || "$top/guests/mkinitramfs.sh" "$stock" "$made/$stock.kexec" kexec
+}
+
+# lspci_has COUNT PATTERN
+lspci_has() {
+    [ "$(grep -cE "$2" lspci)" = "$1" ] || fail "lspci: not $1 times \"$2\""
+}
+
+# lspci_judge COUNT: of functions; it finds all that a driver of virtio-pci needs, and nothing odd.
+lspci_judge() {
+    tr -d '\r' <console | sed -n '/^linnet-pci: lspci/,/^linnet-pci: end/p' >lspci
+    lspci_has "$1" '^00:[0-9a-f]{2}\.0 [0-9a-f]{4}: 1af4:10[4-6][0-9a-f] \(rev 01\)$'
+    lspci_has "$1" 'Control: I/O- Mem\+ BusMaster\+ .* DisINTx\+$'
+    lspci_has "$1" 'Status: Cap\+ .* >TAbort- <TAbort- <MAbort- >SERR- <PERR- INTx-$'
+    lspci_has "$1" 'Region 0: Memory at [0-9a-f]+ \(32-bit, non-prefetchable\) \[size=16K\]$'
+    lspci_has "$1" 'MSI-X: Enable\+ Count=[0-9]+ Masked-$'
+    lspci_has "$1" 'VirtIO: CommonCfg$'
+    lspci_has "$1" 'VirtIO: Notify$'
+    lspci_has "$1" 'VirtIO: ISR$'
+    lspci_has "$1" 'Kernel driver in use: virtio-pci$'
+    lspci_has 0 '!!!|<access denied>|<chain|Interrupt: pin|Unknown header'
+}
+
+# No initramfs at all: the kernel has virtio-pci and virtiofs built in, and its root is a folder of this host.
+# There pciutils look at the bus, and write to it.
+pci_root() {
+    local work=rng
+    [ "$arch" != x86_64 ] || work=pcitools
+    cp -a "$made/root" .
+    boot 0 --transport pci --rng --console name=a,to=null --balloon --share root,tag=root,rw \
+        --append "root=root rootfstype=virtiofs rw init=/init $(job "$work")" "$guests/$stock/vmlinuz"
+    done_job "$work"
+    [ "$arch" = x86_64 ] || return 0
+    lspci_judge 4
+    grep -q '^pci: 0.l=ffffffff reads 10441af4' console || fail "what is read-only was written"
+    grep -q '^pci: 2c.l=ffffffff reads [0-9a-f]*1af4' console || fail "what is read-only was written"
+}
+
+# The guest goes on with another kernel, whose drivers find devices that the first one has used.
+pci_kexec() {
+    mkdir files
+    cp "$guests/$stock/vmlinuz" files/vmlinuz
+    cp "$made/$stock.sound" files/initramfs
+    boot 0 --transport pci --mem 1G --rng --share files,tag=files --snd host=file,path=tone.wav \
+        --initrd "$made/$stock.kexec" --append "$(job kexec tone)" "$guests/$stock/vmlinuz"
+    grep -q '^linnet-kexec: goes on' console || fail "the first kernel did not do its part"
+    done_job tone
+    "$linnet" listen --same-as "$guests/tone.wav" tone.wav
+}
+
 boot_case counting pci-tone pci_tone
 boot_case smp pci-6.12 pci_6_12
 boot_case smp pci-6.1 pci_6_1 x86_64
+boot_case counting pci-root pci_root
+soak_case counting pci-kexec pci_kexec x86_64

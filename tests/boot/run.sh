@@ -235,6 +235,7 @@ prepare() {
     disk_prepare
     net_prepare
     share_prepare
+    pci_prepare
     input_prepare
     vsock_prepare
     vhost_user_prepare

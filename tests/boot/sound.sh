@@ -38,12 +38,10 @@ tone_file() {
 }
 
 tone_asan() {
-    linnet=$top/build/$arch-asan/linnet
+    local linnet=$top/build/$arch-asan/linnet program=
     [ -x "$linnet" ] || skip "no build/$arch-asan/linnet: make VARIANT=asan"
     tone_file
 }
-
-tone_null() { tone host=null; }
 
 # longer FILE BYTES
 longer() {
@@ -173,7 +171,6 @@ larger_than() {
 }
 
 boot_case counting tone-file tone_file
-boot_case counting tone-null tone_null
 boot_case counting tone-killed killed
 boot_case counting tone-disk-full disk_full
 boot_case counting tone-asan tone_asan x86_64
