@@ -108,10 +108,7 @@ recorded() { # FILE BYTES
 
 # -- cases --
 
-# In one machine: what was played is what was recorded, and what was captured is the file.
-kinds() {
-    attached=()
-    device snd "host=file,path=heard.wav,source=file,source-path=$tone,clock=free"
+rng_disk_share() {
     device rng
     head -c 1M /dev/urandom >disk.img
     truncate -s 2M disk.img
@@ -119,10 +116,17 @@ kinds() {
     mkdir folder
     head -c 300000 /dev/urandom >folder/in
     device share "folder,tag=unused,rw"
-    attach snd vhost-user-snd-pci
     attach rng vhost-user-rng-pci
     attach disk vhost-user-blk-pci
     attach share vhost-user-fs-pci ,tag=outboard
+}
+
+# In one machine: what was played is what was recorded, and what was captured is the file.
+kinds() {
+    attached=()
+    device snd "host=file,path=heard.wav,source=file,source-path=$tone,clock=free"
+    attach snd vhost-user-snd-pci
+    rng_disk_share
     qemu "$(cat "$made/qemu")" outboard rng snd capture disk share
     done_job outboard
     devices_end
@@ -206,16 +210,7 @@ killed() {
 # QEMU 7.2, as Debian 12 has it, passes on features otherwise, and knows less.
 old_qemu() {
     attached=()
-    device rng
-    head -c 1M /dev/urandom >disk.img
-    truncate -s 2M disk.img
-    device disk disk.img
-    mkdir folder
-    head -c 300000 /dev/urandom >folder/in
-    device share "folder,tag=unused,rw"
-    attach rng vhost-user-rng-pci
-    attach disk vhost-user-blk-pci
-    attach share vhost-user-fs-pci ,tag=outboard
+    rng_disk_share
     qemu qemu-system-x86_64 outboard rng disk share
     done_job outboard
     devices_end
