@@ -68,7 +68,7 @@ set_up() {
         sed "s,tests/fuzz/\(.*\)_fuzz.c,build/$arch-asan/fuzz_\1,")
     stage deps deps
     [ "$arch" != x86_64 ] || stage kernels kernels
-    stage build-release build release all "build/$arch-release/unit"
+    stage build-release build release all "build/$arch-release/"{unit,snd_load,queue_cost}
     stage build-asan build asan all "build/$arch-asan/unit" "${replayers[@]}"
     stage build-tsan build tsan all "build/$arch-tsan/unit"
     stage build-clang build clang all "build/$arch-clang/unit"

@@ -130,7 +130,9 @@ static void device_make(const char *options)
     virtio_loop(rig.dev)->timebase = &timebase_monotonic;
     fake_driver_init(&rig.drv, rig.dev, 0x10000);
     must(virtio_start(rig.dev) == 0, "no threads");
-    must(fake_start(&rig.drv, UINT64_MAX) == 15, "the driver does not start");
+    /* Split rings: slots_make() fills their descriptors by hand. */
+    must(fake_start(&rig.drv, ~(FAKE_RING_PACKED | FAKE_IN_ORDER)) == 15,
+         "the driver does not start");
 }
 
 /* -- many streams -- */

@@ -11,12 +11,11 @@ tone() {
 
 # in_order FILE TEXT...: lines of the file have these texts, one line behind the other.
 in_order() {
-    local file=$1 text line=0 next
+    local file=$1 text line=0
     shift
     for text; do
-        next=$(tail -n +$((line + 1)) "$file" | grep -nFm 1 -- "$text") ||
-            fail "$file: behind line $line there is no \"$text\""
-        line=$((line + ${next%%:*}))
+        line=$(awk -v from="$line" -v text="$text" 'NR > from && index($0, text) { print NR; exit }' "$file")
+        [ -n "$line" ] || fail "$file: there is no \"$text\" behind what comes before it"
     done
 }
 

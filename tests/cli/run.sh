@@ -160,7 +160,7 @@ transcript_full() {
     cat errors
     [ "$status" = 37 ] || fail "exit status $status, not 37"
     grep -q '^linnet: error: --transcript /dev/full: is not complete: No space left' errors
-    grep -q "exit " trace.json && tail -n 1 trace.json | grep -qx "]}"
+    grep -q traceEvents trace.json && tail -n 1 trace.json | grep -qx "]}"
 }
 
 # The tree is written whatever becomes of the guest; the same command gives the same one.
@@ -593,8 +593,8 @@ device_bad socket-long 35 '--socket-path .*at most 107 bytes' rng --socket-path 
     device_bad kernel 35 'device vsock: the kernel serves machines of linnet run only' vsock --socket-path s vhost,cid=77
 run_case cli/device-socket-in-use device_in_use
 run_case cli/vhost-user-strangers vhost_user_strangers
-bad isolate-pmem 35 '--pmem isolate: no such key' --pmem path=disk.img,isolate "$kernel"
-bad isolate-console 35 '--console isolate: no such key' --console name=a,isolate "$kernel"
+bad isolate-pmem 35 '--pmem "isolate": no such key' --pmem path=disk.img,isolate "$kernel"
+bad isolate-console 35 '--console "isolate": no such key' --console name=a,isolate "$kernel"
 bad isolate-disk-absent 35 '--disk path: there is no absent.img' --disk absent.img,isolate "$kernel"
 bad isolate-disk-twice 35 '--disk path: disk.img is in use by process' --disk disk.img,isolate --disk disk.img,isolate "$kernel"
 bad vsock-two 35 '--vsock: one too many' --vsock v --vsock w "$kernel"

@@ -36,10 +36,12 @@ static struct blk_op *fault_reap(struct blk_engine *engine)
 
     if (op == NULL)
         return NULL;
-    if (faults->error != 0 && op->kind == faults->kind)
-        op->result = faults->error;
-    else if (faults->short_bytes > 0 && op->result > faults->short_bytes)
-        op->result = faults->short_bytes;
+    int error = faults->error; /* each once: the test changes them meanwhile */
+    ssize_t short_bytes = faults->short_bytes;
+    if (error != 0 && op->kind == faults->kind)
+        op->result = error;
+    else if (short_bytes > 0 && op->result > short_bytes)
+        op->result = short_bytes;
     return op;
 }
 
