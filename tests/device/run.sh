@@ -102,6 +102,11 @@ same_sound() {
     "$linnet" listen --same-as "$tone" "$1"
 }
 
+# The last that was recorded is the tone, whole.
+same_end() { # FILE
+    cmp <(tail -c 384000 "$1") <(tail -c 384000 "$tone") || fail "$1 does not end with what was played"
+}
+
 recorded() { # FILE BYTES
     [ -e "$1" ] && [ "$(stat -c %s "$1")" -gt "$2" ]
 }
@@ -166,25 +171,26 @@ paused() {
     same_sound heard.wav
 }
 
-# Reset in mid-tone, twice; the next life plays all of it.
+# Reset in mid-tone, twice; the next life plays all of it, behind what there is.
 reset() {
+    local before=0
     at_reset=reset
     attached=()
     device snd host=file,path=heard.wav
     attach snd vhost-user-snd-pci
     qemu "$(cat "$made/qemu")" outboard snd
-    for take in heard.wav heard.2.wav; do
-        wait_for "$seconds_max" recorded "$take" 100000
+    for _ in 1 2; do
+        wait_for "$seconds_max" recorded heard.wav $((before + 100000))
         monitor system_reset
+        before=$(stat -c %s heard.wav)
     done
     done_job outboard
     devices_end
-    same_sound heard.3.wav
+    same_end heard.wav
 }
 
 # QEMU is killed in mid-tone, and another one comes; then the device is killed, and a new one started.
 killed() {
-    local i
     attached=()
     device snd host=file,path=heard.wav
     attach snd vhost-user-snd-pci
@@ -204,7 +210,8 @@ killed() {
     qemu "$(cat "$made/qemu")" outboard snd
     done_job outboard
     devices_end
-    for i in heard.2.wav again.wav; do same_sound "$i"; done
+    same_end heard.wav
+    same_sound again.wav
 }
 
 # QEMU 7.2, as Debian 12 has it, passes on features otherwise, and knows less.
