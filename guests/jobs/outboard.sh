@@ -2,13 +2,13 @@
 # outboard WHAT...: uses devices that processes of their own serve, one after the other.
 for what; do
     case $what in
-    snd)
-        load virtio_snd
+    snd) # with buffers that hold all of what is captured, however busy the host is
+        load virtio_snd pcm_buffer_ms=3000
         aplay -q -D hw:0,0 /tone.wav || fail "aplay status $?"
         ;;
     capture) # the host's copy of the tone
         tail -c +45 /tone.wav >/tmp/want
-        arecord -q -D hw:0,0 -t raw -f S16_LE -r 48000 -c 2 -s 96000 /tmp/got || fail "arecord status $?"
+        arecord -q -D hw:0,0 -B 3000000 -t raw -f S16_LE -r 48000 -c 2 -s 96000 /tmp/got || fail "arecord status $?"
         cmp /tmp/got /tmp/want || fail "what was captured is not the file"
         ;;
     rng)

@@ -129,7 +129,7 @@ rng_disk_share() {
 # In one machine: what was played is what was recorded, and what was captured is the file.
 kinds() {
     attached=()
-    device snd "host=file,path=heard.wav,source=file,source-path=$tone,clock=free"
+    device snd "host=file,path=heard.wav,source=file,source-path=$tone"
     attach snd vhost-user-snd-pci
     rng_disk_share
     qemu "$(cat "$made/qemu")" outboard rng snd capture disk share
