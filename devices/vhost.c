@@ -164,13 +164,6 @@ int vhost_start(struct vhost *vhost, struct virtio_device *dev, unsigned first, 
 
 void vhost_stop(struct vhost *vhost)
 {
-    for (unsigned i = 0; i < VHOST_QUEUES_MAX; i++) {
-        struct vhost_call *call = &vhost->call[i];
-        struct vhost_vring_state base = {.index = i};
-        if (call->watch.loop == NULL)
-            continue;
-        loop_remove(&call->watch);
-        if (vhost_request(vhost, VHOST_GET_VRING_BASE, &base) == 0)
-            call->base = (uint16_t)base.num;
-    }
+    for (unsigned i = 0; i < VHOST_QUEUES_MAX; i++)
+        loop_remove(&vhost->call[i].watch);
 }

@@ -20,7 +20,6 @@ struct vhost_call {
     struct watch watch; /* owned eventfd; added while the queue is served there */
     struct virtio_device *dev;
     struct virtq *vq;
-    uint16_t base; /* index of the available ring: where the kernel came to, once it has stopped */
 };
 
 struct vhost {

@@ -221,8 +221,11 @@ int virtio_create(const struct virtio_class *class, unsigned index, const struct
 
 int virtio_start(struct virtio_device *dev)
 {
-    int r = workers_start(dev);
+    int r = dev->class->start != NULL ? dev->class->start(dev) : 0;
 
+    if (r < 0)
+        return r;
+    r = workers_start(dev);
     return r < 0 ? log_error(r, "%s: threads", dev->name) : 0;
 }
 

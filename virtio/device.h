@@ -32,7 +32,7 @@
  *    |               |                |                            |
  *
  *   callback                                        thread            who runs beside it
- *   create, finish, results, destroy                main              nobody: no queue is served
+ *   create, start, finish, results, destroy         main              nobody: no queue is served
  *   notify; `ready` of watches in a worker's loop   that worker       the same of other workers
  *   activate, reset, queue_reset, pause, resume,    the first worker  nobody
  *   config_write, report, command
@@ -90,6 +90,9 @@ struct virtio_class {
     unsigned opts_max;
     /* Also after a failed create. */
     void (*destroy)(struct virtio_device *dev);
+    /* Starts threads beside the workers'. All devices are made by then: what create() forks is not
+     * the child of a process with threads. -errno after a line. */
+    int (*start)(struct virtio_device *dev);
 
     /* The driver is ready: features are final, queues are started. May add watches. */
     int (*activate)(struct virtio_device *dev);

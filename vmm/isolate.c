@@ -73,12 +73,13 @@ int isolate_start(struct isolate *isolate, const char *program, const struct vir
     isolate->pid = name == NULL ? -1 : fork();
     if (isolate->pid == 0)
         become(program, args, ends[1], parent);
+    int r = isolate->pid < 0 ? -errno : 0;
     free(name);
     fd_close(&ends[1]);
-    if (isolate->pid < 0) {
+    if (r < 0) {
         isolate->pid = 0;
         fd_close(&ends[0]);
-        return log_error(-errno, "%s: process", isolate->name);
+        return log_error(r, "%s: process", isolate->name);
     }
     *ret_fd = ends[0];
     return 0;

@@ -106,7 +106,7 @@ static int net_activate(struct virtio_device *dev)
         r = ops->offloads(net->host, dev->driver_features);
     if (atomic_load(&net->gone))
         return 0;
-    return r == 0 && net->in_kernel ? net_vhost_start(net) : r;
+    return r == 0 && net->dev.in_kernel ? net_vhost_start(net) : r;
 }
 
 static void net_reset(struct virtio_device *dev)
@@ -162,7 +162,7 @@ static void tell(const struct net *net, FILE *out)
     (void)fprintf(out, "link %s, %02x:%02x:%02x:%02x:%02x:%02x, %s\n",
                   net_is_down(net) ? "down" : "up", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5],
                   net->host->about);
-    if (net->in_kernel) {
+    if (net->dev.in_kernel) {
         (void)fprintf(out, "frames go through vhost-net: the interface counts them (ip -s link)\n");
         return;
     }

@@ -68,9 +68,8 @@ struct net {
     _Atomic bool gone;     /* the host's end is. Any worker */
     struct net_rx rx[NET_PAIRS_MAX];
     struct net_tx tx[NET_PAIRS_MAX];
-    bool in_kernel; /* vhost-net does the work of these two */
     bool paused;
-    struct vhost vhost[NET_PAIRS_MAX];
+    struct vhost vhost[NET_PAIRS_MAX]; /* dev.in_kernel: these do the work of rx and tx */
 };
 
 static inline struct net *net_of(struct virtio_device *dev)

@@ -16,7 +16,6 @@ int net_vhost_open(struct net *net, unsigned pairs)
 
     for (unsigned i = 0; i < pairs && r == 0; i++)
         r = vhost_open(&net->vhost[i], "--net vhost", "vhost-net", 1ull << VIRTIO_NET_F_MRG_RXBUF);
-    net->in_kernel = true;
     if (r == 0)
         vhost_limit(&net->vhost[0], &net->dev);
     return r;

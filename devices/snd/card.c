@@ -347,8 +347,6 @@ int card_create(struct virtio_device *dev, const struct opts *opts)
         r = jacks_init(&snd->jacks, &snd->pcm, opts);
     if (r == 0)
         r = ctls_init(&snd->ctls, opts);
-    if (r == 0)
-        r = ears_start(&snd->ears, snd->dev.name);
     bool controls = snd->ctls.count > 0;
     snd->config = (struct wire_config){.jacks = to_le32(snd->jacks.count),
                                        .streams = to_le32(snd->pcm.stream_count),

@@ -87,6 +87,11 @@ static void snd_report(struct virtio_device *dev)
 }
 
 /* A lost recording outweighs a sound that was not as expected. */
+static int snd_start(struct virtio_device *dev)
+{
+    return ears_start(&snd_of(dev)->ears, dev->name);
+}
+
 static int snd_finish(struct virtio_device *dev)
 {
     struct snd *snd = snd_of(dev);
@@ -141,6 +146,7 @@ const struct virtio_class virtio_snd = {
     .opts = card_opts,
     .create = card_create,
     .destroy = card_destroy,
+    .start = snd_start,
     .activate = snd_activate,
     .reset = snd_reset,
     .queue_reset = snd_queue_reset,

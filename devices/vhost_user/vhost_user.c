@@ -333,13 +333,6 @@ static void vu_resume(struct virtio_device *dev, uint64_t paused_ns)
         start(vu);
 }
 
-/* Not called: the queues are lent. */
-static void vu_notify(struct virtio_device *dev, struct virtq *vq)
-{
-    (void)dev;
-    (void)vq;
-}
-
 static int vu_create(struct virtio_device *dev, const struct opts *opts)
 {
     struct vhost_user *vu = vu_of(dev);
@@ -386,7 +379,6 @@ static int vu_finish(struct virtio_device *dev)
     .pause = vu_pause,                                                                             \
     .resume = vu_resume,                                                                           \
     .config_write = vu_config_write,                                                               \
-    .notify = vu_notify,                                                                           \
     .finish = vu_finish
 /* clang-format on */
 

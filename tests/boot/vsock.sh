@@ -55,9 +55,22 @@ vsock_talk() {
     vsock_to 5003 bye || fail "the last one"
 }
 
+# vsock_ends PID: the machine does, and all that went either way is whole.
+vsock_ends() {
+    local status=0
+    trap - EXIT
+    wait "$1" || status=$?
+    cat console errors
+    [ "$status" = 0 ] || fail "exit status $status"
+    done_job vsock
+    cmp up slow
+    grep -q "^linnet-vsock: up $(sha256sum <up | cut -d ' ' -f 1)" console || fail "up differs"
+    grep -q "^linnet-vsock: down $(sha256sum <down | cut -d ' ' -f 1)" console || fail "down differs"
+}
+
 # vsock_case [BYTES]: so many each way.
 vsock_case() {
-    local vm status=0 bytes=${1-4194304}
+    local vm bytes=${1-4194304}
     vsock_serve "$bytes"
     "$linnet" run --cpus 2 --control vm --vsock ./v,forward=tcp:127.0.0.1:0-5000 \
         --initrd "$made/$stock.vsock" --append "$(job vsock "$bytes")" "$guests/$stock/vmlinuz" \
@@ -66,14 +79,7 @@ vsock_case() {
     trap 'kill -KILL "$vm" || true; cat console errors' EXIT # if something fails
     wait_for "$boot_seconds_max" vsock_says listening
     vsock_talk
-    trap - EXIT
-    wait "$vm" || status=$?
-    cat console errors
-    [ "$status" = 0 ] || fail "exit status $status"
-    done_job vsock
-    cmp up slow
-    grep -q "^linnet-vsock: up $(sha256sum <up | cut -d ' ' -f 1)" console || fail "up differs"
-    grep -q "^linnet-vsock: down $(sha256sum <down | cut -d ' ' -f 1)" console || fail "down differs"
+    vsock_ends "$vm"
     [ ! -e v ] || fail "the socket is left"
 }
 
@@ -83,7 +89,7 @@ vsock_large() {
 
 # By the kernel of the outer machine: an address of its AF_VSOCK.
 vsock_kernel() {
-    local vm status=0
+    local vm
     [ -e /dev/vhost-vsock ] || skip "no /dev/vhost-vsock"
     head -c 4194304 /dev/urandom >down
     socat -u VSOCK-LISTEN:1000 CREATE:up &
@@ -100,14 +106,7 @@ vsock_kernel() {
     [ "$(socat -t 60 - VSOCK-CONNECT:42:5001 <down)" = "$(sha256sum <down)" ] || fail "half-close"
     [ "$(socat -t 60 - VSOCK-CONNECT:42:5002 <down)" = "$(sha256sum <down)" ] || fail "a guest that is slow"
     echo bye | socat -u - VSOCK-CONNECT:42:5003
-    trap - EXIT
-    wait "$vm" || status=$?
-    cat console errors
-    [ "$status" = 0 ] || fail "exit status $status"
-    done_job vsock
-    cmp up slow
-    grep -q "^linnet-vsock: up $(sha256sum <up | cut -d ' ' -f 1)" console || fail "up differs"
-    grep -q "^linnet-vsock: down $(sha256sum <down | cut -d ' ' -f 1)" console || fail "down differs"
+    vsock_ends "$vm"
 }
 
 boot_case smp vsock vsock_case

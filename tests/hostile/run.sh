@@ -21,14 +21,12 @@ private_kib_max=100000 # of the process, guest RAM not counted
 [ "$variant" = asan ] || private_kib_max=400000 # which remembers who read what
 files_mib_max=64       # recordings
 
-# The card of --snd host=alsa is none: ALSA's own nothing, by a way that has buffers. It comes before
-# the card that has a thread from the start (report=): its helper is forked, and a child of a process
-# with threads may find the sanitizer's allocator locked for ever.
+# The card of --snd host=alsa is none: ALSA's own nothing, by a way that has buffers.
 devices=(--rng
     --snd 'host=null,source=tone,streams=4,capture=2,controls=on,jacks=headphone+mic'
-    --snd "host=alsa,source=alsa,device=hostile,fault='xrun@1s,stall=30ms@500ms,drop=7,latency=50ms'"
     --snd 'host=loopback,streams=2,capture=2,report=report'
-    --snd 'host=file,path=recording.wav,clock=free,streams=2,channels=1-8')
+    --snd 'host=file,path=recording.wav,clock=free,streams=2,channels=1-8'
+    --snd "host=alsa,source=alsa,device=hostile,fault='xrun@1s,stall=30ms@500ms,drop=7,latency=50ms'")
 
 make_card() {
     cat >asound.conf <<'CONFIG'

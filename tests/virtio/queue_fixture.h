@@ -45,6 +45,22 @@ static inline void configure(uint16_t size, uint64_t features)
         .size = size, .ready = true, .desc = ring.desc, .driver = ring.avail, .device = ring.used};
 }
 
+/* The areas wherever a test says. */
+struct areas {
+    gpa_t desc, driver, device;
+    int result; /* of virtq_start() */
+};
+
+static inline void start_at(const struct areas *areas, uint16_t size, uint64_t features)
+{
+    vq.config = (struct virtq_config){.size = size,
+                                      .ready = true,
+                                      .desc = areas->desc,
+                                      .driver = areas->driver,
+                                      .device = areas->device};
+    ck_assert_int_eq(virtq_start(&vq, features), areas->result);
+}
+
 /* A running queue. */
 static inline void start_with(uint16_t size, uint64_t features)
 {

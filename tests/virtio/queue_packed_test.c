@@ -67,10 +67,7 @@ START_TEST(size_is_any_up_to_the_largest)
 }
 END_TEST
 
-static const struct {
-    gpa_t desc, driver, device;
-    int result;
-} areas[] = {
+static const struct areas areas[] = {
     {0x1000, 0x2000, 0x3000, 0},
     {0x1000, 0x2004, 0x3004, 0},
     {0x1008, 0x2000, 0x3000, -EINVAL},
@@ -86,12 +83,7 @@ static const struct {
 /* proves: VQ-P-02 */
 START_TEST(areas_must_be_aligned_and_in_ram)
 {
-    vq.config = (struct virtq_config){.size = 3,
-                                      .ready = true,
-                                      .desc = areas[_i].desc,
-                                      .driver = areas[_i].driver,
-                                      .device = areas[_i].device};
-    ck_assert_int_eq(virtq_start(&vq, FEATURES), areas[_i].result);
+    start_at(&areas[_i], 3, FEATURES);
 }
 END_TEST
 

@@ -53,10 +53,7 @@ START_TEST(size_must_be_power_of_two_up_to_max)
 }
 END_TEST
 
-static const struct {
-    gpa_t desc, driver, device;
-    int result;
-} areas[] = {
+static const struct areas areas[] = {
     {0x1000, 0x2000, 0x3000, 0},
     {0x1000, 0x2002, 0x3004, 0},
     /* misaligned */
@@ -82,12 +79,7 @@ static const struct {
 /* proves: VQ-S-02, VQ-S-03 */
 START_TEST(areas_must_be_aligned_and_in_ram)
 {
-    vq.config = (struct virtq_config){.size = 8,
-                                      .ready = true,
-                                      .desc = areas[_i].desc,
-                                      .driver = areas[_i].driver,
-                                      .device = areas[_i].device};
-    ck_assert_int_eq(virtq_start(&vq, FAKE_VERSION_1), areas[_i].result);
+    start_at(&areas[_i], 8, FAKE_VERSION_1);
 }
 END_TEST
 

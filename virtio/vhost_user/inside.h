@@ -36,7 +36,7 @@ void ring_set_call(struct vhost_user_ring *ring, int *slot, int fd);
 
 int shared_set(struct vhost_user_backend *backend, struct vhost_user_message *msg);
 int shared_add(struct vhost_user_backend *backend, struct vhost_user_message *msg);
-int shared_remove(struct vhost_user_backend *backend, const struct vhost_user_message *msg);
+int shared_remove(struct vhost_user_backend *backend, struct vhost_user_message *msg);
 /* None is left. The device is idle. */
 void shared_drop(struct vhost_user_backend *backend);
 /* Unmaps what was removed, if no request can be there any more. */

@@ -99,11 +99,6 @@ static int get_max_mem_slots(struct vhost_user_backend *backend, struct vhost_us
     return answer_u64(backend, MEMORY_REGIONS_MAX);
 }
 
-static int rem_mem_reg(struct vhost_user_backend *backend, struct vhost_user_message *msg)
-{
-    return shared_remove(backend, msg);
-}
-
 /* -- rings -- */
 
 static struct vhost_user_ring *ring_at(struct vhost_user_backend *backend, uint64_t index)
@@ -347,7 +342,7 @@ static const struct request requests[] = {
     [VHOST_USER_ADD_MEM_REG] =
         {"ADD_MEM_REG", shared_add, ONE_REGION, 1, 1, PROTOCOL(CONFIGURE_MEM_SLOTS)},
     [VHOST_USER_REM_MEM_REG] =
-        {"REM_MEM_REG", rem_mem_reg, ONE_REGION, 0, 1, PROTOCOL(CONFIGURE_MEM_SLOTS)},
+        {"REM_MEM_REG", shared_remove, ONE_REGION, 0, 1, PROTOCOL(CONFIGURE_MEM_SLOTS)},
 };
 /* clang-format on */
 

@@ -71,7 +71,7 @@ int shared_add(struct vhost_user_backend *backend, struct vhost_user_message *ms
     return memory_add(backend->mem, &region, &msg->fd[0]);
 }
 
-int shared_remove(struct vhost_user_backend *backend, const struct vhost_user_message *msg)
+int shared_remove(struct vhost_user_backend *backend, struct vhost_user_message *msg)
 {
     struct memory_region region = region_of(&msg->payload.one_region.region);
     unsigned at = memory_find(backend->mem, &region, -1);

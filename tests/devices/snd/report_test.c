@@ -2,6 +2,7 @@
 /* Tests of devices/snd/report.c: the lines that tell what streams did. */
 #include "tests/capture.h"
 #include "tests/devices/snd/host/probe_host.h"
+#include "tests/entries.h"
 
 #include <check.h>
 #include <jansson.h>
@@ -177,6 +178,21 @@ START_TEST(file_that_can_not_be_written_is_refused)
 }
 END_TEST
 
+/* A card that is made after this one may fork a helper, and a child of threads is no good one. */
+START_TEST(card_has_no_thread_before_it_is_started)
+{
+    char options[PATH_MAX + 100];
+    unsigned before = entries_count("/proc/self/task");
+
+    (void)snprintf(options, sizeof(options), "report=%s", path);
+    ck_assert_int_eq(rig_create(&rig, options), 0);
+    ck_assert_uint_eq(entries_count("/proc/self/task"), before);
+    ck_assert_int_eq(virtio_start(rig.dev), 0);
+    ck_assert_uint_eq(entries_count("/proc/self/task"), before + 2); /* worker and ear */
+    rig_end(&rig);
+}
+END_TEST
+
 Suite *report_suite(void);
 Suite *report_suite(void)
 {
@@ -189,6 +205,7 @@ Suite *report_suite(void)
     tcase_add_test(tcase, without_a_file_the_log_has_a_line_each);
     tcase_add_test(tcase, report_on_demand_goes_on);
     tcase_add_test(tcase, file_that_can_not_be_written_is_refused);
+    tcase_add_test(tcase, card_has_no_thread_before_it_is_started);
     suite_add_tcase(suite, tcase);
     return suite;
 }
