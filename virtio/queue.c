@@ -101,7 +101,10 @@ static int set_up(struct virtq *vq, uint64_t features)
     vq->next_avail = vq->next_used = vq->held_slots = 0;
     vq->unsignalled = 0;
     vq->starved = false;
-    return vq->layout->start(vq);
+    int r = vq->layout->start(vq);
+    if (r == 0 && vq->in_order)
+        vq->next_avail = vq->seen = vq->next_used; /* what was skipped could never be used */
+    return r;
 }
 
 int virtq_start(struct virtq *vq, uint64_t features)

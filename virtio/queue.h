@@ -139,7 +139,7 @@ void virtq_stop(struct virtq *vq);
  *
  * `again`: requests under way are to be taken anew by whoever goes on. That is right only if they
  * were returned in the order in which they were taken. Else they are taken no more: they should
- * have been returned before. */
+ * have been returned before. With IN_ORDER they are taken anew whatever it says. */
 uint32_t virtq_base(const struct virtq *vq, bool again);
 
 /* The queue touches no guest memory from now until it is started again: it pops nothing, pushes

@@ -137,6 +137,28 @@ START_TEST(position_beyond_the_ring_is_refused)
 }
 END_TEST
 
+START_TEST(in_order_requests_that_were_not_used_are_taken_anew)
+{
+    uint32_t id, len;
+
+    start_with(3, FEATURES | FAKE_IN_ORDER);
+    for (unsigned i = 0; i < 2; i++) {
+        offer(PIECES({DATA, 4, 2}));
+        pop();
+    }
+    virtq_stop(&vq);
+    vq.config.resumes = true;
+    vq.config.base = virtq_base(&vq, false);
+    ck_assert_int_eq(virtq_start(&vq, FEATURES | FAKE_IN_ORDER), 0);
+    for (unsigned i = 0; i < 2; i++) {
+        pop();
+        push_written(1);
+        ck_assert(fake_used(&ring, &id, &len));
+    }
+    ck_assert_int_eq(virtq_pop(&vq, &chain), 0);
+}
+END_TEST
+
 /* -- words in memory -- */
 
 /* proves: VQ-G-01, VQ-P-03, VQ-P-04, VQ-P-12, VQ-P-14, VQ-G-08 */
@@ -563,6 +585,7 @@ Suite *queue_packed_suite(void)
     LOOP(size_is_any_up_to_the_largest, ARRAY_SIZE(sizes));
     LOOP(areas_must_be_aligned_and_in_ram, ARRAY_SIZE(areas));
     tcase_add_test(tcase, position_is_told_and_taken_up);
+    tcase_add_test(tcase, in_order_requests_that_were_not_used_are_taken_anew);
     LOOP(position_beyond_the_ring_is_refused, ARRAY_SIZE(bases));
     tcase_add_test(tcase, words_of_both_laps);
     LOOP(only_the_right_two_bits_make_it_available, ARRAY_SIZE(states));

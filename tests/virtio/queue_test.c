@@ -337,6 +337,26 @@ START_TEST(in_order_requests_of_a_broken_ring_go_nowhere)
 END_TEST
 
 /* Each has its own used element, whether the driver could do with the last one's or not. */
+/* The driver may have moved used.idx: requests between it and the position are nobody's. */
+START_TEST(in_order_requests_that_were_not_used_are_taken_anew)
+{
+    uint32_t id, len;
+
+    start_with(4, FAKE_VERSION_1 | FAKE_IN_ORDER);
+    take(3);
+    virtq_stop(&vq);
+    vq.config.resumes = true;
+    vq.config.base = virtq_base(&vq, false);
+    ck_assert_int_eq(virtq_start(&vq, FAKE_VERSION_1 | FAKE_IN_ORDER), 0);
+    for (uint16_t i = 0; i < 3; i++) {
+        ck_assert_int_eq(virtq_pop(&vq, &chain), 1);
+        virtq_push(&vq, &chain);
+        ck_assert(fake_used(&ring, &id, &len) && id == i);
+    }
+    ck_assert_int_eq(virtq_pop(&vq, &chain), 0);
+}
+END_TEST
+
 START_TEST(in_order_requests_are_used_one_by_one)
 {
     struct chain held[3];
@@ -659,6 +679,7 @@ Suite *queue_suite(void)
     tcase_add_test(tcase, chains_return_once_in_any_order);
     tcase_add_test(tcase, in_order_ring_is_checked_like_any_other);
     tcase_add_test(tcase, in_order_requests_of_a_broken_ring_go_nowhere);
+    tcase_add_test(tcase, in_order_requests_that_were_not_used_are_taken_anew);
     tcase_add_test(tcase, in_order_requests_are_used_one_by_one);
     tcase_add_test(tcase, same_head_twice_gives_two_requests);
     tcase_add_test(tcase, more_requests_than_descriptors_break_the_ring);
