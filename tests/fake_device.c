@@ -24,6 +24,10 @@ static int echo_activate(struct virtio_device *dev)
 
 static void echo_reset(struct virtio_device *dev)
 {
+    struct chain req;
+
+    if (echo_of(dev)->pops)
+        (void)virtq_pop(&dev->queue[0], &req); /* nothing, if all is well */
     echo_of(dev)->held_count = 0;
     echo_of(dev)->reset++;
 }

@@ -17,6 +17,7 @@ struct echo {
     /* set by the test while the device is inactive */
     int activate_result;
     bool hold; /* keep requests until reset */
+    bool pops; /* looks at the first queue once more in a reset */
     bool fail; /* virtio_fail() instead of answering */
     int finish_result;
     /* the worker's */

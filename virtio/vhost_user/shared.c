@@ -2,7 +2,7 @@
 /*
  * The front-end's memory table. The device stands still while it changes. Regions that stay, stay
  * where they are mapped, so that requests under way and rings are not disturbed; those that go are
- * mapped as long as a request may lie in them.
+ * mapped as long as a request or a ring may lie in them: the device uses either until it is reset.
  */
 #include "virtio/vhost_user/inside.h"
 
@@ -18,9 +18,11 @@ void shared_sweep(struct vhost_user_backend *backend)
 {
     const struct virtio_device *dev = backend->dev;
 
-    for (uint32_t i = 0; dev->active && i < dev->queue_count; i++)
-        if (dev->queue[i].running && dev->queue[i].held_slots > 0)
+    for (uint32_t i = 0; dev->active && i < dev->queue_count; i++) {
+        const struct virtq *vq = &dev->queue[i];
+        if (vq->running && (vq->held_slots > 0 || !virtq_in_place(vq)))
             return;
+    }
     memory_sweep(backend->mem);
 }
 

@@ -499,6 +499,19 @@ START_TEST(memory_stays_mapped_as_long_as_requests_are_there)
 }
 END_TEST
 
+/* Devices may use their queues up to the end of a reset. */
+START_TEST(rings_stay_mapped_until_the_device_is_reset)
+{
+    echo->pops = true;
+    begin_with_errors();
+    ping(0);
+    front.msg.payload.table.count = 0;
+    fake_front_say(&front, VHOST_USER_SET_MEM_TABLE, 8);
+    ck_assert(has_failed());
+    ck_assert_uint_eq(front.mem.gone_count, 0);
+}
+END_TEST
+
 Suite *backend_rings_suite(void)
 {
     Suite *suite = suite_create("backend_rings");
@@ -527,6 +540,7 @@ Suite *backend_rings_suite(void)
     tcase_add_test(tcase, ring_outside_of_memory_is_told);
     tcase_add_test(tcase, memory_may_change_while_rings_work);
     tcase_add_test(tcase, memory_stays_mapped_as_long_as_requests_are_there);
+    tcase_add_test(tcase, rings_stay_mapped_until_the_device_is_reset);
     suite_add_tcase(suite, tcase);
     return suite;
 }
