@@ -129,8 +129,9 @@ static void hub_turn(struct hub *hub)
 
     for (unsigned i = 0; i < MEMBERS_MAX; i++) {
         struct pollfd *member = &wait[1 + i];
-        member->fd = hub->member[i] != NULL ? hub->member[i]->fd[0] : -1;
         member->events = (short)((must_wait(hub, i) ? 0 : POLLIN) | (hub->full[i] ? POLLOUT : 0));
+        /* one that waits may have hung up, which poll() tells whether asked or not */
+        member->fd = hub->member[i] != NULL && member->events != 0 ? hub->member[i]->fd[0] : -1;
     }
     (void)poll(wait, ARRAY_SIZE(wait), hub->more ? 0 : -1);
     hub->more = false;

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -58,11 +59,16 @@ static void leave(struct net_host *host)
     host->ops->close(host);
 }
 
-static bool wait_for(int fd, short events)
+static bool wait_for_ms(int fd, short events, int ms)
 {
     struct pollfd wait = {.fd = fd, .events = events};
 
-    return poll(&wait, 1, 5000) == 1;
+    return poll(&wait, 1, ms) == 1;
+}
+
+static bool wait_for(int fd, short events)
+{
+    return wait_for_ms(fd, events, 5000);
 }
 
 static int put(struct net_host *host, uint8_t number, size_t len)
@@ -157,6 +163,25 @@ START_TEST(of_two_a_slow_one_loses_nothing)
     ck_assert(is_quiet(b));
     leave(a);
     leave(b);
+}
+END_TEST
+
+/* The sender has gone, but what it sent has not all arrived: the hub sleeps until it can go on. */
+START_TEST(of_two_the_one_that_is_left_is_waited_for_asleep)
+{
+    struct net_host *a = join(), *b = join();
+    struct rusage usage;
+
+    meet((struct net_host *[]){a, b}, 2);
+    for (int r = 0; r != 1 || wait_for_ms(a->fd[0], POLLOUT, 200);)
+        ck_assert_int_ge(r = put(a, 1, 15000), 0);
+    leave(a);
+    usleep(1000000);
+    leave(b);
+    ck_assert_int_gt(wait(NULL), 0);
+    ck_assert_int_eq(getrusage(RUSAGE_CHILDREN, &usage), 0);
+    ck_assert_int_lt(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec, 1);
+    ck_assert_int_lt(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec, 100000);
 }
 END_TEST
 
@@ -277,6 +302,7 @@ Suite *hub_suite(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, each_gets_what_the_others_send);
     tcase_add_test(tcase, of_two_a_slow_one_loses_nothing);
+    tcase_add_test(tcase, of_two_the_one_that_is_left_is_waited_for_asleep);
     tcase_add_test(tcase, of_three_a_slow_one_keeps_no_other_waiting);
     tcase_add_test(tcase, member_that_sends_nonsense_is_thrown_out);
     tcase_add_test(tcase, no_more_than_there_is_place_for);
