@@ -104,7 +104,7 @@ unit: $(BUILD)/unit ## unit tests of this VARIANT
 	@RUN='$(RUN)' $(if $(RUN),CK_TIMEOUT_MULTIPLIER=20) tests/unit.sh $(VARIANT) $(SUITE)
 
 # A fuzz harness is a libFuzzer program with VARIANT=fuzz, else a program that replays files.
-$(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/%_fuzz.o $(LIB_OBJS) $(if $(filter fuzz,$(VARIANT)),,$(BUILD)/tests/fuzz/replay.o) $(BUILD)/tests/fake_driver.o $(BUILD)/tests/fake_ring.o $(BUILD)/tests/fake_device.o $(BUILD)/tests/fake_front.o $(BUILD)/tests/devices/fs/fs_client.o $(BUILD)/tests/devices/snd/sound_rig.o $(BUILD)/tests/fake_mixer.o $(BUILD)/tests/fake_card.o $(BUILD)/tests/fake_helper.o $(BUILD)/tests/fake_kvm.o $(BUILD)/tests/fake_tap.o $(BUILD)/tests/fake_evdev.o $(BUILD)/tests/fake_vhost.o
+$(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/%_fuzz.o $(LIB_OBJS) $(if $(filter fuzz,$(VARIANT)),,$(BUILD)/tests/fuzz/replay.o) $(BUILD)/tests/fake_driver.o $(BUILD)/tests/fake_ring.o $(BUILD)/tests/fake_device.o $(BUILD)/tests/fake_front.o $(BUILD)/tests/devices/fs/fs_client.o $(BUILD)/tests/devices/snd/sound_rig.o $(BUILD)/tests/fake_mixer.o $(BUILD)/tests/fake_card.o $(BUILD)/tests/fake_helper.o $(BUILD)/tests/fake_kvm.o $(BUILD)/tests/fake_tap.o $(BUILD)/tests/fake_evdev.o $(BUILD)/tests/fake_vhost.o $(BUILD)/tests/recorded.o
 	@echo 'LD $@'
 	@$(CC) $(LDFLAGS_ALL) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) $(filter %helper_start %helper_end %=open %ioctl,$(WRAP)) -o $@ $^ $(LIBS) $(shell $(PKG_CONFIG) --libs $(LOADED))
 

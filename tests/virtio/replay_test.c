@@ -7,23 +7,18 @@
  * Requests are told by their beginnings; the rest is zeroes. How the driver had split them into
  * descriptors is not recorded, and no device may depend on it.
  */
-#include "devices/registry.h"
+#include "tests/recorded.h"
 
 #include "tests/capture.h"
-#include "tests/fake_driver.h"
 #include "virtio/transport.h"
 
 #include <check.h>
 #include <dirent.h>
-#include <fcntl.h>
-#include <jansson.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 
-#define RAM_BYTES      (64u << 20)
 #define HEAP           0x400000u
 #define RECORDINGS_MAX 64
 #define QUEUES_MAX     8
@@ -31,28 +26,25 @@
 #define REQUEST_MAX    (1u << 20) /* bytes; what is larger is left out: free memory */
 #define WAIT_MS        5000
 
-/* What a device is asked in a recording, and how much of its answers is the same each time. */
-static const struct kind {
+/* How much of a device's answers is the same each time. */
+static const struct sameness {
     const char *device;
-    const struct virtio_class *class;
-    const char *options, *path;     /* the latter in the folder of the test; NULL: none */
     unsigned waits;                 /* queues (bits) whose requests come back by themselves, */
     unsigned same_len;              /* with as many bytes, */
     unsigned same_from, same_bytes; /* and the same ones: so many from there on */
     bool config_varies;             /* config space is of that machine */
-} kinds[] = {
-    {"rng0", &virtio_rng, "", NULL, 1, 0, 0, 0, false},
-    {"snd0", &virtio_snd, "host=loopback,jacks=line-out+mic,controls=on", NULL, 13, 13, 0, 4,
-     false},
-    {"disk0", &virtio_blk, "", "disk.img", 1, 1, 0, 128, false},
+} samenesses[] = {
+    {"rng0", 1, 0, 0, 0, false},
+    {"snd0", 13, 13, 0, 4, false},
+    {"disk0", 1, 1, 0, 128, false},
     /* Errors: the rest has times, and places in a folder as its file system has them. */
-    {"share0", &virtio_fs, "tag=here,rw", "share", 3, 0, 4, 4, false},
-    {"net0", &virtio_net, "host=socket,mac=52:54:00:12:34:56", "hub", 2, 2, 0, 0, true},
-    {"console0", &virtio_console, "name=a,to=null", NULL, 12, 12, 0, 128, false},
-    {"balloon0", &virtio_balloon, "", NULL, 3, 3, 0, 0, true},
-    {"vsock0", &virtio_vsock, "", "vsock", 3, 3, 0, 44, false},
-    {"input0", &virtio_input, "kind=keyboard", NULL, 2, 2, 0, 0, false},
-    {"pmem0", &virtio_pmem, "", "pmem.img", 1, 1, 0, 4, true},
+    {"share0", 3, 0, 4, 4, false},
+    {"net0", 2, 2, 0, 0, true},
+    {"console0", 12, 12, 0, 128, false},
+    {"balloon0", 3, 3, 0, 0, true},
+    {"vsock0", 3, 3, 0, 44, false},
+    {"input0", 2, 2, 0, 0, false},
+    {"pmem0", 1, 1, 0, 4, true},
 };
 
 static char names[RECORDINGS_MAX][64];
@@ -61,7 +53,7 @@ static int name_count;
 static struct capture capture;
 static char folder[32];
 static struct memory mem;
-static const struct kind *kind;
+static const struct sameness *same;
 static struct virtio_device *dev;
 static struct fake_ring rings[QUEUES_MAX];
 static gpa_t heap;
@@ -92,24 +84,6 @@ static const struct virtio_transport_ops ops = {
     .queue_news = queue_news, .config_news = no_news, .reset = no_news};
 static struct virtio_transport transport = {.ops = &ops};
 
-/* -- recordings -- */
-
-static uint32_t number(const json_t *line, const char *key)
-{
-    return (uint32_t)json_integer_value(json_object_get(line, key));
-}
-
-/* The bytes that a line has under that name; how many. */
-static size_t bytes_of(const json_t *line, const char *key, uint8_t ret_bytes[256])
-{
-    const char *hex = json_string_value(json_object_get(line, key));
-    size_t len = hex == NULL ? 0 : MIN(strlen(hex) / 2, (size_t)256);
-
-    for (size_t i = 0; i < len; i++)
-        ck_assert_int_eq(sscanf(hex + 2 * i, "%2hhx", &ret_bytes[i]), 1);
-    return len;
-}
-
 /* -- the driver's side -- */
 
 static gpa_t take_ram(uint64_t len)
@@ -117,7 +91,7 @@ static gpa_t take_ram(uint64_t len)
     gpa_t at = heap;
 
     heap += (len + 15) & ~15ull;
-    ck_assert_uint_lt(heap, RAM_BYTES);
+    ck_assert_uint_lt(heap, RECORDED_RAM_BYTES);
     return at;
 }
 
@@ -148,9 +122,9 @@ static bool comes_back(unsigned queue, const struct buffer *buffer)
 
 static void set_queue(const json_t *line)
 {
-    uint32_t queue = number(line, "queue");
-    uint16_t size = (uint16_t)number(line, "size");
-    bool enable = number(line, "enable") != 0;
+    uint32_t queue = recorded_number(line, "queue");
+    uint16_t size = (uint16_t)recorded_number(line, "size");
+    bool enable = recorded_number(line, "enable") != 0;
     struct virtq_config *config = virtio_queue_setup(dev, queue);
 
     if (enable) {
@@ -168,7 +142,7 @@ static void set_queue(const json_t *line)
 
 static void set_status(const json_t *line)
 {
-    uint32_t val = number(line, "write");
+    uint32_t val = recorded_number(line, "write");
 
     virtio_status_write(dev, val);
     if (val == 0) {
@@ -176,37 +150,39 @@ static void set_status(const json_t *line)
         heap = HEAP;
     }
     virtio_settle(dev);
-    ck_assert_uint_eq(virtio_status_read(dev), val == 0 ? 0 : number(line, "status"));
+    ck_assert_uint_eq(virtio_status_read(dev), val == 0 ? 0 : recorded_number(line, "status"));
 }
 
 static void read_config(const json_t *line)
 {
-    uint8_t was[256], is[256];
-    size_t len = bytes_of(line, "sent", was);
+    uint8_t was[RECORDED_BYTES_MAX], is[RECORDED_BYTES_MAX];
+    size_t len = recorded_bytes(line, "sent", was);
 
-    virtio_config_read(dev, number(line, "offset"), is, len);
-    if (!kind->config_varies)
+    virtio_config_read(dev, recorded_number(line, "offset"), is, len);
+    if (!same->config_varies)
         ck_assert_mem_eq(is, was, len);
 }
 
 /* All but requests, in the order of the recording. */
 static bool register_step(const json_t *line, const char *event)
 {
-    uint8_t bytes[256];
+    uint8_t bytes[RECORDED_BYTES_MAX];
 
     if (strcmp(event, "status") == 0)
         set_status(line);
     else if (strcmp(event, "features-read") == 0)
-        ck_assert_uint_eq(number(line, "bits") & ~virtio_features_read(dev, number(line, "word")),
+        ck_assert_uint_eq(recorded_number(line, "bits") &
+                              ~virtio_features_read(dev, recorded_number(line, "word")),
                           0);
     else if (strcmp(event, "features-write") == 0)
-        virtio_features_write(dev, number(line, "word"), number(line, "bits"));
+        virtio_features_write(dev, recorded_number(line, "word"), recorded_number(line, "bits"));
     else if (strcmp(event, "queue") == 0)
         set_queue(line);
     else if (strcmp(event, "config-read") == 0)
         read_config(line);
     else if (strcmp(event, "config-write") == 0)
-        virtio_config_write(dev, number(line, "offset"), bytes, bytes_of(line, "sent", bytes));
+        virtio_config_write(dev, recorded_number(line, "offset"), bytes,
+                            recorded_bytes(line, "sent", bytes));
     else
         return false;
     return true;
@@ -214,20 +190,20 @@ static bool register_step(const json_t *line, const char *event)
 
 static void offer_request(const json_t *line)
 {
-    uint32_t queue = number(line, "queue"), sent = number(line, "readable");
+    uint32_t queue = recorded_number(line, "queue"), sent = recorded_number(line, "readable");
     struct fake_piece pieces[2];
-    struct buffer *buffer = &buffers[queue][number(line, "buffer") % BUFFERS_MAX];
-    uint8_t bytes[256];
+    struct buffer *buffer = &buffers[queue][recorded_number(line, "buffer") % BUFFERS_MAX];
+    uint8_t bytes[RECORDED_BYTES_MAX];
     unsigned count = 0;
 
-    *buffer = (struct buffer){.room = number(line, "writable")};
+    *buffer = (struct buffer){.room = recorded_number(line, "writable")};
     buffer->there = sent <= REQUEST_MAX && buffer->room <= REQUEST_MAX;
     if (!buffer->there)
         return;
     if (sent > 0) {
         pieces[count] = (struct fake_piece){take_ram(sent), sent, 0};
         memset(memory_at(&mem, pieces[count].addr, sent), 0, sent);
-        size_t known = bytes_of(line, "sent", bytes);
+        size_t known = recorded_bytes(line, "sent", bytes);
         ck_assert_int_eq(memory_write(&mem, pieces[count++].addr, bytes, known), 0);
     }
     if (buffer->room > 0) {
@@ -242,112 +218,94 @@ static void offer_request(const json_t *line)
 
 static void check_answer(const json_t *line)
 {
-    uint32_t queue = number(line, "queue"), written = number(line, "written");
-    struct buffer *buffer = &buffers[queue][number(line, "buffer") % BUFFERS_MAX];
-    uint8_t was[256];
-    size_t len = MIN(bytes_of(line, "answer", was), (size_t)written);
+    uint32_t queue = recorded_number(line, "queue"), written = recorded_number(line, "written");
+    struct buffer *buffer = &buffers[queue][recorded_number(line, "buffer") % BUFFERS_MAX];
+    uint8_t was[RECORDED_BYTES_MAX];
+    size_t len = MIN(recorded_bytes(line, "answer", was), (size_t)written);
 
-    if ((kind->waits >> queue & 1) == 0 || !buffer->there)
+    if ((same->waits >> queue & 1) == 0 || !buffer->there)
         return;
     virtio_unlock(dev);
     ck_assert_msg(comes_back(queue, buffer), "no answer: %s",
                   json_string_value(json_object_get(line, "sent")));
     virtio_lock(dev);
     buffer->there = false;
-    if ((kind->same_len >> queue & 1) != 0)
+    if ((same->same_len >> queue & 1) != 0)
         ck_assert_uint_eq(buffer->used, written);
-    len = MIN(len, (size_t)kind->same_from + kind->same_bytes);
-    if (len > kind->same_from && kind->same_bytes > 0)
-        ck_assert_mem_eq((uint8_t *)memory_at(&mem, buffer->answer, len) + kind->same_from,
-                         was + kind->same_from, len - kind->same_from);
+    len = MIN(len, (size_t)same->same_from + same->same_bytes);
+    if (len > same->same_from && same->same_bytes > 0)
+        ck_assert_mem_eq((uint8_t *)memory_at(&mem, buffer->answer, len) + same->same_from,
+                         was + same->same_from, len - same->same_from);
 }
 
-/* -- a device as it was then -- */
-
-static void file_make(const char *name, size_t bytes)
+/* The first line says which device it is. */
+static void device_make(const json_t *line)
 {
-    char path[64];
+    const char *name = recorded_text(line, "name");
 
-    (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
-    int fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0644);
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(ftruncate(fd, (off_t)bytes), 0);
-    (void)close(fd);
-}
-
-static void device_make(const char *name)
-{
-    char path[64];
-    struct opts *opts;
-
-    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-        if (strstr(name, kinds[i].device) != NULL)
-            kind = &kinds[i];
-    (void)snprintf(path, sizeof(path), "%s/%s", folder, kind->path);
-    ck_assert_int_eq(opts_create(kind->class->opts, &opts), 0);
-    if (kind->options[0] != '\0')
-        ck_assert_int_eq(opts_parse(opts, "", kind->options), 0);
-    if (kind->path != NULL)
-        ck_assert_int_eq(opts_set(opts, "", "path", path), 0);
-    ck_assert_int_eq(fake_create(kind->class, 0, &mem, opts, &dev), 0);
-    opts_destroy(opts);
-    if (kind->class->placed != NULL)
-        kind->class->placed(dev, 1ull << 32);
+    for (size_t i = 0; i < ARRAY_SIZE(samenesses); i++)
+        if (strcmp(name, samenesses[i].device) == 0)
+            same = &samenesses[i];
+    ck_assert_msg(same != NULL, "no device %s", name);
+    dev = recorded_create(recorded_kind(name), folder, -1, &mem);
     virtio_connect(dev, &transport);
     ck_assert_int_eq(virtio_start(dev), 0);
+    virtio_lock(dev);
 }
 
 static void setup(void)
 {
     capture_start(&capture);
-    kind = NULL;
-    (void)strcpy(folder, "/tmp/linnet-replay-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    file_make("disk.img", 65536);
-    file_make("pmem.img", 2 << 20);
+    same = NULL;
+    dev = NULL;
+    recorded_folder_make(folder);
     news_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     heap = HEAP;
     memset(buffers, 0, sizeof(buffers));
-    ck_assert_int_eq(
-        memory_create(&mem, RAM_BYTES, &(struct memory_layout){0, 0, 0}, MEMORY_PAGES_AUTO), 0);
+    ck_assert_int_eq(memory_create(&mem, RECORDED_RAM_BYTES, &(struct memory_layout){0, 0, 0},
+                                   MEMORY_PAGES_AUTO),
+                     0);
 }
 
 static void teardown(void)
 {
-    char command[96];
-
     virtio_destroy(dev);
     memory_destroy(&mem);
     (void)close(news_fd);
-    (void)snprintf(command, sizeof(command), "rm -rf %s", folder);
-    ck_assert_int_eq(system(command), 0);
+    recorded_folder_remove(folder);
     (void)capture_end(&capture);
+}
+
+static void line_say(const json_t *line)
+{
+    const char *event = recorded_text(line, "event");
+
+    if (strcmp(event, "device") == 0) {
+        device_make(line);
+        return;
+    }
+    ck_assert_ptr_nonnull(dev);
+    virtio_settle(dev);
+    if (strcmp(event, "pop") == 0)
+        offer_request(line);
+    else if (strcmp(event, "push") == 0)
+        check_answer(line);
+    else
+        (void)register_step(line, event);
 }
 
 START_TEST(recording_is_answered_as_it_was)
 {
-    char path[128], share[128], *text = NULL;
+    char path[128], *text = NULL;
     size_t room = 0;
 
-    (void)snprintf(share, sizeof(share), "mkdir %s/share && echo text >%s/share/text", folder,
-                   folder);
-    ck_assert_int_eq(system(share), 0);
-    device_make(names[_i]);
     (void)snprintf(path, sizeof(path), "tests/replay/%s", names[_i]);
     FILE *file = fopen(path, "re");
     ck_assert_ptr_nonnull(file);
-    virtio_lock(dev);
     while (getline(&text, &room, file) > 0) {
         json_t *line = json_loads(text, 0, NULL);
         ck_assert_msg(line != NULL, "no JSON: %s", text);
-        const char *event = json_string_value(json_object_get(line, "event"));
-        virtio_settle(dev);
-        if (strcmp(event, "pop") == 0)
-            offer_request(line);
-        else if (strcmp(event, "push") == 0)
-            check_answer(line);
-        else
-            (void)register_step(line, event);
+        line_say(line);
         json_decref(line);
     }
     virtio_settle(dev);
@@ -374,11 +332,11 @@ static int find_recordings(void)
 
 START_TEST(there_are_recordings_of_each_device)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(samenesses); i++) {
         unsigned count = 0;
         for (int k = 0; k < name_count; k++)
-            count += strstr(names[k], kinds[i].device) != NULL;
-        ck_assert_msg(count >= 2, "%s: %u recordings", kinds[i].device, count);
+            count += strstr(names[k], samenesses[i].device) != NULL;
+        ck_assert_msg(count >= 2, "%s: %u recordings", samenesses[i].device, count);
     }
 }
 END_TEST
