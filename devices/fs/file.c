@@ -130,7 +130,8 @@ int fs_do_read(struct fs *fs, struct request *req)
 
     if (handle == NULL)
         return -EBADF;
-    if (in->size > req->room || in->offset > (uint64_t)INT64_MAX - in->size)
+    if (in->size > req->room || in->size > FS_DATA_MAX ||
+        in->offset > (uint64_t)INT64_MAX - in->size)
         return -EINVAL;
     (void)chain_zero(&data, sizeof(struct fuse_out_header)); /* there is room, and it is not last */
     count = chain_write_iov(&data, in->size, fs->iov, FS_IOVS_MAX);

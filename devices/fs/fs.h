@@ -34,6 +34,9 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "FUSE is in the guest'
 /* Linux asks for 256 pages at once, and these need not lie side by side. */
 #define FS_PAGES_MAX 256
 #define FS_IOVS_MAX  1024
+/* The most data of a message, which is what the worker may be kept by: so many of the largest
+ * pages, which are of 64 KiB. */
+#define FS_DATA_MAX ((uint32_t)FS_PAGES_MAX << 16)
 /* What is read of a folder at once. */
 #define FS_DENTS_MAX 32768
 

@@ -6,9 +6,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* A copy may not take the worker longer than this many bytes do; the guest asks for the rest. */
-#define COPY_MAX (16u << 20)
-
 int fs_do_write(struct fs *fs, struct request *req)
 {
     const struct fuse_write_in *in = req->args;
@@ -20,7 +17,8 @@ int fs_do_write(struct fs *fs, struct request *req)
 
     if (handle == NULL)
         return -EBADF;
-    if (in->size != chain_readable(req->chain) || in->offset > (uint64_t)INT64_MAX - in->size)
+    if (in->size != chain_readable(req->chain) || in->size > FS_DATA_MAX ||
+        in->offset > (uint64_t)INT64_MAX - in->size)
         return -EINVAL;
     count = chain_read_iov(req->chain, in->size, fs->iov, FS_IOVS_MAX);
     if (count < 0)
@@ -101,8 +99,8 @@ int fs_do_copy_file_range(struct fs *fs, struct request *req)
         return -EBADF;
     if (in->flags != 0)
         return -EINVAL;
-    done =
-        copy_file_range(from->fd, &off_in, to->fd, &off_out, MIN(in->len, (uint64_t)COPY_MAX), 0);
+    done = copy_file_range(from->fd, &off_in, to->fd, &off_out, MIN(in->len, (uint64_t)FS_DATA_MAX),
+                           0);
     if (done < 0)
         return -errno;
     out.size = (uint32_t)done;

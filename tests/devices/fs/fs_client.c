@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RAM_BYTES 0x400000
+#define RAM_BYTES 0x4000000
 #define RINGS     0x10000
 #define MESSAGE   0x100000
-#define ANSWER    0x200000
+#define ANSWER    0x2000000
 
 /* Not ck_assert: the fuzzer uses it, too. */
 static void need(bool good, const char *what)

@@ -260,6 +260,9 @@ START_TEST(read_of_what_has_no_room_is_refused)
     ck_assert_int_eq(read_at(FUSE_READ, node, fh, 0, 4), 0);
     ck_assert_int_eq(read_at(FUSE_READ, node, fh, INT64_MAX, 4), -EINVAL);
     ck_assert_int_eq(read_at(FUSE_READ, node, fh, UINT64_MAX, 4), -EINVAL);
+    client.room = 0x1800000;
+    ck_assert_int_eq(read_at(FUSE_READ, node, fh, 0, 0x1000000), 0);
+    ck_assert_int_eq(read_at(FUSE_READ, node, fh, 0, 0x1000001), -EINVAL); /* it may be of 4 GiB */
 }
 END_TEST
 

@@ -160,6 +160,31 @@ START_TEST(write_that_says_another_length_is_refused)
 }
 END_TEST
 
+/* Else one message would keep the worker for as long as 4 GiB take. */
+START_TEST(write_of_more_than_was_agreed_on_is_refused)
+{
+    struct opened file = created("file");
+    struct message {
+        struct fuse_in_header head;
+        struct fuse_write_in in;
+        uint8_t data[0x1000001];
+    } *message = calloc(1, sizeof(*message));
+
+    ck_assert_ptr_nonnull(message);
+    message->in = (struct fuse_write_in){.fh = file.fh, .size = 0x1000001};
+    message->head = (struct fuse_in_header){.len = sizeof(message->head) + sizeof(message->in) +
+                                                   message->in.size,
+                                            .opcode = FUSE_WRITE,
+                                            .nodeid = file.node};
+    ck_assert_int_eq(fs_raw(&client, message, message->head.len), -EINVAL);
+    message->in.size--;
+    message->head.len--;
+    ck_assert_int_eq(fs_raw(&client, message, message->head.len), 0);
+    ck_assert_int_eq(stat_of("file").st_size, 0x1000000);
+    free(message);
+}
+END_TEST
+
 START_TEST(file_that_is_there_is_opened_unless_it_must_be_new)
 {
     ck_assert_int_eq(create("file", O_RDWR, 0600), 0);
@@ -391,6 +416,7 @@ Suite *fs_write_suite(void)
     tcase_add_test(tcase, new_file_has_its_mode_and_data);
     tcase_add_test(tcase, append_goes_to_the_end_that_there_is);
     tcase_add_loop_test(tcase, write_that_says_another_length_is_refused, 0, 2);
+    tcase_add_test(tcase, write_of_more_than_was_agreed_on_is_refused);
     tcase_add_test(tcase, file_that_is_there_is_opened_unless_it_must_be_new);
     tcase_add_test(tcase, create_opens_nothing_but_a_file);
     tcase_add_test(tcase, folders_are_made_and_removed);
