@@ -220,57 +220,16 @@ static void chunks_give(struct virtq *vq, struct iov_chunk *list)
 
 /* -- the walk -- */
 
-/* Appends a piece: 0, or -ENOBUFS. */
-static int walk_append(struct walk *walk, void *host, uint32_t len)
+int walk_grow(struct walk *walk)
 {
-    struct chain_cursor *end = &walk->end;
+    struct iov_chunk *chunk = chunk_take(walk->vq);
 
-    if (end->chunk == NULL || end->at == IOV_CHUNK) {
-        struct iov_chunk *chunk = chunk_take(walk->vq);
-        if (chunk == NULL)
-            return -ENOBUFS;
-        *(end->chunk == NULL ? &walk->chunks : &end->chunk->next) = chunk;
-        *end = (struct chain_cursor){.chunk = chunk};
-    }
-    if (walk->writing && walk->writable == 0)
-        walk->write = *end;
-    walk->last = &end->chunk->iov[end->at++];
-    *walk->last = (struct iovec){host, len};
+    if (chunk == NULL)
+        return -ENOBUFS;
+    *walk->next = walk->chunk = chunk;
+    walk->next = &chunk->next;
+    walk->at = 0;
     return 0;
-}
-
-int walk_add(struct walk *walk, uint64_t addr, uint32_t len, bool writable)
-{
-    int r = 0;
-
-    if (walk->desc_count == walk->vq->limits.chain_descs)
-        return -EPROTO; /* a loop, or more than we hold */
-    walk->desc_count++;
-    if (walk->writing && !writable)
-        return -EPROTO;
-    if (!walk->writing && writable)
-        walk->last = NULL; /* no piece is of both parts */
-    walk->writing = writable;
-    if (len == 0)
-        return 0;
-    uint8_t *host = memory_at(walk->vq->mem, addr, len);
-    if (host == NULL)
-        return -EPROTO;
-    if (walk->last != NULL && (uint8_t *)walk->last->iov_base + walk->last->iov_len == host)
-        walk->last->iov_len += len;
-    else
-        r = walk_append(walk, host, len);
-    *(writable ? &walk->writable : &walk->readable) += len;
-    return r;
-}
-
-const uint8_t *walk_table_at(const struct walk *walk, uint64_t addr, uint32_t len,
-                             uint32_t *ret_count)
-{
-    if (len == 0 || len % 16 != 0)
-        return NULL;
-    *ret_count = len / 16;
-    return memory_at(walk->vq->mem, addr, len);
 }
 
 /* -- taking requests -- */
@@ -302,32 +261,29 @@ static void kicks_off(struct virtq *vq, bool passed)
 /* Takes the request that waits: 1; 0 if the pool has no room for it now; -EPROTO. */
 static int chain_take(struct virtq *vq, struct chain *ret_chain)
 {
-    struct walk walk = {.vq = vq};
+    struct chain chain = {.position = vq->next_avail};
+    struct walk walk = {.vq = vq,
+                        .chain = &chain,
+                        .left = &chain.readable_left,
+                        .next = &chain.chunks,
+                        .at = IOV_CHUNK,
+                        .desc_left = vq->limits.chain_descs};
     int r = vq->layout->walk(vq, &walk);
 
-    if (r == 0 && (walk.readable > UINT32_MAX || walk.writable > UINT32_MAX ||
-                   walk.readable + walk.writable > 1ull << 32))
+    if (r == 0 && (uint64_t)chain.readable_left + chain.writable_left > 1ull << 32)
         r = -EPROTO;
-    if (r == 0 && walk.slots > vq->size - vq->held_slots)
+    if (r == 0 && chain.slots > vq->size - vq->held_slots)
         r = -EPROTO; /* more under way than the ring has slots */
     if (r < 0)
-        chunks_give(vq, walk.chunks);
+        chunks_give(vq, chain.chunks);
     vq->starved = r == -ENOBUFS;
     if (r < 0)
         return vq->starved ? 0 : r;
-    *ret_chain = (struct chain){
-        .chunks = walk.chunks,
-        .read = {.chunk = walk.chunks},
-        .write = walk.write,
-        .readable_left = (uint32_t)walk.readable,
-        .writable_left = (uint32_t)walk.writable,
-        .id = walk.id,
-        .slots = walk.slots,
-        .position = vq->next_avail,
-    };
-    vq->held_slots = (uint16_t)(vq->held_slots + walk.slots);
-    vq->next_avail = virtq_advance(vq, vq->next_avail, walk.slots);
+    chain.read.chunk = chain.chunks;
+    vq->held_slots = (uint16_t)(vq->held_slots + chain.slots);
+    vq->next_avail = virtq_advance(vq, vq->next_avail, chain.slots);
     vq->round_left--;
+    *ret_chain = chain;
     return 1;
 }
 
@@ -359,31 +315,36 @@ void virtq_kicks_off(struct virtq *vq)
 
 /* -- giving them back -- */
 
-/* From the last to the first: what the driver looks at next is written when all else is there. */
+/* Forgets a request, which was at that position; the driver is told, unless the queue is dead. */
+static void use(struct virtq *vq, uint16_t position, const struct chain *chain, bool dead)
+{
+    assert(vq->running && vq->held_slots >= chain->slots);
+    assert(dead || !vq->in_order || chain->position == position);
+    vq->held_slots = (uint16_t)(vq->held_slots - chain->slots);
+    vq->unsignalled = MIN(vq->unsignalled + chain->slots, vq->cycle);
+    if (!dead)
+        vq->layout->use(vq, position, chain);
+    chunks_give(vq, chain->chunks);
+}
+
+/* The first one last: what the driver looks at next is written when all else is there. */
 void virtq_push_all(struct virtq *vq, struct chain *chains, unsigned count)
 {
     bool dead = is_dead(vq);
-    uint32_t slots = 0;
 
+    if (count == 0)
+        return;
     if (vq->events != NULL)
         queue_event_push(vq, chains, count);
-    for (unsigned i = 0; i < count; i++)
-        slots += chains[i].slots;
-    assert(vq->running && vq->held_slots >= slots);
-    vq->held_slots = (uint16_t)(vq->held_slots - slots);
-    for (uint32_t left = slots; count-- > 0;) {
-        struct chain *chain = &chains[count];
-        left -= chain->slots;
-        uint16_t position = virtq_advance(vq, vq->next_used, left);
-        assert(dead || !vq->in_order || chain->position == position);
-        if (!dead)
-            vq->layout->use(vq, position, chain);
-        chunks_give(vq, chain->chunks);
+    uint16_t position = virtq_advance(vq, vq->next_used, chains[0].slots);
+    for (unsigned i = 1; i < count; i++) {
+        use(vq, position, &chains[i], dead);
+        position = virtq_advance(vq, position, chains[i].slots);
     }
+    use(vq, vq->next_used, &chains[0], dead);
     if (dead)
         return;
-    vq->next_used = virtq_advance(vq, vq->next_used, slots);
-    vq->unsignalled = MIN(vq->unsignalled + slots, vq->cycle);
+    vq->next_used = position;
     if (vq->layout->publish != NULL)
         vq->layout->publish(vq);
     if (vq->starved)

@@ -13,24 +13,58 @@
 /* What a walk over the descriptors of a request has gathered. */
 struct walk {
     struct virtq *vq;
-    uint16_t id, slots; /* the layout's to say, see struct chain */
-    struct iov_chunk *chunks;
-    struct chain_cursor end;   /* where the next piece goes, once there is a chunk */
-    struct chain_cursor write; /* the first writable piece */
-    struct iovec *last;        /* the last piece of this part; NULL: none yet */
-    unsigned desc_count;
-    bool writing; /* a writable descriptor was seen */
-    uint64_t readable, writable;
+    struct chain *chain;     /* its id and slots are the layout's to say */
+    uint32_t *left;          /* the bytes of the part that it is in */
+    struct iov_chunk **next; /* where the next chunk goes */
+    struct iov_chunk *chunk; /* and what it has: the last one, */
+    uint32_t at;             /* and where in it the next piece goes; IOV_CHUNK: it is full */
+    unsigned desc_left;      /* so many descriptors more the class allows */
+    const uint8_t *end;      /* of the last piece of this part; NULL: it has none yet */
+    bool writing;            /* a writable descriptor was seen */
 };
+
+/* One more chunk of pieces: 0, or -ENOBUFS. */
+int walk_grow(struct walk *walk);
 
 /* One more descriptor, which was copied. 0; -EPROTO if it must not be there, or more come than the
  * class allows, which ends loops; -ENOBUFS if the pool has no room for it now. */
-int walk_add(struct walk *walk, uint64_t addr, uint32_t len, bool writable);
+static inline int walk_add(struct walk *walk, uint64_t addr, uint32_t len, bool writable)
+{
+    if (walk->desc_left-- == 0)
+        return -EPROTO; /* a loop, or more than we hold */
+    if (writable != walk->writing) {
+        if (!writable)
+            return -EPROTO;
+        walk->writing = true;
+        walk->left = &walk->chain->writable_left;
+        walk->end = NULL; /* no piece is of both parts */
+    }
+    if (len == 0)
+        return 0;
+    uint8_t *host = memory_at(walk->vq->mem, addr, len);
+    if (host == NULL || ckd_add(walk->left, *walk->left, len))
+        return -EPROTO;
+    if (host == walk->end) {
+        walk->chunk->iov[walk->at - 1].iov_len += len;
+    } else {
+        if (walk->at == IOV_CHUNK && walk_grow(walk) < 0)
+            return -ENOBUFS;
+        if (writable && walk->end == NULL)
+            walk->chain->write = (struct chain_cursor){.chunk = walk->chunk, .at = walk->at};
+        walk->chunk->iov[walk->at++] = (struct iovec){host, len};
+    }
+    walk->end = host + len;
+    return 0;
+}
 
 /* An indirect table of that many bytes (§2.7.5.3, §2.8.7): its host address and how many
  * descriptors, or NULL if there is none such. */
-const uint8_t *walk_table_at(const struct walk *walk, uint64_t addr, uint32_t len,
-                             uint32_t *ret_count);
+static inline const uint8_t *walk_table_at(const struct walk *walk, uint64_t addr, uint32_t len,
+                                           uint32_t *ret_count)
+{
+    *ret_count = len / 16;
+    return len == 0 || len % 16 != 0 ? NULL : memory_at(walk->vq->mem, addr, len);
+}
 
 struct virtq_area {
     uint8_t align, fixed_bytes, slot_bytes;

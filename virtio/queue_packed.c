@@ -160,10 +160,10 @@ static int packed_walk(struct virtq *vq, struct walk *walk)
     for (;;) {
         struct desc desc;
         desc_copy(&desc, vq->desc, slot_of(vq, position)); /* of which the flags were seen */
-        walk->slots++;
-        walk->id = from_le16(desc.id);
+        walk->chain->slots++;
+        walk->chain->id = from_le16(desc.id);
         if ((flags & VRING_DESC_F_INDIRECT) != 0)
-            return vq->indirect && walk->slots == 1 && (flags & VRING_DESC_F_NEXT) == 0
+            return vq->indirect && walk->chain->slots == 1 && (flags & VRING_DESC_F_NEXT) == 0
                        ? walk_table(walk, &desc)
                        : -EPROTO;
         int r = walk_add(walk, from_le64(desc.addr), from_le32(desc.len),

@@ -127,9 +127,9 @@ static int split_walk(struct virtq *vq, struct walk *walk)
     struct desc desc;
     uint32_t count;
 
-    walk->id = ring_load(vq->driver + RING_SLOTS + 2 * at);
-    walk->slots = 1;
-    int r = walk_table(walk, vq->desc, vq->size, walk->id, &desc);
+    walk->chain->id = ring_load(vq->driver + RING_SLOTS + 2 * at);
+    walk->chain->slots = 1;
+    int r = walk_table(walk, vq->desc, vq->size, walk->chain->id, &desc);
     if (r <= 0)
         return r;
     if (!vq->indirect || (from_le16(desc.flags) & VRING_DESC_F_NEXT) != 0)

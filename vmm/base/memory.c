@@ -125,15 +125,6 @@ uint64_t memory_left(const struct memory *mem, gpa_t addr)
     return region == NULL ? 0 : region->size - (addr - region->base);
 }
 
-void *memory_at(const struct memory *mem, gpa_t addr, uint64_t len)
-{
-    const struct memory_region *region = region_of(mem, addr);
-
-    if (region == NULL || len > region->size - (addr - region->base))
-        return NULL;
-    return region->host + (addr - region->base);
-}
-
 int memory_read(const struct memory *mem, gpa_t addr, void *ret_buf, size_t len)
 {
     const void *from = memory_at(mem, addr, len);

@@ -90,7 +90,16 @@ uint64_t memory_pages_bytes(enum memory_pages pages);
 
 /* Host address of [addr, addr + len), or NULL unless all of it lies in one region. len 0 is valid
  * where one byte would be. */
-void *memory_at(const struct memory *mem, gpa_t addr, uint64_t len);
+static inline void *memory_at(const struct memory *mem, gpa_t addr, uint64_t len)
+{
+    for (unsigned i = 0; i < mem->region_count; i++) {
+        const struct memory_region *region = &mem->region[i];
+        uint64_t off = addr - region->base; /* wraps if it is below */
+        if (off < region->size)
+            return len <= region->size - off ? region->host + off : NULL;
+    }
+    return NULL;
+}
 
 /* Bytes from addr to the end of its region; 0 if addr is not RAM. */
 uint64_t memory_left(const struct memory *mem, gpa_t addr);
