@@ -215,6 +215,10 @@ static void console_reset(struct virtio_device *dev)
 {
     struct console *console = console_of(dev);
 
+    /* What the driver wrote last goes out as far as that takes no waiting. Ports that end by that
+     * have others listen. */
+    for (unsigned i = 0; i < console->count; i++)
+        port_send(&console->ports[i].port);
     for (unsigned i = 0; i < console->count; i++) {
         port_reset(&console->ports[i].port);
         console->ports[i].tell = 0;

@@ -119,9 +119,12 @@ static ssize_t host_write(struct port *port, const struct iovec *iov, int count,
 static int send_request(struct port *port)
 {
     struct iovec iov[PORT_PIECES_MAX];
+    size_t whole = chain_readable(&port->out);
 
     if (chain_writable(&port->out) > 0)
         return 0; /* the driver broke §5.3.6.2: dropped */
+    if (port->to == TO_RING && whole > PORT_RING_BYTES)
+        (void)chain_skip(&port->out, whole - PORT_RING_BYTES); /* it would be overwritten at once */
     while (chain_readable(&port->out) > 0) {
         struct chain ahead = port->out; /* to look at, for a part of it may be taken */
         size_t len = chain_readable(&ahead);
@@ -303,10 +306,8 @@ int port_listen(struct port *port)
     return loop_add(virtio_loop(port->dev), &port->door, EPOLLIN);
 }
 
-/* What the driver wrote last goes out as far as that takes no waiting. */
 void port_reset(struct port *port)
 {
-    port_send(port);
     loop_remove(&port->host);
     loop_remove(&port->door);
     port->watched = 0;
