@@ -36,10 +36,11 @@ enum vm_end machine_run(struct machine *machine, int *ret_signal);
 int machine_pause(struct machine *machine);
 int machine_resume(struct machine *machine);
 
-/* After machine_run(): completes recordings and judges expectations. 0; -EPROTO if an expectation
- * failed, another -errno if the host lost something; logged. */
-int machine_finish(struct machine *machine);
-/* After machine_run(): the exit status that a command's run has. */
+/* After machine_run(), which said how it ended: completes recordings, judges expectations, and
+ * writes what is left of a command's output. 0; -EPROTO if an expectation failed, another -errno if
+ * the host lost something; logged. */
+int machine_finish(struct machine *machine, enum vm_end how);
+/* After that: the exit status that a command's run has. */
 int machine_command_status(const struct machine *machine, enum vm_end how);
 /* Made, or after machine_finish(): fills what record.h says that this fills. */
 void machine_record(const struct machine *machine, struct record *record);

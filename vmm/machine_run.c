@@ -228,9 +228,6 @@ enum vm_end machine_run(struct machine *machine, int *ret_signal)
         tell_hang(machine, "--time-limit is up");
     if (how == VM_WATCHDOG)
         tell_hang(machine, "the guest does not feed its watchdog any more");
-    if (!session_stop(&machine->session, how) && how != VM_SIGNAL &&
-        opts_choice(machine->config->options, "serial") == CONFIG_SERIAL_KEEP)
-        console_tell_tail(&machine->console);
     *ret_signal = machine->wake.signal;
     return how;
 }
@@ -289,7 +286,15 @@ void machine_record(const struct machine *machine, struct record *record)
         (void)snprintf(record->panic, sizeof(record->panic), "%.255s", machine->ends.text);
 }
 
-int machine_finish(struct machine *machine)
+/* After its ports: what the guest sent before its end is in them. */
+static void finish_session(struct machine *machine, enum vm_end how)
+{
+    if (!session_stop(&machine->session, how) && how != VM_SIGNAL &&
+        opts_choice(machine->config->options, "serial") == CONFIG_SERIAL_KEEP)
+        console_tell_tail(&machine->console);
+}
+
+int machine_finish(struct machine *machine, enum vm_end how)
 {
     int written = witness_end(&machine->witness); /* the driver is gone */
     int result = 0;
@@ -301,5 +306,6 @@ int machine_finish(struct machine *machine)
         if (r < 0 && (result == 0 || result == -EPROTO)) /* a lost recording outweighs a verdict */
             result = r;
     }
+    finish_session(machine, how);
     return result == 0 ? written : result;
 }

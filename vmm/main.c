@@ -60,7 +60,7 @@ static int live(struct config *config, struct run *run, struct record *record, e
     if (run != NULL)
         run_loaded(run);
     *ret_how = machine_run(machine, &signal_number);
-    r = machine_finish(machine);
+    r = machine_finish(machine, *ret_how);
     machine_record(machine, record);
     int status =
         *ret_how == VM_SIGNAL ? 128 + signal_number : run_status(machine, run, *ret_how, r);

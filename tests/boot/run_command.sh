@@ -21,7 +21,7 @@ silent() {
 
 # says LINE: the one line that linnet has to say.
 says() {
-    [ "$(head -n 1 errors)" = "linnet: error: $1" ] || fail "linnet did not say: $1"
+    [ "$(head -n 1 errors)" = "linnet: error: $1" ] || fail "not \"$1\", but: $(head -n 1 errors)"
 }
 
 kernel=$guests/$stock/vmlinuz

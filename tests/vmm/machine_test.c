@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 
 static char kernel_path[] = "/tmp/linnet-machine-XXXXXX";
 static struct config *config;
@@ -248,7 +249,7 @@ START_TEST(what_happened_is_written_when_the_guest_crashed)
     script(exits, 2);
     capture_start(&capture);
     enum vm_end how = run();
-    int r = machine_finish(machine);
+    int r = machine_finish(machine, how);
     (void)capture_end(&capture);
     ck_assert_int_eq(how, VM_CRASHED);
     ck_assert_int_eq(r, 0);
@@ -299,7 +300,47 @@ START_TEST(guest_ends_its_machine)
     enum vm_end end = run();
     (void)capture_end(&capture);
     ck_assert_int_eq(end, ends[_i].end);
-    ck_assert_int_eq(machine_finish(machine), 0);
+    ck_assert_int_eq(machine_finish(machine, end), 0);
+}
+END_TEST
+
+static int init_port; /* the device's end of linnet.ctl */
+
+static int say_that_it_begins(struct virtio_device *dev)
+{
+    (void)dev;
+    return write(init_port, "b", 2) == 2 ? 0 : -EIO;
+}
+
+/* What the guest sent counts, though the device comes to it only when the guest is gone. */
+START_TEST(last_message_of_a_command_is_heard)
+{
+    struct run of_command = {.command = (char *[]){(char *)"cmd", NULL}};
+    int fds[RUN_PORTS][2];
+
+    script(&ends[0].exit, 1);
+    create("--rng", NULL);
+    struct virtio_class class = *machine->virtio[0]->class;
+    class.finish = say_that_it_begins;
+    machine->virtio[0]->class = &class;
+    for (int i = 0; i < RUN_PORTS; i++) {
+        ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds[i]), 0);
+        of_command.ours[i] = fds[i][0];
+    }
+    init_port = fds[RUN_CTL][1];
+    ck_assert_int_eq(session_start(&machine->session, &of_command, &machine->loop, 0), 0);
+    capture_start(&capture);
+    enum vm_end end = run();
+    int r = machine_finish(machine, end);
+    const char *text = capture_end(&capture);
+    machine_destroy(machine);
+    machine = NULL;
+    for (int i = 0; i < RUN_PORTS; i++) {
+        fd_close(&fds[i][0]);
+        fd_close(&fds[i][1]);
+    }
+    ck_assert_int_eq(r, 0);
+    ck_assert_str_eq(text, "linnet: error: the guest powered off before cmd ended\n");
 }
 END_TEST
 
@@ -456,7 +497,7 @@ START_TEST(what_ends_a_machine_ends_a_paused_one)
     (void)capture_end(&capture);
     fd_close(&at_once.fd);
     ck_assert_int_eq(end, asks[_i].end);
-    ck_assert_int_eq(machine_finish(machine), 0);
+    ck_assert_int_eq(machine_finish(machine, end), 0);
 }
 END_TEST
 
@@ -499,6 +540,7 @@ Suite *machine_suite(void)
     tcase_add_test(tc, what_happened_is_written_when_the_guest_crashed);
     tcase_add_test(tc, threads_are_there_before_the_guest_runs);
     tcase_add_loop_test(tc, guest_ends_its_machine, 0, ARRAY_SIZE(ends));
+    tcase_add_test(tc, last_message_of_a_command_is_heard);
     tcase_add_test(tc, signal_ends_a_machine_whose_guest_sleeps);
     tcase_add_test(tc, time_limit_leaves_registers);
     tcase_add_test(tc, console_that_nobody_reads_stops_nothing);

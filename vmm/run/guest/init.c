@@ -107,8 +107,8 @@ static _Noreturn void run_command(struct guest *guest)
 {
     struct command command;
 
+    ctl_send(guest, CTL_STARTED, NULL, 0); /* it may end the machine at once */
     command_start(guest, &command);
-    ctl_send(guest, CTL_STARTED, NULL, 0);
     tell_end(guest, command_serve(guest, &command));
     for (;;)
         (void)pause(); /* linnet ends the machine */
