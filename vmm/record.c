@@ -7,6 +7,7 @@
 #include "vmm/base/timebase.h"
 #include "vmm/exit_status.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -111,13 +112,19 @@ static int compose(const struct record *record, size_t file, char **ret_text, si
     return r;
 }
 
+/* Takes the place of what one that was killed left. A link that somebody laid is not followed. */
 static int put(const char *path, const char *text, size_t size)
 {
-    FILE *out = fopen(path, "we");
     int r = 0;
 
-    if (out == NULL)
-        return -errno;
+    (void)unlink(path); /* most often there is none */
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
+    if (out == NULL) {
+        r = -errno;
+        fd_close(&fd);
+        return r;
+    }
     if (fwrite(text, 1, size, out) < size)
         r = -errno;
     if (fclose(out) == EOF && r == 0)

@@ -357,6 +357,21 @@ START_TEST(ports_are_told_while_it_runs)
 }
 END_TEST
 
+/* In a folder that others write to, too, a NAME.new may be there before. */
+START_TEST(link_that_somebody_laid_is_not_followed)
+{
+    char link[80], other[80];
+
+    (void)snprintf(link, sizeof(link), "%s.new", json_path);
+    (void)snprintf(other, sizeof(other), "%s/other", folder);
+    ck_assert_int_eq(symlink(other, link), 0);
+    ck_assert_int_eq(record_begin(&record, config, NULL), 0);
+    json_decref(look());
+    ck_assert_int_eq(unlink(other), -1);
+    ck_assert_int_eq(readlink(json_path, other, sizeof(other)), -1);
+}
+END_TEST
+
 START_TEST(nobody_wants_one)
 {
     set("summary", NULL);
@@ -430,6 +445,7 @@ Suite *summary_suite(void)
     tcase_add_test(tcase, texts_have_an_end);
     tcase_add_test(tcase, stages_are_told_as_far_as_they_were_seen);
     tcase_add_test(tcase, ports_are_told_while_it_runs);
+    tcase_add_test(tcase, link_that_somebody_laid_is_not_followed);
     tcase_add_test(tcase, nobody_wants_one);
     tcase_add_loop_test(tcase, a_file_that_cannot_be_written_is_refused, 0, ARRAY_SIZE(bad));
     tcase_add_test(tcase, where_there_is_no_room_the_first_ones_stay);
