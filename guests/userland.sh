@@ -25,7 +25,7 @@ libraries=(libacl1 libasound2 libatopology2 libattr1 libblkid1 libc6 libcrypt1 l
     libgssapi-krb5-2 libkrb5-3 libk5crypto3 libcom-err2 libkrb5support0 libkeyutils1
     libbsd0 libmd0 libmnl0 libxtables12 libdb5.3 libdbus-1-3 libnetfilter-conntrack3 libnfnetlink0
     libnftables1 libnftnl11 libjansson4)
-qemu=(qemu-system-common libaio1 libbpf1 libcapstone4 libdaxctl1 libelf1 libffi8 libfuse3-3
+qemu=(qemu-system-common qemu-utils libaio1 libbpf1 libcapstone4 libdaxctl1 libelf1 libffi8 libfuse3-3
     libglib2.0-0 libgnutls30 libhogweed6 libibverbs1 libidn2-0 libjpeg62-turbo libkmod2 libndctl6
     libnettle8 libnl-3-200 libnl-route-3-200 libnuma1 libp11-kit0 libpixman-1-0 libpmem1
     librdmacm1 libsasl2-2 libseccomp2 libslirp0 libtasn1-6 libunistring2 liburing2 libvdeplug2

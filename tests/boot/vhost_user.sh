@@ -84,5 +84,5 @@ backends_run() {
 backends_mmio() { backends_run; }
 backends_pci() { backends_run --transport pci; }
 
-boot_case smp backends backends_mmio x86_64
-soak_case smp backends-pci backends_pci x86_64
+boot_case smp backends backends_mmio
+soak_case smp backends-pci backends_pci
