@@ -116,7 +116,7 @@ static void welcome(struct door *door, int fd)
 
 static bool has_room(const struct vsock *vsock, const struct door *door)
 {
-    return vsock->count < CONNS_MAX && (door->port != 0 || vsock->hellos < HELLOS_MAX) &&
+    return vsock->count < vsock->conns_max && (door->port != 0 || vsock->hellos < HELLOS_MAX) &&
            vsock->accept_ns == 0;
 }
 

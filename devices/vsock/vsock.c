@@ -20,7 +20,8 @@
 
 #define CID_MAX        (UINT32_MAX - 1) /* the last one means any */
 #define FIRST_PORT     0x40000000u      /* of the host, above those that anybody gives a meaning */
-#define FDS_FOR_OTHERS 256
+#define FDS_FOR_OTHERS ((rlim_t)256)
+#define CONNS_MIN      16 /* where there are hardly any */
 
 static struct vsock *vsock_of(struct virtio_device *dev)
 {
@@ -68,7 +69,7 @@ struct conn *conn_new(struct vsock *vsock, int fd)
 {
     struct conn *conn = vsock->free;
 
-    if (conn == NULL && vsock->touched == CONNS_MAX) {
+    if (conn == NULL && vsock->touched == vsock->conns_max) {
         fd_close(&fd);
         return NULL;
     }
@@ -227,15 +228,20 @@ static void vsock_notify(struct virtio_device *dev, struct virtq *vq)
     vsock_doors_watch(vsock);
 }
 
-/* Each stream is a descriptor. */
-static void raise_fd_limit(void)
+/* Each stream is a descriptor, and the last ones are not for the guest to take. How many streams
+ * there may be. */
+static unsigned raise_fd_limit(void)
 {
-    struct rlimit limit;
+    const rlim_t wanted = CONNS_MAX + FDS_FOR_OTHERS;
+    struct rlimit limit = {FDS_FOR_OTHERS, wanted};
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= CONNS_MAX + FDS_FOR_OTHERS)
-        return;
-    limit.rlim_cur = MIN(limit.rlim_max, (rlim_t)CONNS_MAX + FDS_FOR_OTHERS);
-    (void)setrlimit(RLIMIT_NOFILE, &limit); /* or there are fewer streams */
+    (void)getrlimit(RLIMIT_NOFILE, &limit); /* fails on our own bugs only */
+    if (limit.rlim_cur < wanted) {
+        limit.rlim_cur = MIN(limit.rlim_max, wanted);
+        (void)setrlimit(RLIMIT_NOFILE, &limit); /* up to the hard limit it may be raised */
+    }
+    return (unsigned)(MIN(MAX(limit.rlim_cur, FDS_FOR_OTHERS + CONNS_MIN), wanted) -
+                      FDS_FOR_OTHERS);
 }
 
 static int vsock_create(struct virtio_device *dev, const struct opts *opts)
@@ -258,7 +264,7 @@ static int vsock_create(struct virtio_device *dev, const struct opts *opts)
         vsock->bufs = NULL;
     if (vsock->conns == NULL || vsock->bufs == NULL)
         return log_error(-ENOMEM, "%s", dev->name);
-    raise_fd_limit();
+    vsock->conns_max = raise_fd_limit();
     return vsock_doors_open(vsock, opts);
 }
 

@@ -127,6 +127,7 @@ struct vsock {
 
     struct conn *conns;     /* owned: CONNS_MAX */
     uint8_t *bufs;          /* owned, mapped: CONN_BUF_BYTES for each */
+    unsigned conns_max;     /* CONNS_MAX, or fewer where there are few descriptors */
     unsigned touched;       /* streams from here on were never used since reset */
     unsigned count, hellos; /* in use; those in HELLO */
     struct conn *free, *hash[CONNS_MAX];

@@ -286,6 +286,28 @@ START_TEST(streams_are_bounded)
 }
 END_TEST
 
+/* The guest may not take the descriptors that the rest of linnet needs. */
+START_TEST(streams_are_fewer_where_descriptors_are)
+{
+    const struct rlimit limit = {256 + 20, 256 + 20};
+    int fds[20];
+
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    make("", 0);
+    int listener = host_listen(9);
+    for (uint32_t i = 0; i <= ARRAY_SIZE(fds); i++) {
+        offer_buffers(1);
+        say(100 + i, 9, REQUEST, 0);
+        if (i < ARRAY_SIZE(fds))
+            fds[i] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        (void)expect(9, 100 + i, i < ARRAY_SIZE(fds) ? RESPONSE : RST);
+    }
+    for (uint32_t i = 0; i < ARRAY_SIZE(fds); i++)
+        ck_assert_int_eq(close(fds[i]), 0);
+    ck_assert_int_eq(close(listener), 0);
+}
+END_TEST
+
 /* -- a lot of it -- */
 
 enum { COUNT = 8 };
@@ -400,6 +422,7 @@ Suite *vsock_credit_suite(void)
     tcase_add_test(tcase, bytes_are_cut_to_the_buffers);
     tcase_add_test(tcase, refusals_that_wait_are_bounded);
     tcase_add_test(tcase, streams_are_bounded);
+    tcase_add_test(tcase, streams_are_fewer_where_descriptors_are);
     tcase_add_loop_test(tcase, everything_arrives_in_order, 0, 4);
     suite_add_tcase(suite, tcase);
     return suite;
