@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A disk's state, which blk.c (the device) and request.c (what the driver asks for) share. */
+/* A disk's state, which blk.c (the device) and request.c (what the driver asks for) share. Main
+ * makes it, its one worker has it while the device is active. */
 #pragma once
 
 #include "devices/blk/image.h"

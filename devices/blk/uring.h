@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* liburing, see vmm/base/library.h. */
+/* liburing, see vmm/base/library.h. Loaded by main; the worker of a disk calls it. */
 #pragma once
 
 #include "vmm/base/library.h"

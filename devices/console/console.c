@@ -321,9 +321,8 @@ static const struct opt console_opts[] = {
      .flags = OPT_REQUIRED},
     {"to", "null",
      "where its bytes go: nowhere; the last 64 KiB are kept, for `linnet control`; a file; a FIFO; "
-     "a "
-     "terminal of this host; whoever connects to a socket; standard output (with --serial none or "
-     "file:FILE); a socket that linnet inherited (from the terminal on they send, too)",
+     "a terminal of this host; whoever connects to a socket; standard output (with --serial none "
+     "or file:FILE); a socket that linnet inherited (from the terminal on they send, too)",
      OPT_CHOICE, .choices = port_choices},
     {0},
 };

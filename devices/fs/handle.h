@@ -22,6 +22,7 @@ struct handles {
     uint32_t free;         /* list of places */
 };
 
+/* Room for so many. -ENOMEM; handles_fini() may follow in any case. */
 int handles_init(struct handles *handles, uint32_t size);
 void handles_fini(struct handles *handles);
 

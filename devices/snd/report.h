@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What a stream did, as one line: JSON into the file of report=FILE, else for people into the log.
- * The state of the stream is
- * noted by who owns it; the line is written where its ear listens, so that what was heard and what
- * was counted are of the same moment.
+ * The state of the stream is noted by who owns it; the line is written where its ear listens, so
+ * that what was heard and what was counted are of the same moment.
  */
 #pragma once
 

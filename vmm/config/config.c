@@ -287,8 +287,8 @@ void config_help(const struct config_device_kind *kinds, FILE *out)
         opts_help_keys(out, kinds->opts);
     }
     (void)fputs("\nExit status: 0 the guest powered off, 1 the host or linnet failed, 32 guest\n"
-                "reset, 33 guest crashed, 34 guest panicked, 35 bad arguments, 37 time limit,\n"
-                "38 an expectation failed.\n",
+                "reset, 33 guest crashed, 34 guest panicked, 35 bad arguments, 36 watchdog,\n"
+                "37 time limit, 38 an expectation failed; with a command its own, or 125 to 127.\n",
                 out);
 }
 

@@ -4,8 +4,8 @@
  * configuration so that it runs one command. The machine itself is any other; session.h is the
  * command's life while that runs.
  *
- *   CMD's stdin  <- linnet.in  <- socket <- thread <- linnet's stdin      (and so on for .out,
- * .err) init in the guest <-> linnet.ctl <-> socket <-> main loop             (guest/wire.h)
+ * - CMD's stdin <- linnet.in <- socket <- thread <- linnet's stdin (and so on for .out, .err)
+ * - init in the guest <-> linnet.ctl <-> socket <-> main loop (guest/wire.h)
  *
  * Main thread, before the machine exists.
  */
@@ -19,8 +19,7 @@
 
 /* Exit statuses besides CMD's own, as env(1), chroot(1) and containers have them. */
 enum {
-    RUN_STATUS_FAILED =
-        125, /* linnet or this host, or the guest's kernel is not fit; wrong options */
+    RUN_STATUS_FAILED = 125, /* linnet, this host, wrong options, or an unfit kernel */
     RUN_STATUS_NOT_RUN = 126,
     RUN_STATUS_NOT_FOUND = 127,
     RUN_STATUS_SIGNAL = 128, /* and a signal's number */

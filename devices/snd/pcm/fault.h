@@ -4,12 +4,14 @@
  * once, to one message of a stream: the Nth, or the one that holds a moment of the stream's own
  * time (what the guest has submitted since start-up, so a fast clock does not matter).
  *
- *   xrun@1s          nothing is completed for most of a buffer, then all at once, with an event:
- * the guest has run dry (capture: over) and has to begin anew. Its frames are heard. stall=300ms@2s
- * nothing is completed for that long drop=7           the frames of the 7th message are lost:
- * silence   (also drop@2s) io-err@3s        a message fails: its frames are lost, its status is
- * IO_ERR   (also io-err=7) latency=50ms@4s  from then on latency_bytes is that much larger (without
- * @: from the start)
+ * - xrun@1s: nothing is completed for most of a buffer, then all at once, with an event: the guest
+ *   has run dry (capture: over) and has to begin anew. Its frames are heard.
+ * - stall=300ms@2s: nothing is completed for that long.
+ * - drop=7, drop@2s: the frames of the 7th message are lost: silence.
+ * - io-err@3s, io-err=7: a message fails: its frames are lost, its status is IO_ERR.
+ * - latency=50ms@4s: from then on latency_bytes is that much larger (without @: from the start).
+ *
+ * Main parses; else the worker.
  */
 #pragma once
 

@@ -432,6 +432,7 @@ START_TEST(help_names_every_option_and_key_within_80_columns)
     ck_assert_ptr_nonnull(strstr(text, "\n    path=FILE             image (required)\n"));
     ck_assert_ptr_nonnull(
         strstr(text, "\n  --plain                 a device without keys (up to 2)\n"));
+    ck_assert_ptr_nonnull(strstr(text, "36 watchdog"));
     for (const char *line = text; *line != '\0'; line += strcspn(line, "\n") + 1)
         ck_assert_msg(strcspn(line, "\n") <= 80, "%s", line);
 }
