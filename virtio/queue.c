@@ -166,6 +166,12 @@ void virtq_kill(struct virtq *vq)
     atomic_store_explicit(&vq->dead, true, memory_order_relaxed);
 }
 
+void virtq_revive(struct virtq *vq)
+{
+    assert(vq->held_slots == 0);
+    atomic_store_explicit(&vq->dead, false, memory_order_relaxed);
+}
+
 static bool is_dead(const struct virtq *vq)
 {
     return !vq->running || atomic_load_explicit(&vq->dead, memory_order_relaxed);

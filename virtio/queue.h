@@ -145,6 +145,8 @@ uint32_t virtq_base(const struct virtq *vq, bool again);
 /* The queue touches no guest memory from now until it is started again: it pops nothing, pushes
  * go nowhere. Accepts a stopped queue. */
 void virtq_kill(struct virtq *vq);
+/* Takes that back, where no request was under way and all areas are in place. */
+void virtq_revive(struct virtq *vq);
 
 /* Next request: 1 and *ret_chain, 0 when there is none, -EPROTO when the driver broke the ring
  * (the queue is dead then; the caller virtio_fail()s the device). A stopped or dead queue is empty.

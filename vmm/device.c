@@ -11,8 +11,10 @@
 #include "vmm/base/text.h"
 #include "vmm/base/unix_listener.h"
 #include "vmm/config/config.h"
+#include "vmm/control/control.h"
 #include "vmm/exit_status.h"
 #include "vmm/wake.h"
+#include "vmm/witness.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -34,6 +36,22 @@ static const struct opt device_options[] = {
              "to a front-end, with which the process ends",
      .type = OPT_INT,
      .max = INT32_MAX},
+    {.name = "control",
+     .help = "make a socket there, by which linnet control asks the device for something",
+     .type = OPT_PATH,
+     .arg = "SOCKET"},
+    {.name = "control-fd",
+     .help = "take this open descriptor, too: a socket that is connected to whoever asks",
+     .type = OPT_INT,
+     .max = INT32_MAX},
+    {.name = "transcript",
+     .help = "write what driver and device say to each other into FILE, as linnet run does",
+     .type = OPT_PATH,
+     .arg = "FILE"},
+    {.name = "trace",
+     .help = "write a timeline of kicks, requests and interrupts into FILE, as linnet run does",
+     .type = OPT_PATH,
+     .arg = "FILE"},
     {.name = "index", .value = "0", .help = "its number, as in snd0", .type = OPT_INT, .max = 31},
     {.name = "log",
      .value = "info",
@@ -59,6 +77,10 @@ struct service {
     struct unix_listener listener; /* fd -1: there is none */
     struct watch accept;           /* its fd is the listener's, or --fd's */
     bool only_one;
+
+    struct control_vm control_vm;
+    struct control *control; /* owned; NULL: nobody asked for it */
+    struct witness witness;
 };
 
 /* -- words -- */
@@ -211,11 +233,24 @@ static int watch_accept(struct service *service, int fd)
     return r < 0 ? log_error(r, "%s: watch the socket", service->dev->name) : 0;
 }
 
-static int open_fd(struct service *service, int fd)
+/* The socket that is open as the number of an option: -EINVAL after a line if there is none. */
+static int take_fd(const struct service *service, const char *option)
 {
+    int fd = (int)opts_u64(service->options, option);
+
     if (socket_option(fd, SO_DOMAIN) != AF_UNIX || socket_option(fd, SO_TYPE) != SOCK_STREAM)
-        return opts_error("--fd %d: no open Unix stream socket; give the number of one", fd);
+        return opts_error("--%s %d: no open Unix stream socket; give the number of one", option,
+                          fd);
     (void)fcntl(fd, F_SETFD, FD_CLOEXEC); /* it is open */
+    return fd;
+}
+
+static int open_fd(struct service *service)
+{
+    int fd = take_fd(service, "fd");
+
+    if (fd < 0)
+        return fd;
     if (socket_option(fd, SO_ACCEPTCONN) == 1)
         return watch_accept(service, fd);
     service->only_one = true;
@@ -226,10 +261,60 @@ static int open_fd(struct service *service, int fd)
 static int open_socket(struct service *service)
 {
     if (opts_given(service->options, "fd"))
-        return open_fd(service, (int)opts_u64(service->options, "fd"));
+        return open_fd(service);
     int r =
         unix_listen("--socket-path", opts_str(service->options, "socket-path"), &service->listener);
     return r < 0 ? r : watch_accept(service, service->listener.fd);
+}
+
+/* -- who asks, and who looks on -- */
+
+static void control_quit(struct control_vm *vm)
+{
+    loop_stop(&container_of(vm, struct service, control_vm)->loop);
+}
+
+static void tell_results(struct service *service)
+{
+    struct results results = {0};
+
+    if (service->dev->class->results != NULL)
+        service->dev->class->results(service->dev, &results);
+    control_tell_results(service->control, &results);
+    results_fini(&results);
+}
+
+static int open_control(struct service *service)
+{
+    const struct opts *options = service->options;
+    bool taken = opts_given(options, "control-fd");
+
+    if (!taken && !opts_has(options, "control"))
+        return 0;
+    service->control_vm = (struct control_vm){.timebase = &timebase_monotonic,
+                                              .name = service->dev->name,
+                                              .device_count = 1,
+                                              .devices = &service->dev,
+                                              .quit = control_quit};
+    int fd = taken ? take_fd(service, "control-fd") : 0;
+    int r = fd < 0 ? fd
+                   : control_create(opts_str(options, "control"), &service->loop,
+                                    &service->control_vm, &service->control);
+    if (r == 0 && taken) {
+        r = control_take(service->control, fd);
+        if (r < 0)
+            (void)log_error(r, "--control-fd %d", fd);
+    }
+    if (r == 0)
+        tell_results(service);
+    return r;
+}
+
+static int open_witness(struct service *service)
+{
+    static const unsigned slot = EVENT_NO_SLOT;
+
+    return witness_start(&service->witness, &service->dev, &slot, 1, NULL);
 }
 
 /* -- life -- */
@@ -261,7 +346,9 @@ static int start(struct service *service)
     service->wake.ended = ended;
     service->wake.report = report;
     memory_init_shared(&service->mem);
-    int r = loop_init(&service->loop);
+    int r = witness_open(&service->witness, service->options);
+    if (r == 0)
+        r = loop_init(&service->loop);
     if (r == 0)
         r = wake_on_signals(&service->wake, &service->loop);
     if (r == 0)
@@ -274,10 +361,14 @@ static int start(struct service *service)
     if (r < 0)
         return r;
     (void)signal(SIGBUS, bus_error);
-    r = virtio_start(service->dev);
+    r = open_witness(service);
+    if (r == 0)
+        r = virtio_start(service->dev);
     service->backend.left = left;
     if (r == 0)
         r = vhost_user_backend_init(&service->backend, service->dev, &service->mem, &service->loop);
+    if (r == 0)
+        r = open_control(service);
     return r == 0 ? open_socket(service) : r;
 }
 
@@ -299,14 +390,23 @@ static int serve(struct service *service)
     service->only_one = false; /* it ends already */
     vhost_user_backend_leave(&service->backend);
     unix_unlisten(&service->listener);
+    int written = witness_end(&service->witness); /* the driver is gone */
     int finished = virtio_finish(service->dev);
-    return status_of(r < 0 ? log_error(r, "event loop") : finished);
+    if (r < 0)
+        (void)log_error(r, "event loop");
+    int status = status_of(r < 0 ? r : finished < 0 ? finished : written);
+    tell_results(service);
+    control_end(service->control, status, log_first_error());
+    return status;
 }
 
 static void service_fini(struct service *service)
 {
     vhost_user_backend_leave(&service->backend);
+    (void)witness_end(&service->witness); /* it told */
     virtio_destroy(service->dev);
+    witness_close(&service->witness);
+    control_destroy(service->control);
     vhost_user_backend_fini(&service->backend);
     unix_unlisten(&service->listener);
     wake_fini(&service->wake);

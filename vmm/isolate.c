@@ -36,9 +36,9 @@ bool isolate_wanted(const struct opts *opts)
     return opt_find(opts->table, key.name) != NULL && opts_bool(opts, key.name);
 }
 
-/* In the child: becomes the program, which keeps `socket`. What else is open and not for programs
- * that are executed is closed by that. A terminal's signals are for our parent. */
-static void become(const char *program, char *const args[], int socket, pid_t parent)
+/* In the child: becomes the program, which keeps these. What else is open and not for programs that
+ * are executed is closed by that. A terminal's signals are for our parent. */
+static void become(const char *program, char *const args[], const int kept[2], pid_t parent)
 {
     sigset_t none;
 
@@ -47,42 +47,77 @@ static void become(const char *program, char *const args[], int socket, pid_t pa
     (void)setpgid(0, 0);
     if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent)
         _exit(EXIT_HOST_ERROR);
-    if (fcntl(socket, F_SETFD, 0) < 0)
+    if (fcntl(kept[0], F_SETFD, 0) < 0 || fcntl(kept[1], F_SETFD, 0) < 0)
         _exit(EXIT_HOST_ERROR);
     (void)execv(program, args);
     _exit(EXIT_HOST_ERROR);
 }
 
-int isolate_start(struct isolate *isolate, const char *program, const struct virtio_class *class,
-                  unsigned index, const struct opts *opts, int *ret_fd)
+/* Starts it with its ends of the sockets: 0 or -errno. */
+static int run(struct isolate *isolate, const char *program, unsigned index, char *keys,
+               const int theirs[2])
 {
-    auto_free char *keys = opts_text(opts, class->opts);
     const pid_t parent = getpid();
-    char fd[12], number[12];
-    int ends[2];
+    char fd[12], control_fd[12], number[12];
+    auto_free char *kind = strdup(isolate->class->name), *level = strdup(log_level_name());
 
-    (void)snprintf(isolate->name, sizeof(isolate->name), "%s%u", class->name, index);
-    if (keys == NULL)
-        return log_error(-ENOMEM, "%s", isolate->name);
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
-        return log_error(-errno, "%s: socket", isolate->name);
-    (void)snprintf(fd, sizeof(fd), "%d", ends[1]);
+    (void)snprintf(fd, sizeof(fd), "%d", theirs[0]);
+    (void)snprintf(control_fd, sizeof(control_fd), "%d", theirs[1]);
     (void)snprintf(number, sizeof(number), "%u", index);
-    char *name = strdup(class->name);
-    char *args[] = {"linnet", "device", name, "--fd", fd, "--index", number, keys, NULL};
-    isolate->pid = name == NULL ? -1 : fork();
-    if (isolate->pid == 0)
-        become(program, args, ends[1], parent);
-    int r = isolate->pid < 0 ? -errno : 0;
-    free(name);
-    fd_close(&ends[1]);
-    if (r < 0) {
-        isolate->pid = 0;
-        fd_close(&ends[0]);
-        return log_error(r, "%s: process", isolate->name);
-    }
-    *ret_fd = ends[0];
+    char *args[] = {"linnet", "device", kind,  "--fd", fd,  "--control-fd", control_fd, "--index",
+                    number,   "--log",  level, keys,   NULL};
+    if (kind == NULL || level == NULL || keys == NULL)
+        return -ENOMEM;
+    pid_t pid = fork();
+    if (pid == 0)
+        become(program, args, theirs, parent);
+    if (pid < 0)
+        return -errno;
+    isolate->pid = pid;
     return 0;
+}
+
+/* Two sockets, each with an end for either: 0 or -errno. */
+static int make_sockets(int ours[2], int theirs[2])
+{
+    for (size_t i = 0; i < 2; i++) {
+        int ends[2];
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+            return -errno;
+        ours[i] = ends[0];
+        theirs[i] = ends[1];
+    }
+    return 0;
+}
+
+int isolate_start(struct isolate *isolate, const char *program, unsigned index,
+                  const struct opts *opts, struct loop *loop, int *ret_fd)
+{
+    auto_free char *keys = opts_text(opts, isolate->class->opts);
+    int ours[] = {-1, -1}, theirs[] = {-1, -1};
+    int r = make_sockets(ours, theirs);
+
+    (void)snprintf(isolate->name, sizeof(isolate->name), "%s%u", isolate->class->name, index);
+    if (r == 0)
+        r = run(isolate, program, index, keys, theirs);
+    if (r == 0)
+        r = isolate_link_init(&isolate->link, isolate->name, fd_take(&ours[1]), loop);
+    if (r == 0)
+        *ret_fd = fd_take(&ours[0]);
+    for (size_t i = 0; i < 2; i++) {
+        fd_close(&ours[i]);
+        fd_close(&theirs[i]);
+    }
+    if (r < 0) {
+        (void)log_error(r, "%s: process", isolate->name);
+        (void)isolate_end(isolate, 0);
+    }
+    return r;
+}
+
+void isolate_report(const struct isolate *isolate)
+{
+    (void)kill(isolate->pid, SIGUSR1); /* nobody has waited for it: it is there, or was */
 }
 
 /* Whether it ended in time. */
@@ -92,6 +127,23 @@ static bool wait_for(pid_t pid, int wait_ms)
     struct pollfd ended = {.fd = fd, .events = POLLIN};
 
     return fd >= 0 && poll(&ended, 1, wait_ms) == 1;
+}
+
+/* What an exit status says of the device. */
+static int verdict(const struct isolate *isolate, int status)
+{
+    switch (status) {
+    case EXIT_EXPECTATION:
+        return -EPROTO;
+    case EXIT_BAD_ARGUMENTS:
+        return -EINVAL;
+    case 0:
+        if (isolate->link.ended)
+            return 0;
+        return log_error(-EIO, "%s: its process did not say what came of it", isolate->name);
+    default:
+        return -EIO;
+    }
 }
 
 int isolate_end(struct isolate *isolate, int wait_ms)
@@ -106,6 +158,7 @@ int isolate_end(struct isolate *isolate, int wait_ms)
     if (!in_time)
         (void)kill(pid, SIGKILL);
     (void)waitpid(pid, &status, 0);
+    isolate_link_end(&isolate->link);
     if (!in_time) {
         (void)log_error(0, "%s: its process did not end and was killed", isolate->name);
         return -ETIMEDOUT;
@@ -114,14 +167,10 @@ int isolate_end(struct isolate *isolate, int wait_ms)
         (void)log_error(0, "%s: its process died of signal %d", isolate->name, WTERMSIG(status));
         return -EIO;
     }
-    switch (WEXITSTATUS(status)) {
-    case 0:
-        return 0;
-    case EXIT_EXPECTATION:
-        return -EPROTO;
-    case EXIT_BAD_ARGUMENTS:
-        return -EINVAL;
-    default:
-        return -EIO;
-    }
+    return verdict(isolate, WEXITSTATUS(status));
+}
+
+void isolate_fini(struct isolate *isolate)
+{
+    isolate_link_fini(&isolate->link);
 }

@@ -416,6 +416,7 @@ void machine_destroy(struct machine *machine)
     while (machine->virtio_count > 0) {
         virtio_destroy(machine->virtio[--machine->virtio_count]);
         (void)isolate_end(&machine->isolate[machine->virtio_count], ISOLATE_MS_MAX);
+        isolate_fini(&machine->isolate[machine->virtio_count]);
         mmio_fini(&machine->transport[machine->virtio_count].mmio);
         pci_fini(&machine->transport[machine->virtio_count].pci);
     }

@@ -43,7 +43,7 @@ int machine_finish(struct machine *machine, enum vm_end how);
 /* After that: the exit status that a command's run has. */
 int machine_command_status(const struct machine *machine, enum vm_end how);
 /* Made, or after machine_finish(): fills what record.h says that this fills. */
-void machine_record(const struct machine *machine, struct record *record);
+void machine_record(struct machine *machine, struct record *record);
 /* Tells clients of the control socket how it ended. */
 void machine_tell_end(struct machine *machine, int exit_status);
 

@@ -36,9 +36,11 @@ static int create_isolated(struct machine *machine, const struct virtio_class *c
     int fd;
     int r = opts_create(virtio_isolated.opts, &mine);
 
+    isolate->class = class;
+
     if (r < 0)
         return r;
-    r = isolate_start(isolate, "/proc/self/exe", class, index, opts, &fd);
+    r = isolate_start(isolate, "/proc/self/exe", index, opts, &machine->loop, &fd);
     if (r == 0) {
         (void)snprintf(keys, sizeof(keys), "kind=%u,fd=%d", class->id, fd);
         (void)opts_parse(mine, "", keys); /* they are good */
@@ -51,6 +53,7 @@ static int create_isolated(struct machine *machine, const struct virtio_class *c
         return 0;
     }
     int said = isolate_end(isolate, ISOLATE_MS_MAX);
+    isolate_fini(isolate);
     return said < 0 ? said : r;
 }
 

@@ -89,7 +89,10 @@ static void woken_for_report(struct wake *wake)
     struct machine *machine = container_of(wake, struct machine, wake);
 
     for (unsigned i = 0; i < machine->virtio_count; i++)
-        virtio_report(machine->virtio[i]);
+        if (isolate_runs(&machine->isolate[i]))
+            isolate_report(&machine->isolate[i]);
+        else
+            virtio_report(machine->virtio[i]);
 }
 
 /* -- pause -- */
@@ -142,6 +145,27 @@ static int control_resume(struct control_vm *vm)
     return machine_resume(container_of(vm, struct machine, control_vm));
 }
 
+/* -- devices that are asked -- */
+
+static const struct virtio_class *control_class_of(struct control_vm *vm, unsigned device)
+{
+    struct machine *machine = container_of(vm, struct machine, control_vm);
+    const struct isolate *isolate = &machine->isolate[device];
+
+    return isolate_runs(isolate) ? isolate->class : machine->virtio[device]->class;
+}
+
+static void control_command(struct control_vm *vm, unsigned device, struct virtio_command *command)
+{
+    struct machine *machine = container_of(vm, struct machine, control_vm);
+    struct isolate *isolate = &machine->isolate[device];
+
+    if (isolate_runs(isolate))
+        isolate_link_command(&isolate->link, command);
+    else
+        virtio_command(machine->virtio[device], command);
+}
+
 /* -- running -- */
 
 int machine_control(struct machine *machine)
@@ -173,6 +197,8 @@ void machine_connect(struct machine *machine)
     if (machine->run != NULL)
         machine->wake.taken = signal_taken;
     machine->wake.report = woken_for_report;
+    machine->control_vm.class_of = control_class_of;
+    machine->control_vm.command = control_command;
     machine->control_vm.quit = control_quit;
     machine->control_vm.pause = control_pause;
     machine->control_vm.resume = control_resume;
@@ -239,7 +265,7 @@ int machine_command_status(const struct machine *machine, enum vm_end how)
 
 void machine_tell_end(struct machine *machine, int exit_status)
 {
-    control_end(machine->control, exit_status);
+    control_end(machine->control, exit_status, log_first_error());
 }
 
 /* What the console was to say, and not to say. */
@@ -263,14 +289,18 @@ static void record_words(const struct machine *machine, struct record *record)
     }
 }
 
-void machine_record(const struct machine *machine, struct record *record)
+void machine_record(struct machine *machine, struct record *record)
 {
     bool ended = atomic_load(&machine->end) != VM_RUNNING;
 
     results_fini(&record->results);
-    for (unsigned i = 0; i < machine->virtio_count; i++)
+    for (unsigned i = 0; i < machine->virtio_count; i++) {
+        struct isolate_link *link = &machine->isolate[i].link;
+        isolate_link_read(link); /* of most there is none */
+        results_append(&record->results, &link->results);
         if (machine->virtio[i]->class->results != NULL)
             machine->virtio[i]->class->results(machine->virtio[i], &record->results);
+    }
     if (!ended)
         return;
     record_words(machine, record);

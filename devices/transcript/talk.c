@@ -278,7 +278,11 @@ void talk_say(const struct talk *talk, struct saying *saying, const struct event
             (unsigned long long)event->value);
         break;
     case EVENT_DEVICE:
-        say(saying, "%s, id %u, %s, slot %u", talk->name, event->a, pci ? "pci" : "mmio", event->b);
+        if (event->b == EVENT_NO_SLOT)
+            say(saying, "%s, id %u, vhost-user", talk->name, event->a);
+        else
+            say(saying, "%s, id %u, %s, slot %u", talk->name, event->a, pci ? "pci" : "mmio",
+                event->b);
         saying->section = talk->section;
         saying->function = talk->probe;
         break;

@@ -352,6 +352,80 @@ machine() {
     [ ! -e socket ] || fail "the socket is still there"
 }
 
+# isolated COMMAND...: while a machine has a control socket whose card is a process of its own. It ends by
+# "quit", with that status; sets card.
+isolated() {
+    local vm card status=0
+    [ -w /dev/kvm ] || skip "no /dev/kvm to write to"
+    ./linnet run --kvm any --serial none --control socket --summary summary --junit junit \
+        --snd host=file,path=take.wav,jacks=mic,expect=freq=440,isolate "$kernel" </dev/null 2>said &
+    vm=$!
+    # shellcheck disable=SC2064 # with its value: it is local
+    trap "kill $vm; wait $vm" EXIT # if something fails
+    wait_for 30 test -S socket
+    card=$(pgrep -P "$vm") # it has one child
+    "$@"
+    ./linnet control socket quit
+    trap - EXIT
+    wait "$vm" || status=$?
+    cat summary junit said
+    [ "$status" = "$expected_status" ] || fail "exit status $status of the machine"
+    ! kill -0 "$card" || fail "its process is still there"
+}
+
+# It does what a card inside does: its jack, its verdict, what is told of it.
+isolated_card() {
+    wait_for 30 grep -q '"end": "running"' summary
+    grep -q '"take.wav"' summary || fail "the first summary does not tell of its file"
+    ./linnet control socket help | grep -x 'snd0 WORD...'
+    ./linnet control socket snd0 jack 0 unplug
+    ./linnet control socket snd0 jack | grep -x '0 mic unplugged'
+    refused 1 "there is no jack '9'" ./linnet control socket snd0 jack 9 plug
+    ./linnet control socket pause
+    refused 1 'the machine is paused; resume it first' ./linnet control socket snd0 jack 0 plug
+    ./linnet control socket resume
+    ./linnet control socket snd0 jack 0 plug
+}
+
+isolated_told() {
+    local expected_status=38
+    isolated isolated_card
+    [ "$(wc -l <said)" = 1 ] || fail "not one line"
+    grep -q '^linnet: error: snd0 out0: expected freq 440' said || fail "that is not the card's line"
+    tr -d '\n' <summary | grep -qE '"end": "expectation", *"status": 38,.*"message": "snd0 out0: expected freq 440' ||
+        fail "the summary does not say why"
+    tr -d '\n' <summary | grep -qE '"device": "snd0", *"what": "freq=440", *"result": "fail"' ||
+        fail "the summary does not tell of the expectation"
+    grep -q '"take.wav"' summary || fail "the summary does not tell of the file"
+    grep -q 'name="snd0: freq=440".*<failure' junit || fail "JUnit's file does not tell of the expectation"
+}
+
+# One that hangs is waited for no longer than that, and is asked again when it has come back.
+isolated_hangs() {
+    kill -STOP "$card"
+    refused 1 'snd0: its process does not answer' ./linnet control socket snd0 jack
+    refused 1 'snd0: its process does not answer' ./linnet control socket snd0 jack
+    ./linnet control socket status
+    kill -CONT "$card"
+    wait_for 30 ./linnet control socket snd0 jack
+}
+
+isolated_dies() {
+    kill -KILL "$card"
+    wait_for 30 has_ended
+    refused 1 'snd0: its process has ended' ./linnet control socket snd0 jack
+    ./linnet control socket status
+}
+
+has_ended() {
+    ! ./linnet control socket snd0 jack 2>answer && grep 'has ended' answer
+}
+
+isolated_lost() {
+    local expected_status=$1
+    isolated "$2"
+}
+
 # answered ANSWER: to a client that writes what is on standard input, and is then served no more.
 answered() {
     local got
@@ -586,6 +660,9 @@ device_bad window 35 "device pmem: can't be a process of its own, because the gu
     pmem --socket-path s disk.img
 device_bad front-end 35 'device vhost-user: that is a front-end' vhost-user --socket-path s
 device_bad fd-closed 35 '--fd 77: no open Unix stream socket' rng --fd 77
+device_bad control-fd-closed 35 '--control-fd 77: no open Unix stream socket' rng --socket-path s --control-fd 77
+device_bad control-text 1 '--control text: no socket of yours' rng --socket-path s --control text
+device_bad transcript-nowhere 35 '--transcript /nowhere/x: No such' rng --socket-path s --transcript /nowhere/x
 device_bad fd-file 35 '--fd 0: no open Unix stream socket' rng --fd 0
 device_bad socket-text 1 '--socket-path text: no socket of yours' rng --socket-path text
 device_bad socket-long 35 '--socket-path .*at most 107 bytes' rng --socket-path "$(printf '%0108d' 0)"
@@ -612,6 +689,9 @@ run_case cli/control-line-without-end machine control_line_without_end
 run_case cli/control-clients machine control_clients
 run_case cli/control-paused machine control_paused
 run_case cli/control-other-user machine control_other_user
+run_case cli/isolate-told isolated_told
+run_case cli/isolate-hangs isolated_lost 38 isolated_hangs
+run_case cli/isolate-dies isolated_lost 1 isolated_dies
 bad command-option-wrong 125 '--mem.*lots' --mem lots "$kernel" -- true
 bad command-option-unknown 125 '--cdw.*--cwd' --cdw / "$kernel" -- true
 bad command-kernel-unknown 125 'KERNEL "6\.99": no such file, build tree or release; installed: ' 6.99 -- true

@@ -24,7 +24,7 @@ static void check_words(const struct control_request *request)
         words[count] = strdup(request->words[count]);
     }
     must(count > 0, "there is a word");
-    int len = control_request_write(words, line);
+    int len = control_request_write((const char *const *)words, line);
     must(len > 0 || len == -E2BIG, "it can be written, if it is not too long");
     if (len > 0) {
         must(line[len - 1] == '\n' &&

@@ -49,18 +49,30 @@ static void teardown(void)
     (void)capture_end(&capture);
 }
 
+/* child_fork() with these as its standard input and, unless it is -1, output. */
+static pid_t child_fork_with(int in, int out)
+{
+    int saved[] = {dup(STDIN_FILENO), dup(STDOUT_FILENO)};
+
+    ck_assert_int_eq(dup2(in, STDIN_FILENO), STDIN_FILENO);
+    if (out >= 0)
+        ck_assert_int_eq(dup2(out, STDOUT_FILENO), STDOUT_FILENO);
+    pid_t pid = child_fork();
+    for (int i = 0; pid > 0 && i < 2; i++) {
+        (void)dup2(saved[i], i);
+        (void)close(saved[i]);
+    }
+    return pid;
+}
+
 /* `linnet device KIND --fd 0 KEYS` with that descriptor as standard input. */
 static void start(char *kind, char *keys, int fd)
 {
     char *argv[] = {kind, "--fd", "0", keys, NULL};
-    int saved = dup(STDIN_FILENO);
 
-    ck_assert_int_eq(dup2(fd, STDIN_FILENO), STDIN_FILENO);
-    child = child_fork();
+    child = child_fork_with(fd, -1);
     if (child == 0)
         _exit(device_main(argv));
-    (void)dup2(saved, STDIN_FILENO);
-    (void)close(saved);
 }
 
 static int ended(void)
@@ -150,6 +162,83 @@ START_TEST(expectation_that_is_not_met_is_the_status)
 }
 END_TEST
 
+/* What it has said on its control socket; waits for `lines` of them. */
+static const char *told(int fd, unsigned lines)
+{
+    static char text[4096];
+    size_t len = 0;
+
+    for (text[0] = '\0'; lines > 0;) {
+        struct pollfd ready = {.fd = fd, .events = POLLIN};
+        ck_assert_int_eq(poll(&ready, 1, 20000), 1);
+        ssize_t got = recv(fd, text + len, 1, 0);
+        ck_assert_int_eq(got, 1);
+        lines -= text[len++] == '\n';
+    }
+    text[len] = '\0';
+    return text;
+}
+
+/* `linnet device` as linnet run has it for a device with isolate, to whom it says what came of it.
+ */
+START_TEST(whoever_has_its_control_socket_asks_it_and_is_told_its_results)
+{
+    static const char ask[] = "{\"do\":[\"snd3\",\"jack\"]}\n{\"do\":\"pause\"}\n";
+    int ends[2], control[2];
+
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, control), 0);
+    char *argv[] = {"snd", "--fd",    "0", "--control-fd",
+                    "1",   "--index", "3", "host=null,jacks=mic,expect=freq=440",
+                    NULL};
+    child = child_fork_with(ends[1], control[1]);
+    if (child == 0)
+        _exit(device_main(argv));
+    (void)close(ends[1]);
+    (void)close(control[1]);
+    ck_assert_str_eq(told(control[0], 1), "{\"event\":\"results\",\"told\":[]}\n");
+    ck_assert(is_served(ends[0]));
+    ck_assert_int_eq(send(control[0], ask, strlen(ask), 0), (ssize_t)strlen(ask));
+    ck_assert_str_eq(told(control[0], 2),
+                     "{\"ok\":true,\"told\":[\"0 mic plugged\"]}\n"
+                     "{\"ok\":false,\"error\":\"that is asked of the machine that it is a device "
+                     "of\"}\n");
+    (void)close(ends[0]);
+    const char *end = told(control[0], 2);
+    ck_assert_ptr_nonnull(strstr(end, "{\"event\":\"results\",\"told\":[{\"expect\":\"freq=440\","
+                                      "\"passed\":false,\"why\":\"expected freq 440"));
+    ck_assert_ptr_nonnull(
+        strstr(end, "{\"event\":\"end\",\"status\":38,\"message\":\"snd3 out0: expected freq"));
+    ck_assert_int_eq(ended(), 38);
+    (void)close(control[0]);
+}
+END_TEST
+
+START_TEST(driver_and_device_are_written_down)
+{
+    char file[80], text[4096] = "";
+    int ends[2];
+
+    (void)snprintf(file, sizeof(file), "%s.transcript", path);
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    char *argv[] = {"rng", "--fd", "0", "--transcript", file, NULL};
+    child = child_fork_with(ends[1], -1);
+    if (child == 0)
+        _exit(device_main(argv));
+    (void)close(ends[1]);
+    ck_assert(is_served(ends[0]));
+    (void)close(ends[0]);
+    ck_assert_int_eq(ended(), 0);
+    FILE *in = fopen(file, "re");
+    ck_assert_ptr_nonnull(in);
+    (void)!fread(text, 1, sizeof(text) - 1, in);
+    (void)fclose(in);
+    (void)unlink(file);
+    ck_assert_ptr_nonnull(strstr(text, "rng0      found      entropy, id 4, vhost-user"));
+    ck_assert_ptr_nonnull(strstr(text, "accepted bits 32 to 63: VERSION_1"));
+}
+END_TEST
+
 /* A ring of 16 in memory of ours, which is then cut off. */
 static void start_ring(int fd, int ram)
 {
@@ -200,6 +289,8 @@ Suite *device_process_suite(void)
     tcase_add_test(tcase, front_ends_are_served_one_after_the_other_until_sigterm);
     tcase_add_test(tcase, one_that_was_given_is_the_only_one);
     tcase_add_test(tcase, expectation_that_is_not_met_is_the_status);
+    tcase_add_test(tcase, whoever_has_its_control_socket_asks_it_and_is_told_its_results);
+    tcase_add_test(tcase, driver_and_device_are_written_down);
     tcase_add_test(tcase, memory_that_is_cut_off_ends_it_with_a_line);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -18,6 +18,7 @@
 
 static char folder[32], program[48], told[48];
 static struct isolate isolate;
+static struct loop loop;
 static struct opts *opts;
 static struct capture capture;
 static int fd;
@@ -30,11 +31,14 @@ static void setup(void)
     (void)snprintf(told, sizeof(told), "%s/told", folder);
     ck_assert_int_eq(
         opts_create(transport_add_key(virtio_blk.opts, isolate_key(&virtio_blk)), &opts), 0);
-    isolate = (struct isolate){0};
+    isolate = (struct isolate){.class = &virtio_blk};
+    ck_assert_int_eq(loop_init(&loop), 0);
 }
 
 static void teardown(void)
 {
+    isolate_fini(&isolate);
+    loop_fini(&loop);
     opts_destroy(opts);
     (void)unlink(program);
     (void)unlink(told);
@@ -47,12 +51,15 @@ static void start(const char *keys, const char *script)
     FILE *out = fopen(program, "we");
 
     ck_assert_ptr_nonnull(out);
-    (void)fprintf(out, "#!/bin/sh\ncd %s\n%s\n", folder, script);
+    (void)fprintf(out,
+                  "#!/bin/bash\ncd %s\nto=$6\nend() { eval \"echo '{\\\"event\\\":\\\"end\\\"}' "
+                  ">&$to\"; }\n%s\n",
+                  folder, script);
     ck_assert_int_eq(fclose(out), 0);
     ck_assert_int_eq(chmod(program, 0700), 0);
     ck_assert_int_eq(opts_parse(opts, "", keys), 0);
     ck_assert(isolate_wanted(opts));
-    ck_assert_int_eq(isolate_start(&isolate, program, &virtio_blk, 2, opts, &fd), 0);
+    ck_assert_int_eq(isolate_start(&isolate, program, 2, opts, &loop, &fd), 0);
 }
 
 /* What it comes to when its socket is closed; what is said is in capture.text. */
@@ -85,20 +92,21 @@ END_TEST
 START_TEST(program_is_told_which_device_it_is)
 {
     char text[512] = "", want[512];
-    int secret = memfd_create("secret", MFD_CLOEXEC);
+    auto_close int secret = memfd_create("secret", MFD_CLOEXEC);
 
+    ck_assert_int_ge(secret, 0);
     start("path='a,b''c d',serial=it's,isolate,ro,transport=pci",
-          "printf '%s\\n' \"$@\" $(ls -l /proc/$$/fd | grep -c secret) >told");
+          "printf '%s\\n' \"$@\" $(ls -l /proc/$$/fd | grep -c secret) >told; end");
     ck_assert_int_eq(end(10000), 0);
-    (void)close(secret);
     int in = open(told, O_RDONLY | O_CLOEXEC);
     ck_assert_int_gt(read(in, text, sizeof(text) - 1), 0);
     (void)close(in);
-    const char *fd_at = strstr(text, "--fd\n");
-    ck_assert_ptr_nonnull(fd_at);
+    const char *fd_at = strstr(text, "--fd\n"), *control_at = strstr(text, "--control-fd\n");
+    ck_assert(fd_at != NULL && control_at != NULL);
     (void)snprintf(want, sizeof(want),
-                   "device\ndisk\n--fd\n%d\n--index\n2\npath='a,b''c d',ro='on',serial='it''s'\n",
-                   atoi(fd_at + 5));
+                   "device\ndisk\n--fd\n%d\n--control-fd\n%d\n--index\n2\n--log\n%s\n"
+                   "path='a,b''c d',ro='on',serial='it''s'\n",
+                   atoi(fd_at + 5), atoi(control_at + 13), log_level_name());
     ck_assert_msg(strncmp(text, want, strlen(want)) == 0, "%s, not %s", text, want);
     ck_assert_str_eq(text + strlen(want), "0\n");
 }
@@ -108,7 +116,7 @@ START_TEST(socket_leads_to_it)
 {
     char text[8] = "";
 
-    start("path=x,isolate", "eval \"echo hello >&$4\"; eval \"read line <&$4\"; exit 0");
+    start("path=x,isolate", "eval \"echo hello >&$4\"; eval \"read line <&$4\"; end");
     struct pollfd ready = {.fd = fd, .events = POLLIN};
     ck_assert_int_eq(poll(&ready, 1, 5000), 1);
     ck_assert_int_eq(read(fd, text, sizeof(text)), 6);
@@ -123,15 +131,30 @@ START_TEST(exit_status_is_the_devices_verdict)
     static const struct {
         const char *script;
         int want;
-    } rows[] = {{"exit 0", 0},
-                {"exit 38", -EPROTO},
-                {"exit 35", -EINVAL},
-                {"exit 1", -EIO},
-                {"exit 125", -EIO}};
+    } rows[] = {{"end; exit 0", 0},   {"exit 0", -EIO}, /* and did not say so */
+                {"exit 38", -EPROTO}, {"exit 35", -EINVAL}, {"exit 1", -EIO}, {"exit 125", -EIO}};
 
     start("path=x,isolate", rows[_i].script);
     ck_assert_int_eq(end(10000), rows[_i].want);
-    ck_assert_str_eq(capture.text, ""); /* that is for it to say */
+    const char *said =
+        _i == 1 ? "linnet: error: disk2: its process did not say what came of it: Input/output "
+                  "error\n"
+                : "";
+    ck_assert_str_eq(capture.text, said); /* the rest is for it to say */
+}
+END_TEST
+
+/* SIGUSR1, which is what linnet device reports on. */
+START_TEST(report_is_asked_of_the_process)
+{
+    char ready;
+
+    start("path=x,isolate",
+          "trap 'kill %1; end; exit 38' USR1; sleep 1000 & eval \"echo >&$4\"; wait");
+    ck_assert_int_eq(read(fd, &ready, 1), 1);
+    isolate_report(&isolate);
+    ck_assert_int_eq(end(10000), -EPROTO);
+    ck_assert(isolate.link.ended);
 }
 END_TEST
 
@@ -158,7 +181,7 @@ END_TEST
 START_TEST(program_that_is_not_there_fails)
 {
     ck_assert_int_eq(opts_parse(opts, "", "path=x,isolate"), 0);
-    ck_assert_int_eq(isolate_start(&isolate, "/absent", &virtio_blk, 2, opts, &fd), 0);
+    ck_assert_int_eq(isolate_start(&isolate, "/absent", 2, opts, &loop, &fd), 0);
     ck_assert_int_eq(end(10000), -EIO);
 }
 END_TEST
@@ -173,7 +196,8 @@ Suite *isolate_suite(void)
     tcase_add_test(tcase, only_who_asks_for_it_is_isolated);
     tcase_add_test(tcase, program_is_told_which_device_it_is);
     tcase_add_test(tcase, socket_leads_to_it);
-    tcase_add_loop_test(tcase, exit_status_is_the_devices_verdict, 0, 5);
+    tcase_add_loop_test(tcase, exit_status_is_the_devices_verdict, 0, 6);
+    tcase_add_test(tcase, report_is_asked_of_the_process);
     tcase_add_test(tcase, process_that_died_is_told);
     tcase_add_test(tcase, process_that_hangs_is_killed);
     tcase_add_test(tcase, program_that_is_not_there_fails);

@@ -34,6 +34,7 @@ struct vhost_user_ring {
     struct watch kick; /* owned fd; in the loop of the queue's worker */
     int call, error;   /* owned; -1: none. Under the lock */
     bool started, enabled;
+    bool aside; /* the device goes on without it, and has nothing of it under way: see rings.c */
     bool has_address;
     uint32_t size, base;
     struct vhost_user_address address;
@@ -53,7 +54,8 @@ struct vhost_user_backend {
     uint64_t features, protocol; /* negotiated */
 
     struct vhost_user_ring *ring; /* owned, one for each queue */
-    bool standing;                /* the device is paused */
+    bool standing;                /* the device is paused, */
+    bool none_works;              /* because no ring works, as when the machine is paused */
     uint64_t stood_at_ns;
 
     pthread_mutex_t lock; /* for what workers use, too: calls, and these */

@@ -7,11 +7,15 @@
  *   [ works ] ----------------> [ stands still ] --------------------> [ works ]
  *                                 no ring works: stays so
  *                                 all that worked do, unchanged: the same life goes on
- *                                 not all of them do (yet): waits a while for the rest
+ *                                 a ring stopped with nothing under way: is put aside
+ *                                 not all of the others do (yet): waits a while for the rest
  *                                 else: the device is reset, a new life begins
  *
  * Front-ends start and stop rings one by one; they are waited for, so that a pause of the machine
- * is not taken for queues that stop for good, whose requests would be lost.
+ * is not taken for queues that stop for good, whose requests would be lost. A queue that has none
+ * is dead while its ring does not work, and the device goes on without it at once: one that is
+ * switched off alone (cards with several pairs of queues) holds up no other. It comes back as it
+ * was, or, while others worked on, as a queue that was reset.
  */
 #include "virtio/vhost_user/inside.h"
 
@@ -110,7 +114,7 @@ void rings_stand(struct vhost_user_backend *backend)
     backend->stood_at_ns = now_ns(backend);
     news_hold(backend, true);
     for (uint32_t i = 0; i < dev->queue_count; i++)
-        if (dev->queue[i].running)
+        if (ring_works(&backend->ring[i]) && dev->queue[i].running)
             backend->ring[i].base = virtq_base(&dev->queue[i], false);
 }
 
@@ -202,9 +206,10 @@ static bool goes_on(const struct vhost_user_backend *backend)
     for (uint32_t i = 0; i < dev->queue_count; i++) {
         if (!ring_works(&backend->ring[i]) || !dev->queue[i].running)
             continue;
-        if (!is_same(backend, i))
+        bool same = is_same(backend, i);
+        if (!same && (backend->none_works || !backend->ring[i].aside))
             return false;
-        any = true;
+        any |= same;
     }
     return any;
 }
@@ -228,31 +233,53 @@ static void begin_life(struct vhost_user_backend *backend)
     virtio_lock(dev);
     device_reset(dev, backend->features);
     shared_sweep(backend);
-    for (uint32_t i = 0; i < dev->queue_count; i++)
+    for (uint32_t i = 0; i < dev->queue_count; i++) {
+        backend->ring[i].aside = false;
         if (ring_works(&backend->ring[i]))
             queue_set_up(backend, i);
+    }
     virtio_status_write(dev, READY | VIRTIO_CONFIG_S_DRIVER_OK);
     virtio_settle(dev);
     virtio_unlock(dev);
 }
 
-/* Rings that do not work any more stop for good, further ones start. */
-static void go_on(struct vhost_user_backend *backend)
+/* Its ring does not work any more, or is another. */
+static void queue_stop(struct virtio_device *dev, uint32_t index)
+{
+    virtio_queue_enable(dev, index, false);
+    virtio_settle(dev);
+}
+
+static void queue_go_on(struct vhost_user_backend *backend, uint32_t index)
 {
     struct virtio_device *dev = backend->dev;
+    struct vhost_user_ring *ring = &backend->ring[index];
+    struct virtq *vq = &dev->queue[index];
+    const bool works = ring_works(ring), was_aside = ring->aside;
 
-    virtio_lock(dev);
-    for (uint32_t i = 0; i < dev->queue_count; i++) {
-        bool works = ring_works(&backend->ring[i]);
-        if (works && !dev->queue[i].running)
-            queue_set_up(backend, i);
-        else if (!works && dev->queue[i].running)
-            virtio_queue_enable(dev, i, false);
-        virtio_settle(dev);
-        if (works)
-            virtq_kick(&dev->queue[i]); /* it may have been added to in between */
+    ring->aside = !works && vq->running && vq->held_slots == 0;
+    if (ring->aside) {
+        virtq_kill(vq);
+        return;
     }
-    virtio_unlock(dev);
+    if (vq->running && !(works && is_same(backend, index)))
+        queue_stop(dev, index);
+    if (!works)
+        return;
+    if (!vq->running)
+        queue_set_up(backend, index);
+    else if (was_aside)
+        virtq_revive(vq);
+    virtq_kick(vq); /* it may have been added to in between */
+}
+
+/* Rings that do not work any more stop for good, if they can't be put aside; further ones start. */
+static void go_on(struct vhost_user_backend *backend)
+{
+    virtio_lock(backend->dev);
+    for (uint32_t i = 0; i < backend->dev->queue_count; i++)
+        queue_go_on(backend, i);
+    virtio_unlock(backend->dev);
 }
 
 /* Kicks of rings that work wake the workers, and no others do. */
@@ -282,7 +309,7 @@ static int go(struct vhost_user_backend *backend)
     if (r < 0)
         return r;
     news_hold(backend, false);
-    backend->standing = false;
+    backend->standing = backend->none_works = false;
     virtio_resume(backend->dev, now_ns(backend) - backend->stood_at_ns);
     return 0;
 }
@@ -296,6 +323,17 @@ static void waited(struct loop *loop, void *ctx)
         vhost_user_backend_leave(backend);
 }
 
+/* A ring that does not work may be about to: what is under way there waits for it, and after a
+ * pause of all of them, what worked before. */
+static bool is_missing(const struct vhost_user_backend *backend, uint32_t index)
+{
+    const struct virtq *vq = &backend->dev->queue[index];
+
+    if (!vq->running)
+        return false;
+    return backend->none_works ? !backend->ring[index].aside : vq->held_slots > 0;
+}
+
 int rings_changed(struct vhost_user_backend *backend)
 {
     const struct virtio_device *dev = backend->dev;
@@ -307,10 +345,12 @@ int rings_changed(struct vhost_user_backend *backend)
     for (uint32_t i = 0; i < dev->queue_count; i++) {
         bool here = ring_works(&backend->ring[i]);
         works += here;
-        missing += !here && (dev->queue[i].running || !lives);
+        missing += !here && (!lives || is_missing(backend, i));
     }
-    if (works == 0)
+    if (works == 0) {
+        backend->none_works = true;
         return 0;
+    }
     if (missing == 0)
         return go(backend);
     loop_alarm(backend->loop, now_ns(backend) + (lives ? OTHERS_WAIT_NS : FIRST_WAIT_NS), waited,

@@ -46,6 +46,8 @@ enum event_kind {
     EVENT_INTERRUPT,      /* of the queue */
 };
 
+/* Of EVENT_DEVICE: it is in another process's machine. */
+#define EVENT_NO_SLOT    UINT32_MAX
 #define EVENT_DATA_BYTES 192
 
 struct event {

@@ -14,7 +14,8 @@
 #define PATIENCE_MS    100  /* for a reader that is slow */
 
 static enum log_level log_level_shown = LOG_LEVEL_INFO;
-static char first_error[LINE_BYTES_MAX]; /* under log_line()'s lock */
+static pthread_mutex_t line_lock = PTHREAD_MUTEX_INITIALIZER; /* for lines, and: */
+static char first_error[LINE_BYTES_MAX];
 static bool unread; /* under log_line()'s lock: the last line was lost, its like do not wait */
 
 static const char *const level_names[] = {
@@ -79,7 +80,6 @@ static bool line_is_taken(void)
 static void log_line(enum log_level level, int r, const char *fmt, va_list args) PRINTF_LIKE(3, 0);
 static void log_line(enum log_level level, int r, const char *fmt, va_list args)
 {
-    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     char line[LINE_BYTES_MAX];
     size_t len = 0;
     int saved = errno;
@@ -95,19 +95,32 @@ static void log_line(enum log_level level, int r, const char *fmt, va_list args)
         if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
             line[i] = '?';
     line[len++] = '\n';
-    (void)pthread_mutex_lock(&lock);
+    (void)pthread_mutex_lock(&line_lock);
     if (level == LOG_LEVEL_ERROR && first_error[0] == '\0')
         (void)snprintf(first_error, sizeof(first_error), "%.*s", (int)(len - 1 - behind),
                        line + behind);
     if (line_is_taken())
         (void)!write(STDERR_FILENO, line, len); /* nowhere left to report a failure */
-    (void)pthread_mutex_unlock(&lock);
+    (void)pthread_mutex_unlock(&line_lock);
     errno = saved;
 }
 
 const char *log_first_error(void)
 {
     return first_error;
+}
+
+void log_was_told(const char *error)
+{
+    (void)pthread_mutex_lock(&line_lock);
+    if (first_error[0] == '\0')
+        (void)snprintf(first_error, sizeof(first_error), "%s", error);
+    (void)pthread_mutex_unlock(&line_lock);
+}
+
+const char *log_level_name(void)
+{
+    return level_names[log_level_shown];
 }
 
 int log_error(int r, const char *fmt, ...)

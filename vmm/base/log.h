@@ -20,6 +20,10 @@ int log_level_by_name(const char *name, enum log_level *ret_level);
 /* The first error that was told, without "linnet: error: "; "" if none was. Main, once no other
  * thread runs. */
 const char *log_first_error(void);
+/* Another process of ours has told that error. Any thread. */
+void log_was_told(const char *error);
+/* What log_set_level() has, by name. */
+const char *log_level_name(void);
 
 /* Logs an error and returns r, so that `return log_error(r, ...)` ends a function. When r is a
  * negative errno its text is appended; pass 0 for none (then 0 is returned). */

@@ -57,6 +57,13 @@ void results_expect(struct results *results, const char *who, const char *what, 
         passed ? NULL : why);
 }
 
+void results_append(struct results *results, const struct results *more)
+{
+    for (size_t i = 0; i < more->count; i++)
+        add(results, more->at[i], more->at[i].who, more->at[i].what, more->at[i].why);
+    results->lost |= more->lost;
+}
+
 void results_fini(struct results *results)
 {
     while (results->count > 0)

@@ -36,5 +36,7 @@ void results_port(struct results *results, const char *name, unsigned port);
 void results_file(struct results *results, const char *path);
 void results_expect(struct results *results, const char *who, const char *what, bool passed,
                     const char *why);
+/* All of `more`, too. */
+void results_append(struct results *results, const struct results *more);
 /* Empties it. */
 void results_fini(struct results *results);

@@ -5,6 +5,7 @@
 #include "vmm/base/text.h"
 #include "vmm/base/unix_listener.h"
 #include "vmm/control/control_clients.h"
+#include "vmm/control/control_results.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -65,6 +66,12 @@ static void tell_event(struct control *control, json_t *event)
 
 /* -- asked of the machine -- */
 
+/* A device's process has no processors of the guest's, and no memory. */
+static json_t *number_if_any(uint64_t val)
+{
+    return val > 0 ? json_integer((json_int_t)val) : NULL;
+}
+
 static void serve_status(struct request *request)
 {
     const struct control *control = request->control;
@@ -75,19 +82,22 @@ static void serve_status(struct request *request)
         (void)json_array_append_new(devices,
                                     json_string(vm->devices[i]->name)); /* but for memory */
     json_t *status =
-        json_pack("{s:s, s:s, s:i, s:I, s:I, s:I, s:o}", "name", vm->name, "state",
+        json_pack("{s:s, s:s, s:i, s:I, s:o*, s:o*, s:o}", "name", vm->name, "state",
                   control->paused ? "paused" : "running", "pid", (int)getpid(), "uptime_ms",
                   (json_int_t)(now_ms(control->vm) - control->start_ms), "cpus",
-                  (json_int_t)vm->cpus, "memory_bytes", (json_int_t)vm->memory_bytes, "devices",
-                  devices); /* takes the reference, also when it fails */
+                  number_if_any(vm->cpus), "memory_bytes", number_if_any(vm->memory_bytes),
+                  "devices", devices); /* takes the references, also when it fails */
     answer(request, status);
 }
 
-/* `r` is what came of it. */
-static void stand(struct request *request, bool paused, int r)
+static void stand(struct request *request, bool paused)
 {
     struct control *control = request->control;
+    struct control_vm *vm = control->vm;
 
+    if (vm->pause == NULL)
+        return refuse(request, "that is asked of the machine that it is a device of");
+    int r = (paused ? vm->pause : vm->resume)(vm);
     if (r == -EALREADY)
         return refuse(request, paused ? "it is paused already" : "it is not paused");
     if (r == 0 || !paused) { /* a resume that fails goes on, too */
@@ -101,12 +111,12 @@ static void stand(struct request *request, bool paused, int r)
 
 static void serve_pause(struct request *request)
 {
-    stand(request, true, request->control->vm->pause(request->control->vm));
+    stand(request, true);
 }
 
 static void serve_resume(struct request *request)
 {
-    stand(request, false, request->control->vm->resume(request->control->vm));
+    stand(request, false);
 }
 
 static void serve_quit(struct request *request)
@@ -131,15 +141,23 @@ static const struct {
     {"quit", serve_quit},     {"events", serve_events}, {"help", serve_help},
 };
 
+/* Whose commands a device takes. */
+static const struct virtio_class *class_of(struct control_vm *vm, unsigned device)
+{
+    return vm->class_of != NULL ? vm->class_of(vm, device) : vm->devices[device]->class;
+}
+
 static void serve_help(struct request *request)
 {
-    const struct control_vm *vm = request->control->vm;
+    struct control_vm *vm = request->control->vm;
     json_t *lines = json_array();
 
     for (size_t i = 0; i < ARRAY_SIZE(own_requests); i++)
-        (void)json_array_append_new(lines, json_string(own_requests[i].word)); /* but for memory */
+        if (vm->pause != NULL ||
+            (own_requests[i].serve != serve_pause && own_requests[i].serve != serve_resume))
+            (void)json_array_append_new(lines, json_string(own_requests[i].word));
     for (unsigned i = 0; i < vm->device_count; i++)
-        if (vm->devices[i]->class->command != NULL)
+        if (class_of(vm, i)->command != NULL)
             (void)json_array_append_new(lines, json_sprintf("%s WORD...", vm->devices[i]->name));
     answer(request, lines);
 }
@@ -156,8 +174,10 @@ static void device_served(struct virtio_command *command)
     (void)eventfd_write(fd, 1);
 }
 
-static void device_ask(struct request *request, struct virtio_device *dev)
+static void device_ask(struct request *request, unsigned device)
 {
+    struct control_vm *vm = request->control->vm;
+
     request->command = (struct virtio_command){
         .words = request->line.words + 1,
         .reply = open_memstream(&request->reply, &request->reply_size),
@@ -167,7 +187,10 @@ static void device_ask(struct request *request, struct virtio_device *dev)
         return refuse(request, strerror(ENOMEM));
     request->served = false;
     request->client->busy = true;
-    virtio_command(dev, &request->command);
+    if (vm->command != NULL)
+        vm->command(vm, device, &request->command);
+    else
+        virtio_command(vm->devices[device], &request->command);
 }
 
 /* What a device wrote, as a list of its lines. NULL: nothing. */
@@ -239,14 +262,13 @@ static void request_serve(struct request *request)
             return words[1] == NULL ? own_requests[i].serve(request)
                                     : refuse(request, "nothing can follow this word");
     for (unsigned i = 0; i < control->vm->device_count; i++) {
-        struct virtio_device *dev = control->vm->devices[i];
-        if (strcmp(words[0], dev->name) != 0)
+        if (strcmp(words[0], control->vm->devices[i]->name) != 0)
             continue;
         if (words[1] == NULL)
             return refuse(request, "say what the device shall do");
         if (control->paused) /* the guest would see nothing of it before */
             return refuse(request, "the machine is paused; resume it first");
-        return device_ask(request, dev);
+        return device_ask(request, i);
     }
     refuse_unknown(request);
 }
@@ -281,14 +303,14 @@ int control_create(const char *path, struct loop *loop, struct control_vm *vm,
     }
     control->socket.fd = -1;
     control->served_watch = (struct watch){.fd = -1, .ready = served_ready};
-    int r = unix_listen("--control", path, &control->socket);
+    int r = path != NULL ? unix_listen("--control", path, &control->socket) : 0;
     if (r == 0) {
         control->served_watch.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         r = control->served_watch.fd < 0 ? -errno : loop_add(loop, &control->served_watch, EPOLLIN);
         if (r == 0)
             r = control_clients_init(&control->clients, loop, control->socket.fd);
         if (r < 0)
-            (void)log_error(r, "--control %s", path);
+            (void)log_error(r, "--control");
     }
     if (r < 0) {
         control_destroy(control);
@@ -298,12 +320,33 @@ int control_create(const char *path, struct loop *loop, struct control_vm *vm,
     return 0;
 }
 
-void control_end(struct control *control, int exit_status)
+int control_take(struct control *control, int fd)
+{
+    struct control_client *client = control_clients_add(&control->clients, fd);
+
+    if (client == NULL)
+        return -EMFILE;
+    client->wants_events = true;
+    return 0;
+}
+
+void control_tell_results(struct control *control, const struct results *results)
+{
+    if (control == NULL)
+        return;
+    tell_event(control,
+               json_pack("{s:s, s:o}", "event", "results", "told", control_results_list(results)));
+    for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++)
+        control_send(&control->clients.item[i]);
+}
+
+void control_end(struct control *control, int exit_status, const char *message)
 {
     if (control == NULL)
         return;
     answer_served(control);
-    tell_event(control, json_pack("{s:s, s:i}", "event", "end", "status", exit_status));
+    tell_event(control, json_pack("{s:s, s:i, s:o*}", "event", "end", "status", exit_status,
+                                  "message", *message != '\0' ? control_line(message) : NULL));
     for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++)
         control_send(&control->clients.item[i]);
 }

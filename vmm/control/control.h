@@ -20,22 +20,32 @@ struct control;
 struct control_vm {
     struct timebase *timebase; /* of "uptime_ms" */
     const char *name;
-    unsigned cpus;
-    uint64_t memory_bytes;
+    unsigned cpus;         /* 0: has none, */
+    uint64_t memory_bytes; /* or none */
     unsigned device_count;
     struct virtio_device *const *devices;
+    /* Where other processes serve some of the devices: whose commands one takes, and has it do
+     * one, as virtio_command(). NULL: they are all served here. */
+    const struct virtio_class *(*class_of)(struct control_vm *vm, unsigned device);
+    void (*command)(struct control_vm *vm, unsigned device, struct virtio_command *command);
     /* machine_pause() and machine_resume(): the guest stands still, its time too, in between. 0;
-     * -EALREADY if it is so already; another -errno after a line, and then it runs. */
+     * -EALREADY if it is so already; another -errno after a line, and then it runs. NULL: this is
+     * a device's process, and its machine is another's. */
     int (*pause)(struct control_vm *vm);
     int (*resume)(struct control_vm *vm);
     void (*quit)(struct control_vm *vm); /* the machine shall end, paused or not */
 };
 
-/* -errno after a line; -EINVAL if the user should give another PATH. */
+/* -errno after a line; -EINVAL if the user should give another PATH. NULL: there is no socket to
+ * come to. */
 int control_create(const char *path, struct loop *loop, struct control_vm *vm,
                    struct control **ret_control);
+/* One more client, at the other end of `fd`, which is taken: it hears events, too. -errno. */
+int control_take(struct control *control, int fd);
+/* What there is to tell programs now, as an event. Accepts NULL. */
+void control_tell_results(struct control *control, const struct results *results);
 /* Answers what is answered, and tells clients how the machine ended. The loop runs no more, and the
- * devices are idle. Accepts NULL. */
-void control_end(struct control *control, int exit_status);
+ * devices are idle. `message`: why, or "". Accepts NULL. */
+void control_end(struct control *control, int exit_status, const char *message);
 /* Removes the socket. The devices are idle: no request is under way. Accepts NULL. */
 void control_destroy(struct control *control);

@@ -151,7 +151,7 @@ int control_main(int argc, char **argv)
         (void)log_error(0, "control: give a socket and what to do: linnet control SOCKET status");
         return EXIT_BAD_ARGUMENTS;
     }
-    int len = control_request_write(argv + 1, line);
+    int len = control_request_write((const char *const *)argv + 1, line);
     if (len < 0) {
         (void)log_error(0, "control: %s",
                         len == -E2BIG ? "that is too much for one line"

@@ -171,20 +171,26 @@ static bool may_ask(int fd)
            (peer.uid == geteuid() || peer.uid == 0);
 }
 
-static void client_add(struct control_clients *clients, int fd)
+struct control_client *control_clients_add(struct control_clients *clients, int fd)
 {
     struct control_client *client = clients->item, *end = client + CONTROL_CLIENTS_MAX;
 
-    if (!may_ask(fd))
-        return turn_away(fd, "this machine is another user's");
+    if (!may_ask(fd)) {
+        turn_away(fd, "this machine is another user's");
+        return NULL;
+    }
     while (client < end && (client->watch.fd >= 0 || client->busy))
         client++;
-    if (client == end)
-        return turn_away(fd, "there are too many clients; try again when one has gone");
+    if (client == end) {
+        turn_away(fd, "there are too many clients; try again when one has gone");
+        return NULL;
+    }
     *client =
         (struct control_client){.watch = {.fd = fd, .ready = client_ready}, .clients = clients};
-    if (loop_add(clients->loop, &client->watch, EPOLLIN) < 0)
-        client_remove(client);
+    if (loop_add(clients->loop, &client->watch, EPOLLIN) == 0)
+        return client;
+    client_remove(client);
+    return NULL;
 }
 
 static void listener_ready(struct watch *watch, uint32_t epoll_events)
@@ -194,7 +200,7 @@ static void listener_ready(struct watch *watch, uint32_t epoll_events)
 
     (void)epoll_events;
     if (fd >= 0) {
-        client_add(clients, fd);
+        (void)control_clients_add(clients, fd); /* it was told */
     } else if (errno == EMFILE || errno == ENFILE) {
         /* Left alone, the client would wake us for ever. */
         fd_close(&clients->spare_fd);
@@ -210,7 +216,7 @@ int control_clients_init(struct control_clients *clients, struct loop *loop, int
     clients->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC); /* none: works without */
     for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++)
         clients->item[i] = (struct control_client){.watch.fd = -1, .gone = true};
-    return loop_add(loop, &clients->listener, EPOLLIN);
+    return fd < 0 ? 0 : loop_add(loop, &clients->listener, EPOLLIN);
 }
 
 void control_clients_fini(struct control_clients *clients)

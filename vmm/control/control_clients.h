@@ -37,8 +37,10 @@ struct control_clients {
     struct control_client item[CONTROL_CLIENTS_MAX];
 };
 
-/* Takes clients that come to the listening socket `fd` (borrowed): 0 or -errno. */
+/* Takes clients that come to the listening socket `fd` (borrowed; -1: none come): 0 or -errno. */
 int control_clients_init(struct control_clients *clients, struct loop *loop, int fd);
+/* One more, at the other end of `fd`, which is taken. NULL: it was sent away. */
+struct control_client *control_clients_add(struct control_clients *clients, int fd);
 /* None is busy. Accepts a struct of zeroes, and an init() that failed. */
 void control_clients_fini(struct control_clients *clients);
 /* When a client is not busy any more, or was told something out of turn. */

@@ -64,7 +64,7 @@ void control_request_fini(struct control_request *request)
     *request = (struct control_request){0};
 }
 
-int control_request_write(char *const words[], char ret_line[CONTROL_LINE_MAX])
+int control_request_write(const char *const words[], char ret_line[CONTROL_LINE_MAX])
 {
     json_t *root = json_pack("{s:[]}", "do"), *list = json_object_get(root, "do");
     size_t len;

@@ -6,6 +6,7 @@
  *   answer   {"id": 7, "ok": true, "told": ...}
  *            {"id": 7, "ok": false, "error": "there is no jack '0'; ..."}
  *   event    {"event": "paused"}                                    for clients that asked for them
+ *            {"event": "end", "status": 38, "message": "snd0: ..."}
  *
  * The words of "do" are those of `linnet control`. "id" is a string or a number that the answer
  * repeats; without one it has none. "told" is there when there is something to tell: an object, or
@@ -37,4 +38,4 @@ void control_request_fini(struct control_request *request);
 
 /* Writes a request of `words` (they end with NULL) and its newline: the length, or -E2BIG if it is
  * too long, -EINVAL if a word is no clean text. */
-int control_request_write(char *const words[], char ret_line[CONTROL_LINE_MAX]);
+int control_request_write(const char *const words[], char ret_line[CONTROL_LINE_MAX]);

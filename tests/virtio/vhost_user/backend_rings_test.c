@@ -185,6 +185,13 @@ START_TEST(stopped_ring_is_left_alone)
 }
 END_TEST
 
+static void wait_taken(unsigned count)
+{
+    for (unsigned i = 0; i < 20000 && atomic_load(&echo->taken) < count; i++)
+        (void)usleep(1000);
+    ck_assert_uint_ge(atomic_load(&echo->taken), count);
+}
+
 /* proves: VU-25, VU-30 */
 START_TEST(pause_of_the_machine_is_no_new_life)
 {
@@ -194,8 +201,7 @@ START_TEST(pause_of_the_machine_is_no_new_life)
     begin();
     offer(0);
     fake_front_kick(&front, 0);
-    for (unsigned i = 0; i < 5000 && atomic_load(&echo->taken) < 1; i++)
-        (void)usleep(1000);
+    wait_taken(1);
     stop(base);
     ck_assert_uint_eq(base[0], 1); /* taken, and not returned */
     ck_assert_uint_eq(echo->held_count, 1);
@@ -278,20 +284,96 @@ START_TEST(reset_owner_disables_all_rings)
 END_TEST
 
 /* proves: VU-30 */
-START_TEST(ring_that_stops_alone_stops_after_a_while)
+START_TEST(ring_with_requests_that_stops_alone_stops_after_a_while)
 {
+    echo->hold = true;
     begin();
+    offer(0);
+    fake_front_kick(&front, 0);
+    wait_taken(1);
     fake_front_say_ring(&front, VHOST_USER_SET_VRING_ENABLE, 0, 0);
+    echo->hold = false;
     offer(1);
     fake_front_kick(&front, 1);
     fake_front_advance(&front, 999 * MS_NS); /* the other one may be about to stop, too */
-    ck_assert_uint_eq(atomic_load(&echo->taken), 0);
+    ck_assert_uint_eq(atomic_load(&echo->taken), 1);
     fake_front_advance(&front, MS_NS);
     ck_assert(answered(1));
+    ck_assert_uint_eq(atomic_load(&echo->queue_reset), 1);
     fake_front_say_ring(&front, VHOST_USER_SET_VRING_ENABLE, 0, 1);
+    ck_assert(answered(0)); /* nothing was used there: it is taken again */
     ping(0);
     ping(1);
     ck_assert_uint_eq(atomic_load(&echo->reset), 0);
+}
+END_TEST
+
+/* proves: VU-29, VU-30 */
+START_TEST(ring_that_stops_alone_holds_up_no_other_and_is_left_alone)
+{
+    begin();
+    ping(0);
+    fake_front_say_ring(&front, VHOST_USER_SET_VRING_ENABLE, 0, 0);
+    ping(1); /* no time passes */
+    offer(0);
+    fake_front_kick(&front, 0);
+    virtq_kick(&front.dev->queue[0]); /* nor does the device itself look at it */
+    ping(1);
+    ck_assert_uint_eq(atomic_load(&echo->taken), 3);
+    fake_front_say_ring(&front, VHOST_USER_SET_VRING_ENABLE, 0, 1);
+    ck_assert(answered(0)); /* without a kick */
+    ping(0);
+    ck_assert_uint_eq(atomic_load(&echo->reset), 0);
+    ck_assert_uint_eq(atomic_load(&echo->queue_reset), 0);
+}
+END_TEST
+
+/* proves: VU-31 */
+START_TEST(ring_that_stopped_alone_may_begin_anew)
+{
+    begin();
+    ping(0);
+    ping(1);
+    fake_front_say_ring(&front, VHOST_USER_SET_VRING_ENABLE, 0, 0);
+    fake_front_say_ring(&front, VHOST_USER_GET_VRING_BASE, 0, 0);
+    ck_assert(fake_front_hears(&front));
+    ck_assert_uint_eq(front.rx.msg.payload.state.num, 1);
+    ping(1);
+    front.ring[0] = front.ring[2]; /* elsewhere */
+    start_ring(0, 0);
+    fake_front_say_ring(&front, VHOST_USER_SET_VRING_ENABLE, 0, 1);
+    ping(0);
+    ping(1);
+    ck_assert_uint_eq(atomic_load(&echo->reset), 0); /* the device is the same */
+    ck_assert_uint_eq(atomic_load(&echo->queue_reset), 1);
+}
+END_TEST
+
+/* With one put aside before; the one that was not used begins as it did, the other one anew.
+ * proves: VU-30, VU-31 */
+START_TEST(pause_of_a_machine_with_a_ring_aside_is_no_new_life_and_its_reset_is)
+{
+    uint32_t base[2];
+
+    begin();
+    ping(0);
+    fake_front_say_ring(&front, VHOST_USER_SET_VRING_ENABLE, 0, 0);
+    stop(base);
+    ck_assert_uint_eq(base[0], 1);
+    ck_assert_uint_eq(base[1], 0);
+    start_ring(0, 1);
+    start_ring(1, 0);
+    fake_front_say_ring(&front, VHOST_USER_SET_VRING_ENABLE, 1, 1);
+    ping(1); /* at once: the other one did not work before */
+    fake_front_say_ring(&front, VHOST_USER_SET_VRING_ENABLE, 0, 1);
+    ping(0);
+    ck_assert_uint_eq(atomic_load(&echo->reset), 0);
+    stop(base);
+    fake_front_rings(&front, 16);
+    start(0);
+    ping(0);
+    ping(1);
+    ck_assert_uint_eq(atomic_load(&echo->reset), 1);
 }
 END_TEST
 
@@ -528,7 +610,10 @@ Suite *backend_rings_suite(void)
     tcase_add_test(tcase, start_from_nothing_is_a_new_life);
     tcase_add_test(tcase, reset_device_is_a_new_life_at_any_time);
     tcase_add_test(tcase, reset_owner_disables_all_rings);
-    tcase_add_test(tcase, ring_that_stops_alone_stops_after_a_while);
+    tcase_add_test(tcase, ring_with_requests_that_stops_alone_stops_after_a_while);
+    tcase_add_test(tcase, ring_that_stops_alone_holds_up_no_other_and_is_left_alone);
+    tcase_add_test(tcase, ring_that_stopped_alone_may_begin_anew);
+    tcase_add_test(tcase, pause_of_a_machine_with_a_ring_aside_is_no_new_life_and_its_reset_is);
     tcase_add_test(tcase, call_may_be_replaced_or_removed_while_the_ring_works);
     tcase_add_test(tcase, kick_may_be_replaced_while_the_ring_works);
     tcase_add_test(tcase, kick_without_an_eventfd_is_refused);

@@ -131,7 +131,7 @@ START_TEST(client_that_is_owed_too_much_is_closed)
     say(slow, "{\"do\":\"events\"}\n");
     ck_assert_str_eq(heard(slow), "{\"ok\":true}\n");
     for (unsigned i = 0; i < 100000; i++) /* 27 bytes each */
-        control_end(control_rig.control, 0);
+        control_end(control_rig.control, 0, "");
     check_served(other);
     const char *text = heard(slow);
     for (; strcmp(text, "gone") != 0; text = heard(slow)) {
@@ -154,7 +154,7 @@ START_TEST(client_that_reads_late_misses_nothing)
     say(late, "{\"do\":\"events\"}\n");
     ck_assert_str_eq(heard(late), "{\"ok\":true}\n");
     for (unsigned i = 0; i < 30000; i++)
-        control_end(control_rig.control, 0);
+        control_end(control_rig.control, 0, "");
     check_served(other); /* a round sees that more waits to be sent */
     for (const char *text = heard(late); *text != '\0'; text = heard(late)) {
         for (; *text != '\0'; text++, got++)

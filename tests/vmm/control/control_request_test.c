@@ -143,9 +143,8 @@ END_TEST
 
 START_TEST(words_survive_the_line)
 {
-    char *const words[] = {(char[]){"snd0"}, (char[]){""},         (char[]){"a b"},
-                           (char[]){"it's"}, (char[]){"\"x\""},    (char[]){"a\\b"},
-                           (char[]){"=50%"}, (char[]){"\xc3\xa4"}, NULL};
+    const char *const words[] = {"snd0", "",     "a b",      "it's", "\"x\"",
+                                 "a\\b", "=50%", "\xc3\xa4", NULL};
     char line[CONTROL_LINE_MAX];
 
     int len = control_request_write(words, line);
@@ -161,16 +160,16 @@ END_TEST
 START_TEST(words_that_do_not_fit_are_refused)
 {
     static char large[CONTROL_LINE_MAX], line[CONTROL_LINE_MAX];
-    char *words[CONTROL_WORDS_MAX + 2] = {large}, one[] = "x";
+    const char *words[CONTROL_WORDS_MAX + 2] = {large}, *one = "x";
 
     memset(large, 'x', CONTROL_LINE_MAX - 12); /* {"do":["..."]}, newline: 12 besides */
     ck_assert_int_eq(control_request_write(words, line), CONTROL_LINE_MAX);
     ck_assert_int_eq(line[CONTROL_LINE_MAX - 1], '\n');
     large[CONTROL_LINE_MAX - 12] = 'x';
     ck_assert_int_eq(control_request_write(words, line), -E2BIG);
-    words[0] = (char[]){"a\nb"};
+    words[0] = "a\nb";
     ck_assert_int_eq(control_request_write(words, line), -EINVAL);
-    words[0] = (char[]){"\xff"};
+    words[0] = "\xff";
     ck_assert_int_eq(control_request_write(words, line), -EINVAL);
     for (unsigned i = 0; i < CONTROL_WORDS_MAX; i++)
         words[i] = one;

@@ -163,7 +163,7 @@ START_TEST(events_come_to_who_asked_for_them)
     ck_assert_str_eq(heard(watcher), NO("it is paused already"));
     say(watcher, "{\"do\":\"resume\",\"id\":3}\n"); /* told before the answer */
     ck_assert_str_eq(heard(watcher), "{\"event\":\"resumed\"}\n{\"id\":3,\"ok\":true}\n");
-    control_end(control_rig.control, 38);
+    control_end(control_rig.control, 38, "");
     ck_assert_str_eq(heard(watcher), "{\"event\":\"end\",\"status\":38}\n");
     ck_assert_str_eq(heard(fd), "");
     (void)close(watcher);
@@ -275,7 +275,7 @@ START_TEST(what_is_served_at_the_end_is_answered)
     control_rig.hold = true;
     say(fd, "{\"do\":[\"talker0\",\"a\"]}\n");
     control_rig_release("late\n", 0);
-    control_end(control_rig.control, 0);
+    control_end(control_rig.control, 0, "");
     ck_assert_str_eq(heard(fd), "{\"ok\":true,\"told\":[\"late\"]}\n");
 }
 END_TEST
