@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# The mixer and the jacks of the sound card, changed from the guest and through the control socket;
+# The mixer and the jacks of the sound card, here a process of its own, changed from the guest and through the
+# control socket;
 # the mixer of a card of the host, changed from the guest and on the host.
 
 # told WHAT: the guest asks for it, or has failed before.
@@ -75,7 +76,7 @@ halved() {
 controls() {
     local vm status=0
     "$linnet" run --control socket --initrd "$made/$stock.sound" --append "$(job controls)" \
-        --snd host=file,path=tone.wav,jacks=headphone+mic:unplugged,controls=on \
+        --snd host=file,path=tone.wav,jacks=headphone+mic:unplugged,controls=on,isolate \
         "$guests/$stock/vmlinuz" </dev/null >console 2>errors &
     vm=$!
     wait_for 60 test -S socket

@@ -21,7 +21,7 @@ static void print_usage(FILE *out)
 {
     fputs(
         "Usage: linnet control SOCKET WORD...\n\n"
-        "Asks the machine that was started with --control SOCKET:\n\n"
+        "Asks the machine, or linnet device, that was started with --control SOCKET:\n\n"
         "  status                     what it is, and whether it runs\n"
         "  pause                      it stands still: processors, devices, its time\n"
         "  resume                     it goes on\n"
