@@ -12,7 +12,7 @@ streams_prepare() {
 # streams_linnet WORDS
 streams_linnet() {
     "$linnet" run "${mem[@]}" --initrd "$made/streams.cpio" --kernel "$guest/vmlinuz" --vsock ./v \
-        --console name=stream,to=socket:port --append "$1" </dev/null >console 2>errors &
+        --console name=out,to=socket:out --console name=in,to=socket:in --append "$1" </dev/null >console 2>errors &
 }
 
 streams_qemu() {
@@ -20,7 +20,8 @@ streams_qemu() {
     qemu-system-x86_64 -M "microvm,acpi=on,pit=off,pic=off,rtc=off" -accel kvm -cpu host -m "${mem[1]}" \
         -nodefaults -no-user-config -display none -no-reboot -serial stdio \
         -global virtio-mmio.force-legacy=false -device virtio-serial-device \
-        -chardev socket,id=port,path=port,server=on,wait=off -device virtserialport,chardev=port,name=stream \
+        -chardev socket,id=out,path=out,server=on,wait=off -device virtserialport,chardev=out,name=out \
+        -chardev socket,id=in,path=in,server=on,wait=off -device virtserialport,chardev=in,name=in \
         -kernel "$guest/vmlinuz" -initrd "$made/streams.cpio" -append "console=ttyS0 $1" </dev/null >console 2>errors &
 }
 
@@ -30,11 +31,13 @@ streams_rows_of() {
     shift 2
     for way; do words+=" linnet.arg=$way"; done
     : >console
-    rm -f port
+    rm -f out in
     "$machine" "$words"
     pid=$!
-    wait_for 60 test -S port
-    head -c 67108864 /dev/zero | socat -t 600 -b 65536 - UNIX-CONNECT:port >/dev/null &
+    wait_for 60 test -S in
+    socat -u -b 65536 UNIX-CONNECT:out OPEN:/dev/null &
+    peers+=($!)
+    head -c 67108864 /dev/zero | socat -u -b 65536 - UNIX-CONNECT:in &
     peers+=($!)
     socat -u -b 65536 UNIX-LISTEN:v_1000 OPEN:/dev/null &
     peers+=($!)
