@@ -44,8 +44,10 @@ struct net_rx {
 struct net_tx {
     struct net *net;
     unsigned pair;
-    struct watch watch; /* owned, of the host's descriptor; added while a frame waits */
-    bool holding;       /* a frame waits */
+    struct watch watch;    /* owned, of the host's descriptor; added while a frame waits */
+    unsigned quiet;        /* frames that were sent, and no interrupt yet, */
+    uint64_t quiet_end_ns; /* which is due then */
+    bool holding;          /* a frame waits */
     struct chain held;
     struct net_hdr hdr;
     struct iovec pieces[1 + NET_CHAIN_DESCS];
@@ -93,6 +95,8 @@ void net_rx_reset(struct net_rx *rx);
 
 /* Sends what is in the queue. */
 void net_tx_serve(struct net_tx *tx);
+/* Interrupts for what was sent, if that still waits. */
+void net_tx_signal(struct net_tx *tx);
 int net_tx_init(struct net_tx *tx, struct net *net, unsigned pair);
 void net_tx_reset(struct net_tx *tx);
 

@@ -260,6 +260,7 @@ static void watch_set(struct net_rx *rx, bool on)
 void net_rx_serve(struct net_rx *rx)
 {
     struct virtio_device *dev = &rx->net->dev;
+    uint64_t before = rx->counts.frames;
     int r = 1;
 
     if (virtio_failed(dev))
@@ -267,6 +268,8 @@ void net_rx_serve(struct net_rx *rx)
     for (unsigned i = 0; i < ROUND_FRAMES_MAX && r > 0; i++)
         r = frame_serve(rx);
     virtio_signal(dev, rx_queue(rx));
+    if (rx->counts.frames != before && dev->worker_count == 1)
+        net_tx_signal(&rx->net->tx[rx->pair]);
     watch_set(rx, r == -EAGAIN);
     if (r > 0)
         virtq_kick(rx_queue(rx)); /* others are to have their turn; the host may keep frames where

@@ -3,6 +3,9 @@
  * Frames of the guest's (virtio 1.2 §5.1.6.2). Each goes out from where it lies; only its header is
  * copied, once, and checked. One that the host takes no more of waits, and those behind it in the
  * queue.
+ *
+ * That frames are sent the driver sees in the ring at once, but is interrupted for it a little
+ * later: with many of them, with a frame for the guest (often the answer), or after TX_QUIET_NS.
  */
 #include "devices/net/net.h"
 
@@ -10,9 +13,21 @@
 #include <linux/virtio_net.h>
 #include <sys/epoll.h>
 
+/* How long a frame that was sent goes without an interrupt; much less than what Linux's TCP leaves
+ * to a card at a time (a millisecond). And how many, of a ring of NET_QUEUE_SIZE. */
+#define TX_QUIET_NS     100000
+#define TX_QUIET_FRAMES 32u
+
 static struct virtq *tx_queue(struct net_tx *tx)
 {
     return &tx->net->dev.queue[2 * tx->pair + 1];
+}
+
+static struct loop *tx_loop(const struct net_tx *tx)
+{
+    const struct virtio_device *dev = &tx->net->dev;
+
+    return &dev->worker[(2 * tx->pair + 1) % dev->worker_count].loop;
 }
 
 /* The feature that the driver must have taken to send such a frame; -1: there is none such. */
@@ -74,8 +89,7 @@ static bool frame_take(struct net_tx *tx)
 static void wait_on(struct net_tx *tx)
 {
     struct virtio_device *dev = &tx->net->dev;
-    unsigned worker = (2 * tx->pair + 1) % dev->worker_count;
-    int r = tx->watch.loop != NULL ? 0 : loop_add(&dev->worker[worker].loop, &tx->watch, EPOLLOUT);
+    int r = tx->watch.loop != NULL ? 0 : loop_add(tx_loop(tx), &tx->watch, EPOLLOUT);
 
     if (r < 0)
         virtio_fail(dev, r, "events of the host");
@@ -101,28 +115,91 @@ static bool frame_send(struct net_tx *tx)
     return true;
 }
 
+/* -- interrupts -- */
+
+static void quiet_is_over(struct loop *loop, void *ctx);
+
+/* The loop's alarm is for the first of its queues that is to be told of. */
+static void alarm_set(struct net *net, struct loop *loop)
+{
+    uint64_t first = TIME_NEVER;
+
+    for (unsigned i = 0; i < net->host->pairs; i++)
+        if (tx_loop(&net->tx[i]) == loop && net->tx[i].quiet > 0)
+            first = MIN(first, net->tx[i].quiet_end_ns);
+    loop_alarm(loop, first, quiet_is_over, net);
+}
+
+static void signal_now(struct net_tx *tx)
+{
+    tx->quiet = 0;
+    virtio_signal(&tx->net->dev, tx_queue(tx));
+}
+
+void net_tx_signal(struct net_tx *tx)
+{
+    if (tx->quiet == 0)
+        return;
+    signal_now(tx);
+    alarm_set(tx->net, tx_loop(tx));
+}
+
+static void quiet_is_over(struct loop *loop, void *ctx)
+{
+    uint64_t now = loop->timebase->now_ns(loop->timebase);
+    struct net *net = ctx;
+
+    for (unsigned i = 0; i < net->host->pairs; i++)
+        if (tx_loop(&net->tx[i]) == loop && net->tx[i].quiet > 0 && net->tx[i].quiet_end_ns <= now)
+            signal_now(&net->tx[i]);
+    alarm_set(net, loop);
+}
+
+/* So many more frames were sent. */
+static void signal_later(struct net_tx *tx, unsigned frames)
+{
+    struct loop *loop = tx_loop(tx);
+
+    if (frames == 0)
+        return;
+    if (tx->quiet == 0)
+        tx->quiet_end_ns = loop->timebase->now_ns(loop->timebase) + TX_QUIET_NS;
+    tx->quiet += frames;
+    if (tx->quiet >= MIN(TX_QUIET_FRAMES, tx_queue(tx)->size / 4u))
+        net_tx_signal(tx);
+    else
+        alarm_set(tx->net, loop);
+}
+
+/* -- serving -- */
+
 void net_tx_serve(struct net_tx *tx)
 {
     struct virtio_device *dev = &tx->net->dev;
     struct virtq *vq = tx_queue(tx);
+    unsigned done = 0;
     int r = 1;
 
     if (tx->holding && !frame_send(tx))
         return;
-    if (tx->holding)
+    if (tx->holding) {
         virtq_push(vq, &tx->held);
+        done++;
+    }
     tx->holding = false;
     while (!tx->holding && (r = virtq_pop(vq, &tx->held)) > 0) {
         bool taken = frame_take(tx);
         tx->counts.dropped += !taken;
-        if (taken && !frame_send(tx))
+        if (taken && !frame_send(tx)) {
             tx->holding = true;
-        else
+        } else {
             virtq_push(vq, &tx->held);
+            done++;
+        }
     }
     if (r < 0)
         virtio_fail(dev, r, "transmit queue");
-    virtio_signal(dev, vq);
+    signal_later(tx, done);
 }
 
 static void tx_ready(struct watch *watch, uint32_t epoll_events)
@@ -157,4 +234,5 @@ void net_tx_reset(struct net_tx *tx)
 {
     loop_remove(&tx->watch);
     tx->holding = false;
+    tx->quiet = 0; /* an alarm finds nothing */
 }

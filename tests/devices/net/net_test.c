@@ -219,6 +219,129 @@ START_TEST(packet_of_the_mtu_goes_out_whole)
 }
 END_TEST
 
+/* -- interrupts for what was sent -- */
+
+static uint8_t control(uint8_t class, uint8_t cmd, const void *data, uint32_t len, unsigned queue)
+{
+    const struct fake_piece pieces[] = {
+        {DATA, 2, 0}, {DATA + 2, len, 0}, {DATA + 0x100, 1, FAKE_WRITE}};
+
+    ram(DATA, 2)[0] = class;
+    ram(DATA, 2)[1] = cmd;
+    memcpy(ram(DATA + 2, len), data, len);
+    *ram(DATA + 0x100, 1) = 0xee;
+    fake_offer(&drv.ring[queue], fake_chain(&drv.ring[queue], pieces, 3));
+    kick(queue);
+    ck_assert_uint_eq(answer(queue), 1);
+    return *ram(DATA + 0x100, 1);
+}
+
+static _Atomic uint64_t now;
+
+static uint64_t told_now(struct timebase *timebase)
+{
+    (void)timebase;
+    return now;
+}
+
+/* Starts the device at that time, which stands still. */
+static void start_in_still_time(uint64_t features)
+{
+    static struct timebase still = {.now_ns = told_now};
+
+    now = 0;
+    virtio_pause(dev);
+    for (unsigned i = 0; i < dev->worker_count; i++)
+        dev->worker[i].loop.timebase = &still;
+    virtio_resume(dev, 0);
+    ck_assert_uint_eq(fake_start(&drv, BASE | features), 15);
+}
+
+static void wait_sent(unsigned queue, uint16_t count)
+{
+    for (unsigned i = 0; i < 50000 && fake_used_idx(&drv.ring[queue]) != count; i++)
+        usleep(100);
+    ck_assert_uint_eq(fake_used_idx(&drv.ring[queue]), count);
+}
+
+START_TEST(interrupt_for_what_was_sent_comes_later)
+{
+    start_in_still_time(0);
+    transmit(plain, 60);
+    wait_sent(1, 1);
+    ck_assert_int_eq(fake_wait_irq(&drv, 10), -1);
+    now = 90000;
+    transmit(plain, 60);
+    wait_sent(1, 2);
+    ck_assert_int_eq(fake_wait_irq(&drv, 10), -1);
+    now = 100000; /* since the first one */
+    ck_assert_int_eq(fake_wait_irq(&drv, 5000), 1);
+    now = 1000000;
+    ck_assert_int_eq(fake_wait_irq(&drv, 10), -1);
+}
+END_TEST
+
+START_TEST(interrupt_for_what_was_sent_comes_with_a_frame)
+{
+    start_in_still_time(0);
+    fake_avail_flags_set(&drv.ring[0], 1); /* none for the frame itself */
+    buffer(DATA, 2000);
+    transmit(plain, 60);
+    wait_sent(1, 1);
+    ck_assert_int_eq(fake_wait_irq(&drv, 10), -1);
+    peer_frame(60);
+    ck_assert_int_eq(fake_wait_irq(&drv, 5000), 1);
+    ck_assert_uint_eq(fake_used_idx(&drv.ring[0]), 1);
+}
+END_TEST
+
+START_TEST(interrupt_comes_at_once_where_much_was_sent)
+{
+    start_in_still_time(0);
+    for (unsigned i = 0; i < 31; i++)
+        transmit(plain, 60);
+    wait_sent(1, 31);
+    ck_assert_int_eq(fake_wait_irq(&drv, 10), -1);
+    transmit(plain, 60);
+    ck_assert_int_eq(fake_wait_irq(&drv, 5000), 1);
+}
+END_TEST
+
+START_TEST(interrupt_that_waits_ends_with_a_reset)
+{
+    start_in_still_time(0);
+    transmit(plain, 60);
+    wait_sent(1, 1);
+    ck_assert_uint_eq(fake_start(&drv, BASE), 15);
+    now = 100000;
+    ck_assert_int_eq(fake_wait_irq(&drv, 10), -1);
+}
+END_TEST
+
+/* Two queues of one worker. */
+START_TEST(each_queue_has_an_interrupt_of_its_own_time)
+{
+    static const uint8_t two[2] = {2, 0};
+    uint8_t got[200];
+
+    start_in_still_time(CTRL_VQ | MQ);
+    ck_assert_uint_eq(control(4, 0, two, 2, 4), 0);
+    command("status", NULL, 0, "link up"); /* the control queue is done with */
+    (void)fake_wait_irq(&drv, 0);
+    for (unsigned queue = 1; queue <= 3; queue += 2) {
+        offer(queue, SENT, 72, 0);
+        kick(queue);
+        wait_sent(queue, 1);
+        now += 50000;
+        ck_assert_uint_eq(tap_gets(queue / 2, got, sizeof(got)), 72);
+    }
+    ck_assert_int_eq(fake_wait_irq(&drv, 5000), 1); /* of the first one: it is 100000 now */
+    ck_assert_int_eq(fake_wait_irq(&drv, 10), -1);
+    now = 150000;
+    ck_assert_int_eq(fake_wait_irq(&drv, 5000), 1);
+}
+END_TEST
+
 START_TEST(nothing_moves_in_a_pause)
 {
     ck_assert_uint_eq(fake_start(&drv, BASE), 15);
@@ -242,21 +365,6 @@ START_TEST(broken_ring_needs_reset)
 END_TEST
 
 /* -- several queues -- */
-
-static uint8_t control(uint8_t class, uint8_t cmd, const void *data, uint32_t len, unsigned queue)
-{
-    const struct fake_piece pieces[] = {
-        {DATA, 2, 0}, {DATA + 2, len, 0}, {DATA + 0x100, 1, FAKE_WRITE}};
-
-    ram(DATA, 2)[0] = class;
-    ram(DATA, 2)[1] = cmd;
-    memcpy(ram(DATA + 2, len), data, len);
-    *ram(DATA + 0x100, 1) = 0xee;
-    fake_offer(&drv.ring[queue], fake_chain(&drv.ring[queue], pieces, 3));
-    kick(queue);
-    ck_assert_uint_eq(answer(queue), 1);
-    return *ram(DATA + 0x100, 1);
-}
 
 /* proves: NET-58, NET-59, NET-60 */
 START_TEST(queues_are_used_as_the_driver_says)
@@ -328,6 +436,11 @@ Suite *net_suite(void)
     tcase_add_test(stream, frame_is_sent_however_it_is_cut);
     tcase_add_loop_test(stream, frame_too_short_or_too_long_is_dropped, 0, 6);
     tcase_add_test(stream, frames_wait_while_the_peer_is_slow_and_none_is_lost);
+    tcase_add_test(stream, interrupt_for_what_was_sent_comes_later);
+    tcase_add_test(stream, interrupt_for_what_was_sent_comes_with_a_frame);
+    tcase_add_test(stream, interrupt_comes_at_once_where_much_was_sent);
+    tcase_add_test(stream, interrupt_that_waits_ends_with_a_reset);
+    tcase_add_test(several, each_queue_has_an_interrupt_of_its_own_time);
     tcase_add_test(stream, reset_with_a_frame_that_waits_cuts_none);
     tcase_add_loop_test(taps, header_goes_out_checked, 0, ARRAY_SIZE(headers));
     tcase_add_test(bare, packet_of_the_mtu_goes_out_whole);
