@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # iperf ADDRESS server            serves three times
-# iperf ADDRESS PEER SECONDS UDP  TCP to it and from it, SECONDS each, and UDP for UDP seconds
+# iperf ADDRESS PEER SECONDS UDP RATE  TCP to it and from it, SECONDS each, and UDP for UDP seconds
 . /jobs/eth0.sh
 
 eth0 "$1"
@@ -22,5 +22,5 @@ run() {
 server=$2
 run out -t "$3"
 run in -t "$3" -R
-run udp -u -b 20M -t "$4"
+run udp -u -b "$5" --pacing-timer 20000 -t "$4"
 ok

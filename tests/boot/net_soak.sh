@@ -4,7 +4,8 @@
 # Long proofs of networks, for `make soak`.
 
 iperf_seconds=${IPERF_SECONDS:-10} # of TCP, each way
-udp_seconds=${UDP_SECONDS:-60}     # 600 for ten minutes
+udp_seconds=${UDP_SECONDS:-600}
+udp_rate=${UDP_RATE:-4M}           # what the rig comes through with in a few minutes; 400M elsewhere
 udp_lost_max=1                     # in a hundred
 
 # iperf_boot NAME NET ARG...: a machine in the background, its process id in $vm.
@@ -33,7 +34,7 @@ iperf_host() {
     local vm server status=0
     iperf3 -s >/dev/null &
     server=$!
-    iperf_boot client "$1" "$2" "$3" "$iperf_seconds" "$udp_seconds"
+    iperf_boot client "$1" "$2" "$3" "$iperf_seconds" "$udp_seconds" "$udp_rate"
     trap 'kill "$vm" "$server" || true; cat ./*-client' EXIT # if something fails
     wait "$vm" || status=$?
     trap - EXIT
@@ -63,7 +64,7 @@ ssh_in_apart() {
     dropbearkey -t ed25519 -f id >id.text
     # shellcheck disable=SC2016 # the guest's
     "$linnet" run --control vm --net user,forward=tcp:127.0.0.1:0-22 "$guests/$stock/vmlinuz" -- sh -c 'umask 077
-        mkdir -p ~/.ssh && cat >~/.ssh/authorized_keys && exec dropbear -F -E -R' \
+        mkdir -p ~/.ssh /etc/dropbear && cat >~/.ssh/authorized_keys && exec dropbear -F -E -R' \
         < <(grep ^ssh id.text) >console 2>errors &
     vm=$!
     trap 'kill -KILL "$vm" || true; cat console errors' EXIT # if something fails
@@ -89,7 +90,7 @@ iperf_socket() {
     server=$vm
     trap 'kill "$server" || true; cat ./*-server' EXIT # if something fails
     wait_for "$boot_seconds_max" grep -q '^linnet-iperf: ready' console-server
-    iperf_boot client socket,path=lan 10.7.0.2 10.7.0.1 "$iperf_seconds" "$udp_seconds"
+    iperf_boot client socket,path=lan 10.7.0.2 10.7.0.1 "$iperf_seconds" "$udp_seconds" "$udp_rate"
     client=$vm
     trap 'kill "$server" "$client" || true; cat ./*-server ./*-client' EXIT
     wait "$client"
