@@ -57,8 +57,10 @@ static void json_hex(FILE *out, const char *key, const uint8_t *bytes, size_t le
     if (len == 0)
         return;
     (void)fprintf(out, ", \"%s\": \"", key);
-    for (size_t i = 0; i < len; i++)
-        (void)fprintf(out, "%02x", bytes[i]);
+    for (size_t i = 0; i < len; i++) {
+        (void)fputc("0123456789abcdef"[bytes[i] >> 4], out);
+        (void)fputc("0123456789abcdef"[bytes[i] & 15], out);
+    }
     (void)fputs("\"", out);
 }
 
@@ -66,8 +68,11 @@ static void json_hex(FILE *out, const char *key, const uint8_t *bytes, size_t le
 static void json_text(FILE *out, const char *text)
 {
     (void)fputs(", \"says\": \"", out);
-    for (; *text != '\0'; text++)
-        (void)fprintf(out, "%s%c", *text == '"' || *text == '\\' ? "\\" : "", *text);
+    for (; *text != '\0'; text++) {
+        if (*text == '"' || *text == '\\')
+            (void)fputc('\\', out);
+        (void)fputc(*text, out);
+    }
     (void)fputs("\"", out);
 }
 
