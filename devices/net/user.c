@@ -11,6 +11,7 @@
 #include "vmm/base/log.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -103,13 +104,15 @@ static int passt_failed(const char *name, int status, char *words)
 /* Starts passt with one end of a socket: the other. */
 static int passt_start(const char *name, char *const args[], int *ret_fd)
 {
-    int ends[2], words[2], status = 0;
+    int ends[2], words[2], status = 0, room = INT_MAX / 2;
     char said[WORDS_MAX] = "";
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
         return log_error(-errno, "%s user", name);
     *ret_fd = ends[0];
     auto_close int socket = ends[1];
+    /* Frames that do not fit it throws away: as much as the host allows. */
+    (void)setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
     if (pipe2(words, O_CLOEXEC) < 0)
         return log_error(-errno, "%s user", name);
     auto_close int hear = words[0], say = words[1];
