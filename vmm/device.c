@@ -20,6 +20,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 
 #define OPTIONS_MAX 32 /* of a class that takes several */
@@ -425,6 +426,8 @@ int device_main(char **argv)
                               .backend = {.socket = {.fd = -1}}};
     enum log_level level;
     int status = 0;
+
+    (void)prctl(PR_SET_NAME, "linnet"); /* started as /proc/self/exe it would be "exe" */
     int r = opts_create(device_options, &service.options);
 
     if (r == 0)

@@ -8,6 +8,7 @@
 #include <check.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 Suite *control_socket_suite(void);
 
@@ -167,6 +168,37 @@ START_TEST(events_come_to_who_asked_for_them)
     ck_assert_str_eq(heard(watcher), "{\"event\":\"end\",\"status\":38}\n");
     ck_assert_str_eq(heard(fd), "");
     (void)close(watcher);
+}
+END_TEST
+
+/* As a device's process has it: somebody is there from the beginning, and nothing can be paused. */
+START_TEST(client_that_was_given_hears_results_and_why_it_ended)
+{
+    struct results results = {0};
+    int ends[2];
+
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+    ck_assert_int_eq(control_take(control_rig.control, ends[1]), 0);
+    control_rig.vm.pause = NULL;
+    control_rig.vm.cpus = 0;
+    control_rig.vm.memory_bytes = 0;
+    say(ends[0], "{\"do\":\"pause\"}\n");
+    ck_assert_str_eq(heard(ends[0]), NO("that is asked of the machine that it is a device of"));
+    say(ends[0], "{\"do\":\"help\"}\n");
+    ck_assert_str_eq(
+        heard(ends[0]),
+        "{\"ok\":true,\"told\":[\"status\",\"quit\",\"events\",\"help\",\"talker0 WORD...\"]}\n");
+    say(ends[0], "{\"do\":\"status\"}\n");
+    ck_assert_ptr_null(strstr(heard(ends[0]), "cpus"));
+    results_file(&results, "a.wav");
+    control_tell_results(control_rig.control, &results);
+    ck_assert_str_eq(heard(ends[0]), "{\"event\":\"results\",\"told\":[{\"file\":\"a.wav\"}]}\n");
+    control_end(control_rig.control, 38, "snd0: silence\nand more");
+    ck_assert_str_eq(heard(ends[0]),
+                     "{\"event\":\"end\",\"status\":38,\"message\":\"snd0: silence\"}\n");
+    results_fini(&results);
+    (void)close(ends[0]);
+    control_rig_step();
 }
 END_TEST
 
@@ -408,6 +440,7 @@ Suite *control_socket_suite(void)
     tcase_add_test(tcase, device_of_a_paused_machine_is_not_asked);
     tcase_add_test(tcase, quit_is_answered_and_done_also_when_paused);
     tcase_add_test(tcase, events_come_to_who_asked_for_them);
+    tcase_add_test(tcase, client_that_was_given_hears_results_and_why_it_ended);
     tcase_add_test(tcase, next_request_waits_for_the_answer_and_others_do_not);
     tcase_add_test(tcase, requests_of_two_clients_are_kept_apart);
     tcase_add_test(tcase, request_under_way_is_answered_after_a_pause);
