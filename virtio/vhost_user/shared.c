@@ -20,7 +20,8 @@ void shared_sweep(struct vhost_user_backend *backend)
 
     for (uint32_t i = 0; dev->active && i < dev->queue_count; i++) {
         const struct virtq *vq = &dev->queue[i];
-        if (vq->running && (vq->held_slots > 0 || !virtq_in_place(vq)))
+        bool used = !backend->ring[i].aside && !virtq_in_place(vq);
+        if (vq->running && (vq->held_slots > 0 || used))
             return;
     }
     memory_sweep(backend->mem);

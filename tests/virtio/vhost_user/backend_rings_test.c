@@ -594,6 +594,40 @@ START_TEST(rings_stay_mapped_until_the_device_is_reset)
 }
 END_TEST
 
+#define SECOND 0x300000ull /* where a second region begins */
+
+static void say_regions(unsigned count)
+{
+    front.msg.payload.table = (struct vhost_user_table){
+        .count = count,
+        .region = {{0, SECOND, FRONT_USER, 0},
+                   {SECOND, FRONT_RAM_BYTES - SECOND, FRONT_USER + SECOND, SECOND}}};
+    for (unsigned i = 0; i < count; i++)
+        front.msg.fd[front.msg.fd_count++] = front.ram.fd;
+    fake_front_say(&front, VHOST_USER_SET_MEM_TABLE, 8 + 32 * count);
+}
+
+START_TEST(ring_put_aside_holds_no_memory)
+{
+    negotiate(PROTOCOL);
+    fake_front_rings(&front, 16);
+    fake_ring_init(&front.ring[1], &front.ram, 16, SECOND, 1ull << 32);
+    fake_front_say_u64(&front, VHOST_USER_SET_FEATURES, FEATURES);
+    say_regions(2);
+    for (uint32_t i = 0; i < 2; i++) {
+        start_ring(i, 0);
+        fake_front_say_ring(&front, VHOST_USER_SET_VRING_ENABLE, i, 1);
+    }
+    ping(0);
+    fake_front_say_ring(&front, VHOST_USER_SET_VRING_ENABLE, 1, 0);
+    ping(0);
+    say_regions(1);
+    ck_assert_uint_eq(front.mem.gone_count, 0);
+    ping(0);
+    ck_assert_uint_eq(atomic_load(&echo->activated), 1);
+}
+END_TEST
+
 Suite *backend_rings_suite(void)
 {
     Suite *suite = suite_create("backend_rings");
@@ -626,6 +660,7 @@ Suite *backend_rings_suite(void)
     tcase_add_test(tcase, memory_may_change_while_rings_work);
     tcase_add_test(tcase, memory_stays_mapped_as_long_as_requests_are_there);
     tcase_add_test(tcase, rings_stay_mapped_until_the_device_is_reset);
+    tcase_add_test(tcase, ring_put_aside_holds_no_memory);
     suite_add_tcase(suite, tcase);
     return suite;
 }
