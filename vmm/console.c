@@ -73,7 +73,7 @@ static void console_main(struct blocker *blocker)
             continue;
         }
         if (console->first_ns == 0)
-            console->first_ns = timebase_monotonic.now_ns(&timebase_monotonic);
+            console->first_ns = monotonic_ns();
         len = put(console, bytes, len);
         look(console, bytes, len);
         serial_output_done(console->serial, len);

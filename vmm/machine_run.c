@@ -97,11 +97,6 @@ static void woken_for_report(struct wake *wake)
 
 /* -- pause -- */
 
-static uint64_t now_ns(void)
-{
-    return timebase_monotonic.now_ns(&timebase_monotonic);
-}
-
 int machine_pause(struct machine *machine)
 {
     if (machine->paused)
@@ -112,7 +107,7 @@ int machine_pause(struct machine *machine)
         vcpus_resume(&machine->vcpus);
         return r;
     }
-    machine->paused_at_ns = now_ns();
+    machine->paused_at_ns = monotonic_ns();
     watchdog_pause(&machine->watchdog);
     for (unsigned i = 0; i < machine->virtio_count; i++)
         virtio_pause(machine->virtio[i]);
@@ -125,7 +120,7 @@ int machine_resume(struct machine *machine)
     if (!machine->paused)
         return -EALREADY;
     machine->paused = false;
-    uint64_t paused_ns = now_ns() - machine->paused_at_ns;
+    uint64_t paused_ns = monotonic_ns() - machine->paused_at_ns;
     for (unsigned i = 0; i < machine->virtio_count; i++)
         virtio_resume(machine->virtio[i], paused_ns);
     watchdog_resume(&machine->watchdog);
@@ -240,7 +235,7 @@ enum vm_end machine_run(struct machine *machine, int *ret_signal)
     if (opts_choice(machine->config->options, "serial") == CONFIG_SERIAL_STDIO)
         r = terminal_open(&machine->terminal, &machine->loop, &machine->serial);
     if (r == 0) {
-        machine->began_ns = now_ns();
+        machine->began_ns = monotonic_ns();
         vcpus_resume(&machine->vcpus);
         r = loop_run(&machine->loop);
     }

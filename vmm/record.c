@@ -21,11 +21,6 @@ static const char *const end_words[] = {
     [VM_FAIL_ON] = "expectation",   [VM_COMMAND] = "command",
 };
 
-static uint64_t now_ns(void)
-{
-    return timebase_monotonic.now_ns(&timebase_monotonic);
-}
-
 const char *record_end_word(const struct record *record)
 {
     if (!record->ended)
@@ -174,7 +169,7 @@ int record_begin(struct record *record, const struct config *config, char *const
     struct tm utc;
 
     *record = (struct record){.config = config, .command = command};
-    record->stage_ns[RECORD_EXEC] = now_ns();
+    record->stage_ns[RECORD_EXEC] = monotonic_ns();
     (void)strftime(record->started, sizeof(record->started), "%Y-%m-%dT%H:%M:%SZ",
                    gmtime_r(&now, &utc));
     if (opts_has(config->options, "summary") && opts_has(config->options, "junit") &&
@@ -203,7 +198,7 @@ int record_end(struct record *record, enum vm_end how, int status)
     record->ended = true;
     record->how = how;
     record->status = status;
-    record->stage_ns[RECORD_END] = now_ns();
+    record->stage_ns[RECORD_END] = monotonic_ns();
     use_note(record);
     for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
         int r = opts_has(record->config->options, files[i].option) ? replace(record, i) : 0;

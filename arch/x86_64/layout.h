@@ -24,13 +24,12 @@
 #define LAYOUT_GDT_CODE64        0x10 /* selectors */
 #define LAYOUT_GDT_DATA          0x18
 
-#define LAYOUT_START_INFO        0x6000
-#define LAYOUT_START_INFO_BYTES  0x1000
-#define LAYOUT_BOOT_PARAMS       0x7000
-#define LAYOUT_BOOT_PARAMS_BYTES 0x1000
-#define LAYOUT_SEED              0x10000
-#define LAYOUT_CMDLINE           0x20000
-#define LAYOUT_LOW_RAM_END       0x9fc00
+#define LAYOUT_START_INFO       0x6000
+#define LAYOUT_START_INFO_BYTES 0x1000
+#define LAYOUT_BOOT_PARAMS      0x7000
+#define LAYOUT_SEED             0x10000
+#define LAYOUT_CMDLINE          0x20000
+#define LAYOUT_LOW_RAM_END      0x9fc00
 
 #define LAYOUT_ACPI             0xe0000 /* the RSDP is its first byte */
 #define LAYOUT_ACPI_BYTES       0x10000

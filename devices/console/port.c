@@ -235,13 +235,9 @@ static void read_host(struct port *port)
         if (r > 0)
             r = fill_buffer(port);
     }
-    if (r >= 0)
-        r = take_buffer(port);
-    if (r >= 0)
-        r = watch(port);
     if (r < 0)
         virtio_fail(port->dev, r, port->name);
-    virtio_signal(port->dev, rx(port));
+    port_receive(port);
 }
 
 void port_receive(struct port *port)

@@ -387,7 +387,7 @@ int vu_session_begin(struct vhost_user *vu, const struct vu_step *steps,
     assert(vu->session.steps == NULL);
     vu->session = (struct vu_session){
         .steps = steps,
-        .deadline_ns = timebase_monotonic.now_ns(&timebase_monotonic) + vu->patience_ns,
+        .deadline_ns = monotonic_ns() + vu->patience_ns,
         .done = done,
         .last = vu->session.last,
     };

@@ -34,11 +34,6 @@
 #define CHANNEL_MESSAGES_MAX 8
 #define CHANNEL_PERIOD_NS    (100 * MS_NS)
 
-static uint64_t now_ns(void)
-{
-    return timebase_monotonic.now_ns(&timebase_monotonic);
-}
-
 /* -- the end -- */
 
 static void unwatch(struct vhost_user *vu)
@@ -81,7 +76,7 @@ static int calls_watch(struct vhost_user *vu)
 
     vu->calls_again_ns = TIME_NEVER;
     vu->calls_left = CALLS_MAX;
-    vu->calls_since = now_ns();
+    vu->calls_since = monotonic_ns();
     for (unsigned i = 0; i < vu->dev.queue_count && r == 0; i++)
         if (vu->dev.queue[i].running)
             r = loop_add(virtio_loop(&vu->dev), &vu->call[i], EPOLLIN | EPOLLET);
@@ -99,7 +94,7 @@ static int channel_watch(struct vhost_user *vu)
 static void alarm_rings(struct loop *loop, void *ctx)
 {
     struct vhost_user *vu = ctx;
-    uint64_t now = now_ns();
+    uint64_t now = monotonic_ns();
     int r = 0;
 
     (void)loop;
@@ -153,7 +148,7 @@ static void call_ready(struct watch *watch, uint32_t epoll_events)
     if (--vu->calls_left > 0)
         return;
     vu->calls_left = CALLS_MAX;
-    uint64_t end = vu->calls_since + CALLS_PERIOD_NS, now = now_ns();
+    uint64_t end = vu->calls_since + CALLS_PERIOD_NS, now = monotonic_ns();
     vu->calls_since = now;
     if (now >= end)
         return;
@@ -252,7 +247,7 @@ static void channel_ready(struct watch *watch, uint32_t epoll_events)
     if (r < 0)
         fd_close(&watch->fd); /* it has no more to say that we would hear */
     else
-        vu->channel_again_ns = now_ns() + CHANNEL_PERIOD_NS;
+        vu->channel_again_ns = monotonic_ns() + CHANNEL_PERIOD_NS;
     config_ask(vu);
     alarm_set(vu);
 }

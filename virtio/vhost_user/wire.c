@@ -24,7 +24,7 @@ void vhost_user_begin(struct vhost_user_message *msg, uint32_t request, uint32_t
 /* Waits until there may be more to do: 0, -ETIMEDOUT or -errno. */
 static int wait_for(int fd, short events, uint64_t deadline_ns)
 {
-    uint64_t now_ns = timebase_monotonic.now_ns(&timebase_monotonic);
+    uint64_t now_ns = monotonic_ns();
     struct pollfd pollfd = {.fd = fd, .events = events};
 
     if (deadline_ns <= now_ns)

@@ -56,7 +56,6 @@ static inline uint64_t from_le64(le64 v)
 
 /* C23's checked arithmetic: true if the exact result does not fit *ret. */
 #define ckd_add(ret, a, b) __builtin_add_overflow((a), (b), (ret))
-#define ckd_sub(ret, a, b) __builtin_sub_overflow((a), (b), (ret))
 #define ckd_mul(ret, a, b) __builtin_mul_overflow((a), (b), (ret))
 
 #define MIN(a, b)                                                                                  \

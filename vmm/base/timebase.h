@@ -22,5 +22,10 @@ struct timebase {
 /* The real one. */
 extern struct timebase timebase_monotonic;
 
+static inline uint64_t monotonic_ns(void)
+{
+    return timebase_monotonic.now_ns(&timebase_monotonic);
+}
+
 /* A timerfd for arm(), or -errno. */
 int timebase_timer(void);

@@ -127,7 +127,7 @@ static bool hear(struct session *session)
         return false;
     if (ctl_hear(&session->ctl, bytes, (size_t)n) < 0)
         unfit(session, "what it said over " PORT_CTL " is no message");
-    uint64_t now_ns = timebase_monotonic.now_ns(&timebase_monotonic);
+    uint64_t now_ns = monotonic_ns();
     if (!hello && session->ctl.hello) {
         session->hello_ns = now_ns;
         timer_set(session, 0);
