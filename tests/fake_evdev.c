@@ -68,5 +68,7 @@ int fake_evdev_ioctl(int fd, unsigned long request, unsigned long number)
     for (size_t i = 0; i < ARRAY_SIZE(answers); i++)
         if (answers[i].nr == _IOC_NR(request))
             memcpy(out, answers[i].bytes, MIN(size, (size_t)answers[i].len));
+    if (_IOC_NR(request) == 0x6f && fake->any_finger)
+        memcpy(out + 8, "\xff\xff\xff\x7f", 4);
     return 0;
 }

@@ -16,6 +16,7 @@ struct fake_evdev {
     int ours, theirs; /* the test's end, the program's */
     int grab_error;   /* EVIOCGRAB fails with it; 0: does not */
     bool no_node;     /* what is opened is none */
+    bool any_finger;  /* it has as many slots as there are numbers */
     atomic_bool grabbed;
     uint8_t down[96]; /* the keys, as EVIOCGKEY has them */
 };

@@ -127,11 +127,11 @@ static void put(struct source *source, uint16_t type, uint16_t code, uint32_t va
 static void lift_fingers(struct source *source)
 {
     const struct abilities *abilities = &source->input->abilities;
-    int slots = abilities->axis[ABS_MT_SLOT].maximum + 1;
+    int last = MIN(abilities->axis[ABS_MT_SLOT].maximum, GROUP_EVENTS_MAX / 2 - 2);
 
     if (!abilities_has(abilities, EV_ABS, ABS_MT_SLOT))
         return;
-    for (int slot = 0; slot < MIN(slots, GROUP_EVENTS_MAX / 2 - 1); slot++) {
+    for (int slot = 0; slot <= last; slot++) {
         put(source, EV_ABS, ABS_MT_SLOT, (uint32_t)slot);
         put(source, EV_ABS, ABS_MT_TRACKING_ID, UINT32_MAX);
     }

@@ -91,6 +91,21 @@ START_TEST(what_a_node_dropped_is_settled)
 }
 END_TEST
 
+START_TEST(a_node_may_say_that_it_has_any_number_of_fingers)
+{
+    evdev.any_finger = true;
+    make("evdev:" FAKE_EVDEV);
+    start(64);
+    node_sends(SYN, 3, 0);
+    node_sends(SYN, 0, 0);
+    for (unsigned slot = 0; slot < 31; slot++) {
+        gets(ABS, 0x2f, slot);
+        gets(ABS, 0x39, (uint32_t)-1);
+    }
+    gets(SYN, 0, 0);
+}
+END_TEST
+
 START_TEST(keys_held_from_the_start_are_told)
 {
     make("evdev:" FAKE_EVDEV);
@@ -152,6 +167,7 @@ Suite *evdev_suite(void)
     tcase_add_test(tcase, a_node_is_copied);
     tcase_add_test(tcase, a_node_is_the_guests_while_it_has_a_driver);
     tcase_add_test(tcase, what_a_node_dropped_is_settled);
+    tcase_add_test(tcase, a_node_may_say_that_it_has_any_number_of_fingers);
     tcase_add_test(tcase, keys_held_from_the_start_are_told);
     tcase_add_test(tcase, a_node_that_is_pulled_out_lets_go);
     tcase_add_test(tcase, a_node_that_another_takes_needs_reset);
