@@ -10,7 +10,7 @@
 #include <time.h>
 
 #define BUS_BASE   0xd0000000
-#define TIMEOUT_MS 5000
+#define TIMEOUT_MS 30000
 
 uint64_t fake_layout;
 

@@ -233,7 +233,7 @@ START_TEST(size_is_told_by_a_config_change)
     start(0);
     (void)fake_edges(&drv);
     ck_assert_int_eq(command("size", "2M"), 0);
-    ck_assert_int_eq(fake_wait_irq(&drv, 5000), 2);
+    ck_assert_int_eq(fake_wait_irq(&drv, 30000), 2);
     ck_assert_uint_eq(fake_read(&drv, FAKE_CONFIG), 512);
     ck_assert_int_eq(command("size", "0"), 0);
     ck_assert_uint_eq(fake_read(&drv, FAKE_CONFIG), 0);

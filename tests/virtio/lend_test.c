@@ -100,7 +100,7 @@ START_TEST(news_of_another_process_reach_the_driver)
 
     ck_assert_uint_eq(fake_start(&drv, FAKE_VERSION_1), 15);
     ck_assert_int_eq(fake_command(dev, "call", NULL, reply), 0);
-    ck_assert_int_eq(fake_wait_irq(&drv, 5000), 1);
+    ck_assert_int_eq(fake_wait_irq(&drv, 30000), 1);
 }
 END_TEST
 

@@ -373,7 +373,7 @@ START_TEST(no_event_is_lost_between_read_and_acknowledge)
             config = rd(FAKE_CONFIG);
         if (answered >= requests && config >= CHANGES)
             break;
-        isr = fake_wait_irq(&drv, 5000);
+        isr = fake_wait_irq(&drv, 30000);
         if (isr < 0)
             break;
     }

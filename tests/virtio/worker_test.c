@@ -277,7 +277,7 @@ START_TEST(any_worker_may_fail_the_device)
     start();
     send(1);
     ck_assert(fake_wait_status(&drv, 64));
-    ck_assert_int_eq(fake_wait_irq(&drv, 5000), 2);
+    ck_assert_int_eq(fake_wait_irq(&drv, 30000), 2);
     send(0); /* the other worker's */
     fake_write(&drv, FAKE_STATUS, 0);
     ck_assert_uint_eq(fake_used_idx(&drv.ring[0]), 0);

@@ -118,7 +118,7 @@ START_TEST(socket_leads_to_it)
 
     start("path=x,isolate", "eval \"echo hello >&$4\"; eval \"read line <&$4\"; end");
     struct pollfd ready = {.fd = fd, .events = POLLIN};
-    ck_assert_int_eq(poll(&ready, 1, 5000), 1);
+    ck_assert_int_eq(poll(&ready, 1, 30000), 1);
     ck_assert_int_eq(read(fd, text, sizeof(text)), 6);
     ck_assert_str_eq(text, "hello\n");
     ck_assert_int_eq(end(10000), 0); /* it sees the end */

@@ -26,7 +26,7 @@ static bool is_there(void)
 {
     struct stat st;
 
-    for (unsigned i = 0; i < 500 && lstat(path, &st) == 0; i++)
+    for (unsigned i = 0; i < 3000 && lstat(path, &st) == 0; i++)
         usleep(10000);
     return lstat(path, &st) == 0;
 }
@@ -68,7 +68,7 @@ static bool wait_for_ms(int fd, short events, int ms)
 
 static bool wait_for(int fd, short events)
 {
-    return wait_for_ms(fd, events, 5000);
+    return wait_for_ms(fd, events, 30000);
 }
 
 static int put(struct net_host *host, uint8_t number, size_t len)

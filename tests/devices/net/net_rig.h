@@ -180,7 +180,7 @@ static inline void peer_reads(const void *bytes, size_t len)
 
     while (at < len) {
         struct pollfd wait = {.fd = peer, .events = POLLIN};
-        ck_assert_int_eq(poll(&wait, 1, 5000), 1);
+        ck_assert_int_eq(poll(&wait, 1, 30000), 1);
         ssize_t n = recv(peer, got + at, len - at, 0);
         ck_assert_int_gt(n, 0);
         at += (size_t)n;
@@ -262,7 +262,7 @@ static inline void wait_config(void)
     int what = 0;
 
     while ((what & 2) == 0) {
-        what = fake_wait_irq(&drv, 5000);
+        what = fake_wait_irq(&drv, 30000);
         ck_assert_int_ge(what, 0);
     }
 }

@@ -140,7 +140,7 @@ START_TEST(reset_with_a_frame_that_waits_cuts_none)
     transmit(plain, 77);
     for (bool last = false; !last; whole++) {
         struct pollfd wait = {.fd = peer, .events = POLLIN};
-        ck_assert_int_eq(poll(&wait, 1, 5000), 1);
+        ck_assert_int_eq(poll(&wait, 1, 30000), 1);
         ck_assert_int_eq(recv(peer, &length, 4, MSG_WAITALL | MSG_PEEK), 4);
         last = ntohl(length) == 77;
         peer_gets_frame(last ? 77 : 15000);

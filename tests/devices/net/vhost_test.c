@@ -89,9 +89,9 @@ START_TEST(kicks_are_the_kernels_and_its_calls_the_drivers)
     usleep(20000);
     ck_assert_uint_eq(fake_used_idx(&drv.ring[1]), 0); /* nobody here looked */
     ck_assert_int_eq(eventfd_write(ring->call, 1), 0);
-    ck_assert_int_eq(fake_wait_irq(&drv, 5000), 1);
+    ck_assert_int_eq(fake_wait_irq(&drv, 30000), 1);
     ck_assert_int_eq(eventfd_write(ring->call, 1), 0);
-    ck_assert_int_eq(fake_wait_irq(&drv, 5000), 1);
+    ck_assert_int_eq(fake_wait_irq(&drv, 30000), 1);
     command("status", NULL, 0, "frames go through vhost-net: the interface counts them");
 }
 END_TEST
@@ -160,7 +160,7 @@ START_TEST(each_pair_has_a_kernels_device_and_the_control_queue_none)
     for (unsigned i = 0; i < 4; i++)
         ck_assert(runs(i / 2, i % 2));
     ck_assert_int_eq(eventfd_write(vhosts.vhost[1].ring[0].call, 1), 0);
-    ck_assert_int_eq(fake_wait_irq(&drv, 5000), 1);
+    ck_assert_int_eq(fake_wait_irq(&drv, 30000), 1);
     offer(4, 0xffffffffff, 16, 0);
     kick(4);
     ck_assert(fake_wait_status(&drv, 64));

@@ -253,7 +253,7 @@ static bool meet(struct fake_backend *backend)
     (void)nanosleep(&late, NULL);
     ck_assert_int_eq(unix_listen("test", backend->path, &listener), 0);
     struct pollfd ready = {.fd = listener.fd, .events = POLLIN};
-    if (poll(&ready, 1, 5000) == 1)
+    if (poll(&ready, 1, 30000) == 1)
         backend->fd = accept4(listener.fd, NULL, NULL, SOCK_CLOEXEC);
     unix_unlisten(&listener);
     return backend->fd >= 0;

@@ -195,7 +195,7 @@ START_TEST(config_space_goes_both_ways)
     ck_assert_uint_eq(fake_read(&drv, FAKE_CONFIG), 0xa3a2a1a0);
     virtio_config_set(there.dev, 8, "\x11\x22\x33\x44", 4);
     while (fake_read(&drv, FAKE_CONFIG + 8) != 0x44332211) /* there may be older news */
-        ck_assert_int_ge(fake_wait_irq(&drv, 5000), 0);
+        ck_assert_int_ge(fake_wait_irq(&drv, 30000), 0);
     fake_write_bytes(&drv, FAKE_CONFIG, bytes, 4);
     ck_assert_uint_eq(fake_read(&drv, FAKE_STATUS), 15);
 }
@@ -208,7 +208,7 @@ START_TEST(back_end_that_ends_in_use_ends_the_device_only)
     loop_stop(&there.loop);
     end_backend();
     ck_assert(fake_wait_status(&drv, 64));
-    for (unsigned i = 0; i < 500 && capture_look(&capture)[0] == 0; i++)
+    for (unsigned i = 0; i < 3000 && capture_look(&capture)[0] == 0; i++)
         usleep(10000);
     ck_assert_str_ne(capture.text, "");
     fake_write(&drv, FAKE_STATUS, 0);
@@ -223,7 +223,7 @@ START_TEST(device_that_fails_there_can_be_reset_here)
     start(FAKE_VERSION_1);
     offer(0, DATA);
     fake_write(&drv, FAKE_QUEUE_NOTIFY, 0);
-    for (unsigned i = 0; i < 500 && echo_of(there.dev)->taken == 0; i++)
+    for (unsigned i = 0; i < 3000 && echo_of(there.dev)->taken == 0; i++)
         usleep(10000);
     fake_write(&drv, FAKE_STATUS, 0);
     ck_assert_uint_eq(fake_read(&drv, FAKE_STATUS), 0);

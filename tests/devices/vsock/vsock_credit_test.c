@@ -28,7 +28,7 @@ static uint32_t fill(uint32_t from, uint32_t to)
             say_bytes(from, to, pattern, CHUNK);
             sent += CHUNK;
         }
-        (void)poll(NULL, 0, 50);
+        settle();
         if (!fake_used(&drv.ring[0], &id, &len))
             return sent;
         struct packet packet;
@@ -130,7 +130,7 @@ START_TEST(closed_stream_is_dropped_with_its_reader)
     say(7, 9, SHUTDOWN, NO_SEND | NO_RECEIVE);
     say(7, 9, RST, 0);
     ck_assert_int_eq(close(fd), 0);
-    (void)poll(NULL, 0, 50);
+    settle();
     ck_assert_int_eq(fake_command(dev, "status", NULL, reply), 0);
     ck_assert_ptr_nonnull(strstr(reply, "streams: 0, ever: 1\n"));
 }
@@ -180,7 +180,7 @@ START_TEST(guest_without_buffers_is_served_all_the_same)
     host_gets(fd, "to the host");
     say(7, 10, REQUEST, 0); /* refused */
     say(7, 9, CREDIT_REQUEST, 0);
-    (void)poll(NULL, 0, 50);
+    settle();
     offer_buffers(5);
     (void)expect(10, 7, RST);
     ck_assert_uint_eq(expect(9, 7, CREDIT_UPDATE).fwd_cnt, 11);
@@ -230,7 +230,7 @@ START_TEST(refusals_that_wait_are_bounded)
     for (unsigned i = 0; i < 100; i++)
         fake_offer(&drv.ring[1], fake_chain(&drv.ring[1], &(struct fake_piece){TX, 44, 0}, 1));
     fake_write(&drv, FAKE_QUEUE_NOTIFY, 1);
-    (void)poll(NULL, 0, 100);
+    settle();
     while (fake_used(&drv.ring[1], &id, &len))
         taken++;
     ck_assert_uint_eq(taken, 64);

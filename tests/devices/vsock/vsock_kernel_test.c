@@ -48,7 +48,7 @@ START_TEST(kernel_has_the_address_and_the_packets)
         ck_assert_uint_eq(vhost->ring[i].addr.desc_user_addr,
                           (uintptr_t)memory_at(&mem, drv.ring[i].desc, 1));
     ck_assert_int_eq(eventfd_write(vhost->ring[0].call, 1), 0);
-    ck_assert_int_eq(fake_wait_irq(&drv, 5000), 1);
+    ck_assert_int_eq(fake_wait_irq(&drv, 30000), 1);
     ck_assert_int_eq(fake_command(dev, "status", NULL, text), 0);
     ck_assert_str_eq(text, "guest's address 42, of this host's AF_VSOCK\n");
 }

@@ -380,7 +380,7 @@ START_TEST(answer_before_the_question_ends_the_stream)
     host_send(first, "CONNECT 5000\n");
     uint32_t port = hear().src_port;
     host_send(second, "CONNECT 5000\n");
-    (void)poll(NULL, 0, 100);
+    settle();
     say(5000, port + 1, RESPONSE, 0);
     offer_buffers(4);
     (void)expect(port + 1, 5000, RST);
