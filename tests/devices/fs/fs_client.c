@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RAM_BYTES 0x4000000
+#define RAM_BYTES 0x400000 /* unless it is said otherwise */
 #define RINGS     0x10000
 #define MESSAGE   0x100000
-#define ANSWER    0x2000000
+#define ANSWER    0x200000
 
 /* Not ck_assert: the fuzzer uses it, too. */
 static void need(bool good, const char *what)
@@ -39,8 +39,9 @@ void fs_client_start(struct fs_client *client, const char *options)
 
     if (client->folder[0] == '\0')
         fs_client_folder(client);
-    need(memory_create(&client->mem, RAM_BYTES, &(struct memory_layout){0, 0, 0},
-                       MEMORY_PAGES_AUTO) == 0,
+    uint64_t bytes = client->ram_bytes != 0 ? client->ram_bytes : RAM_BYTES;
+    need(memory_create(&client->mem, bytes, &(struct memory_layout){0, 0, 0}, MEMORY_PAGES_AUTO) ==
+             0,
          "RAM");
     (void)snprintf(text, sizeof(text), "path=%s,tag=test%s", client->folder, options);
     need(opts_create(virtio_fs.opts, &opts) == 0 && opts_parse(opts, "--share ", text) == 0,

@@ -13,6 +13,7 @@
 
 struct fs_client {
     char folder[64];
+    uint64_t ram_bytes; /* set before the start; 0: 4 MiB */
     struct memory mem;
     struct virtio_device *dev;
     struct fake_driver drv;

@@ -36,6 +36,7 @@ static const char *path_of(const char *name)
 static void setup(void)
 {
     memset(&client, 0, sizeof(client));
+    client.ram_bytes = 0x2000000;
     capture_start(&capture);
     fs_client_folder(&client);
     put("text", "hello");

@@ -18,6 +18,7 @@ static struct capture capture;
 static void setup(void)
 {
     memset(&client, 0, sizeof(client));
+    client.ram_bytes = 0x2000000;
     capture_start(&capture);
     fs_client_start(&client, ",rw");
     ck_assert_int_eq(fs_init(&client), 0);
