@@ -2,6 +2,8 @@
 /* See wrap.h. The state is file-scope because the calls have no argument to carry it. */
 #include "tests/wrap.h"
 
+#include "virtio/queue_inside.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
@@ -28,7 +30,7 @@ WRAPPED(void *, mmap, (void *addr, size_t len, int prot, int flags, int fd, off_
 WRAPPED(int, mprotect, (void *addr, size_t len, int prot))
 WRAPPED(ssize_t, getrandom, (void *buf, size_t len, unsigned flags))
 WRAPPED(int, memfd_create, (const char *name, unsigned flags))
-WRAPPED(void *, memory_at, (const struct memory *mem, gpa_t addr, uint64_t len))
+WRAPPED(int, walk_grow, (struct walk * walk))
 
 static struct {
     atomic_bool armed;
@@ -39,8 +41,7 @@ static struct {
 static bool memfd_ordinary;
 static unsigned memfd_flags;
 static ssize_t (*_Atomic getrandom_instead)(void *buf, size_t len);
-static void (*memory_at_hook)(void *ctx);
-static void *memory_at_ctx;
+static void (*walk_hook)(void);
 
 void wrap_fail_after(enum wrap_call call, unsigned count, int error)
 {
@@ -66,10 +67,9 @@ void wrap_getrandom(ssize_t (*instead)(void *buf, size_t len))
     getrandom_instead = instead;
 }
 
-void wrap_memory_at(void (*hook)(void *ctx), void *ctx)
+void wrap_walk(void (*hook)(void))
 {
-    memory_at_hook = hook;
-    memory_at_ctx = ctx;
+    walk_hook = hook;
 }
 
 /* The errno to fail with, or 0. */
@@ -170,9 +170,12 @@ unsigned wrap_memfd_stop(void)
     return memfd_flags;
 }
 
-void *__wrap_memory_at(const struct memory *mem, gpa_t addr, uint64_t len)
+int __wrap_walk_grow(struct walk *walk)
 {
-    if (memory_at_hook != NULL)
-        memory_at_hook(memory_at_ctx);
-    return __real_memory_at(mem, addr, len);
+    void (*hook)(void) = walk_hook;
+
+    walk_hook = NULL;
+    if (hook != NULL)
+        hook();
+    return __real_walk_grow(walk);
 }

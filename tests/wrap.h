@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * System calls that fail on purpose, and a look over the shoulder of memory_at(). The test program
+ * System calls that fail on purpose, and a look over the shoulder of a walk. The test program
  * is linked with --wrap for each call below, so calls from our own files pass through here. (For
  * malloc and its like see alloc_fail.h.) Arm and stop on one thread while no other makes the call,
  * except getrandom, which a worker may be calling.
@@ -34,8 +34,9 @@ unsigned wrap_stop(enum wrap_call call);
 /* What getrandom(2) gives instead, on whichever thread calls it; NULL: the kernel's again. */
 void wrap_getrandom(ssize_t (*instead)(void *buf, size_t len));
 
-/* Calls hook(ctx) before each memory_at() that another of our files makes. NULL: no more. */
-void wrap_memory_at(void (*hook)(void *ctx), void *ctx);
+/* Calls hook() once in the next walk over a request (virtio/queue_inside.h), which has by then
+ * copied the first descriptor with bytes, and found these. NULL: not any more. */
+void wrap_walk(void (*hook)(void));
 
 /* Lets memfd_create() take ordinary memory where pages that were set aside are asked for, of which
  * this machine may have none; ends that, and tells the flags that were asked for last. */

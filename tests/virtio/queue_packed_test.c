@@ -463,11 +463,12 @@ START_TEST(bad_descriptor_breaks_ring)
 }
 END_TEST
 
-static void scribble(void *ctx)
+static bool scribbled;
+
+static void scribble(void)
 {
-    (void)ctx;
-    wrap_memory_at(NULL, NULL);
     memset(memory_at(&mem, ring.desc, 16ull * ring.size), 0xff, 16ull * ring.size);
+    scribbled = true;
 }
 
 /* proves: VQ-G-09, VQ-P-05 */
@@ -480,9 +481,9 @@ START_TEST(descriptor_changed_after_copy_has_no_effect)
         offer(PIECES({DATA, 4, 0}));
     else
         fake_offer(&ring, fake_chain_indirect(&ring, TABLE, PIECES({DATA, 4, 0})));
-    wrap_memory_at(scribble, NULL); /* when the walk looks up an address */
+    wrap_walk(scribble);
     int r = virtq_pop(&vq, &chain);
-    wrap_memory_at(NULL, NULL);
+    ck_assert(scribbled);
     ck_assert_int_eq(r, 1);
     ck_assert_uint_eq(chain.id, 0);
     ck_assert_uint_eq(chain_readable(&chain), 4);
