@@ -15,7 +15,8 @@ shift
 
 fuzz() {
     mkdir -p "build/fuzz/$1"
-    "build/$arch-fuzz/fuzz_$1" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
+    # by itself it ends with 77, which says "skipped" here
+    "build/$arch-fuzz/fuzz_$1" -error_exitcode=1 -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
         -artifact_prefix="build/fuzz/$1-" "build/fuzz/$1" "tests/fuzz/corpus/$1"
 }
 
