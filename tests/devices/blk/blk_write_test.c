@@ -9,6 +9,7 @@
 #include "tests/capture.h"
 
 #include <check.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -409,6 +410,50 @@ START_TEST(reset_waits_for_what_is_under_way)
 }
 END_TEST
 
+static uint8_t byte_at(off_t offset)
+{
+    uint8_t byte = 0;
+    int fd = open(disk.path, O_RDONLY | O_CLOEXEC);
+
+    ck_assert_int_eq(pread(fd, &byte, 1, offset), 1);
+    ck_assert_int_eq(close(fd), 0);
+    return byte;
+}
+
+/* 40 MiB, of buffers that overlap. */
+static void offer_long(uint8_t fill)
+{
+    struct fake_piece pieces[42] = {{DISK_HEADER, 16, 0}};
+
+    memset(disk_ram(DISK_DATA, 1 << 20), fill, 1 << 20);
+    for (unsigned i = 1; i <= 40; i++)
+        pieces[i] = (struct fake_piece){DISK_DATA, 1 << 20, 0};
+    pieces[41] = (struct fake_piece){DISK_STATUS, 1, FAKE_WRITE};
+    disk_put_header(DISK_HEADER, DISK_OUT, 0);
+    disk_offer_pieces(0, pieces, 42);
+    disk_kick(0);
+}
+
+START_TEST(reset_drops_what_is_left_of_a_long_request)
+{
+    ck_assert_int_eq(truncate(disk.path, 64 << 20), 0);
+    disk_create("", _i == 1);
+    disk_start(DISK_ALL);
+    offer_long(7);
+    ck_assert_uint_eq(disk_answer(), 0);
+    ck_assert_uint_eq(byte_at((40 << 20) - 1), 7);
+    disk.faults.begun = 0;
+    disk.faults.hold = true;
+    offer_long(9);
+    while (disk.faults.begun == 0)
+        usleep(100);
+    disk.faults.reset_looks = 5;
+    fake_write(&disk.drv, FAKE_STATUS, 0);
+    ck_assert_uint_eq(byte_at(0), 9);
+    ck_assert_uint_eq(byte_at((40 << 20) - 1), 7);
+}
+END_TEST
+
 START_TEST(pause_lasts_until_all_is_answered)
 {
     pthread_t thread;
@@ -509,6 +554,7 @@ Suite *blk_write_suite(void)
     tcase_add_loop_test(tcase, failed_write_leaves_an_overlay_as_it_was, 0, 2);
     tcase_add_loop_test(tcase, direct_disk_takes_any_alignment, 0, 2);
     tcase_add_loop_test(tcase, reset_waits_for_what_is_under_way, 0, 2);
+    tcase_add_loop_test(tcase, reset_drops_what_is_left_of_a_long_request, 0, 2);
     tcase_add_loop_test(tcase, pause_lasts_until_all_is_answered, 0, 2);
     tcase_add_loop_test(tcase, no_more_than_256_are_under_way, 0, 2);
     tcase_add_loop_test(tcase, what_ends_together_is_one_interrupt, 0, 2);
