@@ -12,6 +12,10 @@
 #define READS_MAX 16  /* buffers filled in one go: other ports wait for it */
 #define LINE_MAX  256 /* of what a ring is printed as */
 
+/* Written in one go, for other ports, a pause and the end of the machine wait for that: a request
+ * may be of 4 GiB, and a file takes all of it. */
+#define SENT_BYTES_MAX ((size_t)16 << 20)
+
 static struct virtq *rx(struct port *port)
 {
     return &port->dev->queue[port->rx];
@@ -37,7 +41,8 @@ static bool has_input(const struct port *port)
 static int watch(struct port *port)
 {
     uint32_t events = (port->guest_open && port->receiving && !port->silent ? EPOLLIN : 0u) |
-                      (port->sending ? EPOLLOUT : 0u) | (port->silent ? EPOLLERR : 0u);
+                      (port->sending && port->to != TO_FILE ? EPOLLOUT : 0u) |
+                      (port->silent ? EPOLLERR : 0u);
     int r = 0;
 
     if (port->host.fd < 0 || events == port->watched)
@@ -115,8 +120,9 @@ static ssize_t host_write(struct port *port, const struct iovec *iov, int count,
     return (ssize_t)len;
 }
 
-/* Goes on with the request under way: 0, or -EAGAIN. */
-static int send_request(struct port *port)
+/* Goes on with the request under way, for so many bytes: 0; -EAGAIN: it waits for the other end;
+ * -EBUSY: it has had its turn. */
+static int send_request(struct port *port, size_t *left)
 {
     struct iovec iov[PORT_PIECES_MAX];
     size_t whole = chain_readable(&port->out);
@@ -127,11 +133,14 @@ static int send_request(struct port *port)
         (void)chain_skip(&port->out, whole - PORT_RING_BYTES); /* it would be overwritten at once */
     while (chain_readable(&port->out) > 0) {
         struct chain ahead = port->out; /* to look at, for a part of it may be taken */
-        size_t len = chain_readable(&ahead);
+        size_t len = MIN((size_t)chain_readable(&ahead), *left);
+        if (len == 0)
+            return -EBUSY;
         int count = chain_read_iov(&ahead, len, iov, PORT_PIECES_MAX);
         ssize_t n = host_write(port, iov, count, len);
         if (n < 0)
             return (int)n;
+        *left -= (size_t)n;
         (void)chain_skip(&port->out, (size_t)n);
     }
     return 0;
@@ -159,19 +168,23 @@ static void end_output(struct port *port)
 void port_send(struct port *port)
 {
     struct virtq *vq = tx(port);
-    int r = 1;
+    size_t left = SENT_BYTES_MAX;
+    int r = 1, sent = 0;
 
     while (r > 0) {
         if (!port->sending && (r = virtq_pop(vq, &port->out)) <= 0)
             break;
         port->sending = true;
-        if (send_request(port) < 0)
+        sent = send_request(port, &left);
+        if (sent < 0)
             break;
         virtq_push(vq, &port->out);
         port->sending = false;
     }
     if (r == 0 && port->closing && virtq_empty(vq))
         end_output(port);
+    if (sent == -EBUSY)
+        virtq_kick(vq);
     if (r == 0 || port->sending)
         r = watch(port);
     if (r < 0)

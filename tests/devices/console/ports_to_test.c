@@ -4,6 +4,7 @@
 
 #include "tests/devices/console/ports_fixture.h"
 
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 
@@ -43,6 +44,34 @@ START_TEST(a_file_holds_what_was_written)
     ck_assert_int_eq(read(fd, got, sizeof(got)), 9);
     ck_assert_str_eq(got, "to a file");
     (void)close(fd);
+    ck_assert_int_eq(virtio_finish(dev), 0);
+}
+END_TEST
+
+static off_t out_bytes(void)
+{
+    struct stat st;
+
+    ck_assert_int_eq(stat(in_folder("", "out"), &st), 0);
+    return st.st_size;
+}
+
+/* Half a GiB, of buffers that overlap, which may take a while: a pause does not wait for all. */
+START_TEST(a_file_takes_much_piece_by_piece)
+{
+    struct fake_piece pieces[256];
+
+    for (unsigned i = 0; i < 256; i++)
+        pieces[i] = (struct fake_piece){i % 2 == 0 ? 0 : 8, 0x1ffff0, 0};
+    make((const char *const[]){in_folder("name=p,to=file:", "out")}, 1);
+    ck_assert_uint_eq(fake_start(&drv, FAKE_VERSION_1 | FAKE_INDIRECT_DESC), 15);
+    fake_offer(&drv.ring[1], fake_chain_indirect(&drv.ring[1], TABLE, pieces, 256));
+    kick(1);
+    virtio_pause(dev);
+    ck_assert_int_lt(out_bytes(), 256 * 0x1ffff0);
+    virtio_resume(dev, 0);
+    ck_assert_uint_eq(used(1, NULL), 0);
+    ck_assert_int_eq(out_bytes(), 256 * 0x1ffff0);
     ck_assert_int_eq(virtio_finish(dev), 0);
 }
 END_TEST
@@ -331,6 +360,7 @@ Suite *ports_to_suite(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, a_file_holds_what_was_written);
+    tcase_add_test(tcase, a_file_takes_much_piece_by_piece);
     tcase_add_test(tcase, a_ring_keeps_the_last_of_it);
     tcase_add_test(tcase, a_ring_takes_no_longer_than_what_it_keeps);
     tcase_add_test(tcase, a_fifo_holds_what_nobody_has_read_yet);
