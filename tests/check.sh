@@ -86,7 +86,7 @@ replay() {
     local source name more
     for source in tests/fuzz/*_fuzz.c; do
         name=$(basename "$source" _fuzz.c) more=()
-        [ "$name" != session ] || more=(--mutants 16)
+        [ "$name" != session ] || more=(--mutants 8)
         run_case "fuzz/$name" "build/$arch-asan/fuzz_$name" "${more[@]}" "tests/fuzz/corpus/$name"
     done
     finish
