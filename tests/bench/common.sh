@@ -14,12 +14,16 @@ esac
 [ "$arch" != "$host" ] || cc=gcc
 mem=(--mem 256)
 
+# What is looked at while something runs is read by the shell itself: a program comes from the host's
+# files, and while the counting machine waits for those its clock leaps.
+
 # threads_ns PID PATTERN: how long those of its threads whose name matches have run, in all.
 threads_ns() {
-    local task sum=0 ns _
+    local task sum=0 name ns _
     for task in "/proc/$1"/task/*; do
+        read -r name <"$task/comm"
         # shellcheck disable=SC2053 # a pattern
-        [[ $(cat "$task/comm") == $2 ]] || continue
+        [[ $name == $2 ]] || continue
         read -r ns _ <"$task/schedstat"
         sum=$((sum + ns))
     done

@@ -63,7 +63,11 @@ played() {
 
 # kvm_stat NAME: of the VM of $pid.
 kvm_stat() {
-    cat /sys/kernel/debug/kvm/"$pid"-*/"$1"
+    local file value
+    for file in /sys/kernel/debug/kvm/"$pid"-*/"$1"; do
+        read -r value <"$file" || return
+        echo "$value"
+    done
 }
 
 # mmio_exits: those to the program; arm64 has a name of its own for them.
@@ -75,14 +79,21 @@ beside= # a process that works for that of $pid; empty: none
 
 # switches: how often the threads of $pid, and of the one beside it, gave up or lost the CPU.
 switches() {
-    cat "/proc/$pid"/task/*/status ${beside:+"/proc/$beside"/task/*/status} | awk '/_ctxt_switches:/ { sum += $2 } END { print sum }'
+    local file sum=0 key value
+    for file in "/proc/$pid"/task/*/status ${beside:+"/proc/$beside"/task/*/status}; do
+        while read -r key value; do
+            case $key in *_ctxt_switches:) sum=$((sum + value)) ;; esac
+        done <"$file"
+    done
+    echo "$sum"
 }
 
 # kernel_ns: how long the kernel's own workers have run; an irqfd would have them deliver interrupts.
 kernel_ns() {
-    local task sum=0 ns _
+    local task sum=0 name ns _
     for task in /proc/[0-9]*; do
-        [[ $(<"$task/comm") == kworker* ]] || continue
+        read -r name <"$task/comm" || continue
+        [[ $name == kworker* ]] || continue
         read -r ns _ <"$task/schedstat" || continue
         sum=$((sum + ns))
     done 2>/dev/null # those that are gone
@@ -146,7 +157,6 @@ cost_rows() {
     local name=$1 vcpu=$2 guest_part vcpu_part rest_part kernel_part
     local -A before after
     wait_for 600 played 1
-    look before # reads the programs that are needed for it
     look before
     sleep 10
     look after
