@@ -112,7 +112,7 @@ $(BUILD)/snd_load: $(BUILD)/tests/bench/snd_load.o $(LIB_OBJS) $(BUILD)/tests/fa
 	@echo 'LD $@'
 	@$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
-$(BUILD)/queue_cost: $(BUILD)/tests/bench/queue_cost.o $(LIB_OBJS) $(BUILD)/tests/fake_ring.o
+$(BUILD)/queue_cost $(BUILD)/irq_cost: $(BUILD)/%: $(BUILD)/tests/bench/%.o $(LIB_OBJS) $(BUILD)/tests/fake_ring.o
 	@echo 'LD $@'
 	@$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) $(shell $(PKG_CONFIG) --libs $(LOADED))
 
@@ -134,7 +134,7 @@ kernel-of: all ## build an x86_64 kernel that reads device trees, and boot it wi
 vtx: all build/guests/hostile.elf ## boot stock kernels under VT-x, as Bochs emulates it (x86_64; 10 minutes at first)
 	@tests/deps.sh build guest vtx && tests/rig/vtx.sh
 
-bench: all $(BUILD)/snd_load $(BUILD)/queue_cost ## measure: name value unit
+bench: all $(BUILD)/snd_load $(BUILD)/queue_cost $(if $(filter x86_64,$(ARCH)),$(BUILD)/irq_cost) ## measure: name value unit
 	@tests/bench/run.sh
 
 # The guest of `make hostile`: bare, and without what KVM's emulator does not know.

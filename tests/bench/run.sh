@@ -4,7 +4,7 @@
 # `make bench`: measures linnet, and QEMU beside it (its microvm; with ARCH=arm64 its virt). Prints
 # "name value unit", a row a line, and keeps them in build/bench.txt.
 #
-#   tests/bench/run.sh [boot|sound|ear|telling|card|disk|debian|share|net|streams]...    rows of these; else of boot, sound, disk, share
+#   tests/bench/run.sh [boot|irq|sound|ear|telling|card|disk|debian|share|net|streams]...    rows of these; else of boot, irq, sound, disk, share
 #
 # What is given in instructions comes from the rig's counting machine: its one CPU does one a
 # nanosecond, so the run time of threads counts instructions, however fast or busy this machine is.
@@ -23,6 +23,8 @@
 . "$here/net.sh"
 # shellcheck source=queue.sh
 . "$here/queue.sh"
+# shellcheck source=irq.sh
+. "$here/irq.sh"
 # shellcheck source=streams.sh
 . "$here/streams.sh"
 
@@ -44,7 +46,7 @@ work=$(mktemp -d)
 cd "$work"
 inside=
 [ "${1-}" != --inside ] || { inside=yes && shift; }
-[ $# -gt 0 ] || set -- boot sound disk share
+[ $# -gt 0 ] || set -- boot irq sound disk share
 if [ -n "$inside" ]; then
     for part; do "${part}_rows"; done
 else
