@@ -8,15 +8,16 @@
 /* KVM's IOAPIC has 24 pins: 4 is COM1, 9 is kept for a power button, 0 to 2 belong to legacy; of 8,
  * the RTC's, KVM drops edges until the last one was served. What is left is fewer than the slots,
  * so devices of a class share pins, from the third or fifth one on (in the order of
- * devices/registry.c). */
+ * devices/registry.c). Those that interrupt often have pins from 16 on, which are the IOAPIC's
+ * alone: at each edge of another KVM asks the PIC, too. */
 static const uint8_t virtio_irqs[LAYOUT_VIRTIO_SLOTS] = {
-    5,  6,  7,  6,  7,              /* rng, 4 snd */
-    10, 11, 12, 13, 10, 11, 12, 13, /* 8 disks */
-    14, 15, 14, 15,                 /* 4 networks */
-    16, 17,                         /* console, vsock */
-    18, 19, 18, 19,                 /* 4 shares */
-    20, 21, 22, 21, 22,             /* balloon, 4 input */
-    23, 3,  23, 3,                  /* 4 pmem */
+    5,  16, 17, 16, 17,             /* rng, 4 snd */
+    18, 19, 20, 21, 18, 19, 20, 21, /* 8 disks */
+    22, 23, 22, 23,                 /* 4 networks */
+    6,  7,                          /* console, vsock */
+    10, 11, 10, 11,                 /* 4 shares */
+    12, 13, 14, 13, 14,             /* balloon, 4 input */
+    15, 3,  15, 3,                  /* 4 pmem */
 };
 
 static const struct platform_device fixed[] = {
