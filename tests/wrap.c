@@ -174,8 +174,9 @@ int __wrap_walk_grow(struct walk *walk)
 {
     void (*hook)(void) = walk_hook;
 
-    walk_hook = NULL;
-    if (hook != NULL)
+    if (hook != NULL) {
+        walk_hook = NULL; /* with a hook there is one thread; without, workers only look */
         hook();
+    }
     return __real_walk_grow(walk);
 }
