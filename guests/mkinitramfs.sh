@@ -115,7 +115,8 @@ add_sound() {
     find "$root/usr/share/alsa/cards" -type f ! -name aliases.conf -delete
     make_tone "$root/tone.wav"
     cp "$root/tone.wav" "$work/tone.wav"
-    mv "$work/tone.wav" "$top/build/guests/tone.wav"
+    # Others may be reading it.
+    cmp -s "$work/tone.wav" "$top/build/guests/tone.wav" || mv "$work/tone.wav" "$top/build/guests/tone.wav"
 }
 
 add_pipewire() {

@@ -5,7 +5,8 @@
 # corpora, bad input, a hostile guest, stock kernels. A line a test, logs under build/check/, skips
 # and failures once more at the end, then the counts.
 #
-# What needs the builds runs as stages, as many at once as there are processors, longest first.
+# What needs these builds runs as stages, as many at once as there are processors, longest first; what needs
+# others begins with them.
 . "$(dirname "$0")/lib.sh"
 cd "$top" || exit 1
 results=$logs/results
@@ -27,9 +28,9 @@ stage() {
     "$@" 2>"$log" | grep --line-buffered -E '^(ok|FAILED|SKIP) ' | tee "$part"
     status=${PIPESTATUS[0]}
     if [ ! -s "$part" ]; then
-        failed "$name" "status $status and no result, see ${log#"$top"/}" | tee "$part"
+        failed "$name" "status $status and no result: $(last_line "$log"), see ${log#"$top"/}" | tee "$part"
     elif [ "$status" != 0 ] && ! grep -q '^FAILED ' "$part"; then
-        failed "$name" "status $status, see ${log#"$top"/}" | tee -a "$part"
+        failed "$name" "status $status: $(last_line "$log"), see ${log#"$top"/}" | tee -a "$part"
     fi
     echo "-- $name: $((SECONDS - start)) s"
 }
@@ -67,16 +68,11 @@ set_up() {
     mapfile -t replayers < <(printf '%s\n' tests/fuzz/*_fuzz.c |
         sed "s,tests/fuzz/\(.*\)_fuzz.c,build/$arch-asan/fuzz_\1,")
     stage deps deps
+    [ -z "$with_arm64" ] || stage deps-arm64 other_arch deps
     [ "$arch" != x86_64 ] || stage kernels kernels
     stage build-release build release all "build/$arch-release/"{unit,snd_load,queue_cost}
     stage build-asan build asan all "build/$arch-asan/unit" "${replayers[@]}"
-    stage build-tsan build tsan all "build/$arch-tsan/unit"
-    stage build-clang build clang all "build/$arch-clang/unit"
     stage boot-prepare tests/boot/run.sh --prepare
-    [ -n "$with_arm64" ] || return 0
-    stage deps-arm64 other_arch deps
-    stage build-arm64 other_arch build release all build/arm64-release/unit
-    stage boot-arm64-prepare other_arch tests/boot/run.sh --prepare
 }
 
 # -- the stages that follow --
@@ -101,26 +97,47 @@ some_units() {
     tests/unit.sh "$@"
 }
 
-# In the order in which they begin. Where another architecture's boots are not wanted, that is told.
+# went STAGE...: well.
+went() {
+    cd "$logs" && ! cat "${@/%/.results}" | grep -q '^FAILED '
+}
+
+with_tsan() {
+    stage build-tsan build tsan all "build/$arch-tsan/unit"
+    (went build-tsan) || return 0
+    JOBS=2 stage unit-tsan some_units tsan "${threaded[@]}"
+    VARIANT=tsan stage hostile-tsan tests/hostile/run.sh {11..13}
+}
+
+other_arch_too() {
+    local part
+    stage build-arm64 other_arch build release all build/arm64-release/unit
+    stage boot-arm64-prepare other_arch tests/boot/run.sh --prepare
+    (went build-arm64 boot-arm64-prepare) || return 0
+    for part in $(other_arch tests/boot/run.sh --parts); do
+        stage "boot-arm64.$part" other_arch tests/boot/run.sh --part "$part"
+    done
+    stage boot-arm64-judge other_arch tests/boot/run.sh --judge
+    JOBS=2 stage unit-arm64 other_arch some_units release "${arch_dependent[@]}"
+}
+
+# In the order in which they begin.
 stages() {
     tests/boot/run.sh --parts | sed 's/^/boot./'
-    [ -z "$with_arm64" ] || other_arch tests/boot/run.sh --parts | sed 's/^/boot-arm64./'
-    printf '%s\n' unit-asan unit-tsan lint-tidy lint unit-release hostile hostile-tsan cli device fuzz
-    [ -z "$with_arm64" ] || echo unit-arm64
+    [ -z "$with_arm64" ] || echo arm64
+    printf '%s\n' unit-asan tsan lint-tidy clang unit-release hostile lint device cli fuzz
 }
 
 run_stage() {
     case $1 in
     boot.*) stage "$1" tests/boot/run.sh --part "${1#*.}" ;;
-    boot-arm64.*) stage "$1" other_arch tests/boot/run.sh --part "${1#*.}" ;;
-    # Two suites at once: some wait.
-    unit-tsan) JOBS=2 stage "$1" some_units tsan "${threaded[@]}" ;;
-    unit-arm64) JOBS=2 stage "$1" other_arch some_units release "${arch_dependent[@]}" ;;
-    unit-*) JOBS=2 stage "$1" tests/unit.sh "${1#unit-}" ;;
+    arm64) other_arch_too ;;
+    unit-*) JOBS=2 stage "$1" tests/unit.sh "${1#unit-}" ;; # two suites at once: some wait
+    tsan) with_tsan ;;
+    clang) stage build-clang build clang all "build/$arch-clang/unit" ;;
     lint-tidy) stage "$1" tests/lint.sh tidy ;;
     lint) stage "$1" tests/lint.sh ;;
     hostile) stage "$1" tests/hostile/run.sh ;;
-    hostile-tsan) VARIANT=tsan stage "$1" tests/hostile/run.sh {11..13} ;;
     cli) stage "$1" tests/cli/run.sh ;;
     device) stage "$1" tests/device/run.sh ;;
     fuzz) stage "$1" replay ;;
@@ -130,15 +147,15 @@ run_stage() {
 # -- the end --
 
 # The ends of the logs that failures name, a few of them, and what is known of a rig that hung: where
-# this runs they may be gone soon.
+# this runs they may be gone soon, and of what is printed here only the end may be left.
 tails() {
     local log
     {
-        sed -n 's/^FAILED .*see \(build[^ ]*\).*/\1/p' "$results" | awk '!seen[$0]++' | head -n 6
         find "$logs" -name rig-hung.log
+        sed -n 's/^FAILED .*see \(build[^ ]*\).*/\1/p' "$results" | awk '!seen[$0]++' | head -n 6
     } | while read -r log; do
         echo "-- end of $log"
-        tail -n 150 "$log"
+        tail -n 60 "$log" | cut -c 1-300
     done
 }
 
@@ -151,10 +168,10 @@ report() {
     not_passed=$(grep -c '^FAILED ' "$results")
     skipped=$(grep -c '^SKIP ' "$results")
     echo
-    tails
     grep -E '^SKIP ' "$results"
-    grep -E '^FAILED ' "$results"
     echo "not run here, for \`make soak\`: $(tests/soak.sh --list | paste -sd ' ')"
+    tails
+    grep -E '^FAILED ' "$results"
     echo "$passed passed, $not_passed failed, $skipped skipped"
     [ "$not_passed" = 0 ] && [ "$passed" -gt 0 ]
 }
@@ -178,6 +195,5 @@ if ! grep -q '^FAILED ' "$logs"/*.results; then
     wait $!
     trap - EXIT
     stage boot-judge tests/boot/run.sh --judge
-    [ -z "$with_arm64" ] || stage boot-arm64-judge other_arch tests/boot/run.sh --judge
 fi
 report

@@ -33,8 +33,14 @@ skipped() {
 
 # For use in a case (see run_case): each ends it.
 fail() {
-    echo "$*" >&2
+    because "$*"
     exit 1
+}
+
+# because REASON: the first one is that of the case's FAILED line.
+because() {
+    echo "$*" >&2
+    [ -z "${why-}" ] || [ -e "$why" ] || echo "$*" >"$why"
 }
 
 skip() {
@@ -43,16 +49,18 @@ skip() {
 }
 
 # run_case NAME COMMAND...: one test in a shell of its own, where the first command that fails ends
-# it; the last line of its log says why. Its status is left in case_status.
+# it. Its status is left in case_status.
 run_case() {
-    local name=$1 log=$logs/$1.log
+    local name=$1 log=$logs/$1.log why=$logs/$1.why # where fail() says it
     shift
     # bash ignores "set -e" in all that runs inside a condition: tests called there would not end.
     (set -e; false; exit 2)
     [ $? = 1 ] || { echo "run_case $name: called in a condition" >&2 && exit 2; }
     mkdir -p "$(dirname "$log")"
+    rm -f "$why"
     (
         set -eE
+        export why
         trap 'tell_command $? $LINENO "$BASH_COMMAND"' ERR
         "$@"
     ) >"$log" 2>&1 </dev/null
@@ -60,16 +68,21 @@ run_case() {
     case $case_status in
     0) ok "$name" ;;
     77) skipped "$name" "$(last_line "$log")" ;;
-    *) failed "$name" "$(last_line "$log"), see ${log#"$top"/}" ;;
+    *)
+        [ -e "$why" ] || tail -n 1 "$log" >"$why"
+        failed "$name" "$(last_line "$why"), see ${log#"$top"/}"
+        ;;
     esac
+    rm -f "$why"
 }
 
 tell_command() {
-    echo "line $2: ${3%%$'\n'*}: status $1"
+    because "line $2: ${3%%$'\n'*}: status $1"
 }
 
+# last_line FILE: as much of it as a result may have.
 last_line() {
-    tail -n 1 "$1" | tr -cd '[:print:]'
+    tail -n 1 "$1" | tr -cd '[:print:]' | cut -c 1-300
 }
 
 # The exit status of a script of tests.
@@ -78,12 +91,13 @@ finish() {
     exit 0
 }
 
+look_seconds=0.1 # apart, when waiting
 # wait_for SECONDS COMMAND...: until it succeeds.
 wait_for() {
     local deadline=$((SECONDS + $1))
     shift
     until "$@"; do
         [ "$SECONDS" -lt "$deadline" ] || fail "waited in vain for: $*"
-        sleep 0.1
+        sleep "$look_seconds"
     done
 }

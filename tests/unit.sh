@@ -20,6 +20,12 @@ unit=build/$arch-$variant/unit
 fork=yes # a process a check; not where a sanitizer is to see the end of the whole program
 case $variant in release | clang) ;; *) fork=no ;; esac
 
+# first_wrong LOG: a check of Check's, what a sanitizer sums up, or an assertion; else its last line.
+first_wrong() {
+    { grep -E -m 1 '^[^ ]+:[0-9]+:[FE]:|^SUMMARY: |runtime error: |: Assertion ' "$1" || tail -n 1 "$1"; } |
+        tr -cd '[:print:]' | cut -c 1-300
+}
+
 # result SUITE STATUS LOG: what became of a suite.
 result() {
     local counts checks failures_seen errors skips
@@ -28,9 +34,9 @@ result() {
     read -r checks failures_seen errors <<<"$counts"
     skips=$(grep -c '^SKIP ' "$3")
     if [ -z "$counts" ]; then
-        failed "$theme/$1" "ended with status $2 before its counts, see ${3#"$top"/}"
+        failed "$theme/$1" "ended with status $2 before its counts: $(first_wrong "$3"), see ${3#"$top"/}"
     elif [ "$2 $failures_seen $errors" != "0 0 0" ] || [ "$checks" = 0 ]; then
-        failed "$theme/$1" "$checks checks, $failures_seen failures, $errors errors, status $2, see ${3#"$top"/}"
+        failed "$theme/$1" "$checks checks, $failures_seen failures, $errors errors, status $2: $(first_wrong "$3"), see ${3#"$top"/}"
     elif [ "$checks" -gt "$skips" ]; then
         ok "$theme/$1: $((checks - skips)) checks"
     fi
