@@ -12,7 +12,7 @@
 #   pipewire  as sound, with PipeWire in the place of alsa-utils
 #   disk    as boot, with virtio-blk and ext4
 #   share   as boot, with virtio-fs and overlayfs
-#   net     as boot, with virtio-net
+#   net     as boot, with virtio-net and ethtool
 #   iperf   as net, with iperf3
 #   input   as boot, with virtio-input, and with virtio-pmem and ext4
 #   vsock   as boot, with virtio-vsock and socat
@@ -185,6 +185,7 @@ disk) add_modules "$root" virtio_blk ext4 ;;
 share) add_modules "$root" virtiofs overlay ;;
 net | iperf)
     add_modules "$root" virtio_net af_packet # the latter for DHCP
+    add_program "$root" "$(program ethtool)"
     [ "$recipe" = net ] || add_program "$root" "$(program iperf3)"
     ;;
 input) add_modules "$root" virtio_input evdev virtio_pmem nd_pmem ext4 ;;

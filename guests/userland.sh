@@ -15,7 +15,7 @@
 
 packages=(busybox-static
     bash coreutils diffutils findutils grep gzip hostname mawk sed util-linux bsdutils
-    mount iproute2 passt dnsmasq-base alsa-utils sox socat)
+    mount iproute2 ethtool passt dnsmasq-base alsa-utils sox socat)
 libraries=(libacl1 libasound2 libatopology2 libattr1 libblkid1 libc6 libcrypt1 libfftw3-single3
     libgcc-s1 libgmp10 libgomp1 libgsm1 libltdl7 libmagic1 libmount1 libncursesw6 libpcre2-8-0
     libpng16-16 libreadline8 libsamplerate0 libselinux1 libsmartcols1 libsox-fmt-base libsox3

@@ -24,7 +24,7 @@ guest=(busybox-static cpio kmod          # initramfs of a guest
     e2fsprogs                            # disks of a guest
     qemu-system-common qemu-utils        # others that serve a guest's devices, and qcow2
     passt iproute2 dnsmasq-base          # networks of a guest
-    pciutils                             # looks at a guest's PCI bus
+    pciutils ethtool                     # looks at a guest's PCI bus, and its rings
     xz-utils zstd lz4 gzip               # kernels and modules are packed with these
     binutils                             # what libraries a program of the guest needs
     alsa-utils sox)                      # sound in the guest and outside

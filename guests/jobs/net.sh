@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # net ADDRESS GATEWAY: eth0 gets that address, or by DHCP if it is "dhcp"; then linnet.test is looked up,
 # and a page got from there. Takes what port 7001 of the gateway gives, sends as much to port 7002, and
-# takes what comes to port 5000; tells all hashes. Then waits for the cable to be pulled and put back.
+# takes what comes to port 5000; tells all hashes. While it sends, its rings change their sizes. Then waits
+# for the cable to be pulled and put back.
 . /jobs/eth0.sh
 
 # carrier 0|1: waits for it.
@@ -11,6 +12,25 @@ carrier() {
         sleep 0.1
     done
     fail "carrier is not $1"
+}
+
+# resize PID: resets one queue after the other (VIRTIO_F_RING_RESET), while that process runs. Over mmio
+# Linux does not know how to.
+resize() {
+    local count=0
+    while [ "$count" -lt 30 ] && kill -0 "$1" 2>/dev/null; do
+        for sizes in 32:64 256:32 64:256; do
+            ethtool -G eth0 rx "${sizes%:*}" tx "${sizes#*:}" >/tmp/ethtool 2>&1 || break 2
+            count=$((count + 1))
+        done
+        sleep 0.05
+    done
+    wait "$1"
+    echo "linnet-net: resized $count times $(cat /tmp/ethtool)"
+    case $(readlink -f /sys/class/net/eth0/device) in
+    *pci*) ethtool -g eth0 | grep -qx 'RX:[[:blank:]]*64' || fail "rings: $(ethtool -g eth0)" ;;
+    *) grep -q 'No such file' /tmp/ethtool || fail "rings over mmio" ;;
+    esac
 }
 
 eth0 "$1"
@@ -26,7 +46,8 @@ echo "linnet-net: $(cat /sys/class/net/eth0/address) mtu $(cat /sys/class/net/et
 nc "$2" 7001 <>"$open" >/tmp/down
 echo "linnet-net: down $(hash /tmp/down)"
 head -c 4194304 /dev/urandom >/tmp/up
-nc "$2" 7002 </tmp/up >/dev/null
+nc "$2" 7002 </tmp/up >/dev/null &
+resize $!
 echo "linnet-net: up $(hash /tmp/up)"
 nc -l -p 5000 <>"$open" >/tmp/in &
 sleep 1

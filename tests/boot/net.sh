@@ -33,7 +33,7 @@ net_case() {
     "$linnet" run --name wren --cpus 2 --control vm --summary summary --net "$1" --initrd "$made/$stock.net" \
         --append "$(job net "$2" "$3")" "$guests/$stock/vmlinuz" </dev/null >console 2>errors &
     vm=$!
-    trap 'kill -KILL "$vm" || true; cat console errors' EXIT # if something fails
+    trap 'kill -KILL "${vm-}" || true; cat console errors' EXIT # if something fails
     wait_for "$boot_seconds_max" net_says listening
     head -c 4194304 /dev/urandom >in
     socat -u FILE:in "TCP:$($4)"
