@@ -10,6 +10,7 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 
 #define MMIO_MAGIC   0x74726976 /* "virt" */
 #define MMIO_VERSION 2
@@ -18,8 +19,12 @@
 /* Offset of QueueReset (virtio 1.2 §4.2.2), which the kernel's headers lack. */
 #define MMIO_QUEUE_RESET 0x0c0
 
+/* Of struct mmio's isr. */
+#define ISR_MASK   (VIRTIO_MMIO_INT_VRING | VIRTIO_MMIO_INT_CONFIG)
+#define ISR_UNREAD 8 /* shift */
+
 struct reg {
-    uint32_t (*read)(const struct mmio *mmio);
+    uint32_t (*read)(struct mmio *mmio);
     void (*write)(struct mmio *mmio, const struct reg *reg, uint32_t val);
     uint32_t constant; /* reads as this if there is no `read` */
     uint16_t field;    /* for write: offset in struct mmio or struct virtq_config */
@@ -28,12 +33,12 @@ struct reg {
 
 /* -- identity and features -- */
 
-static uint32_t device_id_read(const struct mmio *mmio)
+static uint32_t device_id_read(struct mmio *mmio)
 {
     return mmio->dev->id;
 }
 
-static uint32_t device_features_read(const struct mmio *mmio)
+static uint32_t device_features_read(struct mmio *mmio)
 {
     return virtio_features_read(mmio->dev, mmio->device_features_sel);
 }
@@ -51,7 +56,7 @@ static void selector_write(struct mmio *mmio, const struct reg *reg, uint32_t va
 
 /* -- the queue that QueueSel names -- */
 
-static uint32_t queue_size_max_read(const struct mmio *mmio)
+static uint32_t queue_size_max_read(struct mmio *mmio)
 {
     const struct virtq *vq = virtio_queue(mmio->dev, mmio->queue_sel);
 
@@ -82,7 +87,7 @@ static void queue_address_write(struct mmio *mmio, const struct reg *reg, uint32
     memcpy(field, &addr, sizeof(addr));
 }
 
-static uint32_t queue_ready_read(const struct mmio *mmio)
+static uint32_t queue_ready_read(struct mmio *mmio)
 {
     const struct virtq *vq = virtio_queue(mmio->dev, mmio->queue_sel);
 
@@ -95,7 +100,7 @@ static void queue_ready_write(struct mmio *mmio, const struct reg *reg, uint32_t
     virtio_queue_enable(mmio->dev, mmio->queue_sel, (val & 1) != 0);
 }
 
-static uint32_t queue_reset_read(const struct mmio *mmio)
+static uint32_t queue_reset_read(struct mmio *mmio)
 {
     return virtio_queue_resetting(mmio->dev, mmio->queue_sel);
 }
@@ -115,7 +120,7 @@ static void queue_notify_write(struct mmio *mmio, const struct reg *reg, uint32_
 
 /* -- status, interrupts, config generation -- */
 
-static uint32_t status_read(const struct mmio *mmio)
+static uint32_t status_read(struct mmio *mmio)
 {
     return virtio_status_read(mmio->dev);
 }
@@ -126,19 +131,32 @@ static void status_write(struct mmio *mmio, const struct reg *reg, uint32_t val)
     virtio_status_write(mmio->dev, val);
 }
 
-static uint32_t interrupt_status_read(const struct mmio *mmio)
+/* Those of the bits that the driver has read. */
+static void acknowledge(struct mmio *mmio, uint32_t bits)
 {
-    return atomic_load(&mmio->isr);
+    uint32_t isr = atomic_load(&mmio->isr), left;
+
+    do
+        left = isr & ~(bits & ISR_MASK & ~(isr >> ISR_UNREAD));
+    while (!atomic_compare_exchange_weak(&mmio->isr, &isr, left));
+}
+
+static uint32_t interrupt_status_read(struct mmio *mmio)
+{
+    eventfd_t count;
+
+    if (eventfd_read(mmio->ack_fd, &count) == 0)
+        acknowledge(mmio, MMIO_ACK_QUEUES);
+    return atomic_fetch_and(&mmio->isr, ISR_MASK) & ISR_MASK;
 }
 
 static void interrupt_ack_write(struct mmio *mmio, const struct reg *reg, uint32_t val)
 {
     (void)reg;
-    /* Partner: the atomic "or" in tell(). What that sets after this stays set. */
-    (void)atomic_fetch_and(&mmio->isr, ~val);
+    acknowledge(mmio, val);
 }
 
-static uint32_t config_generation_read(const struct mmio *mmio)
+static uint32_t config_generation_read(struct mmio *mmio)
 {
     return mmio->dev->config_generation;
 }
@@ -241,7 +259,7 @@ static void tell(struct virtio_transport *transport, uint32_t isr_bit)
 {
     struct mmio *mmio = container_of(transport, struct mmio, transport);
 
-    (void)atomic_fetch_or(&mmio->isr, isr_bit);
+    (void)atomic_fetch_or(&mmio->isr, isr_bit | isr_bit << ISR_UNREAD);
     irq_raise(&mmio->irq);
 }
 
@@ -271,12 +289,17 @@ int mmio_init(struct mmio *mmio, struct virtio_device *dev)
 {
     *mmio = (struct mmio){.transport = {.ops = &transport_ops}, .dev = dev};
     int r = irq_init(&mmio->irq);
+    mmio->ack_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (r == 0 && mmio->ack_fd < 0)
+        r = -errno;
     virtio_connect(dev, &mmio->transport);
     return r;
 }
 
 void mmio_fini(struct mmio *mmio)
 {
-    if (mmio->dev != NULL)
-        irq_fini(&mmio->irq);
+    if (mmio->dev == NULL)
+        return;
+    irq_fini(&mmio->irq);
+    fd_close(&mmio->ack_fd);
 }

@@ -13,7 +13,11 @@
  * before its pulse. A driver acknowledges first and looks for causes after. So if the event comes
  * before the acknowledgement, the look that follows sees its cause; if it comes later, its pulse is
  * latched by the interrupt controller, or repeated if the pin was masked (vmm/base/irq.h), and the
- * handler runs again. The price is a handler that at times finds InterruptStatus 0.
+ * handler runs again.
+ *
+ * That used buffers are acknowledged KVM notes in an eventfd, without an exit to us; it is looked
+ * at when InterruptStatus is read. So an acknowledgement is for what was read before: a bit that
+ * was set since stays.
  */
 #pragma once
 
@@ -21,15 +25,20 @@
 #include "vmm/base/bus.h"
 #include "vmm/base/irq.h"
 
-#define MMIO_SIZE         0x200 /* bytes a slot describes to the guest */
-#define MMIO_QUEUE_NOTIFY 0x050
+#define MMIO_SIZE          0x200 /* bytes a slot describes to the guest */
+#define MMIO_QUEUE_NOTIFY  0x050
+#define MMIO_INTERRUPT_ACK 0x064
+#define MMIO_ACK_QUEUES    1 /* what a driver writes there for used buffers */
 
 /* What the driver wrote to the transport itself; the rest lives in the device. */
 struct mmio {
     struct virtio_transport transport;
     struct virtio_device *dev; /* borrowed */
     struct irq irq;            /* the one line */
-    _Atomic uint32_t isr;      /* InterruptStatus: workers set, vCPUs clear */
+    int ack_fd;                /* owned eventfd: MMIO_ACK_QUEUES was written */
+    /* InterruptStatus, and above it the same bits again if they were set since it was read. Workers
+     * set, vCPUs clear. */
+    _Atomic uint32_t isr;
     uint32_t device_features_sel, driver_features_sel, queue_sel;
 };
 

@@ -210,6 +210,9 @@ static int add_mmio(struct machine *machine, struct virtio_device *dev, struct m
     machine->irq[row - machine->platform.device] = &transport->irq;
     for (uint32_t q = 0; q < dev->queue_count && r == 0; q++)
         r = kvm_ioeventfd(&machine->kvm, dev->queue[q].kick.fd, row->base + MMIO_QUEUE_NOTIFY, q);
+    if (r == 0)
+        r = kvm_ioeventfd(&machine->kvm, transport->ack_fd, row->base + MMIO_INTERRUPT_ACK,
+                          MMIO_ACK_QUEUES);
     return r;
 }
 

@@ -4,6 +4,8 @@
 #include "virtio/mmio.h"
 #include "virtio/transport.h"
 
+#include <sys/eventfd.h>
+
 /* -- queue registers -- */
 
 /* proves: MMIO-20, VQ-G-02, DEV-23 */
@@ -310,6 +312,49 @@ START_TEST(status_bits_stay_until_each_is_acknowledged)
 }
 END_TEST
 
+/* As KVM does it, without an exit. */
+START_TEST(acknowledgement_that_an_eventfd_counts_is_as_good)
+{
+    (void)fake_start(&drv, FAKE_VERSION_1);
+    offer(0);
+    wr(FAKE_QUEUE_NOTIFY, 0);
+    while (rd(FAKE_INTERRUPT_STATUS) == 0)
+        usleep(1000);
+    virtio_config_set(dev, 0, "z", 1);
+    ck_assert_uint_eq(rd(FAKE_INTERRUPT_STATUS), 3);
+    ck_assert_int_eq(eventfd_write(drv.mmio.ack_fd, 1), 0);
+    ck_assert_uint_eq(rd(FAKE_INTERRUPT_STATUS), 2);
+}
+END_TEST
+
+/* What comes between a look at the status and its acknowledgement may not be known to the driver.
+ */
+START_TEST(event_that_nobody_has_read_is_not_acknowledged)
+{
+    (void)fake_start(&drv, FAKE_VERSION_1);
+    virtio_config_set(dev, 0, "a", 1);
+    ck_assert_uint_eq(rd(FAKE_INTERRUPT_STATUS), 2);
+    virtio_config_set(dev, 0, "b", 1);
+    wr(FAKE_INTERRUPT_ACK, 2);
+    ck_assert_uint_eq(rd(FAKE_INTERRUPT_STATUS), 2);
+    wr(FAKE_INTERRUPT_ACK, 2);
+    ck_assert_uint_eq(rd(FAKE_INTERRUPT_STATUS), 0);
+}
+END_TEST
+
+/* One is left from before the reset. */
+START_TEST(acknowledgement_does_not_outlive_a_reset)
+{
+    (void)fake_start(&drv, FAKE_VERSION_1);
+    ck_assert_int_eq(eventfd_write(drv.mmio.ack_fd, 1), 0);
+    wr(FAKE_STATUS, 0);
+    (void)fake_start(&drv, FAKE_VERSION_1);
+    offer(0);
+    wr(FAKE_QUEUE_NOTIFY, 0);
+    ck_assert_int_eq(fake_wait_irq(&drv, 60000), 1);
+}
+END_TEST
+
 /* proves: MMIO-06 */
 START_TEST(every_event_is_an_edge_even_if_its_bit_is_set)
 {
@@ -528,6 +573,9 @@ Suite *mmio_queue_suite(void)
     tcase_add_test(tcase, odd_notifications_are_harmless);
     tcase_add_test(tcase, notification_names_its_queue);
     tcase_add_test(tcase, status_bits_stay_until_each_is_acknowledged);
+    tcase_add_test(tcase, acknowledgement_that_an_eventfd_counts_is_as_good);
+    tcase_add_test(tcase, event_that_nobody_has_read_is_not_acknowledged);
+    tcase_add_test(tcase, acknowledgement_does_not_outlive_a_reset);
     tcase_add_test(tcase, every_event_is_an_edge_even_if_its_bit_is_set);
     tcase_add_test(tcase, queue_ready_is_one_bit);
     tcase_add_test(tcase, no_event_is_lost_between_read_and_acknowledge);

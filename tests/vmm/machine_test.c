@@ -163,11 +163,11 @@ START_TEST(device_is_behind_the_transport_that_it_names)
 {
     static const struct {
         const char *rng, *balloon;
-        unsigned kicks; /* a queue of the one, five of the other */
+        unsigned kicks; /* a queue of the one, five of the other; mmio: and acknowledgements */
     } rows[] = {
-        {"--rng", "--balloon", 6},
-        {"--rng=transport=pci", "--balloon", 5},
-        {"--rng", "--balloon=transport=pci", 1},
+        {"--rng", "--balloon", 8},
+        {"--rng=transport=pci", "--balloon", 6},
+        {"--rng", "--balloon=transport=pci", 2},
         {"--rng=transport=pci", "--balloon=transport=pci", 0},
     };
 
