@@ -120,21 +120,24 @@ static int interrupts_set(const struct vcpu *vcpu, uint32_t pin)
 /* Routes are set all at once: that of the line, too. */
 static int irqfd_make(uint32_t pin)
 {
-    struct {
-        struct kvm_irq_routing table;
-        struct kvm_irq_routing_entry entry[2];
-    } routes = {.table.nr = 2,
-                .entry = {{.gsi = pin,
-                           .type = KVM_IRQ_ROUTING_IRQCHIP,
-                           .u.irqchip = {.irqchip = KVM_IRQCHIP_IOAPIC, .pin = pin}},
-                          {.gsi = IRQFD_GSI,
-                           .type = KVM_IRQ_ROUTING_MSI,
-                           .u.msi = {.address_lo = APIC_ADDR, .data = VECTOR}}}};
+    const struct kvm_irq_routing_entry entries[] = {
+        {.gsi = pin,
+         .type = KVM_IRQ_ROUTING_IRQCHIP,
+         .u.irqchip = {.irqchip = KVM_IRQCHIP_IOAPIC, .pin = pin}},
+        {.gsi = IRQFD_GSI,
+         .type = KVM_IRQ_ROUTING_MSI,
+         .u.msi = {.address_lo = APIC_ADDR, .data = VECTOR}},
+    };
     struct kvm_irqfd request = {.gsi = IRQFD_GSI};
+    auto_free struct kvm_irq_routing *routes = calloc(1, sizeof(*routes) + sizeof(entries));
 
     irqfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (routes == NULL || irqfd < 0)
+        return -errno;
+    routes->nr = ARRAY_SIZE(entries);
+    memcpy(routes->entries, entries, sizeof(entries));
     request.fd = (uint32_t)irqfd;
-    int r = kvm_ioctl(kvm.vm_fd, KVM_SET_GSI_ROUTING, &routes);
+    int r = kvm_ioctl(kvm.vm_fd, KVM_SET_GSI_ROUTING, routes);
     return r == 0 ? kvm_ioctl(kvm.vm_fd, KVM_IRQFD, &request) : r;
 }
 
@@ -199,7 +202,7 @@ static uint64_t thread_ns(void)
     return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
 }
 
-static uint32_t taken(void)
+static uint32_t taken_count(void)
 {
     return __atomic_load_n((const uint32_t *)memory_at(&mem, TAKEN, 4), __ATOMIC_ACQUIRE);
 }
@@ -212,7 +215,7 @@ static void guest_wait(uint32_t count)
 
     do
         (void)nanosleep(&a_while, NULL);
-    while (taken() != count && --left > 0);
+    while (taken_count() != count && --left > 0);
     must(left > 0, "the guest takes no interrupt");
 }
 
@@ -221,7 +224,7 @@ static uint64_t cost(void (*send)(void), bool arrives)
     uint64_t sum = 0;
 
     for (unsigned i = 0; i < ROUNDS; i++) {
-        uint32_t before = taken();
+        uint32_t before = taken_count();
         uint64_t begin = thread_ns();
         send();
         sum += thread_ns() - begin;
@@ -249,7 +252,7 @@ int main(void)
 
     guest_start(&vcpus);
     rows("asleep");
-    uint32_t before = taken();
+    uint32_t before = taken_count();
     put(CODE + 1, "\x90", 1);
     by_message(); /* wakes it up for good */
     guest_wait(before + 1);
