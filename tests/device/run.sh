@@ -126,16 +126,23 @@ rng_disk_share() {
     attach share vhost-user-fs-pci ,tag=outboard
 }
 
-# In one machine: what was played is what was recorded, and what was captured is the file.
+# In one machine: what was played is what was recorded, and what was captured is the file; the card is asked for
+# something meanwhile, and what its driver says is written down.
 kinds() {
     attached=()
-    device snd "host=file,path=heard.wav,source=file,source-path=$tone"
+    device snd "host=file,path=heard.wav,source=file,source-path=$tone,jacks=mic" \
+        --control snd.control --transcript snd.transcript
     attach snd vhost-user-snd-pci
     rng_disk_share
     qemu "$(cat "$made/qemu")" outboard rng snd capture disk share
+    "$linnet" control snd.control snd0 jack 0 unplug
     done_job outboard
+    "$linnet" control snd.control snd0 jack | grep -x '0 mic unplugged'
     devices_end
     same_sound heard.wav
+    grep -m 1 'snd0 *controlq .*> START stream 0 .*virtsnd_pcm_trigger' snd.transcript ||
+        fail "the transcript does not say that a stream starts"
+    grep -m 1 'snd0 *txq .*> ' snd.transcript || fail "the transcript does not tell of what was played"
     cmp -n 1048576 -i 0:1048576 disk.img disk.img
     cmp folder/in folder/out
 }
