@@ -19,11 +19,12 @@ in_order() {
     done
 }
 
-# What is played is what is recorded; and it was talked about in the order of the driver's source.
+# What is played is what is recorded; and it was talked about in the order of the driver's source. "transport" is
+# in_folder's.
 tone_file() {
     tone host=file,path=tone.wav --transcript said --trace trace.json
     "$linnet" listen --same-as "$guests/tone.wav" tone.wav
-    in_order said "sound, id 25, mmio, slot 1" "ACKNOWLEDGE" "DRIVER" "offered bits 0 to 31" \
+    in_order said "sound, id 25, ${transport:-mmio}, slot 1" "ACKNOWLEDGE" "DRIVER" "offered bits 0 to 31" \
         "accepted bits 32 to 63: VERSION_1" "FEATURES_OK" "controlq   enabled, size" \
         "rxq        enabled, size" "DRIVER_OK" "ready" "> PCM_INFO of 1 from 0 on" "< OK; #0 playback" \
         "> SET_PARAMS stream 0: S16, 48000 Hz, 2 channels" "< OK" "> PREPARE stream 0" "txq        > stream 0" \
@@ -37,7 +38,7 @@ tone_file() {
 }
 
 tone_asan() {
-    local linnet=$top/build/$arch-asan/linnet program=
+    local linnet=$top/build/$arch-asan/linnet program='' transport=''
     [ -x "$linnet" ] || skip "no build/$arch-asan/linnet: make VARIANT=asan"
     tone_file
 }
@@ -119,8 +120,11 @@ alsa_busy() {
 
 # The unit tests that want sound cards.
 alsa_cards() {
-    local unit=build/$arch-release/unit
+    local unit=build/$arch-release/unit files
     [ -x "$top/$unit" ] || fail "no unit tests: make ARCH=$arch $unit"
+    mapfile -t files < <(LD_TRACE_LOADED_OBJECTS=1 "$top/$unit" | grep -o '/[^ ]*'
+        find /usr/share/alsa -type f)
+    warm "$top/$unit" "${files[@]}" # a helper that waits for its own code is given up after 5 s of this clock
     "$top/$unit" alsa_card | tee results
     ! grep '^SKIP ' results || skip "$(grep -c '^SKIP ' results) tests: no ALSA cards Loopback and Dummy"
 }
