@@ -46,7 +46,8 @@ struct net_tx {
     unsigned pair;
     struct watch watch;    /* owned, of the host's descriptor; added while a frame waits */
     unsigned quiet;        /* frames that were sent, and no interrupt yet, */
-    uint64_t quiet_end_ns; /* which is due then */
+    uint64_t quiet_bytes;  /* in them, */
+    uint64_t quiet_end_ns; /* and when it is due */
     bool holding;          /* a frame waits */
     struct chain held;
     struct net_hdr hdr;

@@ -298,11 +298,13 @@ END_TEST
 START_TEST(interrupt_comes_at_once_where_much_was_sent)
 {
     start_in_still_time(0);
-    for (unsigned i = 0; i < 31; i++)
+    for (unsigned i = 0; i < 17; i++)
         transmit(plain, 60);
-    wait_sent(1, 31);
+    wait_sent(1, 17);
     ck_assert_int_eq(fake_wait_irq(&drv, 10), -1);
     transmit(plain, 60);
+    ck_assert_int_eq(fake_wait_irq(&drv, 5000), 1);
+    transmit(plain, 1024);
     ck_assert_int_eq(fake_wait_irq(&drv, 5000), 1);
 }
 END_TEST
