@@ -5,12 +5,12 @@ load virtio_blk
 load virtiofs
 load virtio_snd
 
-dd if=/dev/urandom of=/tmp/random bs=1M count=8 2>/dev/null
+dd if=/dev/urandom of=/tmp/random bs=1M count=4 2>/dev/null
 
 # check DISK: what was written is there, as the disk has it.
 check() {
     echo 3 >/proc/sys/vm/drop_caches
-    cmp -n 8388608 /tmp/random "/dev/$1" || fail "$1: what was read is not what was written"
+    cmp -n 4194304 /tmp/random "/dev/$1" || fail "$1: what was read is not what was written"
 }
 
 for disk in vda vdb vdc; do

@@ -7,9 +7,9 @@ free_mib() {
     echo $(($(sed -n 's/^MemFree: *\([0-9]*\) kB.*/\1/p' /proc/meminfo) / 1024))
 }
 
-# free_within LEAST MOST: MiB, within 10 s.
+# free_within LEAST MOST: MiB, within a minute.
 free_within() {
-    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    for _ in $(seq 120); do
         free=$(free_mib)
         [ "$free" -lt "$1" ] || [ "$free" -gt "$2" ] || return 0
         sleep 0.5

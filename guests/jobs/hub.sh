@@ -27,5 +27,5 @@ echo yes >/tmp/pages/finished
 for other in $(seq "$2"); do
     [ "$other" = "$1" ] || get "$other" finished
 done
-sleep 3 # others ask for mine
+sleep 15 # others ask for mine
 ok

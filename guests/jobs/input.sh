@@ -22,7 +22,7 @@ events() {
 # light NODE: EV_LED, LED_CAPSL, 1.
 light() {
     printf '\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\21\0\1\0\1\0\0\0' >"$1"
-    sleep 0.2
+    sleep 1
 }
 
 for node in /sys/class/input/event*/device; do

@@ -7,7 +7,7 @@
 
 # carrier 0|1: waits for it.
 carrier() {
-    for _ in $(seq 100); do
+    for _ in $(seq 600); do
         [ "$(cat /sys/class/net/eth0/carrier)" != "$1" ] || return 0
         sleep 0.1
     done

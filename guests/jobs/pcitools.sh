@@ -32,7 +32,7 @@ numbers "at first"
 # Without bus mastering it sends no interrupt; what it had to say comes when it may again.
 dd if=/dev/hwrng of=/tmp/numbers bs=64 2>/dev/null &
 reader=$!
-for i in 1 2 3 4 5 6 7 8 9 10; do
+for i in 1 2 3 4; do
     setpci -s $where COMMAND=0:4
     before=$(stat -c %s /tmp/numbers)
     usleep 50000
@@ -50,11 +50,11 @@ kill $reader
 wait $reader
 echo "linnet-pci: bus mastering, $i times"
 
-# Without memory nothing answers, and nothing is lost.
+# Without memory nothing answers, and nothing is lost but a kick: it comes back at once, for the kernel itself takes
+# random numbers every few seconds.
 at=$(setpci -s $where BASE_ADDRESS_0)
-for i in 1 2 3 4 5 6 7 8 9 10; do
-    setpci -s $where COMMAND=0:2
-    setpci -s $where COMMAND=2:2
+for i in 1 2 3 4; do
+    setpci -s $where COMMAND=0:2 COMMAND=2:2
     numbers "memory off and on, $i times"
 done
 

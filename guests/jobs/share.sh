@@ -68,8 +68,8 @@ exec 3<&- 4<&- 5<&-
 # What is drawn by lot.
 if [ "$1" != short ]; then
     mkdir twin /up/twin
-    /data/fsx /rw/random 1 2000 || fail "fsx"
-    /data/twins /rw/twin /up/twin 1 3000 || fail "twins"
+    /data/fsx /rw/random 1 800 || fail "fsx"
+    /data/twins /rw/twin /up/twin 1 1000 || fail "twins"
 fi
 cd /
 umount /rw /ro || fail "umount"

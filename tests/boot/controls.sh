@@ -79,7 +79,7 @@ controls() {
         --snd host=file,path=tone.wav,jacks=headphone+mic:unplugged,controls=on,isolate \
         "$guests/$stock/vmlinuz" </dev/null >console 2>errors &
     vm=$!
-    wait_for 60 test -S socket
+    wait_for "$boot_seconds_max" test -S socket
     "$linnet" control socket status
     when unplug snd0 jack headphone unplug
     when plug snd0 jack 0 plug
@@ -100,7 +100,7 @@ control_quit() {
     "$linnet" run --control socket --initrd "$made/$stock.sound" --append "$(job sleep)" \
         "$guests/$stock/vmlinuz" </dev/null >console 2>errors &
     vm=$!
-    wait_for 60 test -S socket
+    wait_for "$boot_seconds_max" test -S socket
     sleep 1
     "$linnet" control socket quit
     wait "$vm" || status=$?

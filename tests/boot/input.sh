@@ -67,12 +67,13 @@ image_is_shared() {
 }
 
 input_pmem() {
-    local vm
+    local vm reader
     cp "$made/image.ext4" image.ext4
     input_start --input keyboard,socket=keyboard --input touch,socket=touch --pmem image.ext4 \
         --append "$(job input)"
     wait_for "$boot_seconds_max" input_says ready
     socat -u UNIX-CONNECT:keyboard CREATE:lamps &
+    reader=$!
     "$linnet" control vm input0 press leftmeta+l
     input_event 1 30 1 0 0 0 | socat -u - UNIX-CONNECT:keyboard # and leaves: the key is let go
     input_event 3 57 5 3 53 540 3 54 700 1 330 1 0 0 0 | socat -u - UNIX-CONNECT:touch
@@ -82,6 +83,7 @@ input_pmem() {
     truncate -s 4096 image.ext4
     echo >&3
     input_end 1
+    wait "$reader" || true # the socket has ended
     done_job input
     input_got key 1 125 1 0 0 0 1 38 1 0 0 0 1 38 0 0 0 0 1 125 0 0 0 0 1 30 1 0 0 0 1 30 0 0 0 0
     input_got touch 3 57 5 3 53 540 3 54 700 1 330 1 0 0 0 3 57 -1 1 330 0 0 0 0

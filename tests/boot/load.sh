@@ -6,7 +6,7 @@
 # SIGUSR1 and not with report=, which would listen, too: to hear 16 streams takes 1.4 G instructions a
 # second, and the counting machine has 1 G.
 
-load_seconds=4
+load_seconds=2
 machines_fds=() machines_pids=()
 
 # machine FIRST STREAMS SND: boots one more in the background, whose guest plays that many voices.

@@ -26,7 +26,7 @@ turn() {
 }
 
 balloon() {
-    local vm status=0 full freed inflated
+    local vm status=0 full freed inflated look_seconds=0.5
     warm "$made/$stock.boot" "$guests/$stock/vmlinuz"
     mkfifo keys
     "$linnet" run --control socket --balloon --initrd "$made/$stock.boot" --append "$(job balloon 200)" \

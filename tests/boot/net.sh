@@ -13,6 +13,7 @@ net_serve() {
     head -c 4194304 /dev/urandom >down
     socat -u FILE:down "TCP-LISTEN:7001,bind=$1,reuseaddr" &
     socat -u "TCP-LISTEN:7002,bind=$1,reuseaddr" CREATE:up &
+    reader=$!
 }
 
 # interface NAME ADDRESS [WORD...]: a tap interface with that address.
@@ -48,6 +49,7 @@ net_case() {
     cat console errors
     [ "$status" = 0 ] || fail "exit status $status"
     done_job net
+    wait "$reader" || true # it has written all
     for name in down up in; do
         grep -q "^linnet-net: $name $(sha256sum <"$name" | cut -d ' ' -f 1)" console ||
             fail "$name differs"

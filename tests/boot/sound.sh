@@ -173,11 +173,10 @@ larger_than() {
     [ -e "$1" ] && [ "$(stat -c %s "$1")" -gt "$2" ]
 }
 
-boot_case counting tone-file tone_file
+boot_case smp tone-file tone_file
 boot_case counting tone-killed killed
 boot_case counting tone-disk-full disk_full
 boot_case counting tone-asan tone_asan x86_64
-boot_case smp tone-file-smp tone_file
 boot_case counting tone-alsa tone_alsa
 boot_case counting record-alsa record_alsa
 boot_case counting alsa-busy alsa_busy

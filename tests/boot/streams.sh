@@ -93,11 +93,13 @@ ends_with_tone() {
     wav_data "$1" | tail -c "$(stat -c %s played)" | cmp - played
 }
 
-# The driver goes and comes back in mid-tone, 100 times; then there is nothing amiss.
-rebind() {
-    card_job 0 "rebind 100" host=file,path=tone.wav
+# The driver goes and comes back in mid-tone, again and again; then there is nothing amiss.
+rebind_times() {
+    card_job 0 "rebind $1" host=file,path=tone.wav
     ends_with_tone tone.wav
 }
+rebind() { rebind_times 30; }
+rebind_long() { rebind_times 200; }
 
 # asleep FILE: for a second nothing is added to it, though it is not the whole tone.
 asleep() {
@@ -139,4 +141,5 @@ boot_case counting cards cards
 boot_case counting cards-unexpected cards_unexpected
 boot_case counting delay delay
 boot_case counting rebind rebind
+soak_case counting rebind-long rebind_long
 boot_case counting suspend suspend

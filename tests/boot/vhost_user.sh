@@ -36,7 +36,7 @@ backends_say() {
 
 # same_sum FILE: it begins with what the guest has written.
 same_sum() {
-    [ "$(head -c 8388608 "$1" | md5sum)" = "$(cat share/sum)" ] || fail "$1 differs"
+    [ "$(head -c 4194304 "$1" | md5sum)" = "$(cat share/sum)" ] || fail "$1 differs"
 }
 
 # Written and read, stopped in the middle, a driver that comes again; and one that dies in use.
@@ -46,10 +46,10 @@ backends_run() {
     warm "$made/$stock.talk" "$guests/$stock/vmlinuz" /usr/bin/qemu-storage-daemon "$virtiofsd"
     backends_start
     "$linnet" run "$@" --cpus 2 --control vm --initrd "$made/$stock.talk" --append "$(job backends)" \
-        --disk own.img,isolate --vhost-user kind=disk,socket=raw.sock,timeout=60s \
-        --vhost-user kind=disk,socket=qcow2.sock,timeout=60s \
-        --vhost-user kind=share,socket=share.sock,tag=tag,timeout=60s \
-        --vhost-user kind=snd,socket=snd.sock,timeout=60s "$guests/$stock/vmlinuz" </dev/null >console 2>errors &
+        --disk own.img,isolate --vhost-user kind=disk,socket=raw.sock,timeout=300s \
+        --vhost-user kind=disk,socket=qcow2.sock,timeout=300s \
+        --vhost-user kind=share,socket=share.sock,tag=tag,timeout=300s \
+        --vhost-user kind=snd,socket=snd.sock,timeout=300s "$guests/$stock/vmlinuz" </dev/null >console 2>errors &
     vm=$!
     wait_for "$boot_seconds_max" backends_say busy
     for _ in 1 2 3; do
@@ -76,7 +76,7 @@ backends_run() {
     wait "${backends[1]}" || true
     qemu-img convert -O raw qcow2.img out.img
     same_sum out.img
-    wait_for 10 "$linnet" listen --same-as "$guests/tone.wav" tone.wav
+    wait_for 60 "$linnet" listen --same-as "$guests/tone.wav" tone.wav
     trap - EXIT
     kill -KILL "${backends[3]}"
 }
