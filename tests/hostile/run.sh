@@ -6,7 +6,7 @@
 # plugs and wants reports. Any KVM will do. linnet must live through it, with devices that still work,
 # say little, and leave neither memory nor files behind.
 #
-#   tests/hostile/run.sh [SEED...]        1 to 6; ROUNDS=N: so many attacks by each CPU
+#   tests/hostile/run.sh [SEED...]        1 to 10; ROUNDS=N: so many attacks by each CPU
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 variant=${VARIANT:-asan}
@@ -98,7 +98,7 @@ attack() {
     rm -rf "$work"
 }
 
-[ $# -gt 0 ] || set -- {1..6}
+[ $# -gt 0 ] || set -- {1..10}
 if [ "$arch" != x86_64 ]; then
     skipped hostile "the guest is for x86_64"
 elif [ ! -w /dev/kvm ]; then
