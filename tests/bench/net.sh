@@ -32,7 +32,9 @@ net_qemu() {
 
 # tap_stat NAME: of the interface; what it sends is what the guest receives.
 tap_stat() {
-    cat "/sys/class/net/tap0/statistics/$1"
+    local value
+    read -r value <"/sys/class/net/tap0/statistics/$1"
+    echo "$value"
 }
 
 tap_runs() {
@@ -65,7 +67,6 @@ net_row() {
     local -A before after
     net_peer "$load"
     wait_for 600 tap_runs
-    net_look before
     net_look before
     sleep 3
     net_look after

@@ -25,6 +25,12 @@ turn() {
         { cat console errors && fail "the guest ended before \"$2\""; }
 }
 
+# The guest goes on filling it after most of its memory is gone.
+balloon_full() {
+    "$linnet" control socket balloon0 stats >stats
+    grep -q '^actual 209715200' stats
+}
+
 balloon() {
     local vm status=0 full freed inflated look_seconds=0.5
     warm "$made/$stock.boot" "$guests/$stock/vmlinuz"
@@ -43,9 +49,9 @@ balloon() {
     "$linnet" control socket balloon0 size 200M
     echo >&3
     turn 4 stats
+    wait_for "$boot_seconds_max" balloon_full
     inflated=$(ram)
-    "$linnet" control socket balloon0 stats
-    "$linnet" control socket balloon0 stats | tee stats
+    cat stats
     echo >&3
     turn 5 deflate
     "$linnet" control socket balloon0 size 0
@@ -63,7 +69,6 @@ balloon() {
     [ "$full" -gt 200 ] || fail "only $full MiB were ever taken"
     [ "$freed" -lt $((full - 180)) ] || fail "of what was freed, only $((full - freed)) MiB went back"
     [ "$inflated" -le $((freed + 10)) ] || fail "the balloon took $((inflated - freed)) MiB"
-    grep -q '^actual 209715200' stats || fail "the balloon is not full"
     grep -q '^total [1-9]' stats || fail "the guest told nothing of its memory"
 }
 

@@ -184,8 +184,8 @@ static const char *const lies[] = {
     "{\"event\":\"end\"}\n{\"event\":\"end\"}\n",
     "{\"event\":\"results\"}\n",
     "{\"event\":\"results\",\"told\":[{\"expect\":\"a\",\"passed\":1,\"why\":\"\"}]}\n",
-    "{\"event\":\"results\",\"told\":[]}\n{\"event\":\"results\",\"told\":[]}\n"
-    "{\"event\":\"results\",\"told\":[]}\n",
+    ("{\"event\":\"results\",\"told\":[]}\n{\"event\":\"results\",\"told\":[]}\n"
+     "{\"event\":\"results\",\"told\":[]}\n"),
     "{\"ok\":true}\n{\"ok\":true}\n", /* one too many */
 };
 
