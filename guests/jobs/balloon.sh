@@ -32,13 +32,13 @@ sleep 10
 host freed
 before=$(free_mib)
 host inflate
-free_within 0 $((before - 150))
+free_within 0 $((before - $1 * 3 / 4))
 echo "balloon: $(free_mib) of $before MiB are left"
 host stats
 host deflate
 free_within $((before - 20)) 9999
 host inflate
-free_within 0 $((before - 150))
+free_within 0 $((before - $1 * 3 / 4))
 # More than is left: the balloon gives it back before anybody is killed.
-dd if=/dev/zero of=/full/bytes bs=1M count=$((before - 80)) 2>/dev/null || fail "the balloon kept it"
+dd if=/dev/zero of=/full/bytes bs=1M count=$((before - $1 / 2)) 2>/dev/null || fail "the balloon kept it"
 ok

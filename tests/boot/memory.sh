@@ -28,14 +28,14 @@ turn() {
 # The guest goes on filling it after most of its memory is gone.
 balloon_full() {
     "$linnet" control socket balloon0 stats >stats
-    grep -q '^actual 209715200' stats
+    grep -q '^actual 104857600' stats
 }
 
 balloon() {
     local vm status=0 full freed inflated look_seconds=0.5
     warm "$made/$stock.boot" "$guests/$stock/vmlinuz"
     mkfifo keys
-    "$linnet" run --control socket --balloon --initrd "$made/$stock.boot" --append "$(job balloon 200)" \
+    "$linnet" run --mem 256M --control socket --balloon --initrd "$made/$stock.boot" --append "$(job balloon 100)" \
         "$guests/$stock/vmlinuz" <>keys >console 2>errors &
     vm=$!
     exec 3<>keys
@@ -46,7 +46,7 @@ balloon() {
     freed=$(ram)
     echo >&3
     turn 3 inflate
-    "$linnet" control socket balloon0 size 200M
+    "$linnet" control socket balloon0 size 100M
     echo >&3
     turn 4 stats
     wait_for "$boot_seconds_max" balloon_full
@@ -57,7 +57,7 @@ balloon() {
     "$linnet" control socket balloon0 size 0
     echo >&3
     turn 6 inflate
-    "$linnet" control socket balloon0 size 200M
+    "$linnet" control socket balloon0 size 100M
     echo >&3
     wait "$vm" || status=$?
     exec 3>&-
@@ -66,8 +66,8 @@ balloon() {
     [ "$status" = 0 ] || fail "exit status $status"
     done_job balloon
     [ ! -s errors ] || fail "linnet had something to say"
-    [ "$full" -gt 200 ] || fail "only $full MiB were ever taken"
-    [ "$freed" -lt $((full - 180)) ] || fail "of what was freed, only $((full - freed)) MiB went back"
+    [ "$full" -gt 100 ] || fail "only $full MiB were ever taken"
+    [ "$freed" -lt $((full - 80)) ] || fail "of what was freed, only $((full - freed)) MiB went back"
     [ "$inflated" -le $((freed + 10)) ] || fail "the balloon took $((inflated - freed)) MiB"
     grep -q '^total [1-9]' stats || fail "the guest told nothing of its memory"
 }
