@@ -27,8 +27,8 @@ turn() {
 
 # The guest goes on filling it after most of its memory is gone.
 balloon_full() {
-    "$linnet" control socket balloon0 stats >stats
-    grep -q '^actual 104857600' stats
+    "$linnet" control socket balloon0 stats >told
+    grep -q '^actual 104857600' told
 }
 
 balloon() {
@@ -51,7 +51,7 @@ balloon() {
     turn 4 stats
     wait_for "$boot_seconds_max" balloon_full
     inflated=$(ram)
-    cat stats
+    cat told
     echo >&3
     turn 5 deflate
     "$linnet" control socket balloon0 size 0
@@ -69,7 +69,7 @@ balloon() {
     [ "$full" -gt 100 ] || fail "only $full MiB were ever taken"
     [ "$freed" -lt $((full - 80)) ] || fail "of what was freed, only $((full - freed)) MiB went back"
     [ "$inflated" -le $((freed + 10)) ] || fail "the balloon took $((inflated - freed)) MiB"
-    grep -q '^total [1-9]' stats || fail "the guest told nothing of its memory"
+    grep -q '^total [1-9]' told || fail "the guest told nothing of its memory"
 }
 
 boot_case counting balloon balloon
