@@ -99,3 +99,12 @@ boot() {
 done_job() {
     grep -q "^linnet-job: $1 ok" console || fail "the guest did not do its job \"$1\""
 }
+
+# ends_well PID NAME [STATUS]: that machine ends with STATUS (0), and its job went well.
+ends_well() {
+    local status=0
+    wait "$1" || status=$?
+    cat console errors
+    [ "$status" = "${3-0}" ] || fail "exit status $status, not ${3-0}"
+    done_job "$2"
+}

@@ -35,7 +35,7 @@ dummy_set() {
 
 # The mixer of a card of the host, passed through.
 host_mixer() {
-    local vm status=0
+    local vm
     [ -e /proc/asound/Dummy ] || skip "no ALSA card Dummy (module snd-dummy) on this machine"
     warm "$made/$stock.sound" "$guests/$stock/vmlinuz"
     dummy_set 'Master Volume' 10,-10
@@ -52,10 +52,7 @@ host_mixer() {
     dummy_set 'Master Volume' 7,8
     dummy_set 'Master Capture Switch' on,off # both: or snd-dummy tells nobody
     dummy_set 'External I/O Box' None
-    wait "$vm" || status=$?
-    cat console errors
-    [ "$status" = 0 ] || fail "exit status $status"
-    done_job mixer
+    ends_well "$vm" mixer
     [ ! -s errors ] || fail "linnet had something to say"
 }
 
@@ -74,7 +71,7 @@ halved() {
 }
 
 controls() {
-    local vm status=0
+    local vm
     "$linnet" run --control socket --initrd "$made/$stock.sound" --append "$(job controls)" \
         --snd host=file,path=tone.wav,jacks=headphone+mic:unplugged,controls=on,isolate \
         "$guests/$stock/vmlinuz" </dev/null >console 2>errors &
@@ -85,10 +82,7 @@ controls() {
     when plug snd0 jack 0 plug
     when mute snd0 ctl 'Master Playback Switch' off
     when unmute snd0 ctl 'Master Playback Switch' on
-    wait "$vm" || status=$?
-    cat console errors
-    [ "$status" = 0 ] || fail "exit status $status"
-    done_job controls
+    ends_well "$vm" controls
     [ ! -s errors ] || fail "linnet had something to say"
     [ ! -e socket ] || fail "the socket is still there"
     halved "$(wav_data "$guests/tone.wav" | wc -c)"

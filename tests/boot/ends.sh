@@ -54,7 +54,7 @@ words() {
 }
 # A guest that feeds its watchdog lives, as one does that has closed it or stands still; then it starves.
 watchdog() {
-    local vm status=0 look_seconds=1 # each look takes the machine's time, and this is long
+    local vm look_seconds=1 # each look takes the machine's time, and this is long
     warm "$made/$stock.sound" "$guests/$stock/vmlinuz"
     "$linnet" run --watchdog --control socket --summary summary.json --junit junit.xml \
         --initrd "$made/$stock.sound" --append "$(job watchdog)" "$guests/$stock/vmlinuz" \
@@ -64,10 +64,7 @@ watchdog() {
     "$linnet" control socket pause
     sleep 100
     "$linnet" control socket resume
-    wait "$vm" || status=$?
-    cat console errors
-    [ "$status" = 36 ] || fail "exit status $status, not 36"
-    done_job watchdog
+    ends_well "$vm" watchdog 36
     head -n 1 errors | grep -q "the guest does not feed its watchdog"
     [ "$(wc -l <errors)" -gt 1 ] || fail "no registers were told"
     recorded watchdog 36 1 0

@@ -30,7 +30,7 @@ net_says() {
 # net_case NET ADDRESS GATEWAY IN: boots with that card; IN is where port 5000 of the guest is found
 # once it listens.
 net_case() {
-    local vm status=0
+    local vm
     "$linnet" run --name wren --cpus 2 --control vm --summary summary --net "$1" --initrd "$made/$stock.net" \
         --append "$(job net "$2" "$3")" "$guests/$stock/vmlinuz" </dev/null >console 2>errors &
     vm=$!
@@ -45,10 +45,7 @@ net_case() {
     wait_for "$boot_seconds_max" net_says unplugged
     "$linnet" control vm net0 link up
     trap - EXIT
-    wait "$vm" || status=$?
-    cat console errors
-    [ "$status" = 0 ] || fail "exit status $status"
-    done_job net
+    ends_well "$vm" net
     wait "$reader" || true # it has written all
     for name in down up in; do
         grep -q "^linnet-net: $name $(sha256sum <"$name" | cut -d ' ' -f 1)" console ||

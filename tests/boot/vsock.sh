@@ -60,12 +60,8 @@ vsock_talk() {
 
 # vsock_ends PID: the machine does, and all that went either way is whole.
 vsock_ends() {
-    local status=0
     trap - EXIT
-    wait "$1" || status=$?
-    cat console errors
-    [ "$status" = 0 ] || fail "exit status $status"
-    done_job vsock
+    ends_well "$1" vsock
     wait "${readers[@]}" || true # they have written all
     cmp up slow
     grep -q "^linnet-vsock: up $(sha256sum <up | cut -d ' ' -f 1)" console || fail "up differs"
