@@ -4,12 +4,14 @@
 
 #include "virtio/queue_inside.h"
 
+#include <check.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <sys/timerfd.h>
 
 /* The linker's names. Weak, so that a program linked without --wrap still links. */
@@ -30,6 +32,7 @@ WRAPPED(void *, mmap, (void *addr, size_t len, int prot, int flags, int fd, off_
 WRAPPED(int, mprotect, (void *addr, size_t len, int prot))
 WRAPPED(ssize_t, getrandom, (void *buf, size_t len, unsigned flags))
 WRAPPED(int, memfd_create, (const char *name, unsigned flags))
+WRAPPED(int, accept4, (int fd, struct sockaddr *address, socklen_t *len, int flags))
 WRAPPED(int, walk_grow, (struct walk * walk))
 
 static struct {
@@ -60,6 +63,16 @@ unsigned wrap_stop(enum wrap_call call)
 {
     calls[call].armed = false;
     return calls[call].failed;
+}
+
+void wrap_stop_if_calm(enum wrap_call call)
+{
+    for (unsigned i = 0; i < 3000 && wrap_failures(call) == 0; i++)
+        (void)usleep(10000);
+    (void)usleep(50000);
+    unsigned failed = wrap_stop(call);
+    ck_assert_uint_gt(failed, 0);
+    ck_assert_uint_lt(failed, 10);
 }
 
 void wrap_getrandom(ssize_t (*instead)(void *buf, size_t len))
@@ -157,6 +170,11 @@ int __wrap_memfd_create(const char *name, unsigned flags)
         return -1;
     return __real_memfd_create(name,
                                memfd_ordinary ? flags & (MFD_CLOEXEC | MFD_ALLOW_SEALING) : flags);
+}
+
+int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *len, int flags)
+{
+    return fails(WRAP_ACCEPT4) ? -1 : __real_accept4(fd, address, len, flags);
 }
 
 void wrap_memfd_ordinary(void)

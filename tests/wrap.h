@@ -21,6 +21,7 @@ enum wrap_call {
     WRAP_MPROTECT,
     WRAP_GETRANDOM,
     WRAP_MEMFD_CREATE,
+    WRAP_ACCEPT4,
     WRAP_CALLS,
 };
 
@@ -28,6 +29,9 @@ enum wrap_call {
 void wrap_fail_after(enum wrap_call call, unsigned count, int error);
 /* How many calls failed so far. */
 unsigned wrap_failures(enum wrap_call call);
+/* On a worker: waits for the first failure, and then sees that it is not asked for again and again,
+ * as by a loop that spins. Back to normal. */
+void wrap_stop_if_calm(enum wrap_call call);
 /* Back to normal. How many calls failed. */
 unsigned wrap_stop(enum wrap_call call);
 

@@ -195,11 +195,11 @@ static void print_help(const struct virtio_class *class)
 static void accept_ready(struct watch *watch, uint32_t epoll_events)
 {
     struct service *service = container_of(watch, struct service, accept);
-    auto_close int fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC);
+    auto_close int fd = loop_accept(watch);
 
     (void)epoll_events;
     if (fd < 0)
-        return; /* it has left again */
+        return; /* it has left again, or waits */
     if (vhost_user_backend_busy(&service->backend)) {
         log_guest(&service->dev->log_limit,
                   "%s: one more front-end has come and is sent away: it serves one at a time",

@@ -285,11 +285,11 @@ static void host_ready(struct watch *host, uint32_t epoll_events)
 static void door_ready(struct watch *door, uint32_t epoll_events)
 {
     struct port *port = container_of(door, struct port, door);
-    int fd = accept4(door->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    int fd = loop_accept(door);
 
     (void)epoll_events;
     if (fd < 0)
-        return; /* it has left already */
+        return; /* it has left already, or waits */
     loop_remove(&port->door);
     port->host.fd = fd;
     port->changed(port);

@@ -135,11 +135,11 @@ static void door_ready(struct watch *door, uint32_t epoll_events)
 {
     struct input *input = container_of(door, struct input, door);
     struct source *source = find_free(input);
-    int fd = accept4(door->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    int fd = loop_accept(door);
 
     (void)epoll_events;
     if (fd < 0)
-        return; /* it has left already */
+        return; /* it has left already, or waits */
     source_open(source, input, fd, false);
     int r = source_start(source);
     if (r == 0)

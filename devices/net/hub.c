@@ -31,6 +31,8 @@
 #define MEMBERS_MAX 16
 /* A member may send so many frames before others have their turn. */
 #define TURN_FRAMES_MAX 64
+/* Who could not be taken (no descriptor is left) is tried again so often, or as frames go by. */
+#define ACCEPT_AGAIN_MS 1000
 
 /* -- the hub -- */
 
@@ -41,7 +43,8 @@ struct hub {
     struct net_host *member[MEMBERS_MAX]; /* NULL: place for one */
     bool full[MEMBERS_MAX];               /* its socket takes no more */
     unsigned count;
-    bool more; /* frames are left of a turn, in somebody's buffer */
+    bool more;  /* frames are left of a turn, in somebody's buffer */
+    bool waits; /* somebody, who could not be taken */
     uint8_t frame[NET_FRAME_MAX];
 };
 
@@ -66,6 +69,7 @@ static void members_accept(struct hub *hub)
         else if (stream_open(fd, &hub->member[i]) == 0)
             hub->count++;
     }
+    hub->waits = errno != EAGAIN;
 }
 
 static void frame_send(struct hub *hub, unsigned from, size_t len)
@@ -125,7 +129,9 @@ static void member_flush(struct hub *hub, unsigned i)
 /* Waits for what there is to do, and does it. */
 static void hub_turn(struct hub *hub)
 {
-    struct pollfd wait[1 + MEMBERS_MAX] = {{.fd = hub->listener, .events = POLLIN}};
+    struct pollfd wait[1 + MEMBERS_MAX] = {
+        {.fd = hub->waits ? -1 : hub->listener, .events = POLLIN}};
+    int patience_ms = hub->more ? 0 : hub->waits ? ACCEPT_AGAIN_MS : -1;
 
     for (unsigned i = 0; i < MEMBERS_MAX; i++) {
         struct pollfd *member = &wait[1 + i];
@@ -133,9 +139,9 @@ static void hub_turn(struct hub *hub)
         /* one that waits may have hung up, which poll() tells whether asked or not */
         member->fd = hub->member[i] != NULL && member->events != 0 ? hub->member[i]->fd[0] : -1;
     }
-    (void)poll(wait, ARRAY_SIZE(wait), hub->more ? 0 : -1);
+    (void)poll(wait, ARRAY_SIZE(wait), patience_ms);
     hub->more = false;
-    if ((wait[0].revents & POLLIN) != 0)
+    if (hub->waits || (wait[0].revents & POLLIN) != 0)
         members_accept(hub);
     for (unsigned i = 0; i < MEMBERS_MAX; i++) {
         if (hub->member[i] != NULL && (wait[1 + i].revents & POLLOUT) != 0)

@@ -12,8 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define ACCEPTS_MAX    16 /* in one go */
-#define ACCEPT_AGAIN   SECOND_NS
+#define ACCEPTS_MAX    16               /* in one go */
 #define PORT_SUFFIX    11               /* "_4294967295" */
 #define GUEST_PORT_MAX (UINT32_MAX - 1) /* the last one means any */
 
@@ -116,8 +115,7 @@ static void welcome(struct door *door, int fd)
 
 static bool has_room(const struct vsock *vsock, const struct door *door)
 {
-    return vsock->count < vsock->conns_max && (door->port != 0 || vsock->hellos < HELLOS_MAX) &&
-           vsock->accept_ns == 0;
+    return vsock->count < vsock->conns_max && (door->port != 0 || vsock->hellos < HELLOS_MAX);
 }
 
 static void door_ready(struct watch *watch, uint32_t epoll_events)
@@ -127,15 +125,10 @@ static void door_ready(struct watch *watch, uint32_t epoll_events)
 
     (void)epoll_events;
     for (unsigned i = 0; i < ACCEPTS_MAX && has_room(vsock, door); i++) {
-        int fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (fd >= 0) {
-            welcome(door, fd);
-            continue;
-        }
-        if (errno == EAGAIN || errno == ECONNABORTED)
+        int fd = loop_accept(watch);
+        if (fd < 0)
             break;
-        vsock->accept_ns = vsock_now_ns(vsock) + ACCEPT_AGAIN; /* out of descriptors, most likely */
-        vsock_wake(vsock, vsock->accept_ns);
+        welcome(door, fd);
     }
     vsock_say(vsock);
     vsock_doors_watch(vsock);

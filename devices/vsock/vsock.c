@@ -136,10 +136,6 @@ static void time_came(struct loop *loop, void *ctx)
     uint64_t now = vsock_now_ns(vsock), next = TIME_NEVER;
 
     (void)loop;
-    if (vsock->accept_ns <= now)
-        vsock->accept_ns = 0;
-    else
-        next = vsock->accept_ns;
     for (unsigned i = 0; i < vsock->touched; i++) {
         if (vsock->conns[i].deadline_ns <= now)
             time_is_up(&vsock->conns[i]);
@@ -206,7 +202,6 @@ static void vsock_reset(struct virtio_device *dev)
     vsock->tx_stopped = vsock->has_buffer = false;
     vsock_doors_shut(vsock);
     loop_alarm(virtio_loop(dev), TIME_NEVER, NULL, NULL);
-    vsock->accept_ns = 0;
     vsock_kernel_stop(vsock);
 }
 

@@ -123,7 +123,6 @@ struct vsock {
     struct forwards forwards;
     struct door doors[1 + FORWARDS_MAX]; /* PATH's first */
     unsigned door_count;
-    uint64_t accept_ns; /* no client is taken before; 0: at any time */
 
     struct conn *conns;     /* owned: CONNS_MAX */
     uint8_t *bufs;          /* owned, mapped: CONN_BUF_BYTES for each */

@@ -2,9 +2,15 @@
 /* See loop.h. */
 #include "vmm/base/loop.h"
 
+#include "vmm/base/log.h"
+
 #include <poll.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#define REST_NS SECOND_NS
 
 static void stop_ready(struct watch *watch, uint32_t epoll_events)
 {
@@ -23,7 +29,8 @@ int loop_init(struct loop *loop)
     *loop = (struct loop){.epoll_fd = -1,
                           .stop = {.fd = -1, .ready = stop_ready},
                           .timebase = &timebase_monotonic,
-                          .alarm_ns = TIME_NEVER};
+                          .alarm_ns = TIME_NEVER,
+                          .rest_ns = TIME_NEVER};
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     loop->stop.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (loop->epoll_fd < 0 || loop->stop.fd < 0)
@@ -70,6 +77,11 @@ void loop_remove(struct watch *watch)
     for (int i = 0; i < loop->batch_count; i++)
         if (loop->batch[i] == watch)
             loop->batch[i] = NULL;
+    for (struct watch **at = &loop->resting; *at != NULL; at = &(*at)->next_resting)
+        if (*at == watch) {
+            *at = watch->next_resting;
+            break;
+        }
     watch->loop = NULL;
 }
 
@@ -102,6 +114,50 @@ static uint64_t alarm_serve(struct loop *loop)
     return alarm_left_ns(loop);
 }
 
+/* -- who comes -- */
+
+/* Left as it is, the socket would wake us again at once, for as long as it is so. */
+static void rest(struct watch *listener, int r)
+{
+    struct loop *loop = listener->loop;
+
+    if (!loop->rest_told)
+        log_warn("somebody who connects has to wait: %s", strerror(-r));
+    loop->rest_told = true;
+    if (loop_change(listener, 0) < 0)
+        return; /* it cannot fail */
+    listener->next_resting = loop->resting;
+    loop->resting = listener;
+    loop->rest_ns = MIN(loop->rest_ns, loop->timebase->now_ns(loop->timebase) + REST_NS);
+}
+
+int loop_accept(struct watch *listener)
+{
+    int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    int r = fd < 0 ? -errno : fd;
+
+    if (r >= 0)
+        listener->loop->rest_told = false;
+    else if (r != -EAGAIN && r != -ECONNABORTED)
+        rest(listener, r);
+    return r;
+}
+
+/* Ends the rest that is over: how long until then. */
+static uint64_t rest_serve(struct loop *loop)
+{
+    if (loop->rest_ns == TIME_NEVER)
+        return TIME_NEVER;
+    uint64_t now = loop->timebase->now_ns(loop->timebase);
+    if (now < loop->rest_ns)
+        return loop->rest_ns - now;
+    loop->rest_ns = TIME_NEVER;
+    for (struct watch *watch = loop->resting; watch != NULL; watch = watch->next_resting)
+        (void)loop_change(watch, EPOLLIN); /* as above */
+    loop->resting = NULL;
+    return TIME_NEVER;
+}
+
 /* As epoll_wait(), to the nanosecond. */
 static int wait_ns(const struct loop *loop, struct epoll_event events[LOOP_BATCH_MAX], uint64_t ns)
 {
@@ -124,7 +180,8 @@ int loop_run(struct loop *loop)
 
     loop->stopping = false;
     while (!loop->stopping) {
-        int n = wait_ns(loop, events, alarm_serve(loop));
+        uint64_t rest_left = rest_serve(loop), left = alarm_serve(loop);
+        int n = wait_ns(loop, events, MIN(left, rest_left));
         if (n < 0 && errno != EINTR)
             return -errno;
         loop->batch_count = MAX(n, 0);

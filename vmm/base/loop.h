@@ -19,6 +19,7 @@ struct watch {
     int fd;
     void (*ready)(struct watch *watch, uint32_t epoll_events);
     struct loop *loop; /* set while added */
+    struct watch *next_resting;
 };
 
 #define LOOP_BATCH_MAX 16
@@ -30,7 +31,10 @@ struct loop {
     uint64_t alarm_ns;         /* TIME_NEVER: there is none */
     void (*alarm)(struct loop *loop, void *ctx);
     void *alarm_ctx;
-    bool stopping; /* the running thread only */
+    struct watch *resting; /* listening sockets that are left alone until rest_ns */
+    uint64_t rest_ns;      /* TIME_NEVER: there are none */
+    bool rest_told;        /* since somebody was taken */
+    bool stopping;         /* the running thread only */
     int batch_count;
     void *batch[LOOP_BATCH_MAX]; /* watches of this round still to serve; NULL: removed meanwhile */
 };
@@ -48,6 +52,12 @@ void loop_remove(struct watch *watch);
  * come. It costs no system call: the loop waits that long and no longer. */
 void loop_alarm(struct loop *loop, uint64_t alarm_ns, void (*alarm)(struct loop *loop, void *ctx),
                 void *ctx);
+
+/* Takes one who has come to a listening socket that is watched for EPOLLIN: a descriptor, which
+ * does not block, or -errno. -EAGAIN: nobody is there (any more). Who can't be taken, because there
+ * are too many open files, say, waits there: the socket is looked at again in a second. A line says
+ * so, once. */
+int loop_accept(struct watch *listener);
 
 /* Serves until loop_stop(); 0, or -errno of epoll_wait. May be run again. */
 int loop_run(struct loop *loop);

@@ -2,7 +2,6 @@
 /* See control_clients.h. */
 #include "vmm/control/control_clients.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -196,24 +195,17 @@ struct control_client *control_clients_add(struct control_clients *clients, int 
 static void listener_ready(struct watch *watch, uint32_t epoll_events)
 {
     struct control_clients *clients = container_of(watch, struct control_clients, listener);
-    int fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    int fd = loop_accept(watch);
 
     (void)epoll_events;
-    if (fd >= 0) {
+    if (fd >= 0)
         (void)control_clients_add(clients, fd); /* it was told */
-    } else if (errno == EMFILE || errno == ENFILE) {
-        /* Left alone, the client would wake us for ever. */
-        fd_close(&clients->spare_fd);
-        turn_away(accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC), strerror(EMFILE));
-        clients->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    }
 }
 
 int control_clients_init(struct control_clients *clients, struct loop *loop, int fd)
 {
     clients->loop = loop;
     clients->listener = (struct watch){.fd = fd, .ready = listener_ready};
-    clients->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC); /* none: works without */
     for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++)
         clients->item[i] = (struct control_client){.watch.fd = -1, .gone = true};
     return fd < 0 ? 0 : loop_add(loop, &clients->listener, EPOLLIN);
@@ -226,5 +218,4 @@ void control_clients_fini(struct control_clients *clients)
     for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++)
         client_remove(&clients->item[i]);
     loop_remove(&clients->listener);
-    fd_close(&clients->spare_fd);
 }

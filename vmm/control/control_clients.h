@@ -31,7 +31,6 @@ struct control_client {
 struct control_clients {
     struct loop *loop;
     struct watch listener; /* borrows its fd */
-    int spare_fd;          /* given up for a moment to turn a client away when fds are out */
     /* Set by the owner: serves one line, without its newline; at once, or it makes it busy. */
     void (*serve)(struct control_client *client, const char *line, size_t len);
     struct control_client item[CONTROL_CLIENTS_MAX];

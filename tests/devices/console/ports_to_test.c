@@ -3,6 +3,7 @@
 #include "vmm/base/unix_listener.h"
 
 #include "tests/devices/console/ports_fixture.h"
+#include "tests/wrap.h"
 
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -180,6 +181,17 @@ static void start_socket(unsigned buffers)
     heard(0, OPEN, 0, "");
     heard(0, NAME, 1, "p");
 }
+
+START_TEST(who_comes_to_a_socket_waits_while_descriptors_are_out)
+{
+    start_socket(30);
+    wrap_fail_after(WRAP_ACCEPT4, 0, EMFILE);
+    int fd = socket_connect(in_folder("", "s"));
+    wrap_stop_if_calm(WRAP_ACCEPT4);
+    heard(0, OPEN, 1, "");
+    ck_assert_int_eq(close(fd), 0);
+}
+END_TEST
 
 START_TEST(a_socket_opens_and_closes_the_port)
 {
@@ -366,6 +378,7 @@ Suite *ports_to_suite(void)
     tcase_add_test(tcase, a_fifo_holds_what_nobody_has_read_yet);
     tcase_add_test(tcase, a_terminal_takes_both_ways);
     tcase_add_test(tcase, a_terminal_that_nobody_reads_holds_up_nobody);
+    tcase_add_test(tcase, who_comes_to_a_socket_waits_while_descriptors_are_out);
     tcase_add_test(tcase, a_socket_opens_and_closes_the_port);
     tcase_add_test(tcase, the_next_client_waits_until_the_last_ones_end_was_told);
     tcase_add_test(tcase, nobody_is_let_in_while_the_device_is_idle);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Input devices (virtio 1.2 §5.8): what they say of themselves, and events from a socket. */
 #include "tests/devices/input/input_rig.h"
+#include "tests/wrap.h"
 
 /* proves: INP-01, INP-02, INP-04, INP-05, INP-06 */
 START_TEST(keyboard_says_what_it_is)
@@ -233,6 +234,18 @@ START_TEST(who_leaves_lifts_fingers)
 END_TEST
 
 /* proves: INP-11 */
+START_TEST(client_waits_while_descriptors_are_out)
+{
+    wrap_fail_after(WRAP_ACCEPT4, 0, EMFILE);
+    make_connected("keyboard", 10);
+    sends(client, SYN, 0, 0);
+    wrap_stop_if_calm(WRAP_ACCEPT4);
+    sends(client, KEY, 30, 1);
+    sends(client, SYN, 0, 0);
+    gets(KEY, 30, 1);
+}
+END_TEST
+
 START_TEST(clients_do_not_mix)
 {
     int other[4];
@@ -468,6 +481,7 @@ Suite *input_suite(void)
     tcase_add_test(tcase, the_longest_group_fits);
     tcase_add_test(tcase, who_leaves_holds_no_key_down);
     tcase_add_test(tcase, who_leaves_lifts_fingers);
+    tcase_add_test(tcase, client_waits_while_descriptors_are_out);
     tcase_add_test(tcase, clients_do_not_mix);
     tcase_add_test(tcase, buffers_of_no_use_are_dropped);
     tcase_add_loop_test(tcase, broken_ring_needs_reset, 0, 2);

@@ -2,12 +2,17 @@
 /* Event loops, watches that come and go. */
 #include "vmm/base/loop.h"
 
+#include "tests/capture.h"
 #include "tests/wrap.h"
 
 #include <check.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 static struct loop loop;
 
@@ -263,6 +268,122 @@ START_TEST(alarm_ends_the_wait)
 }
 END_TEST
 
+/* -- who comes -- */
+
+struct door {
+    struct watch watch;
+    unsigned tries, came;
+};
+
+static void door_ready(struct watch *watch, uint32_t epoll_events)
+{
+    struct door *door = container_of(watch, struct door, watch);
+    int fd = loop_accept(watch);
+
+    ck_assert_uint_eq(epoll_events, EPOLLIN);
+    door->tries++;
+    door->came += fd >= 0;
+    fd_close(&fd);
+}
+
+static void door_ends(struct watch *watch, uint32_t epoll_events)
+{
+    door_ready(watch, epoll_events);
+    loop_stop(watch->loop);
+}
+
+/* A socket that listens, watched, and somebody (ret_fd) who connects to it. */
+static void door_open(struct door *door, int *ret_fd)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    socklen_t len = sizeof(address.sun_family); /* the kernel finds a name */
+
+    *door = (struct door){.watch.ready = door_ready};
+    door->watch.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(bind(door->watch.fd, (struct sockaddr *)&address, len), 0);
+    ck_assert_int_eq(listen(door->watch.fd, 4), 0);
+    len = sizeof(address);
+    ck_assert_int_eq(getsockname(door->watch.fd, (struct sockaddr *)&address, &len), 0);
+    *ret_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(connect(*ret_fd, (struct sockaddr *)&address, len), 0);
+    ck_assert_int_eq(loop_add(&loop, &door->watch, EPOLLIN), 0);
+}
+
+/* Rounds of the loop that end by themselves. */
+static void run_rounds(unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        loop_stop(&loop);
+        ck_assert_int_eq(loop_run(&loop), 0);
+    }
+}
+
+START_TEST(who_can_not_be_taken_waits_and_nothing_spins)
+{
+    static const int errors[] = {EMFILE, ENFILE, ENOMEM};
+    struct capture capture;
+    struct door door[2];
+    int fd[2];
+
+    loop.timebase = &test_time;
+    time_ns = 5000;
+    door_open(&door[0], &fd[0]);
+    door_open(&door[1], &fd[1]);
+    capture_start(&capture);
+    wrap_fail_after(WRAP_ACCEPT4, 0, errors[_i]);
+    run_rounds(10);
+    ck_assert_uint_eq(wrap_failures(WRAP_ACCEPT4), 2);
+    time_ns += SECOND_NS - 1;
+    run_rounds(10);
+    ck_assert_uint_eq(wrap_failures(WRAP_ACCEPT4), 2);
+    time_ns++;
+    run_rounds(10);
+    ck_assert_uint_eq(wrap_stop(WRAP_ACCEPT4), 4);
+    loop_remove(&door[0].watch); /* while it rests */
+    time_ns += SECOND_NS;
+    run_rounds(10);
+    (void)capture_end(&capture);
+    ck_assert_uint_eq(door[0].came, 0);
+    ck_assert_uint_eq(door[1].came, 1);
+    ck_assert_uint_eq(door[1].tries, 3);
+    ck_assert_ptr_nonnull(strstr(capture.text, strerror(errors[_i])));
+    ck_assert_ptr_eq(strchr(capture.text, '\n'), strrchr(capture.text, '\n')); /* one line */
+    ck_assert_int_eq(loop_add(&loop, &door[0].watch, EPOLLIN), 0);
+    run_rounds(2);
+    ck_assert_uint_eq(door[0].came, 1);
+}
+END_TEST
+
+START_TEST(who_has_left_again_is_nobody)
+{
+    struct door door;
+    int fd;
+
+    door_open(&door, &fd);
+    wrap_fail_after(WRAP_ACCEPT4, 0, _i == 0 ? EAGAIN : ECONNABORTED);
+    run_rounds(1);
+    ck_assert_uint_eq(wrap_stop(WRAP_ACCEPT4), 1);
+    run_rounds(2); /* it does not rest */
+    ck_assert_uint_eq(door.came, 1);
+}
+END_TEST
+
+START_TEST(rest_ends_the_wait)
+{
+    struct door door;
+    int fd;
+
+    door_open(&door, &fd);
+    wrap_fail_after(WRAP_ACCEPT4, 0, EMFILE);
+    run_rounds(1);
+    (void)wrap_stop(WRAP_ACCEPT4);
+    loop.rest_ns = monotonic_ns() + MS_NS; /* sooner than in a second */
+    door.watch.ready = door_ends;
+    ck_assert_int_eq(loop_run(&loop), 0);
+    ck_assert_uint_eq(door.came, 1);
+}
+END_TEST
+
 START_TEST(loop_that_cannot_be_made_leaves_nothing)
 {
     static const enum wrap_call calls[] = {WRAP_EPOLL_CREATE1, WRAP_EVENTFD, WRAP_EPOLL_CTL};
@@ -296,6 +417,9 @@ Suite *loop_suite(void)
     tcase_add_test(tcase, alarm_that_was_taken_back_does_not_ring);
     tcase_add_test(tcase, ready_watches_do_not_hold_up_an_alarm);
     tcase_add_loop_test(tcase, alarm_ends_the_wait, 0, 3);
+    tcase_add_loop_test(tcase, who_can_not_be_taken_waits_and_nothing_spins, 0, 3);
+    tcase_add_loop_test(tcase, who_has_left_again_is_nobody, 0, 2);
+    tcase_add_test(tcase, rest_ends_the_wait);
     tcase_add_loop_test(tcase, loop_that_cannot_be_made_leaves_nothing, 0, 3);
     suite_add_tcase(suite, tcase);
     return suite;
