@@ -3,7 +3,6 @@
 #include "devices/rtc.h"
 
 #include <string.h>
-#include <sys/epoll.h>
 #include <time.h>
 
 /* Registers (DDI 0224 §3.2). */

@@ -2,8 +2,6 @@
 /* See alloc_fail.h. The state is file-scope because malloc has no argument to carry it. */
 #include "tests/alloc_fail.h"
 
-#include <string.h>
-
 /* The linker's names. Weak, so that a program linked without --wrap still links. */
 void *__real_malloc(size_t size) __attribute__((weak));
 void *__real_calloc(size_t count, size_t size) __attribute__((weak));

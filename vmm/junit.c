@@ -6,7 +6,6 @@
  * leave out a suite's name and a failure's message: testcases are of a class by the machine's name,
  * and the text says it all. See record.h.
  */
-#include "vmm/base/log.h"
 #include "vmm/base/text.h"
 #include "vmm/exit_status.h"
 #include "vmm/record.h"

@@ -3,7 +3,6 @@
 #include "vmm/machine_inside.h"
 
 #include "devices/registry.h"
-#include "vmm/base/log.h"
 
 #include <string.h>
 

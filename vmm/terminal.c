@@ -5,7 +5,6 @@
 #include "vmm/base/log.h"
 
 #include <signal.h>
-#include <stdio.h>
 #include <sys/epoll.h>
 #include <termios.h>
 

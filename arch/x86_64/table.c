@@ -11,7 +11,6 @@
 #include "devices/power.h"
 #include "devices/watchdog.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define TABLE_ALIGN 16

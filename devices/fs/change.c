@@ -6,10 +6,8 @@
 #include "devices/fs/fs.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 /* A name and the folder that it is in, which can be changed. */
 static int take_name(const struct request *req, size_t *at, const char **ret_name)

@@ -19,7 +19,6 @@
 #include "vmm/config/forward.h"
 #include "vmm/config/opts.h"
 
-#include <stdio.h>
 #include <sys/uio.h>
 
 #define NET_PAIRS_MAX 8

@@ -8,7 +8,6 @@
 
 #include <linux/vhost.h>
 #include <linux/virtio_net.h>
-#include <sys/epoll.h>
 
 int net_vhost_open(struct net *net, unsigned pairs)
 {

@@ -19,7 +19,6 @@
 
 #include <dirent.h>
 #include <string.h>
-#include <unistd.h>
 
 #define FEATURES  (1ull << 32 | 1ull << 30 | 1ull << 28)
 #define RINGS     4u

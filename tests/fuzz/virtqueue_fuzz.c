@@ -24,7 +24,6 @@
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>
-#include <sys/eventfd.h>
 
 #define RAM_BYTES 0x10000
 #define RAM_LOW   0x8000 /* the rest is at RAM_HIGH */

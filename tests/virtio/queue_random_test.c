@@ -11,7 +11,6 @@
 
 #include <check.h>
 #include <string.h>
-#include <sys/eventfd.h>
 
 #define RING       0x10000
 #define TABLES     0x40000 /* one of PIECES_MAX entries per head */

@@ -5,7 +5,6 @@
 #include "tests/virtio/queue_fixture.h"
 #include "tests/wrap.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 

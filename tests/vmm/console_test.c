@@ -7,7 +7,6 @@
 
 #include <check.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>

@@ -14,7 +14,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static const struct config_device_kind kinds[] = {{0}};

@@ -21,10 +21,8 @@
 
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 
 /* How long the others are waited for, when a first ring works: of a device that is idle they start
  * later as well as now. */

@@ -4,9 +4,7 @@
  * config.h.
  */
 #include "vmm/config/config.h"
-#include "vmm/base/memory.h"
 #include "vmm/base/text.h"
-#include "vmm/base/timebase.h"
 
 #include <string.h>
 

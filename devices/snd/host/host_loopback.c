@@ -12,7 +12,6 @@
  * Both streams belong to one worker, so there is no lock. Both sides must have the same format,
  * rate and channels: who opens second has to follow.
  */
-#include "devices/snd/base/wire.h"
 #include "devices/snd/host/host.h"
 #include "vmm/base/log.h"
 

@@ -8,10 +8,8 @@
 #include "tests/capture.h"
 
 #include <check.h>
-#include <pthread.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 static struct capture capture;
 

@@ -6,7 +6,6 @@
 
 #include <check.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 
 #define RINGS 0x10000

@@ -10,7 +10,6 @@
 
 #include <arpa/inet.h>
 #include <check.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>

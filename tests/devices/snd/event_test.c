@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Tests of devices/snd/event.c: what the driver is told, when, and with buffers of all sorts. */
 #include "tests/devices/snd/sound_rig.h"
-#include "virtio/transport.h"
 
 #include <check.h>
 

@@ -11,7 +11,6 @@
 #include "tests/capture.h"
 #include "tests/fake_driver.h"
 
-#include <arpa/inet.h>
 #include <check.h>
 #include <fcntl.h>
 #include <poll.h>

@@ -6,7 +6,6 @@
 
 #include <check.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <time.h>
 
 #define TELLERS     4

@@ -7,7 +7,6 @@
 #include "vmm/run/guest/guest.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>

@@ -7,7 +7,6 @@
 #include "tests/capture.h"
 
 #include <check.h>
-#include <math.h>
 #include <string.h>
 
 Suite *expect_suite(void);

@@ -10,7 +10,6 @@
 #include "tests/devices/snd/signals.h"
 
 #include <malloc.h>
-#include <pthread.h>
 #include <string.h>
 
 Suite *listener_suite(void);

@@ -6,7 +6,6 @@
 #include "devices/snd/pcm/clock.h"
 #include "tests/capture.h"
 #include "tests/devices/snd/host/alsa_fixture.h"
-#include "tests/fake_helper.h"
 
 #include <check.h>
 #include <string.h>

@@ -13,7 +13,6 @@
 #include "vmm/config/opts.h"
 
 #include <check.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>

@@ -3,7 +3,6 @@
  * queue stops. */
 #include "tests/capture.h"
 #include "tests/devices/snd/host/probe_fixture.h"
-#include "virtio/transport.h"
 
 #include <string.h>
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Tests of devices/snd/pcm/stream.c: the state machine, SET_PARAMS, and seeded random programs. */
-#include "tests/capture.h"
 #include "tests/devices/snd/host/probe_host.h"
 
 #include <check.h>
