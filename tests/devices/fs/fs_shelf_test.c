@@ -1,16 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The file system device where there are few descriptors: 512, of which a share may keep 51. */
-#include "devices/registry.h"
+#include "tests/devices/fs/fs_fixture.h"
 
-#include "tests/capture.h"
-#include "tests/devices/fs/fs_client.h"
-
-#include <check.h>
 #include <dirent.h>
-#include <fcntl.h>
 #include <linux/capability.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -18,8 +11,6 @@
 #define LIMIT 512
 #define MANY  700 /* files */
 
-static struct fs_client client;
-static struct capture capture;
 static struct rlimit limit_before;
 
 /* Whether root's rights go beyond limits: the device then asks for more. */
@@ -49,74 +40,10 @@ static void setup(void)
     ck_assert_int_eq(fs_init(&client), 0);
 }
 
-static void teardown(void)
+static void teardown_few(void)
 {
-    fs_client_stop(&client);
+    teardown();
     (void)setrlimit(RLIMIT_NOFILE, &limit_before);
-    (void)capture_end(&capture);
-}
-
-/* Where a name is on the host; two at a time. */
-static const char *at(const char *name)
-{
-    static char path[2][192];
-    static unsigned turn;
-
-    turn++;
-    (void)snprintf(path[turn % 2], sizeof(path[0]), "%s/%s", client.folder, name);
-    return path[turn % 2];
-}
-
-static void put(const char *name, const char *text)
-{
-    int fd = open(at(name), O_WRONLY | O_CREAT | O_EXCL, 0644);
-
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-    ck_assert_int_eq(close(fd), 0);
-}
-
-static int lookup(uint64_t node, const char *name)
-{
-    return fs_call(&client, FUSE_LOOKUP, node, name, strlen(name) + 1);
-}
-
-static uint64_t node_in(uint64_t folder, const char *name)
-{
-    ck_assert_int_eq(lookup(folder, name), 0);
-    return FS_REPLY(&client, struct fuse_entry_out).nodeid;
-}
-
-static uint64_t node_of(const char *name)
-{
-    return node_in(1, name);
-}
-
-static int getattr(uint64_t node)
-{
-    const struct fuse_getattr_in in = {0};
-
-    return fs_call(&client, FUSE_GETATTR, node, &in, sizeof(in));
-}
-
-static int open_node(uint32_t opcode, uint64_t node)
-{
-    const struct fuse_open_in in = {O_RDONLY, 0};
-
-    return fs_call(&client, opcode, node, &in, sizeof(in));
-}
-
-static uint64_t opened(uint64_t node)
-{
-    ck_assert_int_eq(open_node(FUSE_OPEN, node), 0);
-    return FS_REPLY(&client, struct fuse_open_out).fh;
-}
-
-static int release(uint64_t node, uint64_t fh)
-{
-    const struct fuse_release_in in = {.fh = fh};
-
-    return fs_call(&client, FUSE_RELEASE, node, &in, sizeof(in));
 }
 
 /* What the file has is this. */
@@ -178,9 +105,9 @@ START_TEST(more_files_than_descriptors_are_served)
     ck_assert_uint_le(descriptors(), before + 51);
     for (unsigned i = 0; i < MANY; i++) {
         (void)snprintf(name, sizeof(name), "many-%u", i);
-        uint64_t fh = opened(nodes[i]);
+        uint64_t fh = opened(FUSE_OPEN, nodes[i]);
         reads(nodes[i], fh, name);
-        ck_assert_int_eq(release(nodes[i], fh), 0);
+        ck_assert_int_eq(release(FUSE_RELEASE, nodes[i], fh), 0);
     }
     ck_assert_uint_le(descriptors(), before + 51);
     for (unsigned i = 0; i < MANY; i++) {
@@ -196,7 +123,7 @@ START_TEST(folder_with_more_files_than_descriptors_is_read)
     uint64_t nodes[MANY], found = 0, offset = 0;
 
     know_many(nodes);
-    ck_assert_int_eq(open_node(FUSE_OPENDIR, 1), 0);
+    ck_assert_int_eq(open_node(FUSE_OPENDIR, 1, O_RDONLY), 0);
     uint64_t fh = FS_REPLY(&client, struct fuse_open_out).fh;
     do {
         const struct fuse_read_in in = {.fh = fh, .offset = offset, .size = 65536};
@@ -222,10 +149,10 @@ START_TEST(shelved_file_that_was_replaced_is_stale)
     ck_assert_int_eq(unlink(at("file")), 0);
     put("file", "new");
     ck_assert_int_eq(getattr(node), -ESTALE);
-    ck_assert_int_eq(open_node(FUSE_OPEN, node), -ESTALE);
+    ck_assert_int_eq(open_node(FUSE_OPEN, node, O_RDONLY), -ESTALE);
     uint64_t newer = node_of("file");
     ck_assert_uint_ne(newer, node);
-    reads(newer, opened(newer), "new");
+    reads(newer, opened(FUSE_OPEN, newer), "new");
 }
 END_TEST
 
@@ -236,7 +163,7 @@ START_TEST(shelved_file_that_was_deleted_is_stale)
     uint64_t node = node_of("file"), link = node_of("link");
     shelve_others();
     ck_assert_int_eq(rename(at("link"), at("file")), 0);
-    ck_assert_int_eq(open_node(FUSE_OPEN, node), -ESTALE);
+    ck_assert_int_eq(open_node(FUSE_OPEN, node, O_RDONLY), -ESTALE);
     ck_assert_int_eq(getattr(link), -ESTALE);
     ck_assert_uint_eq(node_of("file"), link); /* found where it is now */
     ck_assert_int_eq(getattr(link), 0);
@@ -254,7 +181,7 @@ START_TEST(shelved_file_that_the_host_moved_is_known_again)
     ck_assert_int_eq(getattr(node), -ESTALE);
     ck_assert_uint_eq(node_of("moved"), node);
     shelve_others();
-    reads(node, opened(node), "text");
+    reads(node, opened(FUSE_OPEN, node), "text");
 }
 END_TEST
 
@@ -271,8 +198,8 @@ START_TEST(shelved_file_that_the_guest_moved_is_found)
     ck_assert_int_eq(rename_in(a, b, 0, "inner\0there", 12), 0);
     ck_assert_int_eq(rename_in(1, 1, RENAME_EXCHANGE, "other\0b", 8), 0);
     shelve_others();
-    reads(file, opened(file), "text");
-    reads(other, opened(other), "other");
+    reads(file, opened(FUSE_OPEN, file), "text");
+    reads(other, opened(FUSE_OPEN, other), "other");
     ck_assert_int_eq(access(at("other/there/file"), F_OK), 0);
 }
 END_TEST
@@ -280,16 +207,17 @@ END_TEST
 START_TEST(open_file_is_not_shelved)
 {
     put("file", "text");
-    uint64_t node = node_of("file"), first = opened(node), second = opened(node);
+    uint64_t node = node_of("file"), first = opened(FUSE_OPEN, node),
+             second = opened(FUSE_OPEN, node);
     shelve_others();
     ck_assert_int_eq(unlink(at("file")), 0);
     shelve_others();
-    ck_assert_int_eq(release(node, first), 0);
+    ck_assert_int_eq(release(FUSE_RELEASE, node, first), 0);
     shelve_others();
     ck_assert_int_eq(getattr(node), 0);
     ck_assert_uint_eq(FS_REPLY(&client, struct fuse_attr_out).attr.nlink, 0);
     reads(node, second, "text");
-    ck_assert_int_eq(release(node, second), 0);
+    ck_assert_int_eq(release(FUSE_RELEASE, node, second), 0);
     shelve_others();
     ck_assert_int_eq(getattr(node), -ESTALE);
 }
@@ -384,18 +312,18 @@ START_TEST(too_many_open_files_are_refused)
     char name[16];
 
     know_many(nodes);
-    while (count < MANY - 1 && open_node(FUSE_OPEN, nodes[count]) == 0) {
+    while (count < MANY - 1 && open_node(FUSE_OPEN, nodes[count], O_RDONLY) == 0) {
         fh = FS_REPLY(&client, struct fuse_open_out).fh;
         count++;
     }
     ck_assert_uint_ge(count, 64);
     ck_assert_uint_lt(count, MANY - 1);
-    ck_assert_int_eq(open_node(FUSE_OPEN, nodes[count]), -ENFILE);
+    ck_assert_int_eq(open_node(FUSE_OPEN, nodes[count], O_RDONLY), -ENFILE);
     ck_assert_ptr_nonnull(strstr(capture_look(&capture), "ulimit -Hn"));
     (void)snprintf(name, sizeof(name), "many-%u", count - 1);
     reads(nodes[count - 1], fh, name);
-    ck_assert_int_eq(release(nodes[count - 1], fh), 0);
-    ck_assert_int_eq(open_node(FUSE_OPEN, nodes[count]), 0);
+    ck_assert_int_eq(release(FUSE_RELEASE, nodes[count - 1], fh), 0);
+    ck_assert_int_eq(open_node(FUSE_OPEN, nodes[count], O_RDONLY), 0);
 }
 END_TEST
 
@@ -405,7 +333,7 @@ Suite *fs_shelf_suite(void)
     Suite *suite = suite_create("fs_shelf");
     TCase *tcase = tcase_create("few descriptors");
 
-    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_checked_fixture(tcase, setup, teardown_few);
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, more_files_than_descriptors_are_served);
     tcase_add_test(tcase, folder_with_more_files_than_descriptors_is_read);

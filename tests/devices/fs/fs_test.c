@@ -1,37 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The file system device behind its registers: messages, good and bad, of a read-only share. */
-#include "devices/registry.h"
+#include "tests/devices/fs/fs_fixture.h"
 
-#include "tests/capture.h"
-#include "tests/devices/fs/fs_client.h"
-
-#include <check.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
-
-static struct fs_client client;
-static struct capture capture;
-
-static void put(const char *name, const char *text)
-{
-    char path[128];
-
-    (void)snprintf(path, sizeof(path), "%s/%s", client.folder, name);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-    ck_assert_int_eq(close(fd), 0);
-}
-
-static const char *path_of(const char *name)
-{
-    static char path[128];
-
-    (void)snprintf(path, sizeof(path), "%s/%s", client.folder, name);
-    return path;
-}
 
 static void setup(void)
 {
@@ -40,58 +11,12 @@ static void setup(void)
     capture_start(&capture);
     fs_client_folder(&client);
     put("text", "hello");
-    ck_assert_int_eq(mkdir(path_of("folder"), 0755), 0);
+    ck_assert_int_eq(mkdir(at("folder"), 0755), 0);
     put("folder/inner", "inside");
-    ck_assert_int_eq(symlink("../../etc", path_of("link")), 0);
-    ck_assert_int_eq(mkfifo(path_of("fifo"), 0644), 0);
+    ck_assert_int_eq(symlink("../../etc", at("link")), 0);
+    ck_assert_int_eq(mkfifo(at("fifo"), 0644), 0);
     fs_client_start(&client, "");
     ck_assert_int_eq(fs_init(&client), 0);
-}
-
-static void teardown(void)
-{
-    fs_client_stop(&client);
-    (void)capture_end(&capture);
-}
-
-static int lookup(uint64_t node, const char *name)
-{
-    return fs_call(&client, FUSE_LOOKUP, node, name, strlen(name) + 1);
-}
-
-/* The id of a name in the root, which must be there. */
-static uint64_t node_of(const char *name)
-{
-    ck_assert_int_eq(lookup(1, name), 0);
-    ck_assert_uint_eq(client.len, sizeof(struct fuse_entry_out));
-    return FS_REPLY(&client, struct fuse_entry_out).nodeid;
-}
-
-static int open_node(uint32_t opcode, uint64_t node, uint32_t flags)
-{
-    const struct fuse_open_in in = {flags, 0};
-
-    return fs_call(&client, opcode, node, &in, sizeof(in));
-}
-
-static uint64_t opened(uint32_t opcode, uint64_t node)
-{
-    ck_assert_int_eq(open_node(opcode, node, O_RDONLY), 0);
-    return FS_REPLY(&client, struct fuse_open_out).fh;
-}
-
-static int read_at(uint32_t opcode, uint64_t node, uint64_t fh, uint64_t offset, uint32_t size)
-{
-    const struct fuse_read_in in = {.fh = fh, .offset = offset, .size = size};
-
-    return fs_call(&client, opcode, node, &in, sizeof(in));
-}
-
-static int release(uint32_t opcode, uint64_t node, uint64_t fh)
-{
-    const struct fuse_release_in in = {.fh = fh};
-
-    return fs_call(&client, opcode, node, &in, sizeof(in));
 }
 
 static int forget(uint64_t node, uint64_t count)
@@ -99,13 +24,6 @@ static int forget(uint64_t node, uint64_t count)
     const struct fuse_forget_in in = {count};
 
     return fs_call(&client, FUSE_FORGET, node, &in, sizeof(in));
-}
-
-static int getattr(uint64_t node)
-{
-    const struct fuse_getattr_in in = {0};
-
-    return fs_call(&client, FUSE_GETATTR, node, &in, sizeof(in));
 }
 
 /* proves: FS-01, FS-02, FS-03, FS-08, FS-09 */
@@ -166,7 +84,7 @@ START_TEST(lookup_tells_attributes)
 {
     struct stat st;
 
-    ck_assert_int_eq(stat(path_of("text"), &st), 0);
+    ck_assert_int_eq(stat(at("text"), &st), 0);
     uint64_t node = node_of("text");
     struct fuse_entry_out entry = FS_REPLY(&client, struct fuse_entry_out);
     ck_assert_uint_eq(entry.attr.ino, st.st_ino);
@@ -395,14 +313,14 @@ START_TEST(replaced_and_deleted_files_stay_what_they_were)
     char other[128];
 
     put("other", "others");
-    (void)snprintf(other, sizeof(other), "%s", path_of("other"));
-    ck_assert_int_eq(rename(other, path_of("text")), 0);
+    (void)snprintf(other, sizeof(other), "%s", at("other"));
+    ck_assert_int_eq(rename(other, at("text")), 0);
     uint64_t fh = opened(FUSE_OPEN, node);
     ck_assert_int_eq(read_at(FUSE_READ, node, fh, 0, 100), 0);
     ck_assert_mem_eq(client.body, "hello", 5);
     uint64_t newer = node_of("text");
     ck_assert_uint_ne(newer, node);
-    ck_assert_int_eq(unlink(path_of("text")), 0);
+    ck_assert_int_eq(unlink(at("text")), 0);
     fh = opened(FUSE_OPEN, newer);
     ck_assert_int_eq(read_at(FUSE_READ, newer, fh, 0, 100), 0);
     ck_assert_mem_eq(client.body, "others", 6);
@@ -415,9 +333,9 @@ START_TEST(folder_replaced_by_a_link_stays_what_it_was)
     char moved[192];
     uint64_t node = node_of("folder");
 
-    (void)snprintf(moved, sizeof(moved), "%s.moved", path_of("folder"));
-    ck_assert_int_eq(rename(path_of("folder"), moved), 0);
-    ck_assert_int_eq(symlink("/etc", path_of("folder")), 0);
+    (void)snprintf(moved, sizeof(moved), "%s.moved", at("folder"));
+    ck_assert_int_eq(rename(at("folder"), moved), 0);
+    ck_assert_int_eq(symlink("/etc", at("folder")), 0);
     ck_assert_int_eq(lookup(node, "passwd"), 0);
     ck_assert_uint_eq(FS_REPLY(&client, struct fuse_entry_out).nodeid, 0);
     ck_assert_int_eq(lookup(node, "inner"), 0);
@@ -439,8 +357,8 @@ START_TEST(whatever_writes_is_refused)
     ck_assert_int_eq(fs_call(&client, FUSE_SETATTR, node_of("text"), &attr, sizeof(attr)), -EROFS);
     ck_assert_int_eq(open_node(FUSE_OPEN, node_of("text"), O_RDWR), -EROFS);
     ck_assert_int_eq(open_node(FUSE_OPEN, node_of("text"), O_WRONLY | O_TRUNC), -EROFS);
-    ck_assert_int_eq(access(path_of("text"), F_OK), 0);
-    ck_assert_int_ne(access(path_of("new"), F_OK), 0);
+    ck_assert_int_eq(access(at("text"), F_OK), 0);
+    ck_assert_int_ne(access(at("new"), F_OK), 0);
 }
 END_TEST
 

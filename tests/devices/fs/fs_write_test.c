@@ -1,19 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The file system device behind its registers: what changes a share that the guest may write. */
-#include "devices/registry.h"
+#include "tests/devices/fs/fs_fixture.h"
 
-#include "tests/capture.h"
-#include "tests/devices/fs/fs_client.h"
-
-#include <check.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
-
-static struct fs_client client;
-static struct capture capture;
 
 static void setup(void)
 {
@@ -22,23 +12,6 @@ static void setup(void)
     capture_start(&capture);
     fs_client_start(&client, ",rw");
     ck_assert_int_eq(fs_init(&client), 0);
-}
-
-static void teardown(void)
-{
-    fs_client_stop(&client);
-    (void)capture_end(&capture);
-}
-
-/* Where a name is on the host; two at a time. */
-static const char *at(const char *name)
-{
-    static char path[2][192];
-    static unsigned turn;
-
-    turn++;
-    (void)snprintf(path[turn % 2], sizeof(path[0]), "%s/%s", client.folder, name);
-    return path[turn % 2];
 }
 
 static struct stat stat_of(const char *name)
@@ -64,11 +37,6 @@ static int named(uint32_t opcode, uint64_t node, const char *name)
 static int with_name(uint32_t opcode, uint64_t node, const void *in, size_t len, const char *name)
 {
     return fs_call_with(&client, opcode, node, in, len, name, strlen(name) + 1);
-}
-
-static uint64_t entry_node(void)
-{
-    return FS_REPLY(&client, struct fuse_entry_out).nodeid;
 }
 
 static int make_folder(uint64_t node, const char *name)
