@@ -2,12 +2,15 @@
 /* PL031, register by register as Arm DDI 0224 has them. */
 #include "devices/rtc.h"
 
+#include "tests/fake_clock.h"
+
 #include <check.h>
 #include <string.h>
 #include <sys/epoll.h>
 
 /* The host's clock, and the time of the timer; the test turns both. */
-static uint64_t wall_ns, now_ns, armed_ns;
+static uint64_t wall_ns;
+static struct fake_clock fake = FAKE_CLOCK;
 static struct rtc rtc;
 
 static uint64_t fake_wall_ns(void)
@@ -15,28 +18,13 @@ static uint64_t fake_wall_ns(void)
     return wall_ns;
 }
 
-static uint64_t fake_now_ns(struct timebase *timebase)
-{
-    (void)timebase;
-    return now_ns;
-}
-
-static void fake_arm(struct timebase *timebase, int fd, uint64_t deadline_ns)
-{
-    (void)timebase;
-    ck_assert_int_eq(fd, rtc.timer.fd);
-    armed_ns = deadline_ns;
-}
-
-static struct timebase fake_time = {.now_ns = fake_now_ns, .arm = fake_arm};
-
 /* 1,000,000,000.25 s since 1970. */
 static void setup(void)
 {
     wall_ns = 1000000000250000000;
-    now_ns = 5000000000;
-    armed_ns = 0;
-    ck_assert_int_eq(rtc_init(&rtc, &fake_time), 0);
+    fake.now_ns = 5000000000;
+    fake.armed_ns = 0;
+    ck_assert_int_eq(rtc_init(&rtc, &fake.base), 0);
     rtc.wall_ns = fake_wall_ns;
 }
 
@@ -48,7 +36,7 @@ static void teardown(void)
 static void pass(uint64_t ns)
 {
     wall_ns += ns;
-    now_ns += ns;
+    fake.now_ns += ns;
 }
 
 /* What the loop does at the deadline. */
@@ -142,7 +130,8 @@ START_TEST(alarm_goes_off_as_its_second_begins)
 {
     set(0x10, 1);
     set(0x04, 1000000010);
-    ck_assert_uint_eq(armed_ns, 5000000000 + 9750000000);
+    ck_assert_uint_eq(fake.armed_ns, 5000000000 + 9750000000);
+    ck_assert_int_eq(fake.armed_fd, rtc.timer.fd);
     ck_assert_uint_eq(edges(), 0);
     ck_assert_uint_eq(get(0x14), 0);
     pass(9750000000);
@@ -165,7 +154,7 @@ START_TEST(alarm_for_now_goes_off_at_once)
     set(0x10, 1);
     set(0x04, 1000000000);
     ck_assert_uint_eq(edges(), 1);
-    ck_assert_uint_eq(armed_ns, 0);
+    ck_assert_uint_eq(fake.armed_ns, 0);
     set(0x04, 1000000000); /* it went off already */
     ck_assert_uint_eq(edges(), 0);
     set(0x1c, 1);
@@ -194,7 +183,7 @@ START_TEST(alarm_follows_the_time_that_is_set)
     set(0x10, 1);
     set(0x04, 1000000100);
     set(0x08, 1000000098);
-    ck_assert_uint_eq(armed_ns, 5000000000 + 1750000000);
+    ck_assert_uint_eq(fake.armed_ns, 5000000000 + 1750000000);
     set(0x08, 1000000100);
     ck_assert_uint_eq(edges(), 1);
 }
@@ -204,7 +193,7 @@ START_TEST(alarm_in_the_past_waits_for_the_wrap)
 {
     set(0x10, 1);
     set(0x04, 999999999);
-    ck_assert_uint_eq(armed_ns, 5000000000 + 0xffffffffull * 1000000000 - 250000000);
+    ck_assert_uint_eq(fake.armed_ns, 5000000000 + 0xffffffffull * 1000000000 - 250000000);
     ck_assert_uint_eq(edges(), 0);
 }
 END_TEST
@@ -213,11 +202,11 @@ START_TEST(host_clock_set_back_delays_the_alarm)
 {
     set(0x10, 1);
     set(0x04, 1000000010);
-    now_ns += 9750000000;
+    fake.now_ns += 9750000000;
     wall_ns += 5750000000; /* 4 s were taken back */
     timer_fires();
     ck_assert_uint_eq(edges(), 0);
-    ck_assert_uint_eq(armed_ns, now_ns + 4000000000);
+    ck_assert_uint_eq(fake.armed_ns, fake.now_ns + 4000000000);
     pass(4000000000);
     timer_fires();
     ck_assert_uint_eq(edges(), 1);
@@ -228,7 +217,7 @@ START_TEST(host_clock_set_ahead_loses_no_alarm)
 {
     set(0x10, 1);
     set(0x04, 1000000010);
-    now_ns += 9750000000;
+    fake.now_ns += 9750000000;
     wall_ns += 60000000000;
     timer_fires();
     ck_assert_uint_eq(edges(), 1);

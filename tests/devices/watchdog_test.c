@@ -2,6 +2,8 @@
 /* SP805, register by register as Arm DDI 0270 has them, by a clock that the test turns. */
 #include "devices/watchdog.h"
 
+#include "tests/fake_clock.h"
+
 #include <check.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -9,24 +11,9 @@
 #define START_NS UINT64_C(5000000000)
 #define MS       UINT64_C(1000000)
 
-static uint64_t now_ns, armed_ns;
+static struct fake_clock fake = FAKE_CLOCK;
 static struct watchdog dog;
 static unsigned hungry;
-
-static uint64_t fake_now_ns(struct timebase *timebase)
-{
-    (void)timebase;
-    return now_ns;
-}
-
-static void fake_arm(struct timebase *timebase, int fd, uint64_t deadline_ns)
-{
-    (void)timebase;
-    ck_assert_int_eq(fd, dog.timer.fd);
-    armed_ns = deadline_ns;
-}
-
-static struct timebase fake_time = {.now_ns = fake_now_ns, .arm = fake_arm};
 
 static void on_hungry(struct watchdog *watchdog)
 {
@@ -36,11 +23,11 @@ static void on_hungry(struct watchdog *watchdog)
 
 static void setup(void)
 {
-    now_ns = START_NS;
-    armed_ns = TIME_NEVER;
+    fake.now_ns = START_NS;
+    fake.armed_ns = TIME_NEVER;
     hungry = 0;
     dog = (struct watchdog){.hungry = on_hungry};
-    ck_assert_int_eq(watchdog_init(&dog, &fake_time), 0);
+    ck_assert_int_eq(watchdog_init(&dog, &fake.base), 0);
 }
 
 static void teardown(void)
@@ -76,7 +63,8 @@ static void start(void)
 {
     set(0x000, 9999);
     set(0x008, 3);
-    ck_assert_uint_eq(armed_ns, now_ns + 20000 * MS);
+    ck_assert_int_eq(fake.armed_fd, dog.timer.fd);
+    ck_assert_uint_eq(fake.armed_ns, fake.now_ns + 20000 * MS);
 }
 
 START_TEST(it_stands_still_at_first)
@@ -85,7 +73,7 @@ START_TEST(it_stands_still_at_first)
     ck_assert_uint_eq(get(0x004), 0xffffffff);
     ck_assert_uint_eq(get(0x008), 0);
     ck_assert_uint_eq(get(0xc00), 0);
-    now_ns += 1000000 * MS;
+    fake.now_ns += 1000000 * MS;
     timer_fires();
     ck_assert_uint_eq(hungry, 0);
     ck_assert_uint_eq(get(0x004), 0xffffffff);
@@ -96,22 +84,22 @@ END_TEST
 START_TEST(it_counts_down_twice_and_ends)
 {
     start();
-    now_ns += 4000 * MS;
+    fake.now_ns += 4000 * MS;
     ck_assert_uint_eq(get(0x004), 5999);
     ck_assert_uint_eq(get(0x010), 0);
-    now_ns += 6000 * MS;
+    fake.now_ns += 6000 * MS;
     ck_assert_uint_eq(get(0x004), 9999);
     ck_assert_uint_eq(get(0x010), 1); /* the warning */
     ck_assert_uint_eq(get(0x014), 1);
-    now_ns += 9999 * MS;
+    fake.now_ns += 9999 * MS;
     timer_fires();
     ck_assert_uint_eq(hungry, 0);
-    now_ns += 1 * MS;
+    fake.now_ns += 1 * MS;
     timer_fires();
     ck_assert_uint_eq(hungry, 1);
     timer_fires(); /* once only */
     set(0x00c, 1);
-    ck_assert_uint_eq(armed_ns, TIME_NEVER);
+    ck_assert_uint_eq(fake.armed_ns, TIME_NEVER);
     ck_assert_uint_eq(hungry, 1);
 }
 END_TEST
@@ -122,9 +110,9 @@ START_TEST(it_is_fed)
 {
     start();
     for (unsigned i = 0; i < 3; i++) {
-        now_ns += (i == 1 ? 5000 : 15000) * MS;
+        fake.now_ns += (i == 1 ? 5000 : 15000) * MS;
         set(_i == 0 ? 0x00c : 0x000, 9999);
-        ck_assert_uint_eq(armed_ns, now_ns + 20000 * MS);
+        ck_assert_uint_eq(fake.armed_ns, fake.now_ns + 20000 * MS);
         ck_assert_uint_eq(get(0x010), 0);
         ck_assert_uint_eq(get(0x004), 9999);
         timer_fires();
@@ -136,14 +124,14 @@ END_TEST
 START_TEST(it_is_stopped_and_started)
 {
     start();
-    now_ns += 5000 * MS;
+    fake.now_ns += 5000 * MS;
     set(0x008, 0);
-    ck_assert_uint_eq(armed_ns, TIME_NEVER);
-    now_ns += 100000 * MS;
+    ck_assert_uint_eq(fake.armed_ns, TIME_NEVER);
+    fake.now_ns += 100000 * MS;
     timer_fires();
     ck_assert_uint_eq(hungry, 0);
     set(0x008, 3);
-    ck_assert_uint_eq(armed_ns, now_ns + 20000 * MS);
+    ck_assert_uint_eq(fake.armed_ns, fake.now_ns + 20000 * MS);
 }
 END_TEST
 
@@ -151,14 +139,14 @@ START_TEST(without_its_second_bit_it_only_warns)
 {
     set(0x000, 9999);
     set(0x008, 1);
-    ck_assert_uint_eq(armed_ns, TIME_NEVER);
-    now_ns += 25000 * MS;
+    ck_assert_uint_eq(fake.armed_ns, TIME_NEVER);
+    fake.now_ns += 25000 * MS;
     timer_fires();
     ck_assert_uint_eq(hungry, 0);
     ck_assert_uint_eq(get(0x010), 1);
     set(0x008, 0xffffffff); /* the bit comes late: it counts on */
     ck_assert_uint_eq(get(0x008), 3);
-    ck_assert_uint_eq(armed_ns, START_NS + 20000 * MS);
+    ck_assert_uint_eq(fake.armed_ns, START_NS + 20000 * MS);
 }
 END_TEST
 
@@ -183,10 +171,10 @@ START_TEST(bounds_of_the_count)
 {
     set(0x008, 3);
     set(0x000, 0xffffffff);
-    ck_assert_uint_eq(armed_ns, START_NS + (UINT64_C(1) << 33) * MS);
+    ck_assert_uint_eq(fake.armed_ns, START_NS + (UINT64_C(1) << 33) * MS);
     set(0x000, 0);
-    ck_assert_uint_eq(armed_ns, START_NS + 2 * MS);
-    now_ns += 2 * MS;
+    ck_assert_uint_eq(fake.armed_ns, START_NS + 2 * MS);
+    fake.now_ns += 2 * MS;
     timer_fires();
     ck_assert_uint_eq(hungry, 1);
 }
@@ -195,16 +183,16 @@ END_TEST
 START_TEST(paused_it_does_not_bite)
 {
     start();
-    now_ns += 15000 * MS;
+    fake.now_ns += 15000 * MS;
     watchdog_pause(&dog);
-    ck_assert_uint_eq(armed_ns, TIME_NEVER);
-    now_ns += 3600000 * MS;
+    ck_assert_uint_eq(fake.armed_ns, TIME_NEVER);
+    fake.now_ns += 3600000 * MS;
     timer_fires();
     ck_assert_uint_eq(hungry, 0);
     ck_assert_uint_eq(get(0x004), 4999); /* and stands still */
     watchdog_resume(&dog);
-    ck_assert_uint_eq(armed_ns, now_ns + 5000 * MS);
-    now_ns += 5000 * MS;
+    ck_assert_uint_eq(fake.armed_ns, fake.now_ns + 5000 * MS);
+    fake.now_ns += 5000 * MS;
     timer_fires();
     ck_assert_uint_eq(hungry, 1);
 }

@@ -3,6 +3,7 @@
 #include "vmm/wake.h"
 
 #include "tests/capture.h"
+#include "tests/fake_clock.h"
 #include "tests/wrap.h"
 
 #include <check.h>
@@ -15,26 +16,7 @@ static struct capture capture;
 static sigset_t old_mask;
 static unsigned ends, reports;
 static bool by_signal;
-
-/* A clock that stands at `now_ns`, and a timer that goes off when a test says so. */
-static struct {
-    struct timebase base;
-    uint64_t now_ns, deadline_ns;
-    int fd;
-} fake;
-
-static uint64_t clock_now(struct timebase *timebase)
-{
-    ck_assert_ptr_eq(timebase, &fake.base);
-    return fake.now_ns;
-}
-
-static void clock_arm(struct timebase *timebase, int fd, uint64_t deadline_ns)
-{
-    ck_assert_ptr_eq(timebase, &fake.base);
-    fake.fd = fd;
-    fake.deadline_ns = deadline_ns;
-}
+static struct fake_clock fake = FAKE_CLOCK;
 
 static void ended(struct wake *which, bool signal)
 {
@@ -54,7 +36,6 @@ static void setup(void)
 {
     ck_assert_int_eq(sigprocmask(SIG_BLOCK, NULL, &old_mask), 0);
     ck_assert_int_eq(loop_init(&loop), 0);
-    fake.base = (struct timebase){.now_ns = clock_now, .arm = clock_arm};
     fake.now_ns = 1000;
     wake_init(&wake, &fake.base);
     wake.ended = ended;
@@ -119,10 +100,10 @@ END_TEST
 START_TEST(time_limit_ends_the_machine_once)
 {
     ck_assert_int_eq(wake_after(&wake, &loop, 5000), 0);
-    ck_assert_uint_eq(fake.deadline_ns, 6000);
+    ck_assert_uint_eq(fake.armed_ns, 6000);
     serve();
     ck_assert_uint_eq(ends, 0);
-    timebase_monotonic.arm(&timebase_monotonic, fake.fd, 0);
+    timebase_monotonic.arm(&timebase_monotonic, fake.armed_fd, 0);
     ck_assert_int_eq(loop_run(&loop), 0); /* ended() stops it */
     ck_assert_uint_eq(ends, 1);
     ck_assert(!by_signal);
@@ -132,7 +113,7 @@ END_TEST
 START_TEST(limit_past_the_end_of_time_is_none)
 {
     ck_assert_int_eq(wake_after(&wake, &loop, UINT64_MAX), 0);
-    ck_assert_uint_eq(fake.deadline_ns, TIME_NEVER);
+    ck_assert_uint_eq(fake.armed_ns, TIME_NEVER);
 }
 END_TEST
 

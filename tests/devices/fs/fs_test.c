@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The file system device behind its registers: messages, good and bad, of a read-only share. */
 #include "tests/devices/fs/fs_fixture.h"
+#include "tests/fake_clock.h"
 
 #include <sys/stat.h>
 
@@ -490,14 +491,6 @@ START_TEST(forgetting_overtakes_requests)
 }
 END_TEST
 
-static _Atomic uint64_t now;
-
-static uint64_t told_now(struct timebase *timebase)
-{
-    (void)timebase;
-    return now;
-}
-
 static void offer_forget(uint64_t node)
 {
     const struct {
@@ -514,13 +507,13 @@ static void offer_forget(uint64_t node)
 /* The guest need not kick for what it forgets within a millisecond. */
 START_TEST(forgetting_is_gathered)
 {
-    struct timebase clock = {.now_ns = told_now};
+    struct fake_clock clock = FAKE_CLOCK;
     struct loop *loop = virtio_loop(client.dev);
     uint64_t text = node_of("text"), folder = node_of("folder"), link = node_of("link");
     uint32_t id, len;
 
     virtio_pause(client.dev);
-    loop->timebase = &clock;
+    loop->timebase = &clock.base;
     virtio_resume(client.dev, 0);
     offer_forget(text);
     fake_write(&client.drv, FAKE_QUEUE_NOTIFY, 0);
@@ -528,17 +521,17 @@ START_TEST(forgetting_is_gathered)
     offer_forget(folder);
     usleep(10000);
     ck_assert(!fake_used(&client.drv.ring[0], &id, &len));
-    now = 1000000;
+    clock.now_ns = 1000000;
     ck_assert(fake_wait_used(&client.drv, 0, &id, &len));
     ck_assert_int_eq(getattr(folder), -ESTALE);
     ck_assert_int_eq(getattr(link), 0);
-    now = 2000000;
+    clock.now_ns = 2000000;
     usleep(10000); /* nothing came: kicks are wanted again */
     offer_forget(link);
     fake_write(&client.drv, FAKE_QUEUE_NOTIFY, 0);
     ck_assert(fake_wait_used(&client.drv, 0, &id, &len));
     ck_assert_uint_eq(fake_start(&client.drv, FAKE_VERSION_1), 15); /* in the midst of it */
-    now = 3000000;
+    clock.now_ns = 3000000;
     ck_assert_int_eq(fs_init(&client), 0);
     virtio_pause(client.dev);
     loop->timebase = &timebase_monotonic;

@@ -2,6 +2,7 @@
 /* The network device (virtio 1.2 §5.1): configuration, link, what the guest sends, several queues.
  */
 #include "tests/devices/net/net_rig.h"
+#include "tests/fake_clock.h"
 
 #include <linux/if_tun.h>
 
@@ -236,23 +237,15 @@ static uint8_t control(uint8_t class, uint8_t cmd, const void *data, uint32_t le
     return *ram(DATA + 0x100, 1);
 }
 
-static _Atomic uint64_t now;
-
-static uint64_t told_now(struct timebase *timebase)
-{
-    (void)timebase;
-    return now;
-}
+static struct fake_clock fake = FAKE_CLOCK;
 
 /* Starts the device at that time, which stands still. */
 static void start_in_still_time(uint64_t features)
 {
-    static struct timebase still = {.now_ns = told_now};
-
-    now = 0;
+    fake.now_ns = 0;
     virtio_pause(dev);
     for (unsigned i = 0; i < dev->worker_count; i++)
-        dev->worker[i].loop.timebase = &still;
+        dev->worker[i].loop.timebase = &fake.base;
     virtio_resume(dev, 0);
     ck_assert_uint_eq(fake_start(&drv, BASE | features), 15);
 }
@@ -270,13 +263,13 @@ START_TEST(interrupt_for_what_was_sent_comes_later)
     transmit(plain, 60);
     wait_sent(1, 1);
     ck_assert_int_eq(fake_wait_irq(&drv, 10), -1);
-    now = 90000;
+    fake.now_ns = 90000;
     transmit(plain, 60);
     wait_sent(1, 2);
     ck_assert_int_eq(fake_wait_irq(&drv, 10), -1);
-    now = 100000; /* since the first one */
+    fake.now_ns = 100000; /* since the first one */
     ck_assert_int_eq(fake_wait_irq(&drv, 5000), 1);
-    now = 1000000;
+    fake.now_ns = 1000000;
     ck_assert_int_eq(fake_wait_irq(&drv, 10), -1);
 }
 END_TEST
@@ -315,7 +308,7 @@ START_TEST(interrupt_that_waits_ends_with_a_reset)
     transmit(plain, 60);
     wait_sent(1, 1);
     ck_assert_uint_eq(fake_start(&drv, BASE), 15);
-    now = 100000;
+    fake.now_ns = 100000;
     ck_assert_int_eq(fake_wait_irq(&drv, 10), -1);
 }
 END_TEST
@@ -334,12 +327,12 @@ START_TEST(each_queue_has_an_interrupt_of_its_own_time)
         offer(queue, SENT, 72, 0);
         kick(queue);
         wait_sent(queue, 1);
-        now += 50000;
+        fake.now_ns += 50000;
         ck_assert_uint_eq(tap_gets(queue / 2, got, sizeof(got)), 72);
     }
     ck_assert_int_eq(fake_wait_irq(&drv, 5000), 1); /* of the first one: it is 100000 now */
     ck_assert_int_eq(fake_wait_irq(&drv, 10), -1);
-    now = 150000;
+    fake.now_ns = 150000;
     ck_assert_int_eq(fake_wait_irq(&drv, 5000), 1);
 }
 END_TEST

@@ -3,6 +3,7 @@
 #include "vmm/base/loop.h"
 
 #include "tests/capture.h"
+#include "tests/fake_clock.h"
 #include "tests/wrap.h"
 
 #include <check.h>
@@ -183,16 +184,8 @@ END_TEST
 
 /* -- the alarm, by a clock of ours -- */
 
-static uint64_t time_ns;
+static struct fake_clock fake = FAKE_CLOCK;
 static unsigned alarms;
-
-static uint64_t test_now_ns(struct timebase *timebase)
-{
-    (void)timebase;
-    return time_ns;
-}
-
-static struct timebase test_time = {.now_ns = test_now_ns};
 
 static void alarm_rings(struct loop *own, void *ctx)
 {
@@ -204,8 +197,8 @@ static void alarm_rings(struct loop *own, void *ctx)
 
 static void alarm_is_at(uint64_t ns)
 {
-    loop.timebase = &test_time;
-    time_ns = 5000;
+    loop.timebase = &fake.base;
+    fake.now_ns = 5000;
     alarms = 0;
     loop_alarm(&loop, ns, alarm_rings, &alarms);
 }
@@ -220,7 +213,7 @@ START_TEST(alarm_rings_once_when_it_is_time)
     alarm_is_at(5001);
     ck_assert_int_eq(loop_run(&loop), 0); /* stopped by the watch */
     ck_assert_uint_eq(alarms, 0);
-    time_ns = 5001;
+    fake.now_ns = 5001;
     ck_assert_int_eq(loop_run(&loop), 0);
     ck_assert_uint_eq(alarms, 1);
     loop_stop(&loop);
@@ -325,22 +318,22 @@ START_TEST(who_can_not_be_taken_waits_and_nothing_spins)
     struct door door[2];
     int fd[2];
 
-    loop.timebase = &test_time;
-    time_ns = 5000;
+    loop.timebase = &fake.base;
+    fake.now_ns = 5000;
     door_open(&door[0], &fd[0]);
     door_open(&door[1], &fd[1]);
     capture_start(&capture);
     wrap_fail_after(WRAP_ACCEPT4, 0, errors[_i]);
     run_rounds(10);
     ck_assert_uint_eq(wrap_failures(WRAP_ACCEPT4), 2);
-    time_ns += SECOND_NS - 1;
+    fake.now_ns += SECOND_NS - 1;
     run_rounds(10);
     ck_assert_uint_eq(wrap_failures(WRAP_ACCEPT4), 2);
-    time_ns++;
+    fake.now_ns++;
     run_rounds(10);
     ck_assert_uint_eq(wrap_stop(WRAP_ACCEPT4), 4);
     loop_remove(&door[0].watch); /* while it rests */
-    time_ns += SECOND_NS;
+    fake.now_ns += SECOND_NS;
     run_rounds(10);
     (void)capture_end(&capture);
     ck_assert_uint_eq(door[0].came, 0);

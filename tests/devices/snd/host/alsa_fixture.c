@@ -8,22 +8,14 @@
 
 struct player player;
 
-uint64_t alsa_now_ns;
-
-static uint64_t now_ns(struct timebase *timebase)
-{
-    (void)timebase;
-    return alsa_now_ns;
-}
-
-static struct timebase timebase = {.now_ns = now_ns}; /* nothing is armed by it */
+struct fake_clock alsa_clock = FAKE_CLOCK;
 
 void alsa_setup(void)
 {
-    alsa_now_ns = 1000 * SECOND_NS;
+    alsa_clock.now_ns = 1000 * SECOND_NS;
     fake_card_init();
     fake_card.can_pause = true;
-    fake_helper_begin(&timebase);
+    fake_helper_begin(&alsa_clock.base);
 }
 
 void alsa_teardown(void)

@@ -7,6 +7,7 @@
 
 #include "tests/alsa_player.h"
 #include "tests/fake_card.h"
+#include "tests/fake_clock.h"
 
 #define PERIOD 480 /* frames; 10 ms at 48 kHz */
 #define BUFFER (4 * PERIOD)
@@ -14,7 +15,7 @@
 extern struct player player;
 
 /* The time that the helper and the player have; it stands still. */
-extern uint64_t alsa_now_ns;
+extern struct fake_clock alsa_clock;
 
 /* Checked fixture. */
 void alsa_setup(void);

@@ -305,12 +305,12 @@ START_TEST(helper_that_hangs_is_given_up_and_taken_back)
     start_playback(BUFFER);
     player_check(&player, 0, BUFFER);
     fake_helper_hang(true);
-    alsa_now_ns += 3600 * SECOND_NS;
+    alsa_clock.now_ns += 3600 * SECOND_NS;
     ck_assert_int_eq(player_look(&player), 0);
     capture_start(&capture);
     for (; looked == 0 && looks < 100; looks++) {
         uint64_t left = player_remaining(&player, PERIOD);
-        alsa_now_ns += left;
+        alsa_clock.now_ns += left;
         looked = player_look(&player);
     }
     player_close(&player);
