@@ -111,8 +111,8 @@ static void unfit(struct session *session, const char *why)
     (void)snprintf(session->ctl.text, sizeof(session->ctl.text), "%s", why);
 }
 
-/* False: nothing comes now, or ever. */
-static bool hear(struct session *session)
+/* How many bytes came; 0: none come now, or ever. */
+static size_t hear(struct session *session)
 {
     bool hello = session->ctl.hello, started = session->ctl.started;
     uint8_t bytes[CTL_HEAD_BYTES + CTL_SIZE_MAX];
@@ -124,7 +124,7 @@ static bool hear(struct session *session)
         timer_set(session, PATIENCE_NS);
     }
     if (n <= 0)
-        return false;
+        return 0;
     if (ctl_hear(&session->ctl, bytes, (size_t)n) < 0)
         unfit(session, "what it said over " PORT_CTL " is no message");
     uint64_t now_ns = monotonic_ns();
@@ -136,7 +136,7 @@ static bool hear(struct session *session)
         session->started_ns = now_ns;
         command_started(session);
     }
-    return true;
+    return (size_t)n;
 }
 
 static void messages_ready(struct watch *watch, uint32_t epoll_events)
@@ -288,12 +288,23 @@ static void tell_end(const struct session *session, enum vm_end how)
                         ctl->started ? "ended" : "could begin");
 }
 
+/* What has come by now, which is all that the guest has said: it runs no more. Who else has the
+ * other end (a console in a process of its own) may go on for ever. */
+static void hear_last(struct session *session)
+{
+    int came = 0; /* at most what a socket holds */
+    size_t left, n = 1;
+
+    (void)ioctl(session->messages.fd, FIONREAD, &came); /* it is a socket */
+    for (left = (size_t)came; left > 0 && n > 0 && session->ctl.end == 0; left -= MIN(n, left))
+        n = hear(session);
+}
+
 bool session_stop(struct session *session, enum vm_end how)
 {
     if (session->run == NULL)
         return true;
-    while (session->ctl.end == 0 && hear(session)) /* each turn takes a byte at least */
-        ;
+    hear_last(session);
     for (int i = RUN_CTL - 1; i >= 0; i--) {
         loop_remove(&session->news[i]);
         pump_stop(&session->pump[i]);

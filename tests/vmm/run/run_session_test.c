@@ -6,8 +6,11 @@
 
 #include <check.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -164,6 +167,52 @@ START_TEST(end_without_a_status_is_told)
 }
 END_TEST
 
+static void *speak_for_ever(void *unused)
+{
+    static const char hello[2] = "h";
+    char bytes[4096];
+
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = hello[i % 2];
+    while (send(device[RUN_CTL], bytes, sizeof(bytes), MSG_NOSIGNAL) > 0) {
+    }
+    return unused;
+}
+
+static void *stop_behind_others(void *unused)
+{
+    const struct sched_param param = {0};
+
+    ck_assert_int_eq(pthread_setschedparam(pthread_self(), SCHED_IDLE, &param), 0);
+    ck_assert(!session_stop(&session, VM_QUIT));
+    return unused;
+}
+
+/* Whoever has the other end of the port: it has the same processor, and goes before. */
+START_TEST(who_never_stops_speaking_is_not_heard_out)
+{
+    pthread_t speaks, stops;
+    cpu_set_t before, one;
+    int held = 0;
+
+    CPU_ZERO(&one);
+    CPU_SET((size_t)sched_getcpu(), &one);
+    ck_assert_int_eq(sched_getaffinity(0, sizeof(before), &before), 0);
+    ck_assert_int_eq(sched_setaffinity(0, sizeof(one), &one), 0);
+    ck_assert_int_eq(pthread_create(&speaks, NULL, speak_for_ever, NULL), 0);
+    while (held < 65536)
+        ck_assert_int_eq(ioctl(run.ours[RUN_CTL], FIONREAD, &held), 0);
+    capture_start(&capture);
+    ck_assert_int_eq(pthread_create(&stops, NULL, stop_behind_others, NULL), 0);
+    ck_assert_int_eq(pthread_join(stops, NULL), 0);
+    (void)capture_end(&capture);
+    ck_assert(session.ctl.hello);
+    ck_assert_int_eq(shutdown(device[RUN_CTL], SHUT_RDWR), 0);
+    ck_assert_int_eq(pthread_join(speaks, NULL), 0);
+    ck_assert_int_eq(sched_setaffinity(0, sizeof(before), &before), 0);
+}
+END_TEST
+
 /* The guest powered off, but its last words were on their way. */
 START_TEST(status_on_its_way_counts)
 {
@@ -192,6 +241,15 @@ START_TEST(signal_goes_to_the_command_and_the_second_is_ours)
 }
 END_TEST
 
+/* Not time(), which may be behind. */
+static time_t seconds_now(void)
+{
+    struct timespec now;
+
+    ck_assert_int_eq(clock_gettime(CLOCK_REALTIME, &now), 0);
+    return now.tv_sec;
+}
+
 /* Once init is there; then the time of day. */
 START_TEST(resumed_guest_is_told_the_time)
 {
@@ -202,13 +260,13 @@ START_TEST(resumed_guest_is_told_the_time)
     session_resumed(&session);
     ck_assert_int_lt(recv(device[RUN_CTL], bytes, sizeof(bytes), MSG_DONTWAIT), 0);
     session.ctl.hello = true;
-    const time_t before = time(NULL);
+    const time_t before = seconds_now();
     session_resumed(&session);
     ck_assert_int_eq(recv(device[RUN_CTL], bytes, sizeof(bytes), MSG_DONTWAIT), 18);
     ck_assert_mem_eq(bytes, "c\x10", 2);
     memcpy(&seconds, bytes + 2, sizeof(seconds));
     ck_assert_int_ge((time_t)from_le64(seconds), before);
-    ck_assert_int_le((time_t)from_le64(seconds), time(NULL));
+    ck_assert_int_le((time_t)from_le64(seconds), seconds_now());
 }
 END_TEST
 
@@ -273,6 +331,7 @@ Suite *run_session_suite(void)
     tcase_add_test(tc, command_that_cannot_be_run_ends_it_at_once);
     tcase_add_test(tc, guest_that_speaks_nonsense_is_ended);
     tcase_add_loop_test(tc, end_without_a_status_is_told, 0, ARRAY_SIZE(no_status));
+    tcase_add_test(tc, who_never_stops_speaking_is_not_heard_out);
     tcase_add_test(tc, status_on_its_way_counts);
     tcase_add_test(tc, signal_goes_to_the_command_and_the_second_is_ours);
     tcase_add_test(tc, resumed_guest_is_told_the_time);
