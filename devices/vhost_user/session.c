@@ -328,8 +328,9 @@ static bool is_acknowledged(const struct vhost_user *vu, const struct vu_step *s
            step->request != VHOST_USER_SET_OWNER && (vu->protocol & ACK) != 0;
 }
 
-/* Sends until there is an answer to wait for: 0; 1 at the end of the script; or -errno. */
-static int send_on(struct vhost_user *vu)
+/* Sends until there is an answer to wait for, or no room (for which this waits until then; 0: it
+ * does not): 0; 1 at the end of the script; or -errno. */
+static int send_on(struct vhost_user *vu, uint64_t until_ns)
 {
     struct vu_session *session = &vu->session;
     struct vhost_user_message msg;
@@ -339,12 +340,15 @@ static int send_on(struct vhost_user *vu)
         vhost_user_begin(&msg, step->request, 0);
         if (step->fill != NULL)
             step->fill(vu, session->i, &msg);
-        session->waiting = step->take != NULL || is_acknowledged(vu, step);
-        if (step->take == NULL && session->waiting)
+        if (is_acknowledged(vu, step))
             msg.header.flags |= VHOST_USER_NEED_REPLY;
         session->last = step->name;
-        int r = vhost_user_send(vu->link.fd, &msg, 0); /* it reads, or it is beyond help */
-        if (r < 0 || session->waiting)
+        int r = vhost_user_send(vu->link.fd, &msg, until_ns);
+        session->full = r == -ETIMEDOUT && until_ns == 0;
+        session->waiting = r == 0 && (step->take != NULL || is_acknowledged(vu, step));
+        if (session->full || session->waiting)
+            return 0;
+        if (r < 0)
             return r;
         session->i++;
     }
@@ -355,13 +359,13 @@ static int send_on(struct vhost_user *vu)
 }
 
 /* A message has come: the same. */
-static int take(struct vhost_user *vu, const struct vhost_user_message *msg)
+static int take(struct vhost_user *vu, const struct vhost_user_message *msg, uint64_t until_ns)
 {
     struct vu_session *session = &vu->session;
     const struct vu_step *step = &session->steps[session->step];
     int r;
 
-    if (msg->header.request != step->request || msg->fd_count > 0 ||
+    if (!session->waiting || msg->header.request != step->request || msg->fd_count > 0 ||
         msg->header.flags != (VHOST_USER_VERSION | VHOST_USER_REPLY) || !size_is_right(step, msg))
         return -EPROTO;
     if (step->take == NULL)
@@ -371,7 +375,7 @@ static int take(struct vhost_user *vu, const struct vhost_user_message *msg)
     if (r < 0)
         return r;
     session->i++;
-    return send_on(vu);
+    return send_on(vu, until_ns);
 }
 
 static int ended(struct vhost_user *vu, int r)
@@ -391,7 +395,12 @@ int vu_session_begin(struct vhost_user *vu, const struct vu_step *steps,
         .done = done,
         .last = vu->session.last,
     };
-    return ended(vu, send_on(vu));
+    return ended(vu, send_on(vu, 0));
+}
+
+int vu_session_send(struct vhost_user *vu)
+{
+    return vu->session.full ? ended(vu, send_on(vu, 0)) : 0;
 }
 
 int vu_session_read(struct vhost_user *vu)
@@ -399,7 +408,7 @@ int vu_session_read(struct vhost_user *vu)
     int r = vhost_user_receive(vu->link.fd, &vu->rx);
 
     if (r == 1)
-        r = vu->session.steps != NULL ? take(vu, &vu->rx.msg) : -EPROTO;
+        r = vu->session.steps != NULL ? take(vu, &vu->rx.msg, 0) : -EPROTO;
     return ended(vu, r);
 }
 
@@ -408,10 +417,12 @@ int vu_session_finish(struct vhost_user *vu)
     struct vu_session *session = &vu->session;
     int r = 0;
 
+    if (session->full)
+        r = send_on(vu, session->deadline_ns);
     while (session->steps != NULL && r >= 0) {
         r = vhost_user_receive_until(vu->link.fd, &vu->rx, session->deadline_ns);
         if (r == 1)
-            r = take(vu, &vu->rx.msg);
+            r = take(vu, &vu->rx.msg, session->deadline_ns);
     }
     return MIN(ended(vu, r), 0);
 }

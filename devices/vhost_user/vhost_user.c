@@ -121,6 +121,10 @@ static void alarm_set(struct vhost_user *vu)
 /* Looks what became of an exchange that the loop does not wait for. */
 static void went(struct vhost_user *vu, int r)
 {
+    if (r >= 0 && vu->link.loop != NULL && vu->link_full != vu->session.full) {
+        vu->link_full = vu->session.full;
+        r = loop_change(&vu->link, vu->link_full ? EPOLLIN | EPOLLOUT : EPOLLIN);
+    }
     if (r < 0)
         fail(vu, r);
     alarm_set(vu);
@@ -203,8 +207,10 @@ static void link_ready(struct watch *watch, uint32_t epoll_events)
 {
     struct vhost_user *vu = container_of(watch, struct vhost_user, link);
 
-    (void)epoll_events;
-    went(vu, MIN(vu_session_read(vu), 0));
+    int r = (epoll_events & ~(uint32_t)EPOLLOUT) != 0 ? vu_session_read(vu) : 0;
+    if (r >= 0 && (epoll_events & EPOLLOUT) != 0)
+        r = vu_session_send(vu);
+    went(vu, MIN(r, 0));
     if (vu->link.fd >= 0)
         config_ask(vu);
 }
@@ -258,6 +264,7 @@ static void start(struct vhost_user *vu)
 {
     int r = loop_add(virtio_loop(&vu->dev), &vu->link, EPOLLIN);
 
+    vu->link_full = false;
     if (r == 0)
         r = channel_watch(vu);
     if (r == 0)

@@ -54,6 +54,7 @@ struct vu_session {
     const struct vu_step *steps; /* NULL: nothing is under way */
     unsigned step, i;
     bool waiting; /* for the answer to it */
+    bool full;    /* it is still to be sent: the back-end takes no more now */
     uint64_t deadline_ns;
     void (*done)(struct vhost_user *vu); /* NULL: nothing to do */
     const char *last;                    /* message that was sent */
@@ -64,6 +65,7 @@ struct vhost_user {
     struct vu_kind kind;
     uint64_t patience_ns; /* for each exchange, and for the back-end to come up */
     struct watch link;    /* owned socket; -1: the back-end is gone */
+    bool link_full;       /* it is watched for room, too */
     struct watch channel; /* owned socket, on which it speaks unasked; -1: it does not */
     int channel_other;    /* owned: its end, until it has it */
     struct watch call[VU_QUEUES_MAX]; /* owned eventfds */
@@ -125,13 +127,15 @@ extern const struct vu_step vu_new_life[]; /* forgets what was */
 extern const struct vu_step vu_config[];   /* config space into `fresh` */
 extern const struct vu_step vu_write[];    /* write_bytes to config space */
 
-/* Begins a script, nothing else being under way: 1 when it is done, 0 while an answer is due by
- * session.deadline_ns, or -errno. */
+/* Begins a script, nothing else being under way: 1 when it is done, 0 while an answer, or room in
+ * the socket (session.full), is due by session.deadline_ns, or -errno. */
 int vu_session_begin(struct vhost_user *vu, const struct vu_step *steps,
                      void (*done)(struct vhost_user *vu));
 /* Reads what has come, and goes on with it: the same. Nothing is due unless a script is under way.
  */
 int vu_session_read(struct vhost_user *vu);
+/* There is room in the socket: the same. */
+int vu_session_send(struct vhost_user *vu);
 /* Waits for the end of what is under way: 0 or -errno. */
 int vu_session_finish(struct vhost_user *vu);
 /* Both. */

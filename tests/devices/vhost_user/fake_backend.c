@@ -267,6 +267,7 @@ static void *run(void *arg)
 
     while (fd >= 0) {
         struct pollfd ready = {.fd = fd, .events = POLLIN};
+        (void)usleep(1000 * backend->slow_ms);
         if (poll(&ready, 1, 20000) != 1 || vhost_user_receive(fd, &rx) < 0)
             break;
         (void)pthread_mutex_lock(&backend->lock);
@@ -296,6 +297,8 @@ int fake_backend_start(struct fake_backend *backend)
     if (backend->path == NULL) {
         ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
         backend->fd = ends[0];
+        if (backend->narrow) /* it becomes the smallest there is */
+            ck_assert_int_eq(setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &(int){1}, sizeof(int)), 0);
     }
     ck_assert_int_eq(pthread_create(&backend->thread, NULL, run, backend), 0);
     return ends[1];

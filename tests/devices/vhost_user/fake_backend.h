@@ -9,6 +9,7 @@
 #include "virtio/vhost_user/wire.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #define FAKE_RINGS 8
 
@@ -51,6 +52,8 @@ struct fake_backend {
     bool echoes;             /* config byte 2 is what is written to byte 0 */
     const char *path;        /* where it listens; NULL: it is connected */
     unsigned late_ms;        /* before it does */
+    bool narrow;             /* the other end's socket holds few messages */
+    atomic_uint slow_ms;     /* it takes for each message; at any time */
     /* by the test at any time, with fake_backend_lie() */
     uint32_t lie_at;
     enum fake_lie lie;

@@ -279,6 +279,53 @@ START_TEST(poor_back_end_is_spoken_to_in_fewer_words)
 }
 END_TEST
 
+static void make_narrow(void)
+{
+    setup();
+    backend.protocol = FAKE_HAS_CONFIG;
+    backend.narrow = true;
+    make("input");
+    ck_assert(fake_backend_hears(&backend, " 3 1 15 16 24"));
+}
+
+/* Without acknowledgements all messages are under way at once, and a socket holds few. */
+START_TEST(slow_back_end_is_waited_for_by_the_loop)
+{
+    make_narrow();
+    for (int i = 0; i < 3; i++) {
+        backend.slow_ms = 10;
+        ck_assert_uint_eq(fake_start(&drv, FAKE_VERSION_1), 15);
+        if (i > 0) { /* not before all is said */
+            ck_assert(fake_backend_hears(&backend, RINGS_START " 1 24"));
+            ck_assert_int_eq(eventfd_write(backend.ring[1].call, 1), 0);
+            ck_assert_int_eq(fake_wait_irq(&drv, 30000), 1);
+        }
+        backend.slow_ms = 0;
+        fake_write(&drv, FAKE_STATUS, 0);
+        ck_assert(fake_backend_hears(&backend, STOP));
+    }
+    ck_assert_str_eq(capture_look(&capture), "");
+}
+END_TEST
+
+START_TEST(back_end_that_reads_nothing_is_left_in_time)
+{
+    make_narrow();
+    vu_of(dev)->patience_ns = 300 * MS_NS;
+    backend.slow_ms = 1000;
+    usleep(10000);
+    (void)fake_start(&drv, FAKE_VERSION_1);
+    if (_i == 1)
+        virtio_pause(dev);
+    ck_assert(fake_wait_status(&drv, 64));
+    backend.slow_ms = 0;
+    ck_one_line();
+    ck_assert_msg(strstr(capture.text, "timed out") != NULL, "%s", capture.text);
+    if (_i == 1)
+        virtio_resume(dev, 1000);
+}
+END_TEST
+
 /* proves: VU-25 */
 START_TEST(packed_rings_begin_with_both_wrap_counters_set)
 {
@@ -659,6 +706,8 @@ Suite *vhost_user_suite(void)
     suite_add_tcase(suite, tcase);
     tcase_add_checked_fixture(poor, NULL, teardown);
     tcase_add_test(poor, poor_back_end_is_spoken_to_in_fewer_words);
+    tcase_add_test(poor, slow_back_end_is_waited_for_by_the_loop);
+    tcase_add_loop_test(poor, back_end_that_reads_nothing_is_left_in_time, 0, 2);
     tcase_add_test(poor, packed_rings_begin_with_both_wrap_counters_set);
     suite_add_tcase(suite, poor);
     return suite;
