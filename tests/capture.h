@@ -7,6 +7,9 @@
 
 #include "vmm/base/base.h"
 
+#include <check.h>
+#include <string.h>
+
 struct capture {
     int saved_fd; /* the real standard error */
     int mem_fd;
@@ -21,3 +24,10 @@ const char *capture_end(struct capture *capture);
 
 /* True if text is one line of log_error(): nothing before, behind or unprintable within. */
 bool capture_is_one_error(const char *text);
+/* Wants that, with `says` in it. */
+#define ck_assert_one_error(text, says)                                                            \
+    do {                                                                                           \
+        const char *said_ = (text);                                                                \
+        ck_assert_msg(capture_is_one_error(said_) && strstr(said_, says) != NULL,                  \
+                      "not one line of error with \"%s\": %s", says, said_);                       \
+    } while (0)

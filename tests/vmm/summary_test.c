@@ -398,8 +398,7 @@ START_TEST(a_file_that_cannot_be_written_is_refused)
 {
     set(bad[_i].option, bad[_i].path);
     ck_assert_int_eq(record_begin(&record, config, NULL), -EINVAL);
-    ck_assert_msg(capture_is_one_error(capture_look(&capture)), "%s", capture_look(&capture));
-    ck_assert_ptr_nonnull(strstr(capture_look(&capture), bad[_i].said));
+    ck_assert_one_error(capture_look(&capture), bad[_i].said);
 }
 END_TEST
 

@@ -213,7 +213,7 @@ START_TEST(each_failure_is_told)
     int r = cpuid_set(&kvm, kvm.vm_fd, 0, 1);
     capture_end(&capture);
     ck_assert_int_eq(r, -E2BIG);
-    ck_assert(capture_is_one_error(capture.text));
+    ck_assert_one_error(capture.text, "");
 }
 END_TEST
 
@@ -225,7 +225,7 @@ START_TEST(lack_of_memory_is_told)
     alloc_fail_stop();
     capture_end(&capture);
     ck_assert_int_eq(r, -ENOMEM);
-    ck_assert(capture_is_one_error(capture.text));
+    ck_assert_one_error(capture.text, "");
 }
 END_TEST
 

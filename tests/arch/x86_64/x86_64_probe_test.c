@@ -49,7 +49,7 @@ START_TEST(run_that_fails_is_told)
     int r = arch_probe(&kind);
     capture_end(&capture);
     ck_assert_int_eq(r, -EFAULT);
-    ck_assert(capture_is_one_error(capture.text));
+    ck_assert_one_error(capture.text, "");
 }
 END_TEST
 
@@ -86,7 +86,7 @@ START_TEST(memory_that_cannot_be_mapped_is_told)
         capture_end(&capture);
         wrap_stop(WRAP_MMAP);
         ck_assert_int_eq(r, -ENOMEM);
-        ck_assert(capture_is_one_error(capture.text));
+        ck_assert_one_error(capture.text, "");
     }
 }
 END_TEST
@@ -178,7 +178,7 @@ START_TEST(vcpu_that_cannot_be_asked_is_told)
     int r = arch_vcpu_probe(&env.vcpu[0], &kind);
     capture_end(&capture);
     ck_assert_int_eq(r, -EIO);
-    ck_assert(capture_is_one_error(capture.text));
+    ck_assert_one_error(capture.text, "");
 }
 END_TEST
 

@@ -173,7 +173,7 @@ START_TEST(file_that_can_not_be_written_is_refused)
 
     capture_start(&capture);
     int r = rig_create(&rig, "report=/nonexistent/report");
-    ck_assert(capture_is_one_error(capture_end(&capture)));
+    ck_assert_one_error(capture_end(&capture), "");
     ck_assert_int_eq(r, -ENOENT);
 }
 END_TEST

@@ -33,7 +33,7 @@ START_TEST(options_that_will_not_do_are_refused)
 
     ck_assert_int_eq(r, refused[_i].result);
     ck_assert_msg(strstr(said, refused[_i].said) != NULL, "%s", said);
-    ck_assert(capture_is_one_error(said));
+    ck_assert_one_error(said, "");
 }
 END_TEST
 

@@ -82,7 +82,7 @@ START_TEST(partition_beyond_all_files_is_none)
     put(512, "EFI PART", 8);
     put(1024 + 32, "\xff\xff\xff\xff\xff\xff\xff\xff", 8);
     const char *said = find(-EINVAL);
-    ck_assert_msg(capture_is_one_error(said), "%s", said);
+    ck_assert_one_error(said, "");
 }
 END_TEST
 
@@ -90,7 +90,7 @@ START_TEST(disk_with_nothing_on_it_is_refused)
 {
     put(100000, "", 1);
     const char *said = find(-EINVAL);
-    ck_assert_msg(capture_is_one_error(said) && strstr(said, "has no ext4") != NULL, "%s", said);
+    ck_assert_one_error(said, "has no ext4");
 }
 END_TEST
 
@@ -98,7 +98,7 @@ START_TEST(disk_that_is_not_there_is_refused)
 {
     ck_assert_int_eq(unlink(in_folder("disk")), 0);
     const char *said = find(-ENOENT);
-    ck_assert_msg(capture_is_one_error(said), "%s", said);
+    ck_assert_one_error(said, "");
 }
 END_TEST
 

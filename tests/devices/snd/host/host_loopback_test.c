@@ -207,7 +207,7 @@ START_TEST(free_clock_is_refused)
 
     capture_start(&capture);
     int r = rig_create(&rig, "host=loopback,clock=free");
-    ck_assert(capture_is_one_error(capture_end(&capture)));
+    ck_assert_one_error(capture_end(&capture), "");
     ck_assert_int_eq(r, -EINVAL);
 }
 END_TEST
