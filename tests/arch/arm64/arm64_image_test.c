@@ -2,75 +2,75 @@
 /* Which files arm64_load() takes for a kernel, packed ones too, and what it says of the others. */
 #include "tests/arch/arm64/fake_image.h"
 
-static struct arm_loading l;
+static struct loading l;
 
 static void setup(void)
 {
-    arm_begin(&l, 64 * MIB_BYTES);
-    l.kernel = fake_image(0, 4 * MIB_BYTES);
+    loading_begin(&l, 64 * LOAD_MIB);
+    l.kernel = fake_image(0, 4 * LOAD_MIB);
 }
 
 static void teardown(void)
 {
-    arm_end(&l);
+    loading_end(&l);
 }
 
 START_TEST(image_is_at_the_start_of_ram_and_entered_there)
 {
-    arm_accepted(&l);
+    loading_accepted(&l);
     ck_assert_int_eq(l.entry.kind, ENTRY_LINUX_ARM64);
     ck_assert_uint_eq(l.entry.pc, 0x40000000);
-    ck_assert_mem_eq(arm_ram(&l, 0x40000000, IMAGE_BYTES), l.kernel.bytes, IMAGE_BYTES);
-    ck_assert_uint_eq(*arm_ram(&l, 0x40000000 + IMAGE_BYTES, 1), 0);
+    ck_assert_mem_eq(ram(&l, 0x40000000, IMAGE_BYTES), l.kernel.bytes, IMAGE_BYTES);
+    ck_assert_uint_eq(*ram(&l, 0x40000000 + IMAGE_BYTES, 1), 0);
 }
 END_TEST
 
 START_TEST(image_with_a_text_offset_is_that_far_from_2_mib)
 {
     put64(l.kernel.bytes, 0x08, 0x80000);
-    arm_accepted(&l);
+    loading_accepted(&l);
     ck_assert_uint_eq(l.entry.pc, 0x40080000);
-    ck_assert_mem_eq(arm_ram(&l, 0x40080000, IMAGE_BYTES), l.kernel.bytes, IMAGE_BYTES);
+    ck_assert_mem_eq(ram(&l, 0x40080000, IMAGE_BYTES), l.kernel.bytes, IMAGE_BYTES);
 }
 END_TEST
 
 START_TEST(image_with_a_text_offset_of_2_mib_is_damaged)
 {
     put64(l.kernel.bytes, 0x08, 0x1fffff);
-    arm_accepted(&l);
+    loading_accepted(&l);
     put64(l.kernel.bytes, 0x08, 0x200000);
-    arm_refused(&l, -EBADMSG, "text offset");
+    loading_refused(&l, -EBADMSG, "text offset");
     put64(l.kernel.bytes, 0x08, UINT64_MAX);
-    arm_refused(&l, -EBADMSG, "text offset");
+    loading_refused(&l, -EBADMSG, "text offset");
 }
 END_TEST
 
 START_TEST(image_without_a_size_is_too_old)
 {
     put64(l.kernel.bytes, 0x10, 0);
-    arm_refused(&l, -ENOEXEC, "before Linux 3.17");
+    loading_refused(&l, -ENOEXEC, "before Linux 3.17");
 }
 END_TEST
 
 START_TEST(image_larger_than_ram_says_how_much_it_needs)
 {
-    put64(l.kernel.bytes, 0x10, 64 * MIB_BYTES + 1);
-    arm_refused(&l, -ENOMEM, "at least 65 MiB, it is 64");
+    put64(l.kernel.bytes, 0x10, 64 * LOAD_MIB + 1);
+    loading_refused(&l, -ENOMEM, "at least 65 MiB, it is 64");
     put64(l.kernel.bytes, 0x10, UINT64_MAX);
-    arm_refused(&l, -ENOMEM, "Image: needs --mem");
-    put64(l.kernel.bytes, 0x10, 64 * MIB_BYTES); /* then the device tree has no room */
-    arm_refused(&l, -ENOMEM, "device tree: needs --mem");
+    loading_refused(&l, -ENOMEM, "vmlinuz: needs --mem");
+    put64(l.kernel.bytes, 0x10, 64 * LOAD_MIB); /* then the device tree has no room */
+    loading_refused(&l, -ENOMEM, "device tree: needs --mem");
 }
 END_TEST
 
 START_TEST(image_whose_file_is_cut_is_truncated)
 {
     l.kernel.size = IMAGE_BYTES - 1;
-    arm_refused(&l, -EBADMSG, "truncated: has 8191 bytes, its header says 8192");
+    loading_refused(&l, -EBADMSG, "truncated: has 8191 bytes, its header says 8192");
     l.kernel.size = 0x68 + 39; /* in the section table */
-    arm_refused(&l, -EBADMSG, "truncated");
+    loading_refused(&l, -EBADMSG, "truncated");
     l.kernel.size = 63; /* in the header */
-    arm_refused(&l, -ENOEXEC, "not a kernel");
+    loading_refused(&l, -ENOEXEC, "not a kernel");
 }
 END_TEST
 
@@ -88,19 +88,19 @@ static const struct {
 
 START_TEST(image_whose_sections_are_not_in_its_file_is_truncated)
 {
-    put64(l.kernel.bytes, 0x10, MIB_BYTES);
+    put64(l.kernel.bytes, 0x10, LOAD_MIB);
     if (far_sections[_i].at < 0x68)
         put16(l.kernel.bytes, far_sections[_i].at, (uint16_t)far_sections[_i].value);
     else
         put32(l.kernel.bytes, far_sections[_i].at, far_sections[_i].value);
-    arm_refused(&l, -EBADMSG, "truncated: has 8192 bytes");
+    loading_refused(&l, -EBADMSG, "truncated: has 8192 bytes");
 }
 END_TEST
 
 START_TEST(image_whose_file_is_larger_than_it_asks_for_is_damaged)
 {
     put64(l.kernel.bytes, 0x10, IMAGE_BYTES - 1);
-    arm_refused(&l, -EBADMSG, "larger than the RAM");
+    loading_refused(&l, -EBADMSG, "larger than the RAM");
 }
 END_TEST
 
@@ -111,17 +111,17 @@ START_TEST(image_with_an_appendix_is_loaded_without_what_exceeds_its_size)
     ck_assert_ptr_nonnull(l.kernel.bytes);
     memset(l.kernel.bytes + IMAGE_BYTES, 0xee, 100);
     l.kernel.size = IMAGE_BYTES + 100;
-    arm_accepted(&l);
-    ck_assert_uint_eq(*arm_ram(&l, 0x40000000 + IMAGE_BYTES, 1), 0);
+    loading_accepted(&l);
+    ck_assert_uint_eq(*ram(&l, 0x40000000 + IMAGE_BYTES, 1), 0);
 }
 END_TEST
 
 START_TEST(image_without_a_pe_header_is_taken)
 {
     put32(l.kernel.bytes, 0x3c, 0);
-    arm_accepted(&l);
+    loading_accepted(&l);
     put32(l.kernel.bytes, 0x3c, UINT32_MAX);
-    arm_accepted(&l);
+    loading_accepted(&l);
 }
 END_TEST
 
@@ -134,14 +134,14 @@ static const struct {
 
 START_TEST(zboot_image_is_unpacked)
 {
-    struct file plain = fake_image(_i % 2 == 0 ? 0 : 0x1000, 4 * MIB_BYTES);
+    struct file plain = fake_image(_i % 2 == 0 ? 0 : 0x1000, 4 * LOAD_MIB);
     struct file payload = fake_pack(methods[_i].packing, &plain);
 
     file_free(&l.kernel);
     l.kernel = fake_zboot(&payload, methods[_i].method);
-    arm_accepted(&l);
+    loading_accepted(&l);
     ck_assert_uint_eq(l.entry.pc, _i % 2 == 0 ? 0x40000000 : 0x40001000);
-    ck_assert_mem_eq(arm_ram(&l, l.entry.pc, IMAGE_BYTES), plain.bytes, IMAGE_BYTES);
+    ck_assert_mem_eq(ram(&l, l.entry.pc, IMAGE_BYTES), plain.bytes, IMAGE_BYTES);
     file_free(&payload);
     file_free(&plain);
 }
@@ -149,14 +149,14 @@ END_TEST
 
 START_TEST(gzip_image_is_unpacked)
 {
-    struct file plain = fake_image(0, 4 * MIB_BYTES);
+    struct file plain = fake_image(0, 4 * LOAD_MIB);
 
     file_free(&l.kernel);
     l.kernel = fake_pack(FAKE_GZIP, &plain);
-    arm_accepted(&l);
-    ck_assert_mem_eq(arm_ram(&l, 0x40000000, IMAGE_BYTES), plain.bytes, IMAGE_BYTES);
+    loading_accepted(&l);
+    ck_assert_mem_eq(ram(&l, 0x40000000, IMAGE_BYTES), plain.bytes, IMAGE_BYTES);
     l.kernel.bytes[l.kernel.size / 2] ^= 0xff;
-    arm_refused(&l, -EBADMSG, "cannot be unpacked");
+    loading_refused(&l, -EBADMSG, "cannot be unpacked");
     file_free(&plain);
 }
 END_TEST
@@ -169,33 +169,33 @@ START_TEST(gzip_file_of_something_else_is_told_what_it_is)
     memcpy(plain.bytes, "070701", 6);
     file_free(&l.kernel);
     l.kernel = fake_pack(FAKE_GZIP, &plain);
-    arm_refused(&l, -ENOEXEC, "a cpio archive");
+    loading_refused(&l, -ENOEXEC, "a cpio archive");
     file_free(&plain);
 }
 END_TEST
 
 START_TEST(zboot_image_that_is_damaged_is_refused)
 {
-    struct file plain = fake_image(0, 4 * MIB_BYTES);
+    struct file plain = fake_image(0, 4 * LOAD_MIB);
     struct file payload = fake_pack(FAKE_ZSTD, &plain);
     uint32_t size = (uint32_t)payload.size - 4;
 
     file_free(&l.kernel);
     l.kernel = fake_zboot(&payload, "zstd22");
     put32(l.kernel.bytes, 12, (uint32_t)l.kernel.size - 4096 - 3); /* one byte too many */
-    arm_refused(&l, -EBADMSG, "truncated");
+    loading_refused(&l, -EBADMSG, "truncated");
     put32(l.kernel.bytes, 12, UINT32_MAX);
-    arm_refused(&l, -EBADMSG, "truncated");
+    loading_refused(&l, -EBADMSG, "truncated");
     put32(l.kernel.bytes, 12, size);
     put32(l.kernel.bytes, 8, UINT32_MAX);
-    arm_refused(&l, -EBADMSG, "truncated");
+    loading_refused(&l, -EBADMSG, "truncated");
     put32(l.kernel.bytes, 8, 4096);
     l.kernel.bytes[4096 + 20] ^= 0xff;
-    arm_refused(&l, -EBADMSG, "(zstd22) cannot be unpacked");
+    loading_refused(&l, -EBADMSG, "(zstd22) cannot be unpacked");
     memset(l.kernel.bytes + 24, 'x', 32);
-    arm_refused(&l, -EBADMSG, "no name");
+    loading_refused(&l, -EBADMSG, "no name");
     l.kernel.size = 63;
-    arm_refused(&l, -EBADMSG, "not whole");
+    loading_refused(&l, -EBADMSG, "not whole");
     file_free(&payload);
     file_free(&plain);
 }
@@ -208,9 +208,9 @@ START_TEST(zboot_image_of_an_unknown_packing_is_named)
     ck_assert_ptr_nonnull(payload.bytes);
     file_free(&l.kernel);
     l.kernel = fake_zboot(&payload, "lzma");
-    arm_refused(&l, -ENOEXEC, "packed with \"lzma\"; unpack it first");
+    loading_refused(&l, -ENOEXEC, "packed with \"lzma\"; unpack it first");
     put16(l.kernel.bytes, 0x44, 0x5064); /* RISC-V */
-    arm_refused(&l, -ENOEXEC, "of another architecture; this is an arm64 host");
+    loading_refused(&l, -ENOEXEC, "of another architecture; this is an arm64 host");
     file_free(&payload);
 }
 END_TEST
@@ -221,9 +221,9 @@ START_TEST(zboot_image_that_unpacks_to_more_than_ram_says_how_much_it_needs)
     struct file payload = fake_pack(FAKE_GZIP, &plain);
 
     teardown();
-    arm_begin(&l, 4 * MIB_BYTES);
+    loading_begin(&l, 4 * LOAD_MIB);
     l.kernel = fake_zboot(&payload, "gzip");
-    arm_refused(&l, -ENOMEM, "at least 5 MiB, it is 4");
+    loading_refused(&l, -ENOMEM, "at least 5 MiB, it is 4");
     file_free(&payload);
     file_free(&plain);
 }
@@ -231,13 +231,13 @@ END_TEST
 
 START_TEST(zboot_image_that_is_unpacked_with_more_than_ram_says_so)
 {
-    struct file plain = fake_image(0, MIB_BYTES);
+    struct file plain = fake_image(0, LOAD_MIB);
     struct file payload = fake_pack(FAKE_XZ, &plain); /* by a dictionary of 8 MiB */
 
     teardown();
-    arm_begin(&l, 4 * MIB_BYTES);
+    loading_begin(&l, 4 * LOAD_MIB);
     l.kernel = fake_zboot(&payload, "xzkern");
-    arm_refused(&l, -ENOMEM, "needs more --mem, to be unpacked");
+    loading_refused(&l, -ENOMEM, "needs more --mem, to be unpacked");
     file_free(&payload);
     file_free(&plain);
 }
@@ -274,7 +274,7 @@ START_TEST(stranger_is_named)
 {
     memset(l.kernel.bytes, 0, l.kernel.size);
     memcpy(l.kernel.bytes + strangers[_i].at, strangers[_i].bytes, strlen(strangers[_i].bytes));
-    arm_refused(&l, -ENOEXEC, strangers[_i].says);
+    loading_refused(&l, -ENOEXEC, strangers[_i].says);
 }
 END_TEST
 
@@ -286,14 +286,14 @@ START_TEST(vmlinux_for_arm64_is_told_from_others)
            "ELF",
            4);
     put16(l.kernel.bytes, 0x12, 0xb7);
-    arm_refused(&l, -ENOEXEC, "an ELF file (vmlinux); give the Image made from it");
+    loading_refused(&l, -ENOEXEC, "an ELF file (vmlinux); give the Image made from it");
 }
 END_TEST
 
 START_TEST(empty_file_is_told)
 {
     l.kernel.size = 0;
-    arm_refused(&l, -ENOEXEC, "an empty file");
+    loading_refused(&l, -ENOEXEC, "an empty file");
 }
 END_TEST
 

@@ -14,7 +14,7 @@ static struct tree tree;
 
 static void setup(void)
 {
-    ck_assert_int_eq(memory_create(&mem, 64 * MIB_BYTES,
+    ck_assert_int_eq(memory_create(&mem, 64 * LOAD_MIB,
                                    &(struct memory_layout){RAM_AT, RAM_AT, RAM_AT},
                                    MEMORY_PAGES_AUTO),
                      0);

@@ -6,24 +6,10 @@
 #pragma once
 
 #include "arch/arm64/arm64.h"
-#include "tests/capture.h"
-#include "tests/fake_kernel.h"
-
-#include <check.h>
-#include <stdio.h>
-#include <string.h>
+#include "tests/arch/loading.h"
 
 #define RAM_AT      0x40000000ULL
-#define MIB_BYTES   ((uint64_t)1 << 20)
 #define IMAGE_BYTES 8192 /* of an Image's file */
-
-struct arm_loading {
-    struct memory mem;
-    struct platform platform;
-    struct file kernel, initrd;
-    struct arch_entry entry;
-    struct capture capture; /* what arm64_load() wrote */
-};
 
 /* An Image with a PE header at 0x40 of one section that ends where the file does. */
 static inline struct file fake_image(uint64_t text_offset, uint64_t image_size)
@@ -67,55 +53,10 @@ static inline struct file fake_zboot(const struct file *payload, const char *met
     return file;
 }
 
-static inline void arm_begin(struct arm_loading *l, uint64_t ram_bytes)
+static inline void loading_begin(struct loading *l, uint64_t ram_bytes)
 {
     memset(l, 0, sizeof(*l));
-    ck_assert_int_eq(memory_create(&l->mem, ram_bytes,
-                                   &(struct memory_layout){RAM_AT, RAM_AT, RAM_AT},
-                                   MEMORY_PAGES_OFF),
-                     0);
-    l->platform = (struct platform){
-        .cpu_count = 1, .mem = &l->mem, .cmdline = "console=ttyS0 quiet", .irqchip = 3};
-    for (unsigned i = 0; i < arm64_layout.fixed_count; i++)
-        l->platform.device[l->platform.device_count++] = arm64_layout.fixed[i];
-}
-
-static inline void arm_end(struct arm_loading *l)
-{
-    file_free(&l->kernel);
-    file_free(&l->initrd);
-    memory_destroy(&l->mem);
-}
-
-static inline int arm_run(struct arm_loading *l)
-{
-    struct image kernel = {"Image", l->kernel.bytes, l->kernel.size};
-    struct image initrd = {"initrd.img", l->initrd.bytes, l->initrd.size};
-
-    capture_start(&l->capture);
-    int r = arm64_load(&l->platform, &kernel, &initrd, &l->entry);
-    (void)capture_end(&l->capture);
-    return r;
-}
-
-/* Loads, and wants it refused with one line that has `text` in it. */
-static inline void arm_refused(struct arm_loading *l, int r, const char *text)
-{
-    ck_assert_int_eq(arm_run(l), r);
-    ck_assert_one_error(l->capture.text, text);
-}
-
-/* Loads, and wants neither trouble nor words. */
-static inline void arm_accepted(struct arm_loading *l)
-{
-    ck_assert_int_eq(arm_run(l), 0);
-    ck_assert_str_eq(l->capture.text, "");
-}
-
-static inline const uint8_t *arm_ram(const struct arm_loading *l, gpa_t addr, uint64_t len)
-{
-    const uint8_t *host = memory_at(&l->mem, addr, len);
-
-    ck_assert_ptr_nonnull(host);
-    return host;
+    l->load = arm64_load;
+    loading_begin_on(l, ram_bytes, &(struct memory_layout){RAM_AT, RAM_AT, RAM_AT}, &arm64_layout);
+    l->platform.irqchip = 3;
 }

@@ -4,7 +4,7 @@
  * values are those of Linux' Documentation/arch/x86/{boot,zero-page}.rst.
  */
 #include "arch/arch.h"
-#include "tests/arch/x86_64/loading.h"
+#include "tests/arch/x86_64/x86_64_loading.h"
 
 #define BOOT_PARAMS 0x7000
 

@@ -5,7 +5,7 @@
  */
 #include "arch/arch.h"
 #include "arch/x86_64/elf.h"
-#include "tests/arch/x86_64/loading.h"
+#include "tests/arch/x86_64/x86_64_loading.h"
 
 #define KERNEL_AT 0x1000000
 

@@ -6,7 +6,7 @@
  */
 #include "arch/arch.h"
 #include "arch/kernel_cache.h"
-#include "tests/arch/x86_64/loading.h"
+#include "tests/arch/x86_64/x86_64_loading.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>

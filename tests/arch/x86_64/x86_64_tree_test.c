@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The device tree that x86_64 kernels get by setup_data: where it is, and what is in it. */
 #include "arch/x86_64/x86_64.h"
-#include "tests/arch/x86_64/loading.h"
+#include "tests/arch/x86_64/x86_64_loading.h"
 
 #include <libfdt.h>
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * For tests of x86_64_load(): a machine with RAM, an x86_64 platform table and what the last load
- * said. One machine at a time; addresses in here are the tests' own.
+ * For tests of an architecture's load(): a machine with RAM, the architecture's platform table and
+ * what the last load said. One machine at a time; addresses are the tests' own.
  */
 #pragma once
 
-#include "arch/x86_64/x86_64.h"
+#include "arch/arch.h"
 #include "tests/capture.h"
 #include "tests/fake_kernel.h"
 
@@ -16,25 +16,26 @@
 #define LOAD_MIB (1024 * 1024ULL)
 
 struct loading {
+    int (*load)(const struct platform *platform, const struct image *kernel,
+                const struct image *initrd, struct arch_entry *ret_entry);
     struct memory mem;
     struct platform platform;
     struct file kernel;
     struct file initrd;
     struct arch_entry entry;
-    struct capture capture; /* what x86_64_load() wrote */
+    struct capture capture; /* what load() wrote */
 };
 
-static inline void loading_begin(struct loading *l, uint64_t ram_bytes)
+/* With l->load set, and `ram` as the architecture has it. */
+static inline void loading_begin_on(struct loading *l, uint64_t ram_bytes,
+                                    const struct memory_layout *ram,
+                                    const struct arch_layout *layout)
 {
-    memset(l, 0, sizeof(*l));
-    ck_assert_int_eq(memory_create(&l->mem, ram_bytes,
-                                   &(struct memory_layout){0, 0xc0000000, 0x100000000},
-                                   MEMORY_PAGES_OFF),
-                     0);
+    ck_assert_int_eq(memory_create(&l->mem, ram_bytes, ram, MEMORY_PAGES_OFF), 0);
     l->platform =
         (struct platform){.cpu_count = 1, .mem = &l->mem, .cmdline = "console=ttyS0 quiet"};
-    for (unsigned i = 0; i < x86_64_layout.fixed_count; i++)
-        l->platform.device[l->platform.device_count++] = x86_64_layout.fixed[i];
+    for (unsigned i = 0; i < layout->fixed_count; i++)
+        l->platform.device[l->platform.device_count++] = layout->fixed[i];
 }
 
 static inline void loading_end(struct loading *l)
@@ -44,14 +45,14 @@ static inline void loading_end(struct loading *l)
     memory_destroy(&l->mem);
 }
 
-/* Loads l->kernel and l->initrd; the result of x86_64_load(). */
+/* Loads l->kernel and l->initrd; the result of load(). */
 static inline int loading_run(struct loading *l)
 {
     struct image kernel = {"vmlinuz", l->kernel.bytes, l->kernel.size};
     struct image initrd = {"initrd.img", l->initrd.bytes, l->initrd.size};
 
     capture_start(&l->capture);
-    int r = x86_64_load(&l->platform, &kernel, &initrd, &l->entry);
+    int r = l->load(&l->platform, &kernel, &initrd, &l->entry);
     (void)capture_end(&l->capture);
     return r;
 }
@@ -76,23 +77,4 @@ static inline const uint8_t *ram(const struct loading *l, gpa_t addr, uint64_t l
 
     ck_assert_ptr_nonnull(host);
     return host;
-}
-
-static inline bool ram_is_zero(const struct loading *l, gpa_t addr, uint64_t len)
-{
-    const uint8_t *host = ram(l, addr, len);
-
-    for (uint64_t i = 0; i < len; i++)
-        if (host[i] != 0)
-            return false;
-    return true;
-}
-
-static inline struct file file_of_size(size_t size, uint8_t fill)
-{
-    struct file file = {malloc(size), size};
-
-    ck_assert_ptr_nonnull(file.bytes);
-    memset(file.bytes, fill, size);
-    return file;
 }
