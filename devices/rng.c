@@ -44,9 +44,7 @@ static struct rng *rng_of(struct virtio_device *dev)
 /* Serves nothing until the next tick. */
 static void rng_wait(struct rng *rng)
 {
-    struct timebase *time = &timebase_monotonic;
-
-    time->arm(time, rng->timer.fd, time->now_ns(time) + RNG_TICK_NS);
+    timebase_arm_in(&timebase_monotonic, rng->timer.fd, RNG_TICK_NS);
     rng->waiting = true;
 }
 

@@ -8,11 +8,11 @@
 
 #include "devices/registry.h"
 #include "virtio/vhost_user/backend.h"
+#include "vmm/base/exit_status.h"
 #include "vmm/base/text.h"
 #include "vmm/base/unix_listener.h"
 #include "vmm/config/config.h"
 #include "vmm/control/control.h"
-#include "vmm/exit_status.h"
 #include "vmm/wake.h"
 #include "vmm/witness.h"
 
@@ -24,8 +24,6 @@
 #include <sys/socket.h>
 
 #define OPTIONS_MAX 32 /* of a class that takes several */
-
-static const char *const log_choices[] = {"error", "warn", "info", "debug", NULL};
 
 static const struct opt device_options[] = {
     {.name = "socket-path",
@@ -58,7 +56,7 @@ static const struct opt device_options[] = {
      .value = "info",
      .help = "what is told on standard error",
      .type = OPT_CHOICE,
-     .choices = log_choices,
+     .choices = log_level_names,
      .arg = "LEVEL"},
     {.name = "help", .help = "write this, or the keys of KIND, and exit", .type = OPT_BOOL},
     {0},
@@ -172,7 +170,7 @@ static int check_words(struct service *service)
 
 static void print_help(const struct virtio_class *class)
 {
-    (void)fputs("usage: linnet device KIND --socket-path SOCKET [KEYS]\n\n"
+    (void)fputs("Usage: linnet device KIND --socket-path SOCKET [KEYS]\n\n"
                 "Serves one virtio device to the machine of another program (QEMU, crosvm,\n"
                 "cloud-hypervisor), by vhost-user. KEYS are those of linnet run: the same\n"
                 "key=value,key=value.\n\n",
@@ -424,7 +422,6 @@ int device_main(char **argv)
                               .listener = {.fd = -1},
                               .wake = {.signals = {.fd = -1}, .time_limit = {.fd = -1}},
                               .backend = {.socket = {.fd = -1}}};
-    enum log_level level;
     int status = 0;
 
     (void)prctl(PR_SET_NAME, "linnet"); /* started as /proc/self/exe it would be "exe" */
@@ -437,8 +434,8 @@ int device_main(char **argv)
     } else {
         if (r == 0)
             r = check_words(&service);
-        if (r == 0 && log_level_by_name(opts_str(service.options, "log"), &level) == 0)
-            log_set_level(level);
+        if (r == 0)
+            log_set_level((enum log_level)opts_choice(service.options, "log"));
         status = r < 0 ? status_of(r) : serve(&service);
     }
     service_fini(&service);

@@ -4,6 +4,7 @@
 
 #include "arch/arch.h"
 #include "arch/kernel_cache.h"
+#include "vmm/base/exit_status.h"
 #include "vmm/base/log.h"
 #include "vmm/hugepages.h"
 #include "vmm/kvm.h"
@@ -105,7 +106,7 @@ int doctor_main(int argc, char **argv)
     }
     if (argc > 0) {
         (void)log_error(0, "doctor: unknown option %s; it takes --kvm or --help", argv[0]);
-        return 35;
+        return EXIT_BAD_ARGUMENTS;
     }
     check_host();
     bool good = check_kvm(false);

@@ -2,8 +2,8 @@
 /* See isolate.h. */
 #include "vmm/isolate.h"
 
+#include "vmm/base/exit_status.h"
 #include "vmm/base/log.h"
-#include "vmm/exit_status.h"
 
 #include <fcntl.h>
 #include <poll.h>

@@ -47,13 +47,6 @@ static void give_up(struct isolate_link *link, const char *why)
     refuse_all(link, why);
 }
 
-static void timer_set(struct isolate_link *link, uint64_t in_ns)
-{
-    struct timebase *time = &timebase_monotonic;
-
-    time->arm(time, link->timer.fd, in_ns == TIME_NEVER ? in_ns : time->now_ns(time) + in_ns);
-}
-
 /* Asks for the first one: true if that was sent. It has read all that we sent before. */
 static bool ask(struct isolate_link *link)
 {
@@ -72,7 +65,7 @@ static bool ask(struct isolate_link *link)
         give_up(link, "its process does not listen");
         return false;
     }
-    timer_set(link, ISOLATE_ANSWER_NS);
+    timebase_arm_in(&timebase_monotonic, link->timer.fd, ISOLATE_ANSWER_NS);
     return true;
 }
 
@@ -139,7 +132,7 @@ static int take_answer(struct isolate_link *link, const json_t *object)
         (void)fprintf(link->commands->reply, "%s\n", json_string_value(json_array_get(told, i)));
     if (!ok)
         (void)virtio_refuse(link->commands->reply, 0, "%s", json_string_value(why));
-    timer_set(link, TIME_NEVER);
+    timebase_arm_in(&timebase_monotonic, link->timer.fd, TIME_NEVER);
     finish(link, ok ? 0 : -EREMOTEIO);
     ask_next(link);
     return 0;

@@ -6,8 +6,8 @@
  * leave out a suite's name and a failure's message: testcases are of a class by the machine's name,
  * and the text says it all. See record.h.
  */
+#include "vmm/base/exit_status.h"
 #include "vmm/base/text.h"
-#include "vmm/exit_status.h"
 #include "vmm/record.h"
 
 #include <string.h>

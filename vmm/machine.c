@@ -153,6 +153,12 @@ static int make_watchdog(struct machine *machine)
     return r < 0 ? log_error(r, "watchdog") : 0;
 }
 
+static struct platform_device *new_row(struct machine *machine)
+{
+    assert(machine->platform.device_count < PLATFORM_DEVICES_MAX);
+    return &machine->platform.device[machine->platform.device_count++];
+}
+
 /* Puts a device that is in no virtio slot on its bus, with its interrupt. */
 static int add_fixed(struct machine *machine, const struct platform_device *device)
 {
@@ -173,20 +179,13 @@ static int add_fixed(struct machine *machine, const struct platform_device *devi
       *row = &rows[device->kind];
     struct bus *bus = device->port_io ? &machine->pio : &machine->mmio;
 
-    assert(machine->platform.device_count < PLATFORM_DEVICES_MAX);
     machine->irq[machine->platform.device_count] = row->irq;
-    machine->platform.device[machine->platform.device_count++] = *device;
+    *new_row(machine) = *device;
     int r = row->make != NULL ? row->make(machine) : 0;
     if (r < 0)
         return r;
     r = bus_add(bus, device->base, device->size, row->ops, row->ctx);
     return r < 0 ? log_error(r, "device at 0x%llx", (unsigned long long)device->base) : 0;
-}
-
-static struct platform_device *new_row(struct machine *machine)
-{
-    assert(machine->platform.device_count < PLATFORM_DEVICES_MAX);
-    return &machine->platform.device[machine->platform.device_count++];
 }
 
 /* Puts a virtio device in its slot: registers, interrupt, and an eventfd for each queue's kick. */

@@ -2,11 +2,11 @@
 /* The program: which command, and what its end means as an exit status. */
 #include "devices/net/mac.h"
 #include "devices/snd/hear/listen.h"
+#include "vmm/base/exit_status.h"
 #include "vmm/base/log.h"
 #include "vmm/control/control_client.h"
 #include "vmm/device.h"
 #include "vmm/doctor.h"
-#include "vmm/exit_status.h"
 #include "vmm/machine.h"
 #include "vmm/record.h"
 #include "vmm/version.h"
@@ -117,7 +117,6 @@ static int print_version(void)
 static int run_configured(struct config *config)
 {
     const struct config_device_kind *kinds = machine_device_kinds();
-    enum log_level level;
 
     if (opts_has(config->options, "help")) {
         if (strcmp(opts_str(config->options, "help"), "markdown") == 0)
@@ -130,8 +129,7 @@ static int run_configured(struct config *config)
         return print_version();
     if (opts_bool(config->options, "print-config"))
         return config_print(config, stdout) < 0 ? EXIT_HOST_ERROR : 0;
-    if (log_level_by_name(opts_str(config->options, "log"), &level) == 0)
-        log_set_level(level);
+    log_set_level((enum log_level)opts_choice(config->options, "log"));
     int r = config->command != NULL ? 0 : run_refuse_options(config);
     return r < 0 ? error_status(r) : run_machine(config);
 }

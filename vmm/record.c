@@ -2,10 +2,10 @@
 /* See record.h. */
 #include "vmm/record.h"
 
+#include "vmm/base/exit_status.h"
 #include "vmm/base/log.h"
 #include "vmm/base/text.h"
 #include "vmm/base/timebase.h"
-#include "vmm/exit_status.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -152,10 +152,18 @@ static int replace(const struct record *record, size_t file)
     return r;
 }
 
-static const char *why(int r)
+/* If it is wanted: 0, or -errno after a line. */
+static int replace_wanted(const struct record *record, size_t file)
 {
-    return r == -EEXIST ? "is there and no regular file, which is what it would be replaced by"
-                        : strerror(-r);
+    const char *path = opts_str(record->config->options, files[file].option);
+    int r = path == NULL ? 0 : replace(record, file);
+
+    if (r < 0)
+        (void)log_error(0, "--%s %s: %s", files[file].option, path,
+                        r == -EEXIST
+                            ? "is there and no regular file, which is what it would be replaced by"
+                            : strerror(-r));
+    return r;
 }
 
 bool record_wanted(const struct config *config)
@@ -176,12 +184,9 @@ int record_begin(struct record *record, const struct config *config, char *const
         strcmp(opts_str(config->options, "summary"), opts_str(config->options, "junit")) == 0)
         return opts_error("--junit %s: is the file of --summary, too; give it another name",
                           opts_str(config->options, "junit"));
-    for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-        int r = opts_has(config->options, files[i].option) ? replace(record, i) : 0;
-        if (r < 0)
-            return opts_error("--%s %s: %s", files[i].option,
-                              opts_str(config->options, files[i].option), why(r));
-    }
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+        if (replace_wanted(record, i) < 0)
+            return -EINVAL;
     return 0;
 }
 
@@ -201,12 +206,9 @@ int record_end(struct record *record, enum vm_end how, int status)
     record->stage_ns[RECORD_END] = monotonic_ns();
     use_note(record);
     for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-        int r = opts_has(record->config->options, files[i].option) ? replace(record, i) : 0;
-        if (r < 0) {
-            (void)log_error(0, "--%s %s: %s", files[i].option,
-                            opts_str(record->config->options, files[i].option), why(r));
+        int r = replace_wanted(record, i);
+        if (r < 0)
             result = r;
-        }
     }
     return result;
 }

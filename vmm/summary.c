@@ -21,23 +21,6 @@ static json_t *command_words(char *const *command)
     return words;
 }
 
-/* What --print-config writes. */
-static json_t *config_object(const struct config *config)
-{
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-    json_t *object = NULL;
-
-    if (out == NULL)
-        return NULL;
-    int r = config_print(config, out);
-    if (fclose(out) == 0 && r == 0)
-        object = json_loads(text, 0, NULL);
-    free(text);
-    return object;
-}
-
 static json_t *host_object(const struct utsname *host)
 {
     return json_pack("{s:s, s:s}", "name", host->nodename, "kernel", host->release);
@@ -160,7 +143,7 @@ static json_t *begin_object(const struct record *record)
                      LINNET_VERSION, "name", opts_str(config->options, "name"), "started",
                      record->started, "command", command_words(record->command), "host",
                      host_object(&host), "guest", guest_object(config, &host), "config",
-                     config_object(config));
+                     config_json(config));
 }
 
 /* How it went, as far as it is known. */

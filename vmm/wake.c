@@ -77,15 +77,10 @@ int wake_on_signals(struct wake *wake, struct loop *loop)
 
 int wake_after(struct wake *wake, struct loop *loop, uint64_t limit_ns)
 {
-    struct timebase *timebase = wake->timebase;
-    uint64_t deadline_ns;
-
-    if (ckd_add(&deadline_ns, timebase->now_ns(timebase), limit_ns))
-        deadline_ns = TIME_NEVER;
     wake->time_limit.fd = timebase_timer();
     if (wake->time_limit.fd < 0)
         return log_error(wake->time_limit.fd, "--time-limit");
-    timebase->arm(timebase, wake->time_limit.fd, deadline_ns);
+    timebase_arm_in(wake->timebase, wake->time_limit.fd, limit_ns);
     int r = loop_add(loop, &wake->time_limit, EPOLLIN);
     return r < 0 ? log_error(r, "--time-limit") : 0;
 }

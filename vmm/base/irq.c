@@ -29,10 +29,8 @@ void irq_fini(struct irq *irq)
 /* Under the lock. The edge will be repeated in `ns`; 0: it need not be. */
 static void repeat_in(struct irq *irq, uint64_t ns)
 {
-    struct timebase *time = &timebase_monotonic;
-
     irq->repeat_ns = ns;
-    time->arm(time, irq->fd, ns == 0 ? TIME_NEVER : time->now_ns(time) + ns);
+    timebase_arm_in(&timebase_monotonic, irq->fd, ns == 0 ? TIME_NEVER : ns);
 }
 
 /* Under the lock. An edge that reaches nobody is repeated; `again`: it is one of those. */

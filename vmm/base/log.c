@@ -18,27 +18,17 @@ static pthread_mutex_t line_lock = PTHREAD_MUTEX_INITIALIZER; /* for lines, and:
 static char first_error[LINE_BYTES_MAX];
 static bool unread; /* under log_line()'s lock: the last line was lost, its like do not wait */
 
-static const char *const level_names[] = {
+const char *const log_level_names[] = {
     [LOG_LEVEL_ERROR] = "error",
     [LOG_LEVEL_WARN] = "warn",
     [LOG_LEVEL_INFO] = "info",
     [LOG_LEVEL_DEBUG] = "debug",
+    NULL,
 };
 
 void log_set_level(enum log_level level)
 {
     log_level_shown = level;
-}
-
-int log_level_by_name(const char *name, enum log_level *ret_level)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(level_names); i++) {
-        if (strcmp(name, level_names[i]) == 0) {
-            *ret_level = (enum log_level)i;
-            return 0;
-        }
-    }
-    return -EINVAL;
 }
 
 /* Appends to line[0..*len) and keeps one byte free for the newline. */
@@ -86,7 +76,7 @@ static void log_line(enum log_level level, int r, const char *fmt, va_list args)
 
     if (level > log_level_shown)
         return;
-    line_append_str(line, &len, "linnet: %s: ", level_names[level]);
+    line_append_str(line, &len, "linnet: %s: ", log_level_names[level]);
     const size_t behind = len; /* what every line begins with */
     line_append(line, &len, fmt, args);
     if (r < 0)
@@ -120,7 +110,7 @@ void log_was_told(const char *error)
 
 const char *log_level_name(void)
 {
-    return level_names[log_level_shown];
+    return log_level_names[log_level_shown];
 }
 
 int log_error(int r, const char *fmt, ...)

@@ -10,12 +10,11 @@
 #include "vmm/base/base.h"
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+/* By level, as --log takes them; ends with NULL. */
+extern const char *const log_level_names[];
 
 /* Shows messages up to this level. Set at start-up, before threads exist. */
 void log_set_level(enum log_level level);
-
-/* Level by name ("error", "warn", "info", "debug"): 0, or -EINVAL. */
-int log_level_by_name(const char *name, enum log_level *ret_level);
 
 /* The first error that was told, without "linnet: error: "; "" if none was. Main, once no other
  * thread runs. */

@@ -36,3 +36,12 @@ int timebase_timer(void)
 
     return fd < 0 ? -errno : fd;
 }
+
+void timebase_arm_in(struct timebase *timebase, int fd, uint64_t in_ns)
+{
+    uint64_t deadline_ns;
+
+    if (ckd_add(&deadline_ns, timebase->now_ns(timebase), in_ns))
+        deadline_ns = TIME_NEVER;
+    timebase->arm(timebase, fd, deadline_ns);
+}

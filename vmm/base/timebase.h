@@ -29,3 +29,5 @@ static inline uint64_t monotonic_ns(void)
 
 /* A timerfd for arm(), or -errno. */
 int timebase_timer(void);
+/* As arm(), in so long from now; TIME_NEVER, or longer than time goes on, disarms. */
+void timebase_arm_in(struct timebase *timebase, int fd, uint64_t in_ns);

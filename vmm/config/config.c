@@ -265,7 +265,7 @@ void config_help(const struct config_device_kind *kinds, FILE *out)
 {
     char left[64], right[256];
 
-    (void)fputs("usage: linnet run [options] KERNEL\n"
+    (void)fputs("Usage: linnet run [options] KERNEL\n"
                 "       linnet run [options] [KERNEL] -- CMD ARGS\n\n"
                 "Boots KERNEL in a virtual machine; its serial console is this terminal. With a\n"
                 "command: runs that in the machine, with this host's files, of which it changes a\n"

@@ -93,8 +93,11 @@ int config_parse_device(const struct config_device_kind *kind, struct opts *opts
 unsigned config_count(const struct config *config, const char *kind);
 const struct opts *config_device(const struct config *config, const char *kind, unsigned index);
 
-/* Writes everything as JSON, defaults too (null: none), in the order of the tables. It reads back
- * to the same configuration; the same configuration gives the same bytes. -errno if out fails. */
+/* Everything as a JSON object, defaults too (null: none), in the order of the tables; a reference
+ * of the caller's. NULL: no memory. */
+struct json_t *config_json(const struct config *config);
+/* Writes that. It reads back to the same configuration; the same configuration gives the same
+ * bytes. -errno if out fails. */
 int config_print(const struct config *config, FILE *out);
 
 /* --help, and the option reference of the manual in Markdown (--help=markdown). */

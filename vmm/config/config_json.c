@@ -280,10 +280,20 @@ static int config_write(const struct config *config, json_t *root)
     return r;
 }
 
-int config_print(const struct config *config, FILE *out)
+json_t *config_json(const struct config *config)
 {
     json_t *root = json_object();
-    int r = root == NULL ? -ENOMEM : config_write(config, root);
+
+    if (root != NULL && config_write(config, root) == 0)
+        return root;
+    json_decref(root);
+    return NULL;
+}
+
+int config_print(const struct config *config, FILE *out)
+{
+    json_t *root = config_json(config);
+    int r = root == NULL ? -ENOMEM : 0;
 
     errno = 0;
     if (r == 0 && (json_dumpf(root, out, JSON_INDENT(2)) < 0 || fputc('\n', out) == EOF ||

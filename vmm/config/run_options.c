@@ -44,7 +44,6 @@ static const char *const hugepages_choices[] = {
     [MEMORY_PAGES_1G] = "1G",
     NULL,
 };
-static const char *const log_choices[] = {"error", "warn", "info", "debug", NULL};
 static const char *const help_choices[] = {"text", "markdown", NULL};
 
 const struct opt run_options[] = {
@@ -204,7 +203,7 @@ const struct opt run_options[] = {
      .value = "info",
      .help = "what is told on standard error",
      .type = OPT_CHOICE,
-     .choices = log_choices,
+     .choices = log_level_names,
      .arg = "LEVEL"},
     {.name = "config",
      .help = "take options from JSON: the same names, and a list for each kind of device",

@@ -2,6 +2,7 @@
 /* See control_client.h: sends one request, writes what comes back as text. */
 #include "vmm/control/control_client.h"
 
+#include "vmm/base/exit_status.h"
 #include "vmm/base/log.h"
 #include "vmm/base/unix_listener.h"
 #include "vmm/control/control_request.h"
@@ -10,9 +11,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-
-#define EXIT_NOT_DONE      1
-#define EXIT_BAD_ARGUMENTS 35
 
 /* A machine answers at once; a stopped one not at all. */
 #define ANSWER_SECONDS_MAX 10
@@ -103,7 +101,7 @@ static int read_answer(FILE *in, const char *path)
     else
         (void)log_error(0, "%s: the machine ended before it answered", path);
     json_decref(answer);
-    return done ? 0 : EXIT_NOT_DONE;
+    return done ? 0 : EXIT_HOST_ERROR;
 }
 
 /* Writes events until the machine ends. */
@@ -125,17 +123,17 @@ static int ask(const char *path, const char *line, size_t len, bool events)
     auto_close int fd = connect_to(path);
 
     if (fd < 0)
-        return EXIT_NOT_DONE;
+        return EXIT_HOST_ERROR;
     FILE *in = send(fd, line, len, MSG_NOSIGNAL) < 0 && errno != EPIPE ? NULL : fdopen(fd, "r");
     if (in == NULL) /* EPIPE: it may have said why, and gone */
-        return log_error(-errno, "%s", path), EXIT_NOT_DONE;
+        return log_error(-errno, "%s", path), EXIT_HOST_ERROR;
     (void)fd_take(&fd); /* the stream closes it */
     int status = read_answer(in, path);
     if (status == 0 && events)
         read_events(in);
     (void)fclose(in); /* was read only */
     if (fflush(stdout) != 0)
-        return log_error(-errno, "standard output"), EXIT_NOT_DONE;
+        return log_error(-errno, "standard output"), EXIT_HOST_ERROR;
     return status;
 }
 

@@ -41,14 +41,6 @@ static const struct {
     {"pmem", {"virtio_pmem"}},
 };
 
-static bool has_device(const struct config *config, const char *kind)
-{
-    for (size_t i = 0; i < config->kinds_count; i++)
-        if (kind == NULL || strcmp(config->kinds[i].name, kind) == 0)
-            return kind == NULL || config->devices[i].count > 0;
-    return false;
-}
-
 /* Where nobody said how devices are to be found: as PCI functions if the kernel itself has their
  * driver. To load that of virtio-mmio takes a guest more than all that it does with either. */
 static int transport_choose(const struct modules *modules, struct config *config)
@@ -68,7 +60,7 @@ static int modules_choose(struct modules *modules, const struct run *run,
     if (transport_used(config, CONFIG_TRANSPORT_MMIO) && r >= 0)
         r = modules_add(modules, "virtio_mmio");
     for (size_t i = 0; i < ARRAY_SIZE(needed) && r >= 0; i++) {
-        if (!has_device(config, needed[i].kind))
+        if (needed[i].kind != NULL && config_count(config, needed[i].kind) == 0)
             continue;
         for (size_t j = 0; needed[i].modules[j] != NULL && r >= 0; j++)
             r = modules_add(modules, needed[i].modules[j]);

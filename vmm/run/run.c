@@ -78,37 +78,32 @@ int run_refuse_options(const struct config *config)
 
 /* -- devices -- */
 
-static int add_device(struct config *config, const char *name, const char *keys)
+static int add_device(struct config *config, const char *name, struct opts **ret_opts)
 {
-    struct opts *opts;
     size_t kind = 0;
 
     while (strcmp(config->kinds[kind].name, name) != 0)
         kind++;
-    int r = config_add_device(config, kind, name, &opts);
-    return r < 0 ? r : opts_parse(opts, "", keys);
+    return config_add_device(config, kind, name, ret_opts);
 }
 
-/* A path in "key=value,...": in quotes, those inside twice. */
 static int add_share(struct config *config, const char *folder, const char *tag, bool writable)
 {
-    char keys[2 * PATH_MAX + 128];
-    size_t len =
-        (size_t)snprintf(keys, sizeof(keys), "tag=%s%s,path='", tag, writable ? ",rw" : "");
+    struct opts *opts;
+    int r = add_device(config, "share", &opts);
 
-    for (; *folder != '\0' && len < sizeof(keys) - 3; folder++) {
-        if (*folder == '\'')
-            keys[len++] = '\'';
-        keys[len++] = *folder;
-    }
-    (void)snprintf(keys + len, sizeof(keys) - len, "'");
-    return add_device(config, "share", keys);
+    if (r == 0)
+        r = opts_set(opts, "", "path", folder);
+    if (r == 0)
+        r = opts_set(opts, "", "tag", tag);
+    return r == 0 && writable ? opts_set(opts, "", "rw", "on") : r;
 }
 
 static int add_ports(struct run *run, struct config *config)
 {
     static const char *const names[RUN_PORTS] = {PORT_IN, PORT_OUT, PORT_ERR, PORT_CTL};
-    char keys[64];
+    struct opts *opts;
+    char to[24];
     int fds[2], r = 0;
 
     for (int i = 0; i < RUN_PORTS && r == 0; i++) {
@@ -118,8 +113,12 @@ static int add_ports(struct run *run, struct config *config)
         /* fds[1] is the device's from here */
         if (fcntl(fds[1], F_SETFL, O_NONBLOCK) < 0)
             return log_error(-errno, "socketpair");
-        (void)snprintf(keys, sizeof(keys), "name=%s,to=fd:%d", names[i], fds[1]);
-        r = add_device(config, "console", keys);
+        (void)snprintf(to, sizeof(to), "fd:%d", fds[1]);
+        r = add_device(config, "console", &opts);
+        if (r == 0)
+            r = opts_set(opts, "", "name", names[i]);
+        if (r == 0)
+            r = opts_set(opts, "", "to", to);
     }
     return r;
 }

@@ -2,9 +2,9 @@
 /* See session.h. */
 #include "vmm/run/session.h"
 
+#include "vmm/base/exit_status.h"
 #include "vmm/base/log.h"
 #include "vmm/base/timebase.h"
-#include "vmm/exit_status.h"
 #include "vmm/terminal.h"
 
 #include <signal.h>
@@ -43,9 +43,7 @@ static void tell_window(struct session *session)
 
 static void timer_set(struct session *session, uint64_t in_ns)
 {
-    struct timebase *time = &timebase_monotonic;
-
-    time->arm(time, session->timer.fd, in_ns == 0 ? TIME_NEVER : time->now_ns(time) + in_ns);
+    timebase_arm_in(&timebase_monotonic, session->timer.fd, in_ns == 0 ? TIME_NEVER : in_ns);
 }
 
 bool session_signal(struct session *session, int signal)

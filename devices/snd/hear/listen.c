@@ -4,6 +4,7 @@
 
 #include "devices/snd/hear/expect.h"
 #include "devices/snd/lib/sound_file.h"
+#include "vmm/base/exit_status.h"
 #include "vmm/base/log.h"
 #include "vmm/base/text.h"
 #include "vmm/config/opts.h"
@@ -11,14 +12,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-/* Exit statuses, as main.c has them. */
-enum {
-    STATUS_FINE = 0,
-    STATUS_UNREADABLE = 1,
-    STATUS_BAD_ARGUMENTS = 35,
-    STATUS_NOT_AS_EXPECTED = 38,
-};
 
 static const struct opt listen_options[] = {
     {.name = "expect",
@@ -61,7 +54,7 @@ static int print_help(void)
     fputs("\nExit status: 0 fine; 38 not as expected, or not the same; 1 a file cannot be read or "
           "written;\n35 bad arguments.\n",
           stdout);
-    return fflush(stdout) == 0 ? STATUS_FINE : STATUS_UNREADABLE;
+    return fflush(stdout) == 0 ? 0 : EXIT_HOST_ERROR;
 }
 
 static int take_word(struct listen *listen, char **argv, int *index)
@@ -191,15 +184,15 @@ static int tell(struct listen *listen)
 static int listen_to(struct listen *listen)
 {
     if (hear(listen) < 0)
-        return STATUS_UNREADABLE;
+        return EXIT_HOST_ERROR;
     bool as_expected = expect_judge(&listen->expect, &listen->report, listen->verdict);
     if (tell(listen) < 0)
-        return STATUS_UNREADABLE;
+        return EXIT_HOST_ERROR;
     if (!as_expected)
         (void)log_error(0, "%s: %s", listen->path, listen->verdict);
     if (listen->differs)
         (void)log_error(0, "%s: identical to %s? %s", listen->path, listen->same_as, listen->same);
-    return as_expected && !listen->differs ? STATUS_FINE : STATUS_NOT_AS_EXPECTED;
+    return as_expected && !listen->differs ? 0 : EXIT_EXPECTATION;
 }
 
 int listen_main(int argc, char **argv)
@@ -209,10 +202,10 @@ int listen_main(int argc, char **argv)
 
     (void)argc;
     if (listen == NULL)
-        return log_error(-ENOMEM, "cannot listen"), STATUS_UNREADABLE;
+        return log_error(-ENOMEM, "cannot listen"), EXIT_HOST_ERROR;
     r = take_arguments(listen, argv);
     if (r < 0)
-        status = r == -EINVAL ? STATUS_BAD_ARGUMENTS : STATUS_UNREADABLE;
+        status = r == -EINVAL ? EXIT_BAD_ARGUMENTS : EXIT_HOST_ERROR;
     else
         status = opts_bool(listen->opts, "help") ? print_help() : listen_to(listen);
     listener_destroy(listen->listener);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What `linnet run` returns: crosvm's numbers where it has them. The README's table says the same.
- * With a command, its own status comes before these, and what is RUN_STATUS_* (vmm/run/run.h) in
+ * What linnet returns: crosvm's numbers where it has them. The README's table says the same. With
+ * `linnet run -- CMD`, CMD's own status comes before these, and RUN_STATUS_* (vmm/run/run.h) is in
  * the place of 1 and 35.
  */
 #pragma once
