@@ -120,13 +120,21 @@ void isolate_report(const struct isolate *isolate)
     (void)kill(isolate->pid, SIGUSR1); /* nobody has waited for it: it is there, or was */
 }
 
-/* Whether it ended in time. */
-static bool wait_for(pid_t pid, int wait_ms)
+/* Whether it ended in time. What it says until then is heard, or it might wait for that. */
+static bool wait_for(struct isolate_link *link, pid_t pid, int wait_ms)
 {
     auto_close int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-    struct pollfd ended = {.fd = fd, .events = POLLIN};
+    uint64_t now = monotonic_ns(), end = now + (unsigned)wait_ms * MS_NS;
+    struct pollfd news[] = {{.fd = fd, .events = POLLIN}, {.events = POLLIN}};
 
-    return fd >= 0 && poll(&ended, 1, wait_ms) == 1;
+    for (; fd >= 0 && now < end; now = monotonic_ns()) {
+        news[1].fd = link->socket.fd;
+        (void)poll(news, ARRAY_SIZE(news), (int)((end - now + MS_NS - 1) / MS_NS));
+        if (news[0].revents != 0)
+            return true;
+        isolate_link_read(link);
+    }
+    return false;
 }
 
 /* What an exit status says of the device. */
@@ -154,7 +162,7 @@ int isolate_end(struct isolate *isolate, int wait_ms)
     if (pid == 0)
         return 0;
     isolate->pid = 0;
-    bool in_time = wait_for(pid, wait_ms);
+    bool in_time = wait_for(&isolate->link, pid, wait_ms);
     if (!in_time)
         (void)kill(pid, SIGKILL);
     (void)waitpid(pid, &status, 0);

@@ -144,6 +144,14 @@ START_TEST(exit_status_is_the_devices_verdict)
 }
 END_TEST
 
+/* More than a socket holds, and nobody reads while the device is finished. */
+START_TEST(last_words_may_be_long)
+{
+    start("path=x,isolate", "eval \"printf '%900000s' '' >&$to\"; end");
+    ck_assert_int_eq(end(10000), 0);
+}
+END_TEST
+
 /* SIGUSR1, which is what linnet device reports on. */
 START_TEST(report_is_asked_of_the_process)
 {
@@ -195,6 +203,7 @@ Suite *isolate_suite(void)
     tcase_add_test(tcase, program_is_told_which_device_it_is);
     tcase_add_test(tcase, socket_leads_to_it);
     tcase_add_loop_test(tcase, exit_status_is_the_devices_verdict, 0, 6);
+    tcase_add_test(tcase, last_words_may_be_long);
     tcase_add_test(tcase, report_is_asked_of_the_process);
     tcase_add_test(tcase, process_that_died_is_told);
     tcase_add_test(tcase, process_that_hangs_is_killed);

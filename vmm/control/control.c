@@ -12,6 +12,8 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
+#define END_PATIENCE_MS 2000 /* for what clients are owed at the end */
+
 /* What a client has asked, until it is answered. */
 struct request {
     struct control *control;
@@ -347,8 +349,7 @@ void control_end(struct control *control, int exit_status, const char *message)
     answer_served(control);
     tell_event(control, json_pack("{s:s, s:i, s:o*}", "event", "end", "status", exit_status,
                                   "message", *message != '\0' ? control_line(message) : NULL));
-    for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++)
-        control_send(&control->clients.item[i]);
+    control_clients_flush(&control->clients, END_PATIENCE_MS);
 }
 
 void control_destroy(struct control *control)

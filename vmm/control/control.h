@@ -45,7 +45,8 @@ int control_take(struct control *control, int fd);
 /* What there is to tell programs now, as an event. Accepts NULL. */
 void control_tell_results(struct control *control, const struct results *results);
 /* Answers what is answered, and tells clients how the machine ended. The loop runs no more, and the
- * devices are idle. `message`: why, or "". Accepts NULL. */
+ * devices are idle. Who reads slowly is waited for, for two seconds. `message`: why, or "". Accepts
+ * NULL. */
 void control_end(struct control *control, int exit_status, const char *message);
 /* Removes the socket. The devices are idle: no request is under way. Accepts NULL. */
 void control_destroy(struct control *control);

@@ -2,6 +2,7 @@
 /* See control_clients.h. */
 #include "vmm/control/control_clients.h"
 
+#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -134,6 +135,26 @@ void control_clients_settle(struct control_clients *clients)
             continue;
         control_send(&clients->item[i]);
         client_wait(&clients->item[i]);
+    }
+}
+
+void control_clients_flush(struct control_clients *clients, unsigned patience_ms)
+{
+    uint64_t now = monotonic_ns(), end = now + patience_ms * MS_NS;
+    int waiting = 1;
+
+    for (; waiting > 0 && now < end; now = monotonic_ns()) {
+        struct pollfd poll_for[CONTROL_CLIENTS_MAX];
+        waiting = 0;
+        for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+            struct control_client *client = &clients->item[i];
+            control_send(client);
+            bool waits = !client->gone && client->out_len > 0;
+            poll_for[i] = (struct pollfd){waits ? client->watch.fd : -1, POLLOUT, 0};
+            waiting += waits;
+        }
+        if (waiting > 0)
+            (void)poll(poll_for, CONTROL_CLIENTS_MAX, (int)((end - now + MS_NS - 1) / MS_NS));
     }
 }
 

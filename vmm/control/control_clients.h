@@ -45,6 +45,9 @@ void control_clients_fini(struct control_clients *clients);
 /* When a client is not busy any more, or was told something out of turn. */
 void control_clients_settle(struct control_clients *clients);
 
+/* Sends what all are owed, for which who reads slowly has so long. */
+void control_clients_flush(struct control_clients *clients, unsigned patience_ms);
+
 /* Owes the client an object; takes the reference. NULL is lack of memory, which it is closed for.
  */
 void control_tell(struct control_client *client, json_t *object);

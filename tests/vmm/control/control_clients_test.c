@@ -7,6 +7,8 @@
 #include "tests/wrap.h"
 
 #include <check.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -131,8 +133,8 @@ START_TEST(client_that_is_owed_too_much_is_closed)
 
     say(slow, "{\"do\":\"events\"}\n");
     ck_assert_str_eq(heard(slow), "{\"ok\":true}\n");
-    for (unsigned i = 0; i < 100000; i++) /* 27 bytes each */
-        control_end(control_rig.control, 0, "");
+    for (unsigned i = 0; i < 100000; i++) /* 30 bytes each */
+        control_tell_results(control_rig.control, &(struct results){0});
     check_served(other);
     const char *text = heard(slow);
     for (; strcmp(text, "gone") != 0; text = heard(slow)) {
@@ -148,14 +150,14 @@ END_TEST
 /* What is owed comes whole, however late it is read. */
 START_TEST(client_that_reads_late_misses_nothing)
 {
-    static const char event[] = "{\"event\":\"end\",\"status\":0}\n";
+    static const char event[] = "{\"event\":\"results\",\"told\":[]}\n";
     int late = client(), other = client();
     size_t got = 0;
 
     say(late, "{\"do\":\"events\"}\n");
     ck_assert_str_eq(heard(late), "{\"ok\":true}\n");
     for (unsigned i = 0; i < 30000; i++)
-        control_end(control_rig.control, 0, "");
+        control_tell_results(control_rig.control, &(struct results){0});
     check_served(other); /* a round sees that more waits to be sent */
     for (const char *text = heard(late); *text != '\0'; text = heard(late)) {
         for (; *text != '\0'; text++, got++)
@@ -165,6 +167,47 @@ START_TEST(client_that_reads_late_misses_nothing)
     ck_assert_uint_eq(got, 30000 * strlen(event));
     (void)close(other);
     (void)close(late);
+}
+END_TEST
+
+/* How much comes until the end. */
+static void *read_slowly(void *arg)
+{
+    static size_t got;
+    char bytes[4096];
+    ssize_t n;
+
+    got = 0;
+    while ((n = recv(*(int *)arg, bytes, sizeof(bytes), 0)) > 0) {
+        got += (size_t)n;
+        if (memmem(bytes, (size_t)n, "\"end\"", 5) != NULL)
+            break;
+        (void)usleep(1000);
+    }
+    return &got;
+}
+
+/* More than a socket holds. */
+START_TEST(client_that_reads_slowly_has_all_at_the_end)
+{
+    int slow = client(), stuck = client();
+    pthread_t thread;
+    void *got;
+
+    for (unsigned i = 0; i < 2; i++) {
+        say(i == 0 ? slow : stuck, "{\"do\":\"events\"}\n");
+        ck_assert_str_eq(heard(i == 0 ? slow : stuck), "{\"ok\":true}\n");
+    }
+    for (unsigned i = 0; i < 20000; i++)
+        control_tell_results(control_rig.control, &(struct results){0});
+    ck_assert_int_eq(fcntl(slow, F_SETFL, 0), 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, read_slowly, &slow), 0);
+    control_end(control_rig.control, 0, ""); /* the other one does not keep us for long */
+    ck_assert_int_eq(shutdown(slow, SHUT_RD), 0);
+    ck_assert_int_eq(pthread_join(thread, &got), 0);
+    ck_assert_uint_eq(*(size_t *)got, 20000 * 30 + 27);
+    (void)close(slow);
+    (void)close(stuck);
 }
 END_TEST
 
@@ -311,6 +354,7 @@ Suite *control_clients_suite(void)
     tcase_add_test(tcase, client_that_does_not_read_holds_up_nobody);
     tcase_add_test(tcase, client_that_is_owed_too_much_is_closed);
     tcase_add_test(tcase, client_that_reads_late_misses_nothing);
+    tcase_add_test(tcase, client_that_reads_slowly_has_all_at_the_end);
     tcase_add_test(tcase, client_that_can_not_be_answered_is_closed);
     tcase_add_test(tcase, client_beyond_the_last_is_told_so);
     tcase_add_test(tcase, place_is_taken_while_a_device_is_asked);
