@@ -8,7 +8,8 @@
  *
  * All of it is on the device's one worker, which waits for queues and for the engine, never for a
  * disk, but in a discard of a block device (see uring.c), in a pause and in a reset: the latter two
- * last until what is under way has ended, as no memory of the guest's may change afterwards. The
+ * last until what is under way has ended, as no memory of the guest's may change afterwards. (That
+ * is at most 256 requests, each with 32 MiB: one of 16 MiB, and as much that is left of it.) The
  * news of what has finished together is one interrupt.
  *
  * Does not know zoned storage, lifetimes, secure erase, or a disk that grows.
@@ -120,16 +121,36 @@ static int blk_activate(struct virtio_device *dev)
     return loop_add(virtio_loop(dev), &blk->finished, EPOLLIN);
 }
 
-static void blk_pause(struct virtio_device *dev)
+/* Returns when nothing is under way; of long requests something is held. */
+static void halt(struct blk *blk)
 {
-    drain(blk_of(dev));
+    blk->holding = true;
+    drain(blk);
+    blk->holding = false;
 }
 
-/* The requests of other queues end with it, and go on afterwards. */
+static void blk_pause(struct virtio_device *dev)
+{
+    halt(blk_of(dev));
+}
+
+static void blk_resume(struct virtio_device *dev, uint64_t paused_ns)
+{
+    struct blk *blk = blk_of(dev);
+
+    (void)paused_ns;
+    blk_requests_resume(blk, NULL);
+    work(blk);
+}
+
+/* The requests of other queues end with it, or go on afterwards. */
 static void blk_queue_reset(struct virtio_device *dev, struct virtq *vq)
 {
-    (void)vq;
-    drain(blk_of(dev));
+    struct blk *blk = blk_of(dev);
+
+    halt(blk);
+    blk_requests_resume(blk, vq);
+    work(blk);
 }
 
 static void blk_reset(struct virtio_device *dev)
@@ -141,7 +162,7 @@ static void blk_reset(struct virtio_device *dev)
     drain(blk);
     blk->dropping = blk->short_of_requests = false;
     blk->pushed = 0;
-    blk->free = NULL;
+    blk->free = blk->held = NULL;
     blk->touched = 0;
     set_writeback(blk, 1);
 }
@@ -265,5 +286,6 @@ const struct virtio_class virtio_blk = {
     .queue_reset = blk_queue_reset,
     .notify = blk_notify,
     .pause = blk_pause,
+    .resume = blk_resume,
     .config_write = blk_config_write,
 };

@@ -54,7 +54,7 @@ struct blk_request {
     uint64_t done;      /* bytes of data, of the whole request */
     unsigned range_count, range_at;
     struct blk_range range[BLK_RANGES_MAX];
-    struct blk_request *next; /* of the free list */
+    struct blk_request *next; /* of its list */
     struct iovec iov[BLK_DESCS_MAX];
 };
 
@@ -68,15 +68,19 @@ struct blk {
 
     struct blk_request *requests; /* owned: BLK_OPS_MAX, mapped, touched as used */
     struct blk_request *free;     /* list */
+    struct blk_request *held;     /* list: began before a pause, and go on after it */
     unsigned touched;             /* requests from here on were never used */
     unsigned under_way;
     bool short_of_requests; /* one waits in a ring */
     bool dropping;          /* a reset: nothing new begins */
+    bool holding;           /* a pause, a queue's reset: nor does what is left of long requests */
     bool sync_failed;       /* what the host once lost it will not find again */
     uint32_t pushed;        /* a bit for each queue whose driver is to be told */
 };
 
 /* A new request of this queue: begun, or answered at once. There is a free one. */
 void blk_request_start(struct blk *blk, struct virtq *vq, const struct chain *chain);
-/* An operation of its has finished: the request goes on, or is answered. */
+/* An operation of its has finished: the request goes on, or is answered, or held. */
 void blk_request_go_on(struct blk *blk, struct blk_op *op);
+/* Those that were held go on, but those of a queue that was reset (NULL: of none). */
+void blk_requests_resume(struct blk *blk, const struct virtq *reset);

@@ -22,8 +22,10 @@ struct header {
 };
 _Static_assert(sizeof(struct header) == 16, "virtio 1.2 §5.2.6");
 
-/* A reset, and the end of the machine, wait for the operation that is under way, and drop what is
- * left of a request, whose buffers may overlap: so one of 4 GiB costs a guest nothing. */
+/* A reset, a pause and the end of the machine wait for the operations that are under way. What is
+ * left of a request then, whose buffers may overlap (so one of 4 GiB costs a guest nothing), is
+ * dropped, or after a pause goes on: no more than that much of one is waited for. It is more than
+ * what drivers ask for at once, so that of theirs nothing is left. */
 #define OP_BYTES_MAX (16u << 20)
 
 /* A type that there is not. */
@@ -215,6 +217,40 @@ static void run_done(struct blk *blk, struct blk_request *request)
     range->bytes -= request->run_bytes;
 }
 
+static uint64_t bytes_left(const struct blk_request *request)
+{
+    uint64_t bytes = 0;
+
+    for (unsigned i = request->range_at; i < request->range_count; i++)
+        bytes += request->range[i].bytes;
+    return bytes;
+}
+
+static void go_on_or_wait(struct blk *blk, struct blk_request *request)
+{
+    if (!blk->holding || bytes_left(request) <= OP_BYTES_MAX) {
+        next_op(blk, request);
+        return;
+    }
+    request->next = blk->held;
+    blk->held = request;
+}
+
+void blk_requests_resume(struct blk *blk, const struct virtq *reset)
+{
+    struct blk_request *request;
+
+    while ((request = blk->held) != NULL) {
+        blk->held = request->next;
+        if (request->vq != reset) {
+            next_op(blk, request);
+            continue;
+        }
+        request->next = blk->free;
+        blk->free = request;
+    }
+}
+
 void blk_request_go_on(struct blk *blk, struct blk_op *op)
 {
     struct blk_request *request = container_of(op, struct blk_request, op);
@@ -239,7 +275,7 @@ void blk_request_go_on(struct blk *blk, struct blk_op *op)
         request->done += data ? (uint64_t)r : 0;
         if (op->kind != BLK_OP_SYNC)
             run_done(blk, request);
-        next_op(blk, request);
+        go_on_or_wait(blk, request);
     }
 }
 

@@ -421,7 +421,7 @@ static uint8_t byte_at(off_t offset)
 }
 
 /* 40 MiB, of buffers that overlap. */
-static void offer_long(uint8_t fill)
+static void offer_long_to(uint16_t queue, uint8_t fill)
 {
     struct fake_piece pieces[42] = {{DISK_HEADER, 16, 0}};
 
@@ -430,8 +430,13 @@ static void offer_long(uint8_t fill)
         pieces[i] = (struct fake_piece){DISK_DATA, 1 << 20, 0};
     pieces[41] = (struct fake_piece){DISK_STATUS, 1, FAKE_WRITE};
     disk_put_header(DISK_HEADER, DISK_OUT, 0);
-    disk_offer_pieces(0, pieces, 42);
-    disk_kick(0);
+    disk_offer_pieces(queue, pieces, 42);
+    disk_kick(queue);
+}
+
+static void offer_long(uint8_t fill)
+{
+    offer_long_to(0, fill);
 }
 
 START_TEST(reset_drops_what_is_left_of_a_long_request)
@@ -480,6 +485,68 @@ START_TEST(pause_lasts_until_all_is_answered)
     ck_assert_uint_eq(disk_answer(), 0);
     ck_assert_uint_eq(disk.used_len, 513);
     ck_assert_int_eq(pthread_join(thread, NULL), 0);
+}
+END_TEST
+
+/* Of a long one, that is what is under way; then the rest goes on. A reset meanwhile drops it. */
+START_TEST(pause_holds_what_is_left_of_a_long_request)
+{
+    pthread_t thread;
+
+    ck_assert_int_eq(truncate(disk.path, 64 << 20), 0);
+    disk_create("", (_i & 1) != 0);
+    disk_start(DISK_ALL);
+    disk.faults.hold = true;
+    offer_long(9);
+    while (disk.faults.begun == 0)
+        usleep(100);
+    ck_assert_int_eq(pthread_create(&thread, NULL, let_go_soon, NULL), 0);
+    virtio_pause(disk.dev);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_uint_eq(disk.faults.begun, 1);
+    ck_assert_uint_eq(fake_used_idx(&disk.drv.ring[0]), 0);
+    if (_i >= 2)
+        fake_write(&disk.drv, FAKE_STATUS, 0);
+    virtio_resume(disk.dev, 1);
+    if (_i >= 2) {
+        disk_start(DISK_ALL);
+        ck_assert_uint_eq(disk_ask(DISK_IN, 3, 512), 0);
+        ck_assert_uint_eq(byte_at((40 << 20) - 1), 0);
+        return;
+    }
+    ck_assert_uint_eq(disk_answer(), 0);
+    ck_assert_uint_eq(disk.used_len, 1);
+    ck_assert_uint_eq(byte_at((40 << 20) - 1), 9);
+    ck_assert_uint_eq(disk_ask(DISK_IN, 3, 512), 0);
+}
+END_TEST
+
+/* Its own long request is dropped, another queue's goes on. */
+START_TEST(queue_reset_waits_for_no_long_request)
+{
+    const uint16_t other = (uint16_t)(_i >> 1);
+    pthread_t thread;
+    uint32_t id;
+
+    ck_assert_int_eq(truncate(disk.path, 64 << 20), 0);
+    disk_create("queues=2", (_i & 1) != 0);
+    disk_start(DISK_ALL | FAKE_RING_RESET);
+    disk.faults.hold = true;
+    offer_long_to(other, 9);
+    while (disk.faults.begun == 0)
+        usleep(100);
+    ck_assert_int_eq(pthread_create(&thread, NULL, let_go_soon, NULL), 0);
+    fake_write(&disk.drv, FAKE_QUEUE_SEL, 0);
+    fake_write(&disk.drv, FAKE_QUEUE_RESET, 1);
+    ck_assert_uint_eq(fake_read(&disk.drv, FAKE_QUEUE_RESET), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    if (other == 1)
+        ck_assert(fake_wait_used(&disk.drv, 1, &id, &disk.used_len));
+    else
+        ck_assert_uint_eq(fake_used_idx(&disk.drv.ring[0]), 0);
+    ck_assert_uint_eq(byte_at((40 << 20) - 1), other == 1 ? 9 : 0);
+    fake_queue_setup(&disk.drv, 0, 8);
+    ck_assert_uint_eq(disk_ask(DISK_IN, 3, 512), 0);
 }
 END_TEST
 
@@ -556,6 +623,8 @@ Suite *blk_write_suite(void)
     tcase_add_loop_test(tcase, reset_waits_for_what_is_under_way, 0, 2);
     tcase_add_loop_test(tcase, reset_drops_what_is_left_of_a_long_request, 0, 2);
     tcase_add_loop_test(tcase, pause_lasts_until_all_is_answered, 0, 2);
+    tcase_add_loop_test(tcase, pause_holds_what_is_left_of_a_long_request, 0, 4);
+    tcase_add_loop_test(tcase, queue_reset_waits_for_no_long_request, 0, 4);
     tcase_add_loop_test(tcase, no_more_than_256_are_under_way, 0, 2);
     tcase_add_loop_test(tcase, what_ends_together_is_one_interrupt, 0, 2);
     suite_add_tcase(suite, tcase);
