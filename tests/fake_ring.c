@@ -30,6 +30,13 @@ static void store(const struct fake_ring *ring, gpa_t addr, uint16_t val)
     __atomic_store_n(word(ring, addr), htole16(val), __ATOMIC_RELEASE);
 }
 
+void fake_memory(struct memory *ret_mem, uint64_t bytes)
+{
+    int r = memory_create(ret_mem, bytes, &(struct memory_layout){0, 0, 0}, MEMORY_PAGES_AUTO);
+
+    assert(r == 0);
+}
+
 uint64_t fake_ring_bytes(uint16_t size)
 {
     uint64_t bytes = 16ull * size + (6 + 2ull * size) + 2 + (6 + 8ull * size);

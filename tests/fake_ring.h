@@ -31,6 +31,9 @@
 #define FAKE_CORE                                                                                  \
     (FAKE_INDIRECT_DESC | FAKE_EVENT_IDX | FAKE_VERSION_1 | FAKE_RING_PACKED | FAKE_RING_RESET)
 
+/* RAM of a machine: so many bytes from 0 on. Ends the test if there is none. */
+void fake_memory(struct memory *ret_mem, uint64_t bytes);
+
 #define FAKE_RING_MAX 1024
 
 struct fake_ring {

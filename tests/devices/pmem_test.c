@@ -26,8 +26,7 @@ static int file;
 static void setup(void)
 {
     capture_start(&capture);
-    ck_assert_int_eq(
-        memory_create(&mem, 0x100000, &(struct memory_layout){0, 0, 0}, MEMORY_PAGES_AUTO), 0);
+    fake_memory(&mem, 0x100000);
     strcpy(path + strlen(path) - 6, "XXXXXX");
     file = mkstemp(path);
     ck_assert_int_ge(file, 0);

@@ -50,8 +50,7 @@ static void setup(void)
     ck_assert_int_eq(close(fd), 0);
     capture_start(&capture); /* what is odd about the buffers */
     fake_tap_start(&tap);
-    ck_assert_int_eq(
-        memory_create(&mem, RAM_BYTES, &(struct memory_layout){0, 0, 0}, MEMORY_PAGES_AUTO), 0);
+    fake_memory(&mem, RAM_BYTES);
 }
 
 static void make(const struct virtio_class *class, const char *options)

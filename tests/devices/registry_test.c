@@ -61,8 +61,7 @@ START_TEST(device_offers_exactly_these_features)
     struct fake_tap tap = {0};
     struct opts *opts;
 
-    ck_assert_int_eq(
-        memory_create(&mem, 0x100000, &(struct memory_layout){0, 0, 0}, MEMORY_PAGES_AUTO), 0);
+    fake_memory(&mem, 0x100000);
     ck_assert_int_eq(opts_create(offers[_i].class->opts, &opts), 0);
     ck_assert_int_eq(opts_parse(opts, "--test ", offers[_i].options), 0);
     fake_tap_start(&tap);

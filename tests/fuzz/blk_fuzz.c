@@ -155,8 +155,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     fake_layout = take_layout(&in);
     log_set_level(LOG_LEVEL_ERROR); /* what the guest does wrong is told as warnings */
-    must(memory_create(&mem, RAM_BYTES, &(struct memory_layout){0, 0, 0}, MEMORY_PAGES_AUTO) == 0,
-         "RAM");
+    fake_memory(&mem, RAM_BYTES);
     put_ranges(&mem);
     must(opts_create(virtio_blk.opts, &opts) == 0 && opts_set(opts, "", "path", path) == 0 &&
              opts_parse(opts, "", kinds[first % 3]) == 0,

@@ -154,8 +154,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     fake_layout = take_layout(&in);
     log_set_level(LOG_LEVEL_ERROR); /* what is wrong is told as warnings */
-    must(memory_create(&mem, RAM_BYTES, &(struct memory_layout){0, 0, 0}, MEMORY_PAGES_AUTO) == 0,
-         "RAM");
+    fake_memory(&mem, RAM_BYTES);
     tap = (struct fake_tap){0};
     fake_tap_start(&tap);
     must(is_tap || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0, "sockets");

@@ -93,8 +93,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     fake_layout = take_layout(&in);
     log_set_level(LOG_LEVEL_ERROR); /* what the guest does wrong is told as warnings */
-    must(memory_create(&mem, RAM_BYTES, &(struct memory_layout){0, 0, 0}, MEMORY_PAGES_AUTO) == 0,
-         "RAM");
+    fake_memory(&mem, RAM_BYTES);
     must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0, "sockets");
     must(fcntl(pair[1], F_SETFL, O_NONBLOCK) == 0, "sockets");
     struct virtio_device *dev = create(&mem, pair[1]);

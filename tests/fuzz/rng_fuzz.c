@@ -79,8 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     fake_layout = take_layout(&in);
     log_set_level(LOG_LEVEL_ERROR); /* what the guest does wrong is told as warnings */
-    must(memory_create(&mem, RAM_BYTES, &(struct memory_layout){0, 0, 0}, MEMORY_PAGES_AUTO) == 0,
-         "RAM");
+    fake_memory(&mem, RAM_BYTES);
     must(fake_create(&virtio_rng, 0, &mem, NULL, &dev) == 0, "a device");
     fake_driver_init(&drv, dev, RINGS);
     must(virtio_start(dev) == 0, "a worker");

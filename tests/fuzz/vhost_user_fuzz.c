@@ -182,8 +182,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int pair[2];
 
     log_set_level(LOG_LEVEL_ERROR); /* what is wrong is told as warnings */
-    must(memory_create(&mem, 0x100000, &(struct memory_layout){0, 0, 0}, MEMORY_PAGES_AUTO) == 0,
-         "RAM");
+    fake_memory(&mem, 0x100000);
     must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0, "sockets");
     say_hello(pair[0], &in);
     struct virtio_device *dev = create(&mem, pair[1]);

@@ -61,9 +61,7 @@ static void create(struct world *world)
     strcpy(world->folder, "/tmp/linnet-fuzz-XXXXXX");
     must(mkdtemp(world->folder) != NULL, "a folder");
     (void)snprintf(text, sizeof(text), "path=%s/v", world->folder);
-    must(memory_create(&world->mem, RAM_BYTES, &(struct memory_layout){0, 0, 0},
-                       MEMORY_PAGES_AUTO) == 0,
-         "RAM");
+    fake_memory(&world->mem, RAM_BYTES);
     must(opts_create(virtio_vsock.opts, &opts) == 0 && opts_parse(opts, "", text) == 0, "options");
     must(fake_create(&virtio_vsock, 0, &world->mem, opts, &world->dev) == 0, "a device");
     opts_destroy(opts);

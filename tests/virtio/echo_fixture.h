@@ -22,8 +22,7 @@ static struct capture capture;
 static inline void setup(void)
 {
     capture_start(&capture); /* devices say why they need a reset */
-    ck_assert_int_eq(
-        memory_create(&mem, 0x100000, &(struct memory_layout){0, 0, 0}, MEMORY_PAGES_AUTO), 0);
+    fake_memory(&mem, 0x100000);
     ck_assert_int_eq(fake_create(&echo_class, 0, &mem, NULL, &dev), 0);
     echo = echo_of(dev);
     fake_driver_init(&drv, dev, RINGS);

@@ -54,8 +54,7 @@ static struct capture capture;
 static void setup(void)
 {
     capture_start(&capture);
-    ck_assert_int_eq(
-        memory_create(&mem, 0x100000, &(struct memory_layout){0, 0, 0}, MEMORY_PAGES_AUTO), 0);
+    fake_memory(&mem, 0x100000);
     ck_assert_int_eq(fake_create(&lender, 0, &mem, NULL, &dev), 0);
     fake_driver_init(&drv, dev, RINGS);
     ck_assert_int_eq(virtio_start(dev), 0);

@@ -116,8 +116,7 @@ static inline void setup(void)
     ours.news = eventfd(0, EFD_CLOEXEC);
     ck_assert_int_ge(ours.news, 0);
     capture_start(&capture); /* devices say why they need a reset */
-    ck_assert_int_eq(
-        memory_create(&mem, 0x100000, &(struct memory_layout){0, 0, 0}, MEMORY_PAGES_AUTO), 0);
+    fake_memory(&mem, 0x100000);
     ck_assert_int_eq(fake_create(&echo_class, 0, &mem, NULL, &dev), 0);
     ck_assert_int_eq(pci_init(&pci, dev, &ours.host, BAR), 0);
     ck_assert_int_eq(virtio_start(dev), 0);

@@ -304,8 +304,7 @@ START_TEST(random_program_agrees_with_oracle)
     p->cycle = p->packed ? 2u * p->size : 65536;
     const uint64_t features =
         fake_queue_features(p->event_idx, p->indirect) | (p->packed ? FAKE_RING_PACKED : 0);
-    ck_assert_int_eq(
-        memory_create(&p->mem, 0x200000, &(struct memory_layout){0, 0, 0}, MEMORY_PAGES_AUTO), 0);
+    fake_memory(&p->mem, 0x200000);
     fake_ring_init(&p->ring, &p->mem, p->size, RING, features);
     const struct virtq_limits limits = {.size = SIZE_MAX_, .chain_descs = 1024};
     ck_assert_int_eq(virtq_init(&p->vq, &p->mem, 0, &limits), 0);

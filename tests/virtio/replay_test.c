@@ -262,9 +262,7 @@ static void setup(void)
     news_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     heap = HEAP;
     memset(buffers, 0, sizeof(buffers));
-    ck_assert_int_eq(memory_create(&mem, RECORDED_RAM_BYTES, &(struct memory_layout){0, 0, 0},
-                                   MEMORY_PAGES_AUTO),
-                     0);
+    fake_memory(&mem, RECORDED_RAM_BYTES);
 }
 
 static void teardown(void)

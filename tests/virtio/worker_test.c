@@ -166,8 +166,7 @@ static const struct virtio_class team_class = {
 static void setup(void)
 {
     capture_start(&capture);
-    ck_assert_int_eq(
-        memory_create(&mem, 0x100000, &(struct memory_layout){0, 0, 0}, MEMORY_PAGES_AUTO), 0);
+    fake_memory(&mem, 0x100000);
     ck_assert_int_eq(fake_create(&team_class, 0, &mem, NULL, &dev), 0);
     team = team_of(dev);
     fake_driver_init(&drv, dev, RINGS);

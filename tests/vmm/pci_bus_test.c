@@ -65,8 +65,7 @@ static void setup(void)
     fake_kvm_answer(KVM_IOEVENTFD, doorbell_noted);
     ck_assert_int_eq(kvm_open(&kvm), 0);
     ck_assert_int_eq(kvm_create_vm(&kvm, 0), 0);
-    ck_assert_int_eq(
-        memory_create(&mem, 0x100000, &(struct memory_layout){0, 0, 0}, MEMORY_PAGES_AUTO), 0);
+    fake_memory(&mem, 0x100000);
     bus_init(&mmio);
     pci_bus_init(&pci_bus, &kvm, WINDOW, SIZE);
     ck_assert_int_eq(bus_add(&mmio, ECAM, PCI_ECAM_BYTES, &pci_ecam_ops, &pci_bus), 0);

@@ -78,8 +78,7 @@ void disk_setup(void)
         ck_assert_int_eq(write(fd, bytes, sizeof(bytes)), sizeof(bytes));
     }
     ck_assert_int_eq(close(fd), 0);
-    ck_assert_int_eq(
-        memory_create(&disk.mem, DISK_RAM, &(struct memory_layout){0, 0, 0}, MEMORY_PAGES_AUTO), 0);
+    fake_memory(&disk.mem, DISK_RAM);
 }
 
 void disk_teardown(void)

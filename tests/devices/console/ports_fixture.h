@@ -37,8 +37,7 @@ static int host[2]; /* ours, the device's */
 static inline void setup(void)
 {
     capture_start(&capture);
-    ck_assert_int_eq(
-        memory_create(&mem, 0x200000, &(struct memory_layout){0, 0, 0}, MEMORY_PAGES_AUTO), 0);
+    fake_memory(&mem, 0x200000);
     strcpy(folder + strlen(folder) - 6, "XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, host), 0);

@@ -40,9 +40,7 @@ void fs_client_start(struct fs_client *client, const char *options)
     if (client->folder[0] == '\0')
         fs_client_folder(client);
     uint64_t bytes = client->ram_bytes != 0 ? client->ram_bytes : RAM_BYTES;
-    need(memory_create(&client->mem, bytes, &(struct memory_layout){0, 0, 0}, MEMORY_PAGES_AUTO) ==
-             0,
-         "RAM");
+    fake_memory(&client->mem, bytes);
     (void)snprintf(text, sizeof(text), "path=%s,tag=test%s", client->folder, options);
     need(opts_create(virtio_fs.opts, &opts) == 0 && opts_parse(opts, "--share ", text) == 0,
          "options");

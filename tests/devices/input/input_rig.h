@@ -35,8 +35,7 @@ static char reply[FAKE_REPLY_BYTES];
 static inline void setup(void)
 {
     capture_start(&capture);
-    ck_assert_int_eq(
-        memory_create(&mem, 0x100000, &(struct memory_layout){0, 0, 0}, MEMORY_PAGES_AUTO), 0);
+    fake_memory(&mem, 0x100000);
     strcpy(folder + strlen(folder) - 6, "XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));
     (void)snprintf(path, sizeof(path), "%s/s", folder);

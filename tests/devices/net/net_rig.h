@@ -75,8 +75,7 @@ static inline void setup(void)
     sent = SENT;
     tap = (struct fake_tap){0};
     fake_tap_start(&tap);
-    ck_assert_int_eq(
-        memory_create(&mem, 0x800000, &(struct memory_layout){0, 0, 0}, MEMORY_PAGES_AUTO), 0);
+    fake_memory(&mem, 0x800000);
 }
 
 static inline void setup_stream(void)

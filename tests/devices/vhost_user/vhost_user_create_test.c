@@ -30,8 +30,7 @@ static void setup(void)
     strcpy(folder, "/tmp/linnet-vu-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));
     (void)snprintf(path, sizeof(path), "%s/s", folder);
-    ck_assert_int_eq(
-        memory_create(&mem, 0x100000, &(struct memory_layout){0, 0, 0}, MEMORY_PAGES_AUTO), 0);
+    fake_memory(&mem, 0x100000);
     fake_backend_init(&backend);
     dev = NULL;
     open_before = entries_count("/proc/self/fd");

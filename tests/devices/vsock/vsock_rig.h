@@ -52,8 +52,7 @@ static uint32_t guest_fwd;     /* and what it says to have taken */
 static void setup(void)
 {
     capture_start(&capture);
-    ck_assert_int_eq(
-        memory_create(&mem, 0x400000, &(struct memory_layout){0, 0, 0}, MEMORY_PAGES_AUTO), 0);
+    fake_memory(&mem, 0x400000);
     strcpy(folder + strlen(folder) - 6, "XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));
     (void)snprintf(path, sizeof(path), "%s/v", folder);
