@@ -112,6 +112,30 @@ sizes() {
     END { exit found }' "${sources[@]}"
 }
 
+# What a header of the program declares is called by the program, not by tests alone. (Functions that
+# no header declares are the compiler's to find.)
+unused() {
+    # shellcheck disable=SC2046 # names of files have no blanks
+    awk '
+    /^ ?[*]|^[/][*]/  { next }
+                      { gsub(/"([^"\\]|\\.)*"|[/][*].*[*][/]/, "") }
+    FILENAME ~ /h$/ && /^[a-z][^=]*[(]/ && !/^static|^typedef|^extern/ {
+        match($0, /[a-z0-9_]+[(]/)
+        declared[substr($0, RSTART, RLENGTH - 1)] = FILENAME ":" FNR
+    }
+    FILENAME ~ /c$/   { n = split($0, words, /[^A-Za-z0-9_]+/); while (n > 0) seen[words[n--]]++ }
+    FILENAME ~ /h$/   { n = split($0, words, /[^A-Za-z0-9_]+/); while (n > 0) in_headers[words[n--]]++ }
+    END {
+        seen["memory_write"]++ # the twin of memory_read()
+        for (name in declared)
+            if (seen[name] < 2 && in_headers[name] < 2) {
+                print declared[name] ": " name "(): nothing in the program calls it"
+                found = 1
+            }
+        exit found
+    }' $(files 'vmm/*.[ch]' 'virtio/*.[ch]' 'devices/*.[ch]' 'arch/*.[ch]')
+}
+
 # Each header compiled alone.
 headers() {
     make -s -k -j2 headers 2>&1
@@ -155,7 +179,7 @@ matrix() {
     tests/matrix.sh --check
 }
 
-[ $# -gt 0 ] || set -- layers machines spdx sizes format shell readme matrix headers cpp_check
+[ $# -gt 0 ] || set -- layers machines spdx sizes unused format shell readme matrix headers cpp_check
 for check; do
     run_case "lint/$check" "$check"
     [ "$case_status" = 0 ] || cat "$logs/lint/$check.log" >&2
