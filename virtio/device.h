@@ -120,9 +120,8 @@ struct virtio_class {
     void (*report)(struct virtio_device *dev);
     /* Does what somebody outside the guest asks for, in words (at least one, then NULL), and writes
      * what there is to tell into `reply`; also while idle or paused. On failure -errno, and in
-     * `reply` one line that says why. */
-    int (*command)(struct virtio_device *dev, const char *const words[],
-                   FILE *reply); /* virtio_refuse() */
+     * `reply` one line that says why: virtio_refuse(). */
+    int (*command)(struct virtio_device *dev, const char *const words[], FILE *reply);
     /* The guest will see dev->window from guest address `base` on. Main, before it runs. */
     void (*placed)(struct virtio_device *dev, gpa_t base);
     /* The VM ended: closes recordings, judges expectations. 0, or -EPROTO if an expectation failed

@@ -15,6 +15,7 @@
 #include "devices/net/host.h"
 
 #include "vmm/base/log.h"
+#include "vmm/base/unix_listener.h"
 
 #include <fcntl.h>
 #include <libgen.h>
@@ -26,7 +27,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 #define MEMBERS_MAX 16
 /* A member may send so many frames before others have their turn. */
@@ -265,17 +265,16 @@ static int inherit(const char *name, int fd, struct net_host **ret_host)
 
 int hub_open(const char *name, const struct opts *opts, struct net_host **ret_host)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
     const char *path = opts_str(opts, "path");
+    struct sockaddr_un address;
 
     if (opts_has(opts, "fd") == (path != NULL))
         return opts_error("%s: socket wants either path=SOCKET or a connected one (fd=N)", name);
     if (path == NULL)
         return inherit(name, (int)opts_u64(opts, "fd"), ret_host);
-    if (strlen(path) >= sizeof(address.sun_path))
+    if (unix_address(path, &address) < 0)
         return opts_error("%s path: %s: too long; give a name of at most %zu bytes", name, path,
                           sizeof(address.sun_path) - 1);
-    memcpy(address.sun_path, path, strlen(path));
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return log_error(-errno, "%s", name);

@@ -14,7 +14,8 @@
 struct loop;
 
 /* One watched fd. Lives in the struct that uses it; the loop keeps a pointer. Watches are level
- * triggered: `ready` must take away the cause. It may remove any watch, itself too. */
+ * triggered: `ready` must take away the cause, unless EPOLLET was given. It may remove any watch,
+ * itself too. */
 struct watch {
     int fd;
     void (*ready)(struct watch *watch, uint32_t epoll_events);

@@ -19,7 +19,7 @@ struct pump {
     struct blocker blocker; /* its news are main's to watch */
 };
 
-/* The first four and keys are set. -errno, logged. */
+/* All but `blocker` is set. -errno, logged. */
 int pump_start(struct pump *pump);
 /* Output: what is in the socket still goes out, unless nobody takes it. Accepts what did not start,
  * and stopped ones. */
