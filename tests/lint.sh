@@ -112,28 +112,39 @@ sizes() {
     END { exit found }' "${sources[@]}"
 }
 
-# What a header of the program declares is called by the program, not by tests alone. (Functions that
-# no header declares are the compiler's to find.)
+# What a header of the program declares the program calls, not tests alone; and not the file alone in
+# which it is, unless tests do. (The compiler finds what is static.)
 unused() {
     # shellcheck disable=SC2046 # names of files have no blanks
     awk '
-    /^ ?[*]|^[/][*]/  { next }
-                      { gsub(/"([^"\\]|\\.)*"|[/][*].*[*][/]/, "") }
+    function finding(what) { print declared[name] ": " name "(): " what; found = 1 }
+    /^ ?[*]|^[/][*]/   { next }
+                       { gsub(/"([^"\\]|\\.)*"|[/][*].*[*][/]/, ""); n = split($0, words, /[^A-Za-z0-9_]+/) }
+    FILENAME ~ /^tests/ { while (n > 0) tested[words[n--]]; next }
     FILENAME ~ /h$/ && /^[a-z][^=]*[(]/ && !/^static|^typedef|^extern/ {
         match($0, /[a-z0-9_]+[(]/)
         declared[substr($0, RSTART, RLENGTH - 1)] = FILENAME ":" FNR
     }
-    FILENAME ~ /c$/   { n = split($0, words, /[^A-Za-z0-9_]+/); while (n > 0) seen[words[n--]]++ }
-    FILENAME ~ /h$/   { n = split($0, words, /[^A-Za-z0-9_]+/); while (n > 0) in_headers[words[n--]]++ }
+    FILENAME ~ /h$/    { while (n > 0) in_headers[words[n--]]++ }
+    FILENAME ~ /c$/    {
+        for (; n > 0; n--) {
+            seen[words[n]]++
+            files[words[n]] += last[words[n]] != FILENAME
+            last[words[n]] = FILENAME
+        }
+    }
     END {
         seen["memory_write"]++ # the twin of memory_read()
-        for (name in declared)
-            if (seen[name] < 2 && in_headers[name] < 2) {
-                print declared[name] ": " name "(): nothing in the program calls it"
-                found = 1
-            }
+        for (name in declared) {
+            if (in_headers[name] > 1)
+                continue
+            if (seen[name] < 2)
+                finding("nothing in the program calls it")
+            else if (files[name] < 2 && !(name in tested))
+                finding("can be static")
+        }
         exit found
-    }' $(files 'vmm/*.[ch]' 'virtio/*.[ch]' 'devices/*.[ch]' 'arch/*.[ch]')
+    }' $(files 'vmm/*.[ch]' 'virtio/*.[ch]' 'devices/*.[ch]' 'arch/*.[ch]' 'tests/*.[ch]')
 }
 
 # Each header compiled alone.

@@ -56,8 +56,7 @@ struct blk_engine {
  * `name` is the device's. */
 int blk_engine_create(const char *name, const int files[BLK_FILES_MAX],
                       struct blk_engine **ret_engine);
-/* Each of them alone: -errno, not logged. */
-int blk_uring_create(const int files[BLK_FILES_MAX], struct blk_engine **ret_engine);
+/* That of threads alone: -errno, not logged. */
 int blk_pool_create(const char *name, const int files[BLK_FILES_MAX],
                     struct blk_engine **ret_engine);
 /* Main. Nothing is under way. Accepts NULL. */

@@ -103,7 +103,7 @@ static void uring_destroy(struct blk_engine *engine)
 static const struct blk_engine_ops uring_ops = {
     .submit = uring_submit, .flush = uring_flush, .reap = uring_reap, .destroy = uring_destroy};
 
-int blk_uring_create(const int files[BLK_FILES_MAX], struct blk_engine **ret_engine)
+static int uring_create(const int files[BLK_FILES_MAX], struct blk_engine **ret_engine)
 {
     unsigned threads_max[2] = {KERNEL_THREADS_MAX, KERNEL_THREADS_MAX};
     struct uring_engine *made = calloc(1, sizeof(*made));
@@ -134,7 +134,7 @@ int blk_engine_create(const char *name, const int files[BLK_FILES_MAX],
 
     if (r < 0)
         return r;
-    r = blk_uring_create(files, ret_engine);
+    r = uring_create(files, ret_engine);
     if (r == 0)
         return 0;
     log_debug("%s: io_uring: %s; threads do it", name, strerror(-r));

@@ -130,6 +130,17 @@ static void time_is_up(struct conn *conn)
         conn_reset(conn);
 }
 
+static void time_came(struct loop *loop, void *ctx);
+
+/* Has deadlines looked at by then. */
+static void wake(struct vsock *vsock, uint64_t at_ns)
+{
+    struct loop *loop = virtio_loop(&vsock->dev);
+
+    if (at_ns < loop->alarm_ns)
+        loop_alarm(loop, at_ns, time_came, vsock);
+}
+
 static void time_came(struct loop *loop, void *ctx)
 {
     struct vsock *vsock = ctx;
@@ -141,23 +152,15 @@ static void time_came(struct loop *loop, void *ctx)
             time_is_up(&vsock->conns[i]);
         next = MIN(next, vsock->conns[i].deadline_ns);
     }
-    vsock_wake(vsock, next);
+    wake(vsock, next);
     vsock_say(vsock);
     vsock_doors_watch(vsock);
-}
-
-void vsock_wake(struct vsock *vsock, uint64_t at_ns)
-{
-    struct loop *loop = virtio_loop(&vsock->dev);
-
-    if (at_ns < loop->alarm_ns)
-        loop_alarm(loop, at_ns, time_came, vsock);
 }
 
 void conn_deadline(struct conn *conn, uint64_t in_ns)
 {
     conn->deadline_ns = vsock_now_ns(conn->vsock) + in_ns;
-    vsock_wake(conn->vsock, conn->deadline_ns);
+    wake(conn->vsock, conn->deadline_ns);
 }
 
 static void vsock_resume(struct virtio_device *dev, uint64_t paused_ns)

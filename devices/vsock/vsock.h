@@ -156,8 +156,6 @@ struct conn *conn_find(struct vsock *vsock, uint32_t guest_port, uint32_t host_p
 /* The guest has let go of it: its ports may be used again. */
 void conn_leave(struct conn *conn);
 void conn_deadline(struct conn *conn, uint64_t in_ns);
-/* Has deadlines looked at by then. */
-void vsock_wake(struct vsock *vsock, uint64_t at_ns);
 
 static inline uint64_t vsock_now_ns(struct vsock *vsock)
 {
