@@ -17,8 +17,7 @@
 
 static const struct opt key = {
     .name = "isolate",
-    .help = "serve it by a process of its own, with which the machine goes on or without: linnet "
-            "device",
+    .help = "serve it in a process of its own (linnet device); if that dies the machine goes on",
     .type = OPT_BOOL,
 };
 

@@ -157,15 +157,16 @@ static int run_main(char **argv)
 
 static void print_usage(FILE *out)
 {
-    fputs("Usage: linnet COMMAND [options]\n\n"
-          "  run KERNEL       boot a Linux kernel; serial console here, Ctrl-A x stops\n"
-          "  run -- CMD       run a command in a machine, with this host's files, and be as it is\n"
-          "  device KIND      serve one device to another program's machine, by vhost-user\n"
-          "  control SOCKET   ask a running machine for something\n"
-          "  listen FILE      say what is in a sound file, or whether it is what it should be\n"
-          "  doctor           say what this host can do for linnet\n\n"
-          "`linnet COMMAND --help` tells the options. --version tells the version.\n",
-          out);
+    fputs(
+        "Usage: linnet COMMAND [options]\n\n"
+        "  run KERNEL       boot a Linux kernel; serial console here, Ctrl-A x stops\n"
+        "  run -- CMD       run a command in a guest that sees this host's files; exit as it does\n"
+        "  device KIND      serve one device to another program's machine, by vhost-user\n"
+        "  control SOCKET   ask a running machine for something\n"
+        "  listen FILE      say what is in a sound file, or whether it is what it should be\n"
+        "  doctor           say what this host can do for linnet\n\n"
+        "`linnet COMMAND --help` tells the options. --version tells the version.\n",
+        out);
 }
 
 /* What is closed would become a file of ours. */

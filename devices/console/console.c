@@ -320,9 +320,10 @@ static const struct opt console_opts[] = {
     {"name", NULL, "what the guest finds it by: /sys/class/virtio-ports/*/name", OPT_NAME,
      .flags = OPT_REQUIRED},
     {"to", "null",
-     "where its bytes go: nowhere; the last 64 KiB are kept, for `linnet control`; a file; a FIFO; "
-     "a terminal of this host; whoever connects to a socket; standard output (with --serial none "
-     "or file:FILE); a socket that linnet inherited (from the terminal on they send, too)",
+     "where its bytes go: null nowhere; ring keeps the last 64 KiB for `linnet control`; file and "
+     "fifo a file, a FIFO; pty a terminal of this host; socket whoever connects; stdio standard "
+     "output (with --serial none, stderr or file:FILE); fd an inherited socket. The last four also "
+     "send to the guest",
      OPT_CHOICE, .choices = port_choices},
     {0},
 };

@@ -317,8 +317,8 @@ static void vsock_results(struct virtio_device *dev, struct results *results)
 static const struct opt vsock_opts[] = {
     {"path", NULL,
      "socket of this host: who connects and says \"CONNECT port\" gets to that port of the guest; "
-     "what the guest connects to (address 2) is looked for at SOCKET_port. vhost: none such, but "
-     "AF_VSOCK here, too, by the kernel's vhost-vsock",
+     "what the guest connects to (address 2) is looked for at SOCKET_port. vhost: AF_VSOCK of this "
+     "host instead, by the kernel's vhost-vsock",
      OPT_PATH, .flags = OPT_REQUIRED | OPT_POSITIONAL, .arg = "SOCKET|vhost"},
     {"cid", "3", "the guest's own address; other machines may have the same, but not with vhost",
      OPT_INT, .min = 3, .max = CID_MAX},

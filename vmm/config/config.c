@@ -268,9 +268,9 @@ void config_help(const struct config_device_kind *kinds, FILE *out)
     (void)fputs("Usage: linnet run [options] KERNEL\n"
                 "       linnet run [options] [KERNEL] -- CMD ARGS\n\n"
                 "Boots KERNEL in a virtual machine; its serial console is this terminal. With a\n"
-                "command: runs that in the machine, with this host's files, of which it changes a\n"
-                "copy only; its input, output and exit status are linnet's. KERNEL may then be a\n"
-                "build tree or a release, too, and is the newest in /boot if it is left out.\n\n"
+                "command: runs that in the machine, where it sees this host's files, and its\n"
+                "changes vanish; its input, output and exit status are linnet's. KERNEL may then\n"
+                "be a build tree or a release, too; if left out it is the newest in /boot.\n\n"
                 "Write options as --mem 1G or --mem=1G; one given again replaces what it was.\n\n",
                 out);
     opts_help_options(out, run_options);

@@ -74,9 +74,8 @@ const struct opt run_options[] = {
      .choices = kernel_cache_choices,
      .arg = "WHERE"},
     {.name = "seed",
-     .help =
-         "make what the kernel gets as randomness from this number, so that it is the same each "
-         "time; without: from this host's randomness",
+     .help = "what the kernel gets as randomness follows from this number, and is the same each "
+             "time; if left out it comes from this host",
      .type = OPT_INT},
     {.name = "device-tree",
      .value = "off",
@@ -114,7 +113,7 @@ const struct opt run_options[] = {
      .arg = "N|all"},
     {.name = "watchdog",
      .value = "off",
-     .help = "a watchdog: a guest that has started it and feeds it no more ends with 36",
+     .help = "give the guest a watchdog: one that starts it and then stops feeding it ends with 36",
      .type = OPT_BOOL},
     {.name = "transport",
      .value = "mmio",
@@ -132,16 +131,16 @@ const struct opt run_options[] = {
      .arg = "WHERE"},
     {.name = "root",
      .value = "/",
-     .help = "what CMD sees as its root: a folder of this host, of which it changes a copy that is "
-             "gone with it; disk (the first --disk); none (the initial RAM disk)",
+     .help = "what CMD sees as its root: a folder of this host, in which its changes vanish with "
+             "the machine; disk (the first --disk); none (the initial RAM disk)",
      .type = OPT_PATH,
      .arg = "DIR|disk|none",
      .group = "A command: linnet run [options] [KERNEL] -- CMD ARGS"},
     {.name = "cwd",
-     .help = "working directory of CMD; without: the current one, if the guest has it",
+     .help = "working directory of CMD; if left out the current one, if the guest has it",
      .type = OPT_PATH,
      .arg = "DIR"},
-    {.name = "user", .help = "who CMD runs as; without: root", .arg = "NAME|UID[:GID]"},
+    {.name = "user", .help = "who CMD runs as; if left out root", .arg = "NAME|UID[:GID]"},
     {.name = "tty",
      .value = "auto",
      .help = "whether CMD gets a terminal; auto: if standard input and output are one",
@@ -167,7 +166,7 @@ const struct opt run_options[] = {
      .type = OPT_NAME,
      .group = "The run"},
     {.name = "control",
-     .help = "make a socket there, for `linnet control` to ask this machine for something",
+     .help = "make a control socket there, for `linnet control`",
      .type = OPT_PATH,
      .arg = "SOCKET"},
     {.name = "time-limit",
@@ -192,7 +191,9 @@ const struct opt run_options[] = {
              "powers off, with 38",
      .arg = "REGEX"},
     {.name = "fail-on",
-     .help = "end with 38 when one does; kernel: the complaints of Linux (oops, BUG, WARNING, ...)",
+     .help =
+         "end with 38 when a line of the serial console matches; kernel: the complaints of Linux "
+         "(oops, BUG, WARNING, ...)",
      .arg = "REGEX|kernel"},
     {.name = "kvm",
      .value = "hardware",
