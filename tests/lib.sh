@@ -101,3 +101,11 @@ wait_for() {
         sleep "$look_seconds"
     done
 }
+
+# listens PORT...: somebody does at each, of TCP. (socat says so before it does.)
+listens() {
+    local port
+    for port; do
+        grep -q "$(printf ':%04X 0*:0000 0A' "$port")" /proc/net/tcp /proc/net/tcp6 || return 1
+    done
+}

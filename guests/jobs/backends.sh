@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # backends: disks of three other processes (vda; vdb raw, vdc qcow2), a share of one, "tag", and a sound card
-# of one. The host pauses us when we say so, compares what was written, and at the end kills who serves vdb.
+# of one. The host pauses us when we say so, and answers with a line; it compares what was written, and at the
+# end kills who serves vdb.
 load virtio_blk
 load virtiofs
 load virtio_snd
@@ -30,7 +31,7 @@ for disk in vda vdb vdc; do
     done
 done
 echo "linnet-backends: busy"
-sleep 3
+read -r _
 : >/tmp/enough
 wait
 check vdc
@@ -49,7 +50,7 @@ cp /tmp/random /share/written && sync || fail "share: write"
 md5sum </tmp/random >/share/sum
 
 echo "linnet-backends: written"
-until [ -e /share/killed ]; do sleep 0.2; done
+await [ -e /share/killed ]
 dd if=/dev/vdb of=/tmp/none bs=4k count=1 iflag=direct 2>/dev/null & # nobody will answer
 sleep 1
 check vda

@@ -2,6 +2,7 @@
 # delay FRAMES...: while /tone.wav plays on a card, the sound is, as the kernel tells programs (snd_pcm_delay),
 # so many frames behind those that the device has given back; and two channels are left and right. The first
 # number is the first card's.
+. /jobs/played.sh
 load virtio_snd
 
 field() {
@@ -13,7 +14,7 @@ delayed() {
     card=/proc/asound/card$1/pcm0p/sub0
     aplay -q -D "hw:$1,0" /tone.wav &
     player=$!
-    sleep 0.8
+    await played "$1" 24000
     cat $card/status $card/hw_params >/tmp/status
     amixer -c "$1" cget "iface=PCM,name='Playback Channel Map'" >/tmp/map
     cat /tmp/status /tmp/map

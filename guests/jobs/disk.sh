@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # disk QUEUES: three disks, of which vda has an ext4 and as many queues, vdb is an overlay over zeroes
-# with a pattern at its sector 3, and vdc is read-only. Ends by writing to vda until it is killed.
+# with a pattern at its sector 3, and vdc is read-only. The host looks at the images when it says so, and
+# answers with a line. Ends by writing to vda until it is killed.
 load virtio_blk
 load ext4
 
@@ -28,7 +29,7 @@ dd if=/tmp/random of=/disk/direct bs=512k count=8 oflag=direct 2>/dev/null || fa
 dd if=/disk/direct of=/tmp/direct bs=4k iflag=direct 2>/dev/null || fail "direct read"
 cmp -s -n 4194304 /tmp/random /tmp/direct || fail "vda: direct"
 echo "linnet-disk: full"
-sleep 1
+read -r _
 
 # One CPU each at the same time, in other parts of the disk; then all of it at once.
 for i in 1 2 3 4; do
@@ -42,7 +43,7 @@ done
 rm /disk/*[1-4] /disk/direct /disk/large && sync
 fstrim -v /disk || fail "fstrim"
 echo "linnet-disk: trimmed"
-sleep 1
+read -r _
 
 # A sector alone, two with the pattern between, and what is around them.
 one() { dd if=/tmp/random of=/dev/vdb bs=512 count="$2" seek="$1" oflag=direct conv=notrunc 2>/dev/null; }

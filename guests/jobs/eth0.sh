@@ -17,7 +17,7 @@ echo "nameserver $dns" >/etc/resolv.conf
 EOF
     chmod 755 /tmp/lease
     mkdir -p /etc
-    udhcpc -q -n -i eth0 -s /tmp/lease || fail "no lease"
+    udhcpc -q -n -t 100 -i eth0 -s /tmp/lease || fail "no lease"
     echo "linnet-net: address $(ip -4 -o addr show dev eth0 | awk '{ print $4 }')"
 }
 

@@ -22,7 +22,6 @@ events() {
 # light NODE: EV_LED, LED_CAPSL, 1.
 light() {
     printf '\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\21\0\1\0\1\0\0\0' >"$1"
-    sleep 1
 }
 
 for node in /sys/class/input/event*/device; do
@@ -35,6 +34,7 @@ if [ -n "$1" ]; then
     echo "linnet-input: ready"
     events key 8 <&3
     light "$keyboard"
+    read -r _ # the host has seen it
     ok
     poweroff -f
 fi

@@ -4,11 +4,20 @@
 load virtio_snd
 [ -e /dev/snd/pcmC0D0c ] || fail "no capture device"
 [ -e /dev/snd/pcmC1D0p ] || fail "no second card"
-arecord -q -D hw:0,0 -t raw -f S16_LE -r 48000 -c 2 -s 144000 /tmp/got &
+
+# got BYTES
+got() {
+    [ "$(stat -c %s /tmp/got)" -ge "$1" ]
+}
+
+: >/tmp/got
+arecord -q -D hw:0,0 -t raw -f S16_LE -r 48000 -c 2 /tmp/got &
 recorder=$!
-sleep 0.3
+await got 1
 aplay -q -D hw:0,0 /tone.wav || fail "aplay status $?"
-wait $recorder || fail "arecord status $?"
+await got $(($(stat -c %s /tmp/got) + 96000)) # half a second behind the tone
+kill -INT $recorder
+wait $recorder # it calls that a failure
 aplay -q -D hw:1,0 -t raw -f S16_LE -r 48000 -c 2 /tmp/got || fail "aplay of the recording"
 alsabat -D hw:0,0 -f S16_LE -c 2 -r 48000 || fail "alsabat status $?"
 ok

@@ -5,20 +5,21 @@
 # for the cable to be pulled and put back.
 . /jobs/eth0.sh
 
-# carrier 0|1: waits for it.
+# carrier 0|1
 carrier() {
-    for _ in $(seq 600); do
-        [ "$(cat /sys/class/net/eth0/carrier)" != "$1" ] || return 0
-        sleep 0.1
-    done
-    fail "carrier is not $1"
+    [ "$(cat /sys/class/net/eth0/carrier)" = "$1" ]
 }
 
-# resize PID: resets one queue after the other (VIRTIO_F_RING_RESET), while that process runs. Over mmio
-# Linux does not know how to.
+# listens PORT
+listens() {
+    grep -q "$(printf ':%04X 0*:0000 0A' "$1")" /proc/net/tcp /proc/net/tcp6
+}
+
+# resize PID: resets one queue after the other (VIRTIO_F_RING_RESET), while that process runs and once
+# around at least. Over mmio Linux does not know how to.
 resize() {
     local count=0
-    while [ "$count" -lt 30 ] && kill -0 "$1" 2>/dev/null; do
+    while [ "$count" = 0 ] || { [ "$count" -lt 30 ] && kill -0 "$1" 2>/dev/null; }; do
         for sizes in 32:64 256:32 64:256; do
             ethtool -G eth0 rx "${sizes%:*}" tx "${sizes#*:}" >/tmp/ethtool 2>&1 || break 2
             count=$((count + 1))
@@ -50,11 +51,11 @@ nc "$2" 7002 </tmp/up >/dev/null &
 resize $!
 echo "linnet-net: up $(hash /tmp/up)"
 nc -l -p 5000 <>"$open" >/tmp/in &
-sleep 1
+await listens 5000
 echo "linnet-net: listening"
 wait
 echo "linnet-net: in $(hash /tmp/in)"
-carrier 0
+await carrier 0
 echo "linnet-net: unplugged"
-carrier 1
+await carrier 1
 ok

@@ -28,9 +28,9 @@ tones() {
     while cat /tmp/tone; do :; done
 }
 
-# wait_for COMMAND...: until it succeeds, for 20 s.
+# wait_for COMMAND...: until it succeeds, for ten minutes.
 wait_for() {
-    for _ in $(seq 20); do
+    for _ in $(seq 600); do
         "$@" >/dev/null 2>&1 && return
         sleep 1
     done

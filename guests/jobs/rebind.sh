@@ -16,12 +16,7 @@ while [ $i -lt "$1" ]; do
     i=$((i + 1))
     aplay -q -D hw:0,0 /tone.wav 2>/dev/null &
     player=$!
-    tries=0
-    until running; do
-        tries=$((tries + 1))
-        [ $tries -lt 500 ] || fail "round $i: nothing is played"
-        usleep 10000
-    done
+    await running
     echo "$card" >"$driver/unbind" || fail "round $i: unbind"
     ! wait $player || fail "round $i: aplay ended well without a card"
     echo "$card" >"$driver/bind" || fail "round $i: bind"

@@ -53,7 +53,7 @@ sync
 exec 4<open 5<away/kept
 cd away/inner || fail "cd"
 touch /rw/ready
-until [ -e /rw/edited ]; do sleep 0.2; done
+await [ -e /rw/edited ]
 sleep 1
 [ "$(cat kept)" = kept ] || fail "a folder that was renamed is another one"
 cd /rw || fail "cd"

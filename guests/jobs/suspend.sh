@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Suspends to idle in mid-tone, until there is a key on the serial port: the player is told that its
 # sound was suspended and goes on, and a second tone is whole.
+. /jobs/played.sh
 load virtio_snd
 echo enabled >"/sys/class/tty/$(cat /sys/class/tty/console/active)/power/wakeup" ||
     fail "no way to wake up"
 aplay -D hw:0,0 /tone.wav 2>/tmp/said &
 player=$!
-sleep 0.5
-grep -q RUNNING /proc/asound/card0/pcm0p/sub0/status || fail "nothing is played"
+await played 0 24000
 echo "linnet-suspend: to sleep"
 drain
 echo freeze >/sys/power/state || fail "suspend"

@@ -31,15 +31,6 @@ are() {
     [ $count = $pcms ]
 }
 
-# all WORD: when they do, within a minute.
-all() {
-    tries=0
-    until are "$1"; do
-        tries=$((tries + 1))
-        [ $tries -lt 600 ] || fail "not all are $1"
-        sleep 0.1
-    done
-}
 
 # say WORD: and wait for the answer.
 say() {
@@ -55,10 +46,10 @@ for pcm; do
     players="$players $!"
     n=$((n + 1))
 done
-all state:
+await are state:
 say open
 for pcm; do echo; done >&3
-all "state: RUNNING"
+await are "state: RUNNING"
 echo "linnet-voices: all play"
 for player in $players; do
     wait "$player" || fail "aplay status $?"

@@ -21,14 +21,22 @@ echo "linnet-vsock: up $(hash </tmp/up)"
 echo "linnet-vsock: down $(socat -u VSOCK-CONNECT:2:1001 - | hash)"
 connect 1002 -u FILE:/tmp/up || fail "up, slowly"
 head -c 300000 /tmp/up >/tmp/part
-connect 1003 -t 60 - </tmp/part | cmp - /tmp/part || fail "back and forth"
+connect 1003 -t 600 - </tmp/part | cmp - /tmp/part || fail "back and forth"
 connect 4000 - </dev/null 2>/tmp/error && fail "nobody listens there"
 grep -q 'Connection reset by peer' /tmp/error || fail "refused: $(cat /tmp/error)"
 
-socat -t 60 VSOCK-LISTEN:5000,fork,backlog=128 PIPE &
-socat -t 60 VSOCK-LISTEN:5001,fork SYSTEM:sha256sum &
-socat -t 60 VSOCK-LISTEN:5002,fork SYSTEM:'sleep 5; sha256sum' &
-sleep 1
+# accept WORD...: socat in the background, until it waits for somebody: in accept(), pselect() or poll() of
+# either architecture, which it does when it listens.
+accept() {
+    socat "$@" &
+    last=$!
+    await waits_in $last 43 288 270 7 202 242 72 73
+}
+accept -t 600 VSOCK-LISTEN:5000,fork,backlog=128 PIPE
+accept -t 600 VSOCK-LISTEN:5001,fork SYSTEM:sha256sum
+accept -t 600 VSOCK-LISTEN:5002,fork SYSTEM:'sleep 5; sha256sum'
+accept -u VSOCK-LISTEN:5003 CREATE:/tmp/bye
 echo "linnet-vsock: listening"
-socat -u VSOCK-LISTEN:5003 - | grep -q bye || fail "no good bye"
+wait $last
+grep -q bye /tmp/bye || fail "no good bye"
 ok

@@ -74,6 +74,16 @@ warm() {
     cat "${files[@]}" >/dev/null
 }
 
+# warm_programs NAME...: the same for others, with their libraries.
+warm_programs() {
+    local name path
+    for name; do
+        path=$(command -v "$name") || fail "$name is missing: run tests/deps.sh"
+        ! grep -q ld-linux "$path" || LD_TRACE_LOADED_OBJECTS=1 "$path" | grep -o '/[^ ]*' | xargs cat >/dev/null
+        cat "$path"* >/dev/null
+    done
+}
+
 # boot STATUS OPTION...: runs linnet in the current folder. Its exit status must be STATUS, and it
 # must have had no more to say than that needs: nothing if the guest ended by itself, one line if
 # something is wrong, registers behind it if the guest crashed or its time was up. What the guest wrote

@@ -41,7 +41,7 @@ console_case() {
         [ "$(socat -u UNIX-CONNECT:head - 2>/dev/null | head -n 2 | tail -n 1)" = line ] ||
             fail "head, turn $turn"
     done
-    socat -t 300 - UNIX-CONNECT:both <down >up # ends when the guest closes the port
+    socat -t "$boot_seconds_max" - UNIX-CONNECT:both <down >up # ends when the guest closes the port
     wait "$slow"
     echo >&3
     trap - EXIT

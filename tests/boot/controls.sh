@@ -76,8 +76,7 @@ controls() {
         --snd host=file,path=tone.wav,jacks=headphone+mic:unplugged,controls=on,isolate \
         "$guests/$stock/vmlinuz" </dev/null >console 2>errors &
     vm=$!
-    wait_for "$boot_seconds_max" test -S socket
-    "$linnet" control socket status
+    wait_for "$boot_seconds_max" "$linnet" control socket status
     when unplug snd0 jack headphone unplug
     when plug snd0 jack 0 plug
     when mute snd0 ctl 'Master Playback Switch' off
@@ -94,8 +93,8 @@ control_quit() {
     "$linnet" run --control socket --initrd "$made/$stock.sound" --append "$(job sleep)" \
         "$guests/$stock/vmlinuz" </dev/null >console 2>errors &
     vm=$!
-    wait_for "$boot_seconds_max" test -S socket
-    sleep 1
+    wait_for "$boot_seconds_max" "$linnet" control socket status
+    sleep 1 # or not: at any time
     "$linnet" control socket quit
     wait "$vm" || status=$?
     [ "$status" = 0 ] || fail "exit status $status"

@@ -16,8 +16,10 @@ blocks() {
     du -k "$1" | cut -f 1
 }
 
-# disk_run OPTION...: starts the job beside us; sets vm.
+# disk_run OPTION...: starts the job beside us, with our lines from fd 3; sets vm.
 disk_run() {
+    mkfifo keys
+    exec 3<>keys
     cp --sparse=always "$disk_image" vda.img
     truncate -s 2M vdb.img vdc.img
     printf 'a pattern' | dd of=vdb.img bs=512 seek=3 conv=notrunc status=none
@@ -25,7 +27,7 @@ disk_run() {
     md5sum vdb.img vdc.img >sums
     TMPDIR=$PWD "$linnet" run --cpus 2 --initrd "$made/$stock.disk" --append "$(job disk 2)" \
         --disk "path=vda.img,queues=2$1" --disk "path=vdb.img,overlay,serial=twenty bytes exactly" \
-        --disk path=vdc.img,ro "$guests/$stock/vmlinuz" </dev/null >console 2>errors &
+        --disk path=vdc.img,ro "$guests/$stock/vmlinuz" <keys >console 2>errors &
     vm=$!
     trap 'kill -KILL "$vm" || true; cat console errors' EXIT # if something fails
 }
@@ -40,11 +42,13 @@ disk_case() {
     disk_run "$1"
     wait_for "$boot_seconds_max" disk_says full
     full=$(blocks vda.img)
+    echo >&3
     wait_for "$boot_seconds_max" disk_says trimmed
     echo "vda.img: $full KiB, trimmed $(blocks vda.img) KiB"
     (($(blocks vda.img) < full - 20000)) || fail "fstrim gave nothing back"
-    wait_for "$boot_seconds_max" disk_says kept
-    sleep 1
+    echo >&3
+    wait_for "$boot_seconds_max" grep -q '^linnet-job: disk ' console
+    sleep 1 # it writes on
     kill -KILL "$vm"
     trap - EXIT
     wait "$vm" || true # of the signal
@@ -52,7 +56,7 @@ disk_case() {
     done_job disk
     [ "$(wc -l <errors)" = 0 ] || fail "linnet had something to say"
     md5sum -c sums || fail "an image was written that is not to be"
-    [ "$(ls)" = "$(printf '%s\n' console errors sums vda.img vdb.img vdc.img)" ] || fail "something is left: $(ls)"
+    [ "$(ls)" = "$(printf '%s\n' console errors keys sums vda.img vdb.img vdc.img)" ] || fail "something is left: $(ls)"
     disk_check_after_kill
 }
 

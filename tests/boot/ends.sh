@@ -77,7 +77,7 @@ time_limit() {
     mkfifo out
     exec 3<>out
     head -c 65536 /dev/zero >&3
-    "$linnet" run --cpus 2 --time-limit 12s --initrd "$made/$stock.boot" --append "$(job sleep)" \
+    "$linnet" run --cpus 2 --time-limit 30s --initrd "$made/$stock.boot" --append "$(job sleep)" \
         "$guests/$stock/vmlinuz" </dev/null >out 2>errors || status=$?
     exec 3>&-
     cat errors

@@ -72,8 +72,9 @@ input_pmem() {
     input_start --input keyboard,socket=keyboard --input touch,socket=touch --pmem image.ext4 \
         --append "$(job input)"
     wait_for "$boot_seconds_max" input_says ready
-    socat -u UNIX-CONNECT:keyboard CREATE:lamps &
+    socat -d -d -u UNIX-CONNECT:keyboard CREATE:lamps 2>connected &
     reader=$!
+    wait_for "$boot_seconds_max" grep -q 'successfully connected' connected
     "$linnet" control vm input0 press leftmeta+l
     input_event 1 30 1 0 0 0 | socat -u - UNIX-CONNECT:keyboard # and leaves: the key is let go
     input_event 3 57 5 3 53 540 3 54 700 1 330 1 0 0 0 | socat -u - UNIX-CONNECT:touch
@@ -101,18 +102,19 @@ input_evdev() {
     mkfifo hand
     "$made/uinput" <hand >told &
     exec 4<>hand
-    wait_for 60 test -s told
+    wait_for "$boot_seconds_max" test -s told
     node=/dev/input/$(head -n 1 told)
-    wait_for 60 test -c "$node"
+    wait_for "$boot_seconds_max" test -c "$node"
     input_start --input "evdev:$node" --append "$(job input "A,keyboard")"
     wait_for "$boot_seconds_max" input_says ready
     printf '%s\n' 30 57 >&4
+    wait_for "$boot_seconds_max" grep -q '^lamp 1 1' told
+    echo >&3
     input_end 0
     exec 4>&-
     done_job input
     input_got key 1 30 1 0 0 0 1 30 0 0 0 0 1 57 1 0 0 0 1 57 0 0 0 0
     grep -q '^device: A,keyboard, bus 0003, lamps 2, axes 0' console || fail "what it is"
-    grep -q '^lamp 1 1' told || fail "the lamp"
     [ ! -s errors ] || fail "linnet had something to say"
 }
 

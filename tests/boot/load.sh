@@ -23,12 +23,14 @@ machine() {
     machines_fds+=("$fd")
 }
 
-# count WORD: how many machines have said it. A guest that has failed ends the wait, too. (No programs: on
+# count WORD: all machines have said it; what they have said is left in $looked. A guest that has failed ends the wait, too. (No programs: on
 # a machine with one CPU they would take it from the players.)
 count() {
     local at text n=0
+    looked=
     for at in "${!machines_pids[@]}"; do
         text=$(<"console.$at")
+        looked+=$text
         [[ $text != *"linnet-job: voices failed"* ]] || return 0
         [[ $text != *"linnet-voices: $1"* ]] || n=$((n + 1))
     done
@@ -68,10 +70,10 @@ all_play() {
     when_all open
     answer_all
     when_all 'all play'
-    ! grep '^linnet-voices: played' console.* || fail "not all at once"
+    [[ $looked != *"linnet-voices: played"* ]] || fail "not all at once"
     when_all played
     kill -USR1 "${machines_pids[@]}"
-    wait_for 60 counted "$1"
+    wait_for "$boot_seconds_max" counted "$1"
     answer_all
     for pid in "${machines_pids[@]}"; do wait "$pid"; done
     cat console.* errors.*

@@ -14,6 +14,7 @@ net_serve() {
     socat -u FILE:down "TCP-LISTEN:7001,bind=$1,reuseaddr" &
     socat -u "TCP-LISTEN:7002,bind=$1,reuseaddr" CREATE:up &
     reader=$!
+    wait_for "$boot_seconds_max" listens 7001 7002
 }
 
 # interface NAME ADDRESS [WORD...]: a tap interface with that address.
@@ -31,6 +32,7 @@ net_says() {
 # once it listens.
 net_case() {
     local vm
+    warm "$made/$stock.net" "$guests/$stock/vmlinuz"
     "$linnet" run --name wren --cpus 2 --control vm --summary summary --net "$1" --initrd "$made/$stock.net" \
         --append "$(job net "$2" "$3")" "$guests/$stock/vmlinuz" </dev/null >console 2>errors &
     vm=$!
@@ -94,6 +96,9 @@ host_network() {
     mkdir pages
     head -c 1048576 /dev/urandom >pages/page
     setpriv --pdeathsig KILL busybox httpd -f -p 127.0.0.1:7003 -h pages &
+    wait_for "$boot_seconds_max" listens 53 7003
+    # A guest asks again for an address or a name after some seconds of a clock that runs ahead, and then gives up.
+    warm_programs passt dnsmasq busybox
 }
 
 # Where the guest's port 5000 is found.
@@ -120,16 +125,27 @@ net_user() {
     apart net_user_apart
 }
 
+# hub_all COUNT: so many machines have all, unless one has failed.
+hub_all() {
+    grep -q '^linnet-job: hub failed' console* || [ "$(cat console* | grep -c '^linnet-hub: has all')" = "$1" ]
+}
+
 # hub_case COUNT: machines on a hub, each of which gets what the others have. It ends with them.
 hub_case() {
-    local number sum vm vms=()
+    local number sum vm vms=() keys=() fd
     warm "$made/$stock.net" "$guests/$stock/vmlinuz"
     for ((number = 1; number <= $1; number++)); do
+        mkfifo "keys$number"
+        exec {fd}<>"keys$number"
+        keys+=("$fd")
         "$linnet" run --name "m$number" --mem 256M --net socket,path=lan --initrd "$made/$stock.net" \
-            --append "$(job hub "$number" "$1")" "$guests/$stock/vmlinuz" </dev/null >"console$number" 2>&1 &
+            --append "$(job hub "$number" "$1")" "$guests/$stock/vmlinuz" \
+            <"keys$number" >"console$number" 2>&1 &
         vms+=($!)
     done
     trap 'kill -KILL "${vms[@]}" || true; cat console*' EXIT # if something fails
+    wait_for "$boot_seconds_max" hub_all "$1"
+    for fd in "${keys[@]}"; do echo >&"$fd"; done
     for vm in "${vms[@]}"; do wait "$vm"; done
     trap - EXIT
     cat console*
@@ -140,7 +156,7 @@ hub_case() {
         [ "$(cat console* | grep -c "^linnet-hub: from $number $sum")" = $(($1 - 1)) ] ||
             fail "not all have got what $number has"
     done
-    wait_for 10 test ! -e lan
+    wait_for "$boot_seconds_max" test ! -e lan
 }
 
 hub_two() {

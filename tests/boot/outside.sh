@@ -84,7 +84,7 @@ heard_tones() {
 # PIPEWIRE_SECONDS in the environment says how long.
 pipewire() {
     local seconds=${PIPEWIRE_SECONDS:-6} node
-    boot_seconds_max=$((2 * seconds + 120))
+    boot_seconds_max=$((2 * seconds + boot_seconds_max))
     outside_job pipewire "pipewire $seconds" host=file,path=heard.wav,source=tone,tone-freq=1000,report=report \
         --mem 1G
     cat report

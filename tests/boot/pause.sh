@@ -5,22 +5,39 @@
 
 paused_seconds=10
 
-# run_paused CPUS KEYS JOB...: starts it beside us, with a control socket and a card with those keys, and
-# pauses it in mid-job; sets vm.
+pause_says() {
+    grep -qE "^linnet-pause: $1|^linnet-job: " console
+}
+
+# run_paused CPUS KEYS: starts it beside us, with a control socket and a card with those keys, and
+# pauses it in mid-tone; sets vm, and when the guest began to look at its clocks.
 run_paused() {
     warm "$made/$stock.sound" "$guests/$stock/vmlinuz"
-    "$linnet" run --control socket --cpus "$1" --initrd "$made/$stock.sound" --append "$(job "${@:3}")" \
-        --snd "host=file,path=tone.wav$2" "$guests/$stock/vmlinuz" </dev/null >console 2>errors &
+    mkfifo keys
+    exec 3<>keys
+    "$linnet" run --control socket --cpus "$1" --initrd "$made/$stock.sound" --append "$(job pause)" \
+        --snd "host=file,path=tone.wav$2" "$guests/$stock/vmlinuz" <keys >console 2>errors &
     vm=$!
-    wait_for "$boot_seconds_max" grep -qE '^linnet-pause: playing|^linnet-job: ' console
-    cat console errors
+    wait_for "$boot_seconds_max" pause_says ready
+    began=$SECONDS
+    echo >&3
+    wait_for "$boot_seconds_max" pause_says playing
     "$linnet" control socket pause
+    cat console errors
+}
+
+# no_longer_than SECONDS: the guest says so, by either clock.
+no_longer_than() {
+    local realtime uptime
+    read -r realtime uptime < <(sed -n 's/^linnet-pause: took //p' console | tr -dc '0-9 \n')
+    ((realtime <= $1)) || fail "the clock went on"
+    ((uptime <= $1)) || fail "time went on"
 }
 
 # pause_in_tone CPUS KEYS: not a frame is lost or doubled, no clock advances, and nobody in the guest is the wiser.
 pause_in_tone() {
-    local vm status=0 bytes
-    run_paused "$1" "$2" pause "$paused_seconds"
+    local vm began passed status=0 bytes
+    run_paused "$1" "$2"
     bytes=$(stat -c %s tone.wav)
     sleep "$paused_seconds"
     [ "$(stat -c %s tone.wav)" = "$bytes" ] || fail "it went on recording"
@@ -29,17 +46,19 @@ pause_in_tone() {
     "$linnet" control socket resume
     ! "$linnet" control socket resume || fail "it was resumed twice"
     wait "$vm" || status=$?
+    passed=$((SECONDS - began))
     cat console errors
     [ "$status" = 0 ] || fail "exit status $status"
     [ ! -s errors ] || fail "linnet had something to say"
     done_job pause
+    no_longer_than $((passed - paused_seconds + 2)) # of whole seconds
     "$linnet" listen --same-as "$guests/tone.wav" tone.wav
 }
 
 # What ends a machine ends one that stands still.
 quit_while_paused() {
-    local vm status=0
-    run_paused 1 '' pause "$paused_seconds"
+    local vm began status=0
+    run_paused 1 ''
     "$linnet" control socket quit
     wait "$vm" || status=$?
     [ "$status" = 0 ] || fail "exit status $status"

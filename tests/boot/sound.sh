@@ -55,9 +55,9 @@ tone_alsa() {
     [ -e /proc/asound/Loopback ] || skip "no ALSA card Loopback (module snd-aloop) on this machine"
     arecord -q -D hw:Loopback,1,0 -f S16_LE -r 48000 -c 2 heard.wav &
     recorder=$!
-    wait_for 60 test -s heard.wav
+    wait_for "$boot_seconds_max" test -s heard.wav
     tone "host=alsa,device='hw:Loopback,0,0'"
-    wait_for 60 longer heard.wav $(($(stat -c %s heard.wav) + 96000))
+    wait_for "$boot_seconds_max" longer heard.wav $(($(stat -c %s heard.wav) + 96000))
     kill -INT "$recorder"
     wait "$recorder" || true # of the signal
     same_after_silence heard.wav "$guests/tone.wav"
@@ -92,7 +92,7 @@ record_alsa() {
     { while cat tone.data; do :; done; } 2>/dev/null |
         aplay -q -D hw:Loopback,0,2 -t raw -f S16_LE -r 48000 -c 2 &
     player=$!
-    wait_for 10 grep -q RUNNING /proc/asound/Loopback/pcm0p/sub2/status
+    wait_for "$boot_seconds_max" grep -q RUNNING /proc/asound/Loopback/pcm0p/sub2/status
     boot 0 --initrd "$made/$stock.sound" --append "$(job echo)" \
         --snd "host=file,path=heard.wav,source=alsa,device='hw:Loopback,1,2'" "$guests/$stock/vmlinuz"
     kill "$player"
@@ -107,7 +107,7 @@ alsa_busy() {
     [ -e /proc/asound/Loopback ] || skip "no ALSA card Loopback (module snd-aloop) on this machine"
     aplay -q -D hw:Loopback,0,1 -f S16_LE -r 48000 -c 2 /dev/zero &
     other=$!
-    wait_for 10 grep -q RUNNING /proc/asound/Loopback/pcm0p/sub1/status
+    wait_for "$boot_seconds_max" grep -q RUNNING /proc/asound/Loopback/pcm0p/sub1/status
     "$linnet" run --snd "host=alsa,device='hw:Loopback,0,1'" "$guests/$stock/vmlinuz" \
         >console 2>errors || status=$?
     cat errors

@@ -120,7 +120,7 @@ suspend() {
     "$linnet" run --initrd "$made/$stock.sound" --append "$(job suspend)" \
         --snd host=file,path=tone.wav "$guests/$stock/vmlinuz" <in >console 2>errors &
     wait_for "$boot_seconds_max" grep -qE '^linnet-(suspend|job)' console
-    wait_for 60 asleep tone.wav
+    wait_for "$boot_seconds_max" asleep tone.wav
     echo >&"$key"
     wait $! || status=$?
     cat console errors

@@ -28,6 +28,7 @@ backends_start() {
     backends+=($!)
     "$linnet" device snd --socket-path snd.sock host=file,path=tone.wav 2>>said &
     backends+=($!)
+    for name in raw qcow2 share snd; do wait_for "$boot_seconds_max" test -S "$name.sock"; done
 }
 
 backends_say() {
@@ -41,15 +42,18 @@ same_sum() {
 
 # Written and read, stopped in the middle, a driver that comes again; and one that dies in use.
 backends_run() {
-    local backends=() vm='' status=0
+    local backends=() vm='' status=0 name
     trap 'kill -KILL "${backends[@]}" $vm || true; cat console errors said' EXIT # if something fails
-    warm "$made/$stock.talk" "$guests/$stock/vmlinuz" /usr/bin/qemu-storage-daemon "$virtiofsd"
+    warm "$made/$stock.talk" "$guests/$stock/vmlinuz"
+    warm_programs qemu-storage-daemon "$virtiofsd"
+    mkfifo keys
+    exec 3<>keys
     backends_start
     "$linnet" run "$@" --cpus 2 --control vm --initrd "$made/$stock.talk" --append "$(job backends)" \
         --disk own.img,isolate --vhost-user kind=disk,socket=raw.sock,timeout=300s \
         --vhost-user kind=disk,socket=qcow2.sock,timeout=300s \
         --vhost-user kind=share,socket=share.sock,tag=tag,timeout=300s \
-        --vhost-user kind=snd,socket=snd.sock,timeout=300s "$guests/$stock/vmlinuz" </dev/null >console 2>errors &
+        --vhost-user kind=snd,socket=snd.sock,timeout=300s "$guests/$stock/vmlinuz" <keys >console 2>errors &
     vm=$!
     wait_for "$boot_seconds_max" backends_say busy
     for _ in 1 2 3; do
@@ -58,10 +62,11 @@ backends_run() {
         "$linnet" control vm resume
         sleep 0.3
     done
+    echo >&3
     wait_for "$boot_seconds_max" backends_say written
     [ ! -s errors ] || fail "linnet had something to say"
     kill -KILL "${backends[0]}"
-    echo yes >share/killed
+    echo yes >share/new && mv share/new share/killed
     wait "$vm" || status=$?
     vm=
     cat console errors
@@ -76,7 +81,7 @@ backends_run() {
     wait "${backends[1]}" || true
     qemu-img convert -O raw qcow2.img out.img
     same_sum out.img
-    wait_for 60 "$linnet" listen --same-as "$guests/tone.wav" tone.wav
+    wait_for "$boot_seconds_max" "$linnet" listen --same-as "$guests/tone.wav" tone.wav
     trap - EXIT
     kill -KILL "${backends[3]}"
 }

@@ -13,6 +13,7 @@ vsock_says() {
 
 # vsock_serve BYTES: what the guest connects to, and gets.
 vsock_serve() {
+    local port
     head -c "$1" /dev/urandom >down
     readers=()
     socat -u UNIX-LISTEN:v_1000 CREATE:up &
@@ -20,14 +21,15 @@ vsock_serve() {
     socat -u FILE:down UNIX-LISTEN:v_1001 &
     socat -u UNIX-LISTEN:v_1002 SYSTEM:'sleep 5; cat >slow' &
     readers+=($!)
-    socat -t 60 UNIX-LISTEN:v_1003 PIPE &
+    socat -t 600 UNIX-LISTEN:v_1003 PIPE &
+    for port in 1000 1001 1002 1003; do wait_for "$boot_seconds_max" test -S "v_$port"; done
 }
 
 # vsock_to PORT FILE: sends it, shuts that direction down, and prints what comes back.
 vsock_to() {
     local answer
     answer=$(mktemp answer.XXXXXX)
-    { echo "CONNECT $1" && cat "$2"; } | socat -t 60 - UNIX-CONNECT:v >"$answer"
+    { echo "CONNECT $1" && cat "$2"; } | socat -t 600 - UNIX-CONNECT:v >"$answer"
     [ "$(head -n 1 "$answer")" = "OK $1" ] && tail -n +2 "$answer"
 }
 
@@ -52,7 +54,7 @@ vsock_talk() {
     vsock_crowd
     "$linnet" control vm vsock0 status | tee status
     port=$(sed -n 's/^tcp 127.0.0.1 port \([0-9]*\) to 5000$/\1/p' status)
-    socat -t 60 - "TCP:127.0.0.1:$port" <down >back
+    socat -t 600 - "TCP:127.0.0.1:$port" <down >back
     cmp back down || fail "by the TCP door"
     echo bye >bye
     vsock_to 5003 bye || fail "the last one"
@@ -97,7 +99,7 @@ vsock_kernel() {
     socat -u FILE:down VSOCK-LISTEN:1001 &
     socat -u VSOCK-LISTEN:1002 SYSTEM:'sleep 5; cat >slow' &
     readers+=($!)
-    socat -t 60 VSOCK-LISTEN:1003 PIPE &
+    socat -t 600 VSOCK-LISTEN:1003 PIPE &
     "$linnet" run --cpus 2 --control vm --vsock vhost,cid=42 --initrd "$made/$stock.vsock" \
         --append "$(job vsock 4194304)" "$guests/$stock/vmlinuz" </dev/null >console 2>errors &
     vm=$!
@@ -105,8 +107,8 @@ vsock_kernel() {
     wait_for "$boot_seconds_max" vsock_says listening
     "$linnet" control vm pause
     "$linnet" control vm resume
-    [ "$(socat -t 60 - VSOCK-CONNECT:42:5001 <down)" = "$(sha256sum <down)" ] || fail "half-close"
-    [ "$(socat -t 60 - VSOCK-CONNECT:42:5002 <down)" = "$(sha256sum <down)" ] || fail "a guest that is slow"
+    [ "$(socat -t 600 - VSOCK-CONNECT:42:5001 <down)" = "$(sha256sum <down)" ] || fail "half-close"
+    [ "$(socat -t 600 - VSOCK-CONNECT:42:5002 <down)" = "$(sha256sum <down)" ] || fail "a guest that is slow"
     echo bye | socat -u - VSOCK-CONNECT:42:5003
     vsock_ends "$vm"
 }

@@ -10,6 +10,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 chmod 755 "$work"
 cd "$work" || exit 1
+seconds_max=120 # for what is a matter of moments
 install -m 755 "$linnet" linnet # where any user can run it
 kernel=$top/build/guests/6.12-amd64/vmlinuz
 
@@ -18,7 +19,7 @@ refused() {
     local want=$1 pattern=$2 status=0
     shift 2
     echo "+ $*"
-    timeout --kill-after 5 120 "$@" </dev/null >out 2>errors || status=$?
+    timeout --kill-after 5 600 "$@" </dev/null >out 2>errors || status=$?
     cat errors
     [ "$status" = "$want" ] || fail "exit status $status, not $want"
     [ "$(wc -l <errors)" = 1 ] || fail "not one line"
@@ -46,12 +47,17 @@ device_bad() {
     run_case "cli/device-$1" refused "$2" "$3" ./linnet device "${@:4}"
 }
 
+# there SOCKET: somebody listens; a socket is there before.
+there() {
+    socat -u OPEN:/dev/null "UNIX-CONNECT:$1" 2>/dev/null
+}
+
 # One device has the socket, which goes with it.
 device_in_use() {
     local pid
     ./linnet device rng --socket-path rng.sock &
     pid=$!
-    wait_for 10 test -S rng.sock
+    wait_for "$seconds_max" there rng.sock
     refused 1 '--socket-path rng.sock: another machine has it' ./linnet device rng --socket-path rng.sock
     kill "$pid"
     wait "$pid"
@@ -65,9 +71,10 @@ vsock_in_use() {
     pids+=($!)
     socat -d -d TCP-LISTEN:0,bind=127.0.0.1,fork PIPE 2>listening &
     pids+=($!)
-    wait_for 10 test -S taken
-    wait_for 10 grep -q 'listening on' listening
+    wait_for "$seconds_max" there taken
+    wait_for "$seconds_max" grep -q 'listening on' listening
     port=$(sed -n 's/.*listening on .*:\([0-9]*\)$/\1/p' listening)
+    wait_for "$seconds_max" listens "$port"
     refused 1 '--vsock path: taken: another machine has it' ./linnet run --vsock taken "$kernel"
     refused 1 "--vsock forward: 127.0.0.1 port $port: .*in use" \
         ./linnet run --vsock "v,forward=tcp:127.0.0.1:$port-1" "$kernel"
@@ -87,7 +94,7 @@ vhost_user_strangers() {
     pids+=($!)
     socat -u UNIX-LISTEN:says-nothing,fork OPEN:/dev/null 2>/dev/null &
     pids+=($!)
-    for name in closes repeats speaks says-nothing; do wait_for 60 test -S "$name"; done
+    for name in closes repeats speaks says-nothing; do wait_for "$seconds_max" there "$name"; done
     refused 35 '--vhost-user socket: closes: .*: it closed the connection' \
         ./linnet run --vhost-user kind=disk,socket=closes,timeout=60s "$kernel"
     refused 35 '--vhost-user socket: repeats: GET_FEATURES: that is not vhost-user, version 1' \
@@ -187,7 +194,7 @@ kernel_cache() {
         ./linnet run --kvm any --serial none --kernel-cache dir:kept --log debug "$kernel" \
             </dev/null 2>"$turn" &
         pid=$!
-        wait_for 30 guest_runs "$pid"
+        wait_for "$seconds_max" guest_runs "$pid"
         kill "$pid"
         wait "$pid" || true # of the signal
     done
@@ -215,7 +222,7 @@ kernel_cache_nowhere() {
     [ -w /dev/kvm ] || skip "no /dev/kvm to write to"
     env -u HOME -u XDG_CACHE_HOME ./linnet run --kvm any --serial none "$kernel" </dev/null \
         >out 2>errors &
-    wait_for 30 guest_runs $!
+    wait_for "$seconds_max" guest_runs $!
     kill $!
     wait $! || true # of the signal
     cat errors
@@ -249,7 +256,7 @@ two_recordings() {
     [ -w /dev/kvm ] || skip "no /dev/kvm to write to"
     ./linnet run --kvm any --snd host=file,path=shared.wav "$kernel" </dev/null >/dev/null &
     first=$!
-    wait_for 10 test -s shared.wav
+    wait_for "$seconds_max" test -s shared.wav
     refused 1 '--snd path.*shared\.wav' ./linnet run --kvm any \
         --snd host=file,path=shared.wav "$kernel"
     kill "$first"
@@ -264,7 +271,7 @@ two_writers() {
     first=$!
     # shellcheck disable=SC2064 # with its value: it is local
     trap "kill $first; wait $first" EXIT
-    wait_for 30 guest_runs "$first"
+    wait_for "$seconds_max" guest_runs "$first"
     refused 35 "--disk path: disk\.img is in use by process $first; " ./linnet run --kvm any \
         --disk disk.img "$kernel"
     refused 35 "in use by process $first; " ./linnet run --kvm any --disk path=disk.img,ro "$kernel"
@@ -318,20 +325,18 @@ vhost_not_there() {
         setpriv --reuid 65534 --regid 65534 --clear-groups ./linnet run --net tap,name=tap0,vhost "$kernel"
 }
 
-# Another program listens at 127.0.0.1 port 47321.
+# Another program listens at a port of 127.0.0.1.
 net_port_in_use() {
-    local other
-    socat TCP-LISTEN:47321,bind=127.0.0.1 /dev/null &
+    local other port
+    socat -d -d TCP-LISTEN:0,bind=127.0.0.1 /dev/null 2>listening &
     other=$!
     # shellcheck disable=SC2064 # with its value: it is local
     trap "kill $other" EXIT
-    wait_for 30 listens
-    refused 1 '--net forward: 127\.0\.0\.1 port 47321: give another one, or 0 for any that is free' \
-        ./linnet run --net user,forward=tcp:127.0.0.1:47321-22 "$kernel"
-}
-
-listens() {
-    ss -Hltn 'sport = :47321' | grep -q .
+    wait_for "$seconds_max" grep -q 'listening on' listening
+    port=$(sed -n 's/.*listening on .*:\([0-9]*\)$/\1/p' listening)
+    wait_for "$seconds_max" listens "$port"
+    refused 1 "--net forward: 127\.0\.0\.1 port $port: give another one, or 0 for any that is free" \
+        ./linnet run --net "user,forward=tcp:127.0.0.1:$port-22" "$kernel"
 }
 
 # machine COMMAND...: while a machine has a control socket. It ends by "quit".
@@ -343,7 +348,7 @@ machine() {
     vm=$!
     # shellcheck disable=SC2064 # with its value: it is local
     trap "kill $vm; wait $vm" EXIT # if something fails
-    wait_for 30 test -S socket
+    wait_for "$seconds_max" ./linnet control socket status # it is there before it listens
     "$@"
     ./linnet control socket quit
     trap - EXIT
@@ -362,7 +367,7 @@ isolated() {
     vm=$!
     # shellcheck disable=SC2064 # with its value: it is local
     trap "kill $vm; wait $vm" EXIT # if something fails
-    wait_for 30 test -S socket
+    wait_for "$seconds_max" ./linnet control socket status # it is there before it listens
     card=$(pgrep -P "$vm") # it has one child
     "$@"
     ./linnet control socket quit
@@ -375,7 +380,7 @@ isolated() {
 
 # It does what a card inside does: its jack, its verdict, what is told of it.
 isolated_card() {
-    wait_for 30 grep -q '"end": "running"' summary
+    wait_for "$seconds_max" grep -q '"end": "running"' summary
     grep -q '"take.wav"' summary || fail "the first summary does not tell of its file"
     ./linnet control socket help | grep -x 'snd0 WORD...'
     ./linnet control socket snd0 jack 0 unplug
@@ -407,12 +412,12 @@ isolated_hangs() {
     refused 1 'snd0: its process does not answer' ./linnet control socket snd0 jack
     ./linnet control socket status
     kill -CONT "$card"
-    wait_for 30 ./linnet control socket snd0 jack
+    wait_for "$seconds_max" ./linnet control socket snd0 jack
 }
 
 isolated_dies() {
     kill -KILL "$card"
-    wait_for 30 has_ended
+    wait_for "$seconds_max" has_ended
     refused 1 'snd0: its process has ended' ./linnet control socket snd0 jack
     ./linnet control socket status
 }
@@ -429,7 +434,7 @@ isolated_lost() {
 # answered ANSWER: to a client that writes what is on standard input, and is then served no more.
 answered() {
     local got
-    got=$(timeout 60 socat -t 60 - UNIX-CONNECT:socket)
+    got=$(timeout 600 socat -t 600 - UNIX-CONNECT:socket)
     echo "$got"
     [ "$got" = "$1" ] || fail "this is not: $1"
 }
@@ -460,10 +465,10 @@ control_clients() {
         socat -u UNIX-CONNECT:socket CREATE:/dev/null &
         clients+=($!)
     done
-    wait_for 60 sockets_are 17 # with the one that they come to
+    wait_for "$seconds_max" sockets_are 17 # with the one that they come to
     refused 1 'too many clients' ./linnet control socket status
     kill "${clients[0]}"
-    wait_for 60 sockets_are 16
+    wait_for "$seconds_max" sockets_are 16
     ./linnet control socket status
     kill "${clients[@]:1}"
 }

@@ -14,7 +14,7 @@ guests=$top/build/guests
 stock=6.12-amd64
 made=$top/build/device
 tone=$guests/tone.wav
-seconds_max=${SECONDS_MAX-300} # for a machine that emulates on a busy host
+seconds_max=${SECONDS_MAX-1200} # for a machine that emulates on a busy host
 
 prepare() {
     mkdir -p "$made"
@@ -37,7 +37,7 @@ device() {
     rm -f "$1.sock"
     "$linnet" device "$1" --socket-path "$1.sock" "${@:2}" 2>>"$1.errors" &
     pids+=($!)
-    wait_for 20 device_there "$1"
+    wait_for "$seconds_max" device_there "$1"
     [ -S "$1.sock" ] || fail "$(cat "$1.errors")"
 }
 
@@ -151,7 +151,7 @@ kinds() {
 others() {
     attached=()
     device vsock v
-    socat -t 60 UNIX-LISTEN:v_1003 PIPE &
+    socat -t 600 UNIX-LISTEN:v_1003 PIPE &
     device input kind=keyboard,socket=keys
     attach vsock vhost-user-vsock-pci
     attach input vhost-user-input-pci

@@ -14,7 +14,7 @@ linnet=$top/build/$arch-$variant/linnet
 guest=$top/build/guests/hostile.elf
 rounds=${ROUNDS:-300}
 
-seconds_max=600
+seconds_max=1800
 chains_min=100         # that came back: else the attacks do not get to where they hurt
 lines_max=100          # on standard error, and 10 more each second; reports not counted
 private_kib_max=100000 # of the process, guest RAM not counted
@@ -46,7 +46,7 @@ disturbances=('snd0 jack 0 unplug' pause resume 'snd0 jack 0 plug' status 'snd0 
 disturb() {
     local words
     read -ra words <<<"${disturbances[$1 % ${#disturbances[@]}]}"
-    timeout 60 "$linnet" control control "${words[@]}" >>answers 2>&1 || return 0
+    timeout 300 "$linnet" control control "${words[@]}" >>answers 2>&1 || return 0
     kill -USR1 "$2" 2>/dev/null || true # not before it listens to signals
 }
 
