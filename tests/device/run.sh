@@ -73,7 +73,7 @@ qemu() {
     shift 2
     words="console=ttyS0 $words$(printf ' linnet.arg=%s' "$@")"
     rm -f qmp
-    timeout --kill-after 5 "$seconds_max" "$program" -M q35,memory-backend=ram -accel tcg -cpu max -m 256 \
+    timeout --kill-after 5 "$seconds_max" "$program" -M q35,memory-backend=ram -accel tcg -cpu max,-cx16 -m 256 \
         -object memory-backend-memfd,id=ram,size=256M,share=on \
         -nodefaults -no-user-config -display none -action reboot="$at_reset" -serial file:console \
         -qmp unix:qmp,server=on,wait=off \
