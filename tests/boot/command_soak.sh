@@ -150,7 +150,7 @@ command_terminal() {
     stty rows 40 cols 132 <"$(tty_of_linnet)"
     sleep 2
     echo word >&3
-    wait_for 60 test -s status
+    wait_for "$boot_seconds_max" test -s status
     exec 3>&-
     wait
     trap - EXIT
@@ -260,7 +260,7 @@ command_killed() {
         sleep "$((RANDOM % 6)).$((RANDOM % 900 + 100))"
         kill -KILL "$vm"
         wait "$vm" || true # of the signal
-        wait_for 10 none_left "$before"
+        wait_for "$boot_seconds_max" none_left "$before"
         [ -z "$(find rw -type f)" ] || fail "kill $i: left in --rw: $(ls rw)"
         [ -z "$(find tmp -mindepth 1 ! -name lan ! -name 'lan.*')" ] || fail "kill $i: left: $(ls -l tmp)"
     done

@@ -67,7 +67,7 @@ left_end() {
     local status=0
     wait "$vm" || status=$?
     [ "$status" = "$1" ] || { cat machine/console errors && fail "$way: exit status $status, not $1"; }
-    wait_for 60 left_is "${@:2}"
+    wait_for "$boot_seconds_max" left_is "${@:2}"
     echo "$way: nothing is left"
 }
 
@@ -81,7 +81,7 @@ left_before() {
     truncate -s 8M machine/disk.img machine/lower.img
     left_begin first -- poweroff
     wait "$vm" || { cat machine/console errors && fail "the first one: exit status $?"; }
-    wait_for 10 test ! -e machine/lan # its hub ends with it
+    wait_for "$boot_seconds_max" test ! -e machine/lan # its hub ends with it
     left_now | sort >before
     cat before
 }
@@ -111,7 +111,7 @@ left_apart() {
         sleep "0.$(printf %03d $((RANDOM % 400)))"
         kill -KILL "$vm"
         wait "$vm" || true # of the signal
-        wait_for 60 left_stale
+        wait_for "$boot_seconds_max" left_stale
     done
     left_begin last -- poweroff && left_end 0 # takes their places
     trap - EXIT

@@ -75,11 +75,11 @@ machines=(smp counting)
 [ "$arch" != arm64 ] || machines+=(gicv2)
 # The time limits are for a machine that is slow: one that hangs is seen by its clock.
 # shellcheck disable=SC2034 # by reference
-rig_options_counting=(--counting --timeout 3600)
+rig_options_counting=(--counting --timeout 7200)
 # shellcheck disable=SC2034
-rig_options_smp=(--counting --cpus 2 --mem 8192 --timeout 3600)
+rig_options_smp=(--counting --cpus 2 --mem 8192 --timeout 7200)
 # shellcheck disable=SC2034 # the interrupt controller that the outer machine has, and so its guests
-rig_options_gicv2=(--counting --gic 2 --timeout 3600)
+rig_options_gicv2=(--counting --gic 2 --timeout 7200)
 # Outer machines that share its cases, each of which takes a minute to come up.
 declare -A rigs=([counting]=2 [smp]=1 [gicv2]=1)
 [ "$arch" = "$host" ] || rigs[counting]=1
