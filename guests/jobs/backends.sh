@@ -6,12 +6,12 @@ load virtio_blk
 load virtiofs
 load virtio_snd
 
-dd if=/dev/urandom of=/tmp/random bs=1M count=4 2>/dev/null
+dd if=/dev/urandom of=/tmp/random bs=1M count=1 2>/dev/null
 
 # check DISK: what was written is there, as the disk has it.
 check() {
     echo 3 >/proc/sys/vm/drop_caches
-    cmp -n 4194304 /tmp/random "/dev/$1" || fail "$1: what was read is not what was written"
+    cmp -n 1048576 /tmp/random "/dev/$1" || fail "$1: what was read is not what was written"
 }
 
 for disk in vda vdb vdc; do
@@ -25,7 +25,7 @@ aplay -q -D hw:0,0 /tone.wav || fail "aplay status $?"
 for disk in vda vdb vdc; do
     for part in 0 1; do
         while [ ! -e /tmp/enough ]; do
-            dd if=/dev/$disk of=/dev/null bs=64k skip=$((part * 64)) count=64 iflag=direct 2>/dev/null ||
+            dd if=/dev/$disk of=/dev/null bs=64k skip=$((part * 16)) count=16 iflag=direct 2>/dev/null ||
                 fail "$disk: read"
         done &
     done

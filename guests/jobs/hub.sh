@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# hub NUMBER COUNT: one of COUNT machines on a hub, 10.7.0.NUMBER. Has four megabytes for the others, and
+# hub NUMBER COUNT: one of COUNT machines on a hub, 10.7.0.NUMBER. Has a MiB for the others, and
 # gets theirs; tells all hashes. It ends at a line from the host, when all have got all.
 . /jobs/eth0.sh
 
@@ -10,7 +10,7 @@ get() {
 
 eth0 "10.7.0.$1"
 mkdir /tmp/pages
-head -c 4194304 /dev/urandom >/tmp/pages/data
+head -c 1048576 /dev/urandom >/tmp/pages/data
 echo "linnet-hub: of $1 $(hash /tmp/pages/data)"
 httpd -h /tmp/pages
 for other in $(seq "$2"); do

@@ -72,7 +72,7 @@ vsock_ends() {
 
 # vsock_case [BYTES]: so many each way.
 vsock_case() {
-    local vm bytes=${1-4194304} readers
+    local vm bytes=${1-1048576} readers # more than all buffers on the way
     vsock_serve "$bytes"
     "$linnet" run --cpus 2 --control vm --vsock ./v,forward=tcp:127.0.0.1:0-5000 \
         --initrd "$made/$stock.vsock" --append "$(job vsock "$bytes")" "$guests/$stock/vmlinuz" \
