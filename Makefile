@@ -44,7 +44,7 @@ RUN_INIT_FLAGS = -std=gnu17 -D_GNU_SOURCE -I. -Os -fno-pic -no-pie -fno-asynchro
 	-s -Wl,--gc-sections,--build-id=none,-z,noseparate-code,-z,max-page-size=4096 $(WARNINGS)
 # Unit tests make these fail in turn: tests/alloc_fail.h.
 WRAPPED := malloc calloc strdup eventfd epoll_create1 epoll_ctl epoll_pwait2 timerfd_create pthread_create mmap mprotect getrandom \
-	memfd_create accept4 walk_grow open ioctl virtio_command getsockopt setsockopt helper_start helper_end _mark_point
+	memfd_create pread accept4 walk_grow open ioctl virtio_command getsockopt setsockopt helper_start helper_end _mark_point
 WRAP := $(WRAPPED:%=-Wl,--wrap=%)
 
 # The half of an architecture that makes no ioctls is built, and tested, on every host.

@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/mman.h>
 #include <time.h>
 
 #define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
@@ -205,16 +204,35 @@ static int entry_open(const struct kernel_cache *cache, const struct kernel_piec
     return fd_take(&fd);
 }
 
-/* Copies the pieces of an entry, of which `entry` is the whole file. */
-static void copy_pieces(const struct memory *mem, const struct header *header, const uint8_t *entry)
+static int read_all(int fd, void *ret_bytes, uint64_t size, uint64_t offset)
+{
+    while (size > 0) {
+        ssize_t n = pread(fd, ret_bytes, size, (off_t)offset);
+        if (n <= 0)
+            return n < 0 ? -errno : -ESTALE; /* cut off meanwhile */
+        ret_bytes = (uint8_t *)ret_bytes + n;
+        size -= (uint64_t)n;
+        offset += (uint64_t)n;
+    }
+    return 0;
+}
+
+/* Reads an entry's pieces into RAM: 0, or -errno and RAM is as it was. (A mapping of the file would
+ * cost a fault each 64 KiB and its end, more than half of the copy; and a SIGBUS, were it cut off.)
+ */
+static int read_pieces(const struct memory *mem, const struct header *header, int fd)
 {
     uint64_t offset = page_bytes();
+    int r = 0;
 
-    for (uint64_t i = 0; i < from_le64(header->count); i++) {
+    for (uint64_t i = 0; i < from_le64(header->count) && r == 0; i++) {
         uint64_t size = from_le64(header->piece[i].size);
-        memcpy(memory_at(mem, from_le64(header->piece[i].addr), size), entry + offset, size);
+        r = read_all(fd, memory_at(mem, from_le64(header->piece[i].addr), size), size, offset);
         offset += size;
     }
+    for (uint64_t i = 0; i < from_le64(header->count) && r < 0; i++)
+        memory_clear(mem, from_le64(header->piece[i].addr), from_le64(header->piece[i].size));
+    return r;
 }
 
 bool kernel_cache_load(const struct kernel_cache *cache, const struct memory *mem,
@@ -226,13 +244,11 @@ bool kernel_cache_load(const struct kernel_cache *cache, const struct memory *me
     if (cache == NULL || !cache->open)
         return false;
     auto_close int fd = entry_open(cache, room, &header, &size);
-    const void *entry = fd < 0 ? MAP_FAILED : mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (entry == MAP_FAILED) {
-        log_debug("kernel cache: %s: not there: %s", cache->name, strerror(fd < 0 ? -fd : errno));
+    int r = fd < 0 ? fd : read_pieces(mem, &header, fd);
+    if (r < 0) {
+        log_debug("kernel cache: %s: not there: %s", cache->name, strerror(-r));
         return false;
     }
-    copy_pieces(mem, &header, entry);
-    (void)munmap((void *)(uintptr_t)entry, size);
     (void)futimens(fd, NULL); /* used now; if that can't be told, it is thrown away the sooner */
     log_debug("kernel cache: %s: taken, %llu KiB", cache->name, (unsigned long long)(size >> 10));
     *ret_entry = from_le64(header.entry);

@@ -33,6 +33,7 @@ WRAPPED(int, mprotect, (void *addr, size_t len, int prot))
 WRAPPED(ssize_t, getrandom, (void *buf, size_t len, unsigned flags))
 WRAPPED(int, memfd_create, (const char *name, unsigned flags))
 WRAPPED(int, accept4, (int fd, struct sockaddr *address, socklen_t *len, int flags))
+WRAPPED(ssize_t, pread, (int fd, void *buf, size_t len, off_t offset))
 WRAPPED(int, walk_grow, (struct walk * walk))
 
 static struct {
@@ -147,6 +148,11 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(
 void *__wrap_mmap(void *addr, size_t len, int prot, int flags, int fd, off_t offset)
 {
     return fails(WRAP_MMAP) ? MAP_FAILED : __real_mmap(addr, len, prot, flags, fd, offset);
+}
+
+ssize_t __wrap_pread(int fd, void *buf, size_t len, off_t offset)
+{
+    return fails(WRAP_PREAD) ? -1 : __real_pread(fd, buf, len, offset);
 }
 
 int __wrap_mprotect(void *addr, size_t len, int prot)

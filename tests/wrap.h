@@ -21,6 +21,7 @@ enum wrap_call {
     WRAP_MPROTECT,
     WRAP_GETRANDOM,
     WRAP_MEMFD_CREATE,
+    WRAP_PREAD,
     WRAP_ACCEPT4,
     WRAP_CALLS,
 };

@@ -475,15 +475,15 @@ START_TEST(disk_that_is_full_leaves_nothing_behind)
 }
 END_TEST
 
-START_TEST(entry_that_cannot_be_mapped_is_not_used)
+START_TEST(entry_that_cannot_be_read_to_its_end_is_not_used)
 {
     gpa_t entry;
 
     store();
     fresh_memory();
-    wrap_fail_after(WRAP_MMAP, 0, ENOMEM);
+    wrap_fail_after(WRAP_PREAD, 2, EIO); /* after the header and the first piece */
     bool found = load(&entry);
-    ck_assert_uint_eq(wrap_stop(WRAP_MMAP), 1);
+    ck_assert_uint_eq(wrap_stop(WRAP_PREAD), 1);
     ck_assert(!found);
     ck_assert(is_fill(0, RAM_SIZE, 0));
     check_found();
@@ -760,7 +760,7 @@ Suite *kernel_cache_suite(void)
     tcase_add_test(trouble, folder_that_is_none_is_told);
     tcase_add_test(trouble, folder_that_went_away_keeps_nothing);
     tcase_add_test(trouble, disk_that_is_full_leaves_nothing_behind);
-    tcase_add_test(trouble, entry_that_cannot_be_mapped_is_not_used);
+    tcase_add_test(trouble, entry_that_cannot_be_read_to_its_end_is_not_used);
     tcase_add_test(trouble, only_one_writes_an_entry);
     tcase_add_test(trouble, what_a_dead_writer_left_is_written_over);
     tcase_add_test(trouble, good_entry_is_not_written_again);
