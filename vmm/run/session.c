@@ -146,32 +146,16 @@ static void messages_ready(struct watch *watch, uint32_t epoll_events)
     end_if_complete(session);
 }
 
-static void news_ready(struct session *session, struct watch *watch)
+static void news_ready(struct watch *watch, uint32_t epoll_events)
 {
+    struct session *session = container_of(watch, struct session_news, watch)->session;
     eventfd_t count;
 
+    (void)epoll_events;
     (void)eventfd_read(watch->fd, &count);
     if (atomic_load(&session->quit))
         session->end(session, VM_QUIT);
     end_if_complete(session);
-}
-
-static void in_ready(struct watch *watch, uint32_t epoll_events)
-{
-    (void)epoll_events;
-    news_ready(container_of(watch, struct session, news[RUN_IN]), watch);
-}
-
-static void out_ready(struct watch *watch, uint32_t epoll_events)
-{
-    (void)epoll_events;
-    news_ready(container_of(watch, struct session, news[RUN_OUT]), watch);
-}
-
-static void err_ready(struct watch *watch, uint32_t epoll_events)
-{
-    (void)epoll_events;
-    news_ready(container_of(watch, struct session, news[RUN_ERR]), watch);
 }
 
 static void timer_ready(struct watch *watch, uint32_t epoll_events)
@@ -207,7 +191,6 @@ static size_t take_keys(struct pump *pump, uint8_t *keys, size_t count)
 
 static int pumps_start(struct session *session, struct loop *loop)
 {
-    static void (*const ready[])(struct watch *, uint32_t) = {in_ready, out_ready, err_ready};
     int r = 0;
 
     for (int i = 0; i < RUN_CTL && r == 0; i++) {
@@ -220,8 +203,9 @@ static int pumps_start(struct session *session, struct loop *loop)
         r = pump_start(pump);
         if (r < 0)
             break;
-        session->news[i] = (struct watch){.fd = pump->blocker.news.fd, .ready = ready[i]};
-        r = loop_add(loop, &session->news[i], EPOLLIN);
+        session->news[i] = (struct session_news){
+            .watch = {.fd = pump->blocker.news.fd, .ready = news_ready}, .session = session};
+        r = loop_add(loop, &session->news[i].watch, EPOLLIN);
     }
     return r;
 }
@@ -304,7 +288,7 @@ bool session_stop(struct session *session, enum vm_end how)
         return true;
     hear_last(session);
     for (int i = RUN_CTL - 1; i >= 0; i--) {
-        loop_remove(&session->news[i]);
+        loop_remove(&session->news[i].watch);
         pump_stop(&session->pump[i]);
     }
     loop_remove(&session->messages);

@@ -23,13 +23,16 @@ struct session {
     uint64_t hello_ns, started_ns; /* when it said so, CLOCK_MONOTONIC; 0: it did not */
     struct watch messages;         /* our end of linnet.ctl */
     struct pump pump[RUN_CTL];
-    struct watch news[RUN_CTL]; /* of the pumps */
-    struct watch timer;         /* owned: --boot-limit, then patience */
-    bool escaped;               /* the input thread's */
-    atomic_bool quit;           /* Ctrl-A x; the input thread's, told by its news */
-    bool raw;                   /* linnet's terminal is */
-    bool gone;                  /* init in the guest is: its port is closed */
-    bool asked;                 /* CMD was asked to end, by SIGINT or SIGTERM */
+    struct session_news {
+        struct watch watch; /* of the pump with that number */
+        struct session *session;
+    } news[RUN_CTL];
+    struct watch timer; /* owned: --boot-limit, then patience */
+    bool escaped;       /* the input thread's */
+    atomic_bool quit;   /* Ctrl-A x; the input thread's, told by its news */
+    bool raw;           /* linnet's terminal is */
+    bool gone;          /* init in the guest is: its port is closed */
+    bool asked;         /* CMD was asked to end, by SIGINT or SIGTERM */
 };
 
 /* Takes part in `loop`, starts the threads; before the guest runs. session_stop() may follow in any
