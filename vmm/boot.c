@@ -26,11 +26,12 @@ const struct config_device_kind boot_overlay_kind = {
     .count_max = PLATFORM_OVERLAYS_MAX,
 };
 
-/* Maps a whole file for reading; its status before that is left in *ret_st. */
+/* Maps a whole file for reading; its status before that is left in *ret_st. (Who opens what may be
+ * a pipe does not wait for its other end: our signals are blocked by now.) */
 static int image_open_stat(const char *what, const char *path, struct image *ret_image,
                            struct stat *ret_st)
 {
-    auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+    auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     struct stat st;
 
     if (fd < 0 || fstat(fd, &st) < 0)
@@ -38,7 +39,7 @@ static int image_open_stat(const char *what, const char *path, struct image *ret
     if (S_ISDIR(st.st_mode))
         return log_error(-EISDIR, "%s %s: give a file", what, path);
     if (!S_ISREG(st.st_mode))
-        return log_error(-EINVAL, "%s %s: not a regular file", what, path);
+        return opts_error("%s %s: not a regular file; give one", what, path);
     if (st.st_size == 0)
         return log_error(-ENOEXEC, "%s %s: the file is empty", what, path);
     void *bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
@@ -144,7 +145,8 @@ static int seed_make(const struct opts *options, struct platform_seed *ret_seed)
 
 static int tree_dump(const char *path, const struct memory *mem, const struct arch_entry *entry)
 {
-    auto_close int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    auto_close int fd =
+        open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0666);
     const void *bytes = memory_at(mem, entry->tree, entry->tree_size);
 
     assert(bytes != NULL && entry->tree_size > 0);

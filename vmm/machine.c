@@ -125,8 +125,9 @@ static int make_serial(struct machine *machine)
     case CONFIG_SERIAL_STDERR:
         return console_start(&machine->console, &machine->serial, STDERR_FILENO);
     case CONFIG_SERIAL_FILE:
-        machine->serial_fd = open(opts_choice_arg(options, "serial"),
-                                  O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
+        machine->serial_fd =
+            open(opts_choice_arg(options, "serial"),
+                 O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0666);
         if (machine->serial_fd < 0)
             return log_error(-errno, "--serial file:%s", opts_choice_arg(options, "serial"));
         return console_start(&machine->console, &machine->serial, machine->serial_fd);

@@ -7,8 +7,10 @@
 #include "devices/snd/pcm/pcm.h"
 #include "devices/snd/report.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* Where playback goes, and where capture comes from: the words of host= and source=. */
 static const struct host_class *const sinks[] = {&host_null, &host_file, &host_alsa,
@@ -319,9 +321,18 @@ static int report_open(struct snd *snd, const struct opts *opts)
 
     if (path == NULL)
         return 0;
-    snd->report = fopen(path, "we");
+    auto_close int fd =
+        open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0666);
+    struct stat there;
+    if (fd < 0 && errno != ENXIO)
+        return log_error(-errno, "--snd report: %s", path);
+    if (fd < 0 || fstat(fd, &there) < 0 || S_ISFIFO(there.st_mode)) /* the end would wait for it */
+        return opts_error("--snd report: %s: is a pipe; give it a file", path);
+    (void)fcntl(fd, F_SETFL, 0); /* of our own open file */
+    snd->report = fdopen(fd, "w");
     if (snd->report == NULL)
         return log_error(-errno, "--snd report: %s", path);
+    (void)fd_take(&fd);
     (void)setvbuf(snd->report, snd->report_buffer, _IOFBF, sizeof(snd->report_buffer));
     return 0;
 }

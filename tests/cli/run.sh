@@ -539,6 +539,7 @@ bad json-unknown-key 35 'key\.json.*cups.*cpus' --config key.json
 bad json-wrong-value 35 'value\.json.*cpus' --config value.json
 with_kvm kernel-missing 1 'absent' absent
 with_kvm kernel-directory 1 'folder.*' folder
+with_kvm kernel-pipe 35 'kernel pipe: not a regular file' pipe
 with_kvm kernel-empty 1 'empty' empty
 with_kvm kernel-not-one 1 'text.*not a kernel' text
 with_kvm kernel-stub 1 'stub' stub
@@ -553,6 +554,8 @@ bad dtbo-without-file 35 '--dtbo path' "$kernel" --dtbo
 with_kvm dtbo-missing 1 '--dtbo absent' --dtbo absent "$kernel"
 with_kvm dtbo-not-one 35 'text: not a device tree overlay' --dtbo good.dtbo --dtbo text "$kernel"
 with_kvm dtbo-label 35 'label\.dtbo: fragment@1: .*label uart9' --dtbo path=label.dtbo "$kernel"
+with_kvm dump-dtb-pipe 1 '--dump-dtb pipe: No such device' --dump-dtb pipe "$kernel"
+with_kvm serial-pipe 1 '--serial file:pipe: No such device' --serial file:pipe "$kernel"
 with_kvm dump-dtb-not-writable 1 '--dump-dtb /nowhere/x' --dump-dtb /nowhere/x "$kernel"
 run_case cli/dump-dtb dump_dtb
 bad kernel-cache-choice 35 '--kernel-cache.*on, off or dir:DIR' --kernel-cache of "$kernel"
@@ -560,6 +563,7 @@ bad kernel-cache-no-folder 35 '--kernel-cache' --kernel-cache dir: "$kernel"
 run_case cli/kernel-cache kernel_cache
 run_case cli/kernel-cache-unusable kernel_cache_unusable
 run_case cli/kernel-cache-nowhere kernel_cache_nowhere
+with_kvm initrd-pipe 35 '--initrd pipe: not a regular file' --initrd pipe "$kernel"
 with_kvm initrd-missing 1 '--initrd.*absent' --initrd absent "$kernel"
 with_kvm initrd-too-large 1 'vmlinux.*--mem' --mem 100M \
     --initrd "${kernel%vmlinuz}vmlinux" "$kernel"
@@ -715,6 +719,7 @@ bad command-rw-no-folder 125 '--rw path: missing' "$kernel" --rw -- true
 bad command-rw-many 125 '--rw: one too many' --rw . --rw . --rw . --rw . "$kernel" -- true
 bad command-root-missing 125 'absent' --kvm any --root absent "$kernel" -- true
 bad command-systemd-without-root 125 '--systemd: with --root none there is no systemd' --systemd --root none "$kernel" -- true
+bad command-root-pipe 125 '--root disk: pipe' --root disk --disk pipe "$kernel" -- true
 bad command-root-disk 125 '--root disk: there is none; add --disk' --root disk "$kernel" -- true
 bad command-modules 125 '--modules "folder": no modules.order' --modules folder "$kernel" -- true
 bad command-initrd 125 '--initrd absent' --kvm any --initrd absent "$kernel" -- true

@@ -67,7 +67,7 @@ void bytes_free(struct bytes *bytes)
 
 int bytes_add_file(struct bytes *bytes, const char *path)
 {
-    auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+    auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     struct stat st;
     ssize_t n;
 

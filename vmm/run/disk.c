@@ -55,7 +55,7 @@ static off_t partition_find(int fd)
 
 int run_disk_find(const char *path, struct run_disk *ret_disk)
 {
-    auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+    auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
     if (fd < 0)
         return log_error(-errno, "--root disk: %s", path);

@@ -57,7 +57,7 @@ static bool release_in_text(const uint8_t *file, size_t size, char ret_release[R
 bool run_kernel_release(const char *file, char ret_release[RELEASE_SIZE])
 {
     const char *name = strrchr(file, '/'), *packed = "vmlinuz-";
-    auto_close int fd = open(file, O_RDONLY | O_CLOEXEC);
+    auto_close int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     struct stat st;
 
     if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0)

@@ -10,6 +10,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static struct rig rig;
 static char path[PATH_MAX];
@@ -178,6 +179,22 @@ START_TEST(file_that_can_not_be_written_is_refused)
 }
 END_TEST
 
+/* Nobody reads it: to open it would wait for ever. */
+START_TEST(pipe_is_refused)
+{
+    struct capture capture;
+    char options[PATH_MAX + 100];
+
+    (void)unlink(path);
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    (void)snprintf(options, sizeof(options), "report=%s", path);
+    capture_start(&capture);
+    int r = rig_create(&rig, options);
+    ck_assert_one_error(capture_end(&capture), "is a pipe; give it a file");
+    ck_assert_int_eq(r, -EINVAL);
+}
+END_TEST
+
 static unsigned threads_before; /* of this process, before the first test */
 
 /* A card that is made after this one may fork a helper, and a child of threads is no good one. */
@@ -208,6 +225,7 @@ Suite *report_suite(void)
     tcase_add_test(tcase, without_a_file_the_log_has_a_line_each);
     tcase_add_test(tcase, report_on_demand_goes_on);
     tcase_add_test(tcase, file_that_can_not_be_written_is_refused);
+    tcase_add_test(tcase, pipe_is_refused);
     tcase_add_test(tcase, card_has_no_thread_before_it_is_started);
     suite_add_tcase(suite, tcase);
     return suite;
