@@ -18,9 +18,10 @@
 
 struct blocker {
     struct thread thread;
-    struct irq news;    /* owned; raised at the thread's end, and at each step while it is `ending`.
-                           Main    may watch it, and read it */
-    atomic_bool ending; /* main: no more comes, do what is there */
+    /* Owned; raised at the thread's end, and at each step while it is `ending`. Main may watch it,
+     * and read it. */
+    struct irq news;
+    atomic_bool ending;    /* main: no more comes, do what is there */
     atomic_bool giving_up; /* main: leave it */
     atomic_bool ended;     /* the thread */
     void (*run)(struct blocker *blocker);

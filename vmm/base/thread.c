@@ -17,7 +17,7 @@ static sigset_t role_signals(enum thread_role role)
     (void)sigfillset(&blocked); /* neither this nor sigdelset() can fail: the signals exist */
     for (size_t i = 0; i < ARRAY_SIZE(faults); i++)
         (void)sigdelset(&blocked, faults[i]);
-    if (role != THREAD_WORKER)
+    if (role == THREAD_VCPU || role == THREAD_CONSOLE)
         (void)sigdelset(&blocked, THREAD_KICK_SIGNAL);
     return blocked;
 }

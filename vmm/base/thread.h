@@ -6,10 +6,10 @@
  * unmap when a thread begins or ends.
  *
  *   role           runs                      signals that reach it
- *   THREAD_VCPU    KVM_RUN and registers     faults, THREAD_KICK_SIGNAL
- *   THREAD_CONSOLE writes of the console     faults, THREAD_KICK_SIGNAL
- *   THREAD_WORKER  a loop or I/O, of a device  faults
- *   THREAD_LISTENER  ears, for one device    faults
+ *   THREAD_VCPU      KVM_RUN and registers       faults, THREAD_KICK_SIGNAL
+ *   THREAD_CONSOLE   calls that block: blocker.h faults, THREAD_KICK_SIGNAL
+ *   THREAD_WORKER    a loop or I/O, of a device  faults
+ *   THREAD_LISTENER  ears, of a sound device     faults
  *
  * The faults (SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS) are blocked nowhere: a handler that
  * sets the terminal right runs on whichever thread breaks. All other signals are main's.
@@ -44,7 +44,7 @@ int thread_start(struct thread *thread, enum thread_role role, const char *name,
                  void (*run)(void *arg), void *arg);
 /* Main. Waits until run() has returned, gives the stack back. Does nothing if not running. */
 void thread_join(struct thread *thread);
-/* Any thread, from start to join: sends THREAD_KICK_SIGNAL; not to a worker. */
+/* Any thread, from start to join: sends THREAD_KICK_SIGNAL, to a vCPU or a console. */
 void thread_kick(const struct thread *thread);
 
 static inline bool thread_running(const struct thread *thread)
