@@ -23,8 +23,8 @@ machine() {
     machines_fds+=("$fd")
 }
 
-# count WORD: all machines have said it; what they have said is left in $looked. A guest that has failed ends the wait, too. (No programs: on
-# a machine with one CPU they would take it from the players.)
+# count WORD: all machines have said it; what they have said is left in $looked. A guest that has failed ends
+# the wait, too. (No programs: on a machine with one CPU they would take it from the players.)
 count() {
     local at text n=0
     looked=
