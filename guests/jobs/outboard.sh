@@ -4,7 +4,7 @@ for what; do
     case $what in
     snd) # with buffers that hold all of what is played or captured, however busy the host is
         load virtio_snd pcm_buffer_ms=3000
-        aplay -q -D hw:0,0 -B 3000000 /tone.wav || fail "aplay status $?"
+        aplay -q -D hw:0,0 -F 125000 -B 3000000 /tone.wav || fail "aplay status $?"
         ;;
     capture) # the host's copy of the tone
         tail -c +45 /tone.wav >/tmp/want
