@@ -4,7 +4,7 @@
 # `make bench`: measures linnet, and QEMU beside it (its microvm; with ARCH=arm64 its virt). Prints
 # "name value unit", a row a line, and keeps them in build/bench.txt.
 #
-#   tests/bench/run.sh [boot|irq|sound|ear|telling|card|disk|debian|share|net|streams]...    rows of these; else of boot, irq, sound, disk, share
+#   tests/bench/run.sh [boot|start|irq|sound|ear|telling|card|disk|debian|share|net|streams]...    rows of these; else of boot, irq, sound, disk, share
 #
 # What is given in instructions comes from the rig's counting machine: its one CPU does one a
 # nanosecond, so the run time of threads counts instructions, however fast or busy this machine is.
@@ -34,6 +34,7 @@ prepare() {
     "$cc" -O2 -static -o "$made/root/init" "$here/init.c"
     (cd "$made/root" && echo init | cpio --quiet -R 0:0 -H newc -o) >"$made/init.cpio"
     "$top/guests/mkinitramfs.sh" "${guest##*/}" "$made/sound.cpio"
+    boot_prepare
     sound_prepare
     disk_prepare
     case " $* " in *\ debian\ *) "$top/guests/mkroot.sh" ;; esac
@@ -55,7 +56,7 @@ else
         case " $* " in *\ boot\ *) host_rows ;; esac
         case " $* " in *\ sound\ *) device_rows ;; esac
         case " $* " in *\ boot\ *) queue_rows ;; esac
-        "$top/tests/rig/rig.sh" --arch "$arch" --counting --timeout 3600 --out "$made/out" -- \
+        "$top/tests/rig/rig.sh" --arch "$arch" --counting --timeout 3600 --out "$made/out" "${plugin[@]}" -- \
             "$here/run.sh" --inside "$@"
     } | tee "$top/build/bench.txt"
 fi

@@ -10,7 +10,7 @@
 set -eu
 
 usage="usage: rig.sh [--arch ARCH] [--counting] [--cpus N] [--mem MIB] [--timeout S] [--out DIR]
-       [--gic 2|3] -- CMD ARG..."
+       [--gic 2|3] [--plugin FILE,KEY=VALUE...] -- CMD ARG..."
 top=$(cd "$(dirname "$0")/../.." && pwd)
 here=$top/tests/rig
 # 9p says yes to a lock held by another mount; that, and the writes' order, is as on any network.
@@ -100,6 +100,7 @@ start_outer() {
     else # a thread for each CPU would now and then run code that another CPU has changed
         args+=(-accel tcg,thread=single -smp "$cpus")
     fi
+    [ -z "$plugin" ] || args+=(-plugin "$plugin")
     args+=(-initrd "$initramfs" -chardev "pipe,id=monitor,path=$work/monitor" -mon monitor
         -virtfs "local,path=/,mount_tag=root,readonly=on,$share"
         -virtfs "local,path=${userland:-/},mount_tag=userland,readonly=on,$share"
@@ -171,13 +172,14 @@ cleanup() {
     rm -rf "$work" "$initramfs.$$"
 }
 
-counting='' cpus='' mem=3072 limit=900 out=$top/build/rig-out gic=3
+plugin='' counting='' cpus='' mem=3072 limit=900 out=$top/build/rig-out gic=3
 host=$(uname -m) && host=${host/aarch64/arm64} arch=$host
 while [ $# -gt 0 ]; do
-    case $1 in --arch | --cpus | --mem | --timeout | --out | --gic) [ $# -ge 2 ] || die "$usage" ;; esac
+    case $1 in --arch | --cpus | --mem | --timeout | --out | --gic | --plugin) [ $# -ge 2 ] || die "$usage" ;; esac
     case $1 in
     --arch) arch=$2; shift 2 ;;
     --gic) gic=$(number "$1" "$2"); shift 2 ;;
+    --plugin) plugin=$2; shift 2 ;;
     --counting) counting=yes; shift ;;
     --cpus) cpus=$(number "$1" "$2"); shift 2 ;;
     --mem) mem=$(number "$1" "$2"); shift 2 ;;
