@@ -15,6 +15,7 @@
 #include "devices/net/host.h"
 
 #include "vmm/base/log.h"
+#include "vmm/base/timebase.h"
 #include "vmm/base/unix_listener.h"
 
 #include <fcntl.h>
@@ -27,12 +28,16 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #define MEMBERS_MAX 16
 /* A member may send so many frames before others have their turn. */
 #define TURN_FRAMES_MAX 64
 /* Who could not be taken (no descriptor is left) is tried again so often, or as frames go by. */
 #define ACCEPT_AGAIN_MS 1000
+/* To come and to go, which takes others no time. */
+#define LOCK_PATIENCE_NS (5 * SECOND_NS)
+#define LOCK_AGAIN_NS    (10 * MS_NS)
 
 /* -- the hub -- */
 
@@ -153,22 +158,31 @@ static void hub_turn(struct hub *hub)
 
 /* -- coming and going -- */
 
-/* Locks the folder of `path`: a descriptor that holds the lock, or -errno. */
-static int folder_lock(const char *path)
+/* Locks the folder of `path`: a descriptor that holds the lock, or -errno. Anybody may have locked
+ * it, for ever: -ETIMEDOUT then. */
+static int folder_lock(const char *path, uint64_t patience_ns)
 {
+    const struct timespec pause = {.tv_nsec = LOCK_AGAIN_NS};
+    const uint64_t begin = monotonic_ns();
     char copy[PATH_MAX];
 
     (void)snprintf(copy, sizeof(copy), "%s", path);
     int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0 && flock(fd, LOCK_EX) < 0)
+    while (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        if (errno == EWOULDBLOCK && monotonic_ns() - begin < patience_ns) {
+            (void)nanosleep(&pause, NULL);
+            continue;
+        }
+        errno = errno == EWOULDBLOCK ? ETIMEDOUT : errno;
         fd_close(&fd);
+    }
     return fd < 0 ? -errno : fd;
 }
 
 /* Ends the hub, unless somebody is coming. */
 static void hub_end(struct hub *hub)
 {
-    auto_close int lock = folder_lock(hub->path);
+    auto_close int lock = folder_lock(hub->path, TIME_NEVER);
     struct stat st;
 
     (void)lock; /* held until it is closed */
@@ -229,10 +243,13 @@ static int hub_connect(const char *name, const char *path, const struct sockaddr
                        int fd)
 {
     const struct sockaddr *to = (const struct sockaddr *)address;
-    auto_close int lock = folder_lock(path);
+    auto_close int lock = folder_lock(path, LOCK_PATIENCE_NS);
     struct stat st;
     int r = 0;
 
+    if (lock == -ETIMEDOUT)
+        return log_error(lock, "%s path: the folder of %s has been locked for %d s; give another",
+                         name, path, (int)(LOCK_PATIENCE_NS / SECOND_NS));
     if (lock < 0)
         return log_error(lock, "%s path: the folder of %s", name, path);
     if (connect(fd, to, sizeof(*address)) == 0)

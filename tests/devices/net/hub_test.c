@@ -8,9 +8,11 @@
 #include "tests/wrap.h"
 
 #include <check.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -317,6 +319,26 @@ START_TEST(file_that_is_no_socket_is_left_alone)
 }
 END_TEST
 
+/* Whoever has it: no longer than for five seconds. */
+START_TEST(lock_of_the_folder_is_waited_for_with_an_end)
+{
+    struct net_host *host = NULL;
+    char place[80], elsewhere[96];
+
+    (void)snprintf(place, sizeof(place), "%s.folder", path);
+    (void)snprintf(elsewhere, sizeof(elsewhere), "%s/s", place);
+    ck_assert_int_eq(mkdir(place, 0700), 0);
+    int fd = open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ck_assert_int_eq(flock(fd, LOCK_EX), 0);
+    ck_assert_int_eq(opts_set(opts, "--net ", "path", elsewhere), 0);
+    ck_assert_int_eq(hub_open("--net", opts, &host), -ETIMEDOUT);
+    ck_assert_int_eq(close(fd), 0);
+    leave(join());
+    (void)hubs_cpu_us(); /* all have ended */
+    ck_assert_int_eq(rmdir(place), 0);
+}
+END_TEST
+
 Suite *hub_suite(void);
 Suite *hub_suite(void)
 {
@@ -334,6 +356,7 @@ Suite *hub_suite(void)
     tcase_add_test(tcase, no_more_than_there_is_place_for);
     tcase_add_test(tcase, socket_of_a_dead_hub_is_replaced);
     tcase_add_test(tcase, none_stays_when_the_first_one_is_killed);
+    tcase_add_test(tcase, lock_of_the_folder_is_waited_for_with_an_end);
     tcase_add_test(tcase, file_that_is_no_socket_is_left_alone);
     suite_add_tcase(suite, tcase);
     return suite;
