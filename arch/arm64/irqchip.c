@@ -91,6 +91,16 @@ static int gic_create_newest(struct kvm *kvm, unsigned *ret_version)
     return r < 0 ? log_error(r, "this host's KVM has neither a GICv3 nor a GICv2 for guests") : 0;
 }
 
+/* An access to no RAM that KVM cannot decode (a pair of registers is stored, say, in the image of a
+ * --pmem) shall be the guest's trouble, not its end: see arch_vcpu_exit(). */
+static void ask_for_undecoded(const struct kvm *kvm)
+{
+    struct kvm_enable_cap exits = {.cap = KVM_CAP_ARM_NISV_TO_USER};
+
+    if (kvm_cap(kvm, KVM_CAP_ARM_INJECT_EXT_DABT) > 0)
+        (void)kvm_ioctl(kvm->vm_fd, KVM_ENABLE_CAP, &exits);
+}
+
 int arch_vm_init(struct kvm *kvm, struct platform *platform)
 {
     uint32_t irqs = ARM64_IRQS;
@@ -107,6 +117,7 @@ int arch_vm_init(struct kvm *kvm, struct platform *platform)
     if (r < 0)
         return log_error(r, "give the GIC %u interrupts", irqs);
     platform->pmu = kvm_cap(kvm, KVM_CAP_ARM_PMU_V3) > 0;
+    ask_for_undecoded(kvm);
     return 0;
 }
 

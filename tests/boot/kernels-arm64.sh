@@ -23,9 +23,12 @@ device_tree() {
     done_job rng
 }
 
-# The guest sleeps until its clock wakes it.
+# The guest sleeps until its clock wakes it. Then it writes where it may not.
 alarm() {
-    boot 0 --initrd "$made/$stock.boot" --append "$(job alarm)" "$guests/$stock/vmlinuz"
+    head -c 8192 /dev/urandom >image
+    cp image before
+    boot 0 --initrd "$made/$stock.pair" --pmem image --append "$(job alarm)" "$guests/$stock/vmlinuz"
+    cmp image before
     done_job alarm
 }
 
@@ -96,6 +99,8 @@ make_packed() {
     local image=$guests/$stock/vmlinuz cc=aarch64-linux-gnu-gcc
     [ "$arch" != "$host" ] || cc=gcc
     "$cc" -O2 -Wall -Wextra -Werror -shared -fPIC -o "$made/fewer_kvm.so" "$top/tests/boot/fewer_kvm.c"
+    "$cc" -O2 -Wall -Wextra -Werror -static -o "$made/pair" "$top/guests/pair.c"
+    "$top/guests/addfiles.sh" "$made/$stock.input" "$made/$stock.pair" "$made/pair"
     gzip -1 -n -c "$image" >"$made/Image.gz"
     zstd -q -f -1 "$image" -o "$made/Image.zst"
     make_zboot gzip "$made/Image.gz" >"$made/zboot-gzip"

@@ -86,6 +86,28 @@ static const struct {
     {0x1040000000, 36, -EINVAL, 0},
 };
 
+static uint32_t cap_enabled;
+
+static int cap_noted(const struct fake_call *call)
+{
+    const struct kvm_enable_cap *enable = call->arg;
+
+    cap_enabled = enable->cap;
+    return -EINVAL; /* a kernel before 5.5: it goes without */
+}
+
+START_TEST(undecoded_accesses_are_asked_for_where_they_can_be_answered)
+{
+    fake_kvm_answer(KVM_ENABLE_CAP, cap_noted);
+    cap_enabled = 0;
+    ck_assert_int_eq(arch_vm_init(&kvm, &platform), 0);
+    ck_assert_uint_eq(cap_enabled, 0);
+    fake_kvm_cap(KVM_CAP_ARM_INJECT_EXT_DABT, 1);
+    ck_assert_int_eq(arch_vm_init(&kvm, &platform), 0);
+    ck_assert_uint_eq(cap_enabled, KVM_CAP_ARM_NISV_TO_USER);
+}
+END_TEST
+
 START_TEST(vm_has_addresses_for_its_ram)
 {
     unsigned long type = 99;
@@ -266,6 +288,7 @@ Suite *arm64_irqchip_suite(void)
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_loop_test(tcase, vm_has_addresses_for_its_ram, 0, ARRAY_SIZE(types));
+    tcase_add_test(tcase, undecoded_accesses_are_asked_for_where_they_can_be_answered);
     tcase_add_test(tcase, gicv3_is_taken_where_there_is_one);
     tcase_add_loop_test(tcase, old_kernel_has_one_region_of_redistributors, 0,
                         ARRAY_SIZE(region_errors));

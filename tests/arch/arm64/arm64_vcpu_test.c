@@ -131,8 +131,31 @@ START_TEST(each_ioctl_that_fails_is_told)
 }
 END_TEST
 
-START_TEST(no_exit_is_its_own)
+static uint8_t abort_pending;
+
+static int events_noted(const struct fake_call *call)
 {
+    const struct kvm_vcpu_events *events = call->arg;
+
+    abort_pending = events->exception.ext_dabt_pending;
+    return events->exception.serror_pending == 0 ? 0 : -EINVAL;
+}
+
+START_TEST(access_that_kvm_cannot_decode_is_an_abort_of_the_guests)
+{
+    fake_kvm_answer(KVM_SET_VCPU_EVENTS, events_noted);
+    abort_pending = 0;
+    vcpu->run->exit_reason = KVM_EXIT_ARM_NISV;
+    ck_assert(arch_vcpu_exit(vcpu));
+    ck_assert_uint_eq(abort_pending, 1);
+    fake_kvm_fail(KVM_SET_VCPU_EVENTS, 0, EINVAL);
+    ck_assert(!arch_vcpu_exit(vcpu));
+}
+END_TEST
+
+START_TEST(no_other_exit_is_its_own)
+{
+    vcpu->run->exit_reason = KVM_EXIT_DEBUG;
     ck_assert(!arch_vcpu_exit(vcpu));
 }
 END_TEST
@@ -177,7 +200,8 @@ Suite *arm64_vcpu_suite(void)
     tcase_add_test(tcase, other_vcpus_are_off);
     tcase_add_loop_test(tcase, what_the_host_can_give_is_taken, 0, ARRAY_SIZE(features));
     tcase_add_loop_test(tcase, each_ioctl_that_fails_is_told, 0, ARRAY_SIZE(needed));
-    tcase_add_test(tcase, no_exit_is_its_own);
+    tcase_add_test(tcase, access_that_kvm_cannot_decode_is_an_abort_of_the_guests);
+    tcase_add_test(tcase, no_other_exit_is_its_own);
     tcase_add_test(tcase, dump_has_registers_and_code);
     suite_add_tcase(suite, tcase);
     return suite;
