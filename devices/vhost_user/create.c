@@ -5,6 +5,7 @@
 
 #include "devices/registry.h"
 
+#include <fcntl.h>
 #include <linux/virtio_fs.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -118,6 +119,7 @@ static int connect_to(struct vhost_user *vu, const struct opts *opts)
         vu->link.fd = (int)opts_u64(opts, "fd");
     else if (vu_connect(opts_str(opts, "socket"), vu->patience_ns, &vu->link.fd) < 0)
         return -EINVAL;
+    (void)fcntl(vu->link.fd, F_SETFD, FD_CLOEXEC); /* one that is not open is refused by hello */
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
         return log_error(-errno, "%s: socket", vu->dev.name);
     vu->channel.fd = ends[0];

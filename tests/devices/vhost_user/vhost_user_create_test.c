@@ -2,6 +2,7 @@
 /* How a device that another process serves comes to be: finding the back-end, and the first words
  * with it. */
 #include "devices/registry.h"
+#include "devices/vhost_user/vhost_user.h"
 
 #include "tests/capture.h"
 #include "tests/devices/vhost_user/fake_backend.h"
@@ -61,8 +62,10 @@ static int make(const char *keys)
 static int make_with_backend(const char *keys)
 {
     char text[256];
+    int fd = fake_backend_start(&backend);
 
-    (void)snprintf(text, sizeof(text), "%s,fd=%d", keys, fake_backend_start(&backend));
+    ck_assert_int_eq(fcntl(fd, F_SETFD, 0), 0); /* as a shell hands it over */
+    (void)snprintf(text, sizeof(text), "%s,fd=%d", keys, fd);
     return make(text);
 }
 
@@ -92,6 +95,7 @@ START_TEST(hello_is_said_in_its_order_and_the_device_is_what_the_back_end_says)
 
     ck_assert_int_eq(make_with_backend("kind=snd"), 0);
     ck_assert_str_eq(capture.text, "");
+    ck_assert_int_eq(fcntl(vu_of(dev)->link.fd, F_GETFD), FD_CLOEXEC); /* passt does not get it */
     ck_assert(fake_backend_hears(&backend, " 3 1 15 16 17 21 24"));
     ck_assert_uint_eq(backend.protocol_set, FAKE_ALL);
     fake_driver_init(&drv, dev, 0x10000);
