@@ -25,15 +25,19 @@ start() {
 # From exec to the first guest instruction, whoever runs meanwhile, with a kernel that was kept. By a
 # count of QEMU's: the thread's clock misses a quarter of what the host's kernel takes for huge pages.
 start_rows() {
-    local all iterations
+    local all iterations never
     start
     end_background # the kernel is kept
     rm -f "$strings"
+    exec {never}<> <(:) # to wait by, without a program: that would be counted
     "$made/marked" "$linnet" run "${mem[@]}" --rng --snd host=null --kernel-cache "dir:$work/kept" \
         --append quiet "$guest/vmlinuz" </dev/null >console &
     pid=$!
-    wait_for 60 test -s "$strings"
-    end_background
+    read -r -t 5 -u "$never" _ || true
+    exec {never}>&-
+    [ -s "$strings" ] || fail "bench: no guest was entered"
+    kill "$pid" 2>/dev/null || true # or its guest has panicked meanwhile
+    wait "$pid" || true
     read -r all iterations <"$strings"
     echo "start.until_guest $((all / 1000000)) Minstr"
     echo "start.of_that_string_iterations $((iterations / 1000000)) Minstr"
