@@ -17,7 +17,7 @@ static struct capture capture;
 /* Where a name is on the host; two at a time. */
 static inline const char *at(const char *name)
 {
-    static char path[2][192];
+    static char path[2][384];
     static unsigned turn;
 
     turn++;
