@@ -7,7 +7,7 @@ eth0 10.8.0.2
 echo "linnet-netload: ready"
 case $1 in
 rr) /data/net_rr 10.8.0.1 7010 ;;
-out) nc 10.8.0.1 7011 </dev/zero ;;
+out) /data/net_rr 10.8.0.1 7011 send ;;
 in) nc -l -p 7012 <>"$open" >/dev/null ;;
 esac
 fail "it ended"
