@@ -2,9 +2,7 @@
 /* See card.h. */
 #include "devices/snd/card.h"
 
-#include "devices/snd/mixer/ctl.h"
 #include "devices/snd/offer.h"
-#include "devices/snd/pcm/pcm.h"
 #include "devices/snd/report.h"
 
 #include <fcntl.h>

@@ -4,8 +4,6 @@
  * queries, and the way to the streams' commands. Each request is answered exactly once.
  */
 #include "devices/snd/card.h"
-#include "devices/snd/mixer/ctl.h"
-#include "devices/snd/pcm/pcm.h"
 
 union request {
     struct wire_hdr hdr;

@@ -11,7 +11,6 @@
 
 #include "devices/snd/card.h"
 #include "devices/snd/mixer/ctl_host.h"
-#include "devices/snd/pcm/pcm.h"
 #include "devices/snd/report.h"
 
 #define QUEUE_SIZE 1024  /* 16 periods of 64 streams, with indirect descriptors */

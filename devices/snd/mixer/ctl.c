@@ -3,7 +3,6 @@
 #include "devices/snd/mixer/ctl.h"
 
 #include "devices/snd/mixer/ctl_host.h"
-#include "devices/snd/pcm/pcm.h"
 
 #include <string.h>
 
