@@ -111,7 +111,8 @@ START_TEST(broken_ring_needs_reset_and_starts_nothing_new)
     usleep(20000);
     ck_assert_uint_eq(echo->taken, taken);
     ck_assert_uint_eq(fake_used_idx(&drv.ring[1]), 0);
-    ck_assert_uint_eq(fake_edges(&drv), 0);
+    /* An edge may have come, whose cause was read with the ping's. */
+    ck_assert_uint_eq(fake_read(&drv, FAKE_INTERRUPT_STATUS), 0);
 }
 END_TEST
 

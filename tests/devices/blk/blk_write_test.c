@@ -589,11 +589,10 @@ START_TEST(what_ends_together_is_one_interrupt)
     usleep(100000); /* all of them have ended */
     ck_assert_uint_eq(fake_edges(&disk.drv), 0);
     disk.faults.hold = false;
-    for (unsigned i = 0; i < 30000 && fake_used_idx(&disk.drv.ring[0]) < 64; i++)
-        usleep(1000);
-    usleep(1000);
-    ck_assert_uint_eq(fake_edges(&disk.drv), 1);
+    ck_assert_int_eq(fake_wait_irq(&disk.drv, 30000), 1);
     ck_assert_uint_eq(fake_used_idx(&disk.drv.ring[0]), 64);
+    usleep(20000);
+    ck_assert_uint_eq(fake_edges(&disk.drv), 0);
 }
 END_TEST
 
