@@ -106,7 +106,8 @@ refused_disk() {
 # Block devices of this host: the guest sees their block size, size and whether they can be written;
 # what it trims they give back. One that is mounted, or another machine's, is refused.
 disk_device() {
-    local loops=() device disk other vm status=0
+    local device disk other vm status=0
+    loops=() # of the shell's end, too
     trap end_loops EXIT
     truncate -s 96M vda.img
     truncate -s 1M vdb.img
