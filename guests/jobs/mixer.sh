@@ -2,29 +2,9 @@
 # mixer: looks at the mixer of the host's card Dummy, as amixer and alsactl show it here, changes
 # it, and lets the host change it: it says "linnet-mixer: WHAT" when the host is to look or to do
 # something, and goes on when it was done. The card's volumes go from -50 to 100, here from 0 to 150.
+. /jobs/elements.sh
 load virtio_snd
 [ -e /dev/snd/controlC0 ] || fail "no sound device"
-
-# value NAME: what amixer says of an element.
-value() {
-    amixer -c 0 cget "$1" | sed -n 's/^  : values=//p'
-}
-
-# is NAME VALUE
-is() {
-    got=$(value "$1")
-    [ "$got" = "$2" ] || fail "$1 is $got, not $2"
-}
-
-# has NAME VALUE
-has() {
-    [ "$(value "$1")" = "$2" ]
-}
-
-# becomes NAME VALUE: by the host's hand.
-becomes() {
-    await has "$@"
-}
 
 amixer -c 0 contents
 volume="name='Master Volume'"
@@ -38,9 +18,7 @@ amixer -c 0 cget "$volume" | grep -q 'min=0,max=150' || fail "not the range"
 amixer -c 0 cget "$volume" | grep -q 'dBscale-min=-45.00dB,step=0.30dB' || fail "not the dB"
 amixer -c 0 cget "$box" | grep -q "Item #1 'CD Player'" || fail "no item"
 
-alsactl monitor hw:0 >/tmp/events &
-monitor=$!
-await waits_in $monitor 7 73 232 281 22 # (e)poll, of either architecture: it has asked for events
+monitor
 amixer -q -c 0 cset "$volume" 150,20 || fail "volume"
 is "$volume" 150,20
 amixer -c 0 cget "$volume"
@@ -54,9 +32,7 @@ becomes "$box" 0
 aplay -q -D hw:0,0 /tone.wav || fail "aplay"
 
 sleep 1
-kill $monitor
-wait $monitor # it says all then
-cat /tmp/events
+events
 for what in 'Master Volume' 'Master Capture Switch' 'External I/O Box'; do
     [ "$(grep -c "$what.*VALUE" /tmp/events)" -ge 2 ] || fail "not two events of $what"
 done
