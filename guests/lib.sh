@@ -56,6 +56,27 @@ with_lists() {
     "$@" 2>"$work/log" || die "no packages: $(tail -n 1 "$work/log")"
 }
 
+# archive: where the system's apt gets Debian's packages from.
+archive() {
+    # shellcheck disable=SC2016 # apt's own
+    apt-get "${apt_options[@]}" indextargets --format '$(REPO_URI)' 'Origin: Debian' 'Label: Debian' | head -n 1
+}
+
+# of_suite SUITE...: from now on packages are those of these suites of the same archive, of the last one if it
+# has them, for a machine on which nothing is installed. The system's apt does not get to know it.
+of_suite() {
+    local uri lists=$work/apt
+    uri=$(archive)
+    [ -n "$uri" ] || { own_lists && uri=$(archive); }
+    [ -n "$uri" ] || die "Debian is not among apt's sources"
+    mkdir -p "$lists"/{lists,cache/archives}/partial
+    printf "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $uri %s main\n" "$@" >"$lists/sources"
+    apt_options+=(-o Dir::State::lists="$lists/lists" -o Dir::Cache="$lists/cache" -o Dir::State::status=/dev/null
+        -o Dir::Etc::sourcelist="$lists/sources" -o Dir::Etc::sourceparts=/dev/null)
+    apt_get update || die "no lists of Debian's $*"
+    apt_options+=(-o APT::Default-Release="${!#}")
+}
+
 # unpack_root DEB...: a root as Debian's own are, where /bin and the like lead to /usr, without what
 # is for people to read. It is left in $work/root.
 unpack_root() {
