@@ -5,6 +5,7 @@
 #include "devices/snd/hear/click.h"
 
 #include <math.h>
+#include <string.h>
 
 #define ORDER CLICK_ORDER
 
@@ -34,6 +35,10 @@
 
 /* Errors of one discontinuity reach over the length of the predictor. */
 #define EVENT_REACH (ORDER + 2)
+
+/* Far beyond any that predicts: what rounding has left of the matrix, or no number at all. Errors
+ * stay finite without. */
+#define WEIGHT_MAX 1e100
 
 /* -- prediction -- */
 
@@ -86,6 +91,9 @@ static void fit(const double *samples, size_t frames, double ret_weight[ORDER])
         matrix[j][j] += sums[0][0] * 1e-9 + 1e-20;
     }
     solve(matrix, right, ret_weight);
+    for (size_t k = 0; k < ORDER; k++)
+        if (!(fabs(ret_weight[k]) <= WEIGHT_MAX))
+            memset(ret_weight, 0, ORDER * sizeof(ret_weight[0]));
 }
 
 static double error_of(const struct click_block *block, const double *sample)

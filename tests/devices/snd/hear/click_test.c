@@ -340,6 +340,26 @@ START_TEST(a_window_that_needs_no_search_has_none)
 }
 END_TEST
 
+#define LOUDEST 1e6 /* that is taken for sound: 120 dBFS */
+
+/* Bursts as loud as can be, beside next to nothing: rounding leaves nothing of the numbers that a
+ * predictor is made of, and what it predicts may be infinite. */
+START_TEST(sound_that_nothing_predicts_is_survived)
+{
+    static const double bursts[][7] = {
+        {0, 0, LOUDEST, LOUDEST, -LOUDEST, 24860.75, 0},
+        {-LOUDEST, 24860.75, 1.5, -LOUDEST, 24860.75, LOUDEST, 24860.75},
+        {24860.75, 1.5, -1e5, 24860.75, 1.5, -LOUDEST, 24860.75},
+    };
+    static const double rest[] = {1e-10, 1e-8, 1e-12};
+    double *samples = signal_silence(8192);
+
+    for (size_t i = 0; i < 8192; i++) /* a burst in each block of a window of 256 */
+        samples[i] = i % 32 < 7 ? bursts[_i][i % 32] : rest[_i];
+    ck_assert_double_eq_tol(signal_hear(samples, 8192, 1500).peak_dbfs, 120, 0.01);
+}
+END_TEST
+
 Suite *click_suite(void)
 {
     Suite *suite = suite_create("click");
@@ -366,6 +386,7 @@ Suite *click_suite(void)
     tcase_add_test(none, a_sweep_and_a_chord_have_no_clicks);
     tcase_add_test(none, ten_minutes_of_noise_have_next_to_no_clicks);
     tcase_add_loop_test(none, a_window_that_needs_no_search_has_none, 0, 12);
+    tcase_add_loop_test(none, sound_that_nothing_predicts_is_survived, 0, 3);
     suite_add_tcase(suite, none);
     return suite;
 }
