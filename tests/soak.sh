@@ -7,7 +7,7 @@
 #   tests/soak.sh [CASE...]      all of them, or those whose name matches a pattern
 #   tests/soak.sh --list         their names
 top=$(cd "$(dirname "$0")/.." && pwd)
-devices=(pause reset killed old others)
+devices=(pause reset killed old others rust qemu-11 pause-11 reset-11 killed-11 others-11)
 if [ "${1-}" = --list ]; then
     sed -n 's/^soak_case [a-z0-9]* \([a-z0-9-]*\) .*/\1/p' "$top"/tests/boot/*.sh
     printf 'device-%s\n' "${devices[@]}"

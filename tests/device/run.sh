@@ -3,10 +3,10 @@
 #
 # `linnet device`: stock kernels in QEMU's machines use our devices, each a process of its own. QEMU
 # emulates, so no KVM is needed; it is the one that has vhost-user-snd (10.0 or later, see
-# tests/bench/qemu_sound.sh).
+# tests/bench/qemu_sound.sh), or with "-11" behind a case's name QEMU 11 (see guests/peer.sh).
 #
 #   tests/device/run.sh [CASE...]     one short case, or those named:
-#                                     qemu (the short one), pause, reset, killed, old, others
+#                                     qemu (the short one), pause, reset, killed, old, others, rust
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -65,15 +65,15 @@ attach() {
 }
 
 at_reset=shutdown # or reset
-# qemu PROGRAM JOB [ARG...]: boots the guest for that job in the background, its console is in the file of
-# that name, its monitor at qmp.
+# qemu JOB [ARG...]: boots the guest for that job in the background, its console is in the file of that
+# name, its monitor at qmp. The program is $emulator.
 qemu() {
-    local program=$1 words="quiet panic=-1 no_timer_check linnet.job=$2"
-    [ -n "$program" ] || skip "no QEMU with vhost-user-snd to be had"
-    shift 2
+    local words="quiet panic=-1 no_timer_check linnet.job=$1"
+    [ -n "$emulator" ] || skip "no such QEMU with vhost-user-snd to be had"
+    shift
     words="console=ttyS0 $words$(printf ' linnet.arg=%s' "$@")"
     rm -f qmp
-    timeout --kill-after 5 "$seconds_max" "$program" -M q35,memory-backend=ram -accel tcg -cpu max,-cx16 -m 256 \
+    timeout --kill-after 5 "$seconds_max" "$emulator" -M q35,memory-backend=ram -accel tcg -cpu max,-cx16 -m 256 \
         -object memory-backend-memfd,id=ram,size=256M,share=on \
         -nodefaults -no-user-config -display none -action reboot="$at_reset" -serial file:console \
         -qmp unix:qmp,server=on,wait=off \
@@ -134,7 +134,7 @@ kinds() {
         --control snd.control --transcript snd.transcript
     attach snd vhost-user-snd-pci
     rng_disk_share
-    qemu "$(cat "$made/qemu")" outboard rng snd capture disk share
+    qemu outboard rng snd capture disk share
     "$linnet" control snd.control snd0 jack 0 unplug
     done_job outboard
     "$linnet" control snd.control snd0 jack | grep -x '0 mic unplugged'
@@ -155,7 +155,7 @@ others() {
     device input kind=keyboard,socket=keys
     attach vsock vhost-user-vsock-pci
     attach input vhost-user-input-pci
-    qemu "$(cat "$made/qemu")" outboard vsock input
+    qemu outboard vsock input
     done_job outboard
     devices_end
 }
@@ -165,7 +165,7 @@ paused() {
     attached=()
     device snd host=file,path=heard.wav
     attach snd vhost-user-snd-pci
-    qemu "$(cat "$made/qemu")" outboard snd
+    qemu outboard snd
     wait_for "$seconds_max" recorded heard.wav 100000
     monitor stop
     local before
@@ -185,7 +185,7 @@ reset() {
     attached=()
     device snd host=file,path=heard.wav
     attach snd vhost-user-snd-pci
-    qemu "$(cat "$made/qemu")" outboard snd
+    qemu outboard snd
     for _ in 1 2; do
         wait_for "$seconds_max" recorded heard.wav $((before + 100000))
         monitor system_reset
@@ -201,11 +201,11 @@ killed() {
     attached=()
     device snd host=file,path=heard.wav
     attach snd vhost-user-snd-pci
-    qemu "$(cat "$made/qemu")" outboard snd
+    qemu outboard snd
     wait_for "$seconds_max" recorded heard.wav 100000
     pkill -KILL -P "$machine" # that which timeout runs
     wait "$machine" || true
-    qemu "$(cat "$made/qemu")" outboard snd hold
+    qemu outboard snd hold
     wait_for "$seconds_max" said snd
     kill -KILL "${pids[0]}"
     wait "${pids[0]}" || true
@@ -214,7 +214,7 @@ killed() {
     kill "$machine"
     wait "$machine" || true
     device snd host=file,path=again.wav
-    qemu "$(cat "$made/qemu")" outboard snd
+    qemu outboard snd
     done_job outboard
     devices_end
     same_end heard.wav
@@ -223,13 +223,36 @@ killed() {
 
 # QEMU 7.2, as Debian 12 has it, passes on features otherwise, and knows less.
 old_qemu() {
+    emulator=qemu-system-x86_64
     attached=()
     rng_disk_share
-    qemu qemu-system-x86_64 outboard rng disk share
+    qemu outboard rng disk share
     done_job outboard
     devices_end
     cmp -n 1048576 -i 0:1048576 disk.img disk.img
     cmp folder/in folder/out
+}
+
+# event_or_end PID: what plays waits for an event, or has ended.
+event_or_end() {
+    grep -q '^played 0' said || ! kill -0 "$1" 2>/dev/null
+}
+
+# By the crate that cloud-hypervisor uses, in its order, without a guest: half of it is paused.
+rust_vmm() {
+    local player
+    "$top/tests/rust_vmm/build.sh"
+    device snd host=file,path=heard.wav,jacks=mic --control snd.control
+    timeout "$seconds_max" "$top/build/rust_vmm/debug/front" snd.sock "$tone" >said 2>&1 &
+    player=$!
+    wait_for "$seconds_max" event_or_end "$player"
+    "$linnet" control snd.control snd0 jack 0 unplug
+    wait "$player" || fail "status $?: $(cat said)"
+    cat said
+    grep -qx 'event (1001, 0)' said || fail "another event"
+    devices_end
+    sox "$tone" "$tone" twice.wav
+    "$linnet" listen --same-as twice.wav heard.wav
 }
 
 [ "$arch" = x86_64 ] || { skipped device/qemu "the guests are x86_64's" && finish; }
@@ -237,12 +260,17 @@ old_qemu() {
 run_case device/prepare prepare
 for case; do
     case $case in
-    qemu) run_case device/qemu in_folder kinds ;;
-    pause) run_case device/pause in_folder paused ;;
-    reset) run_case device/reset in_folder reset ;;
-    killed) run_case device/killed in_folder killed ;;
-    others) run_case device/others in_folder others ;;
+    *-11) emulator=$("$top/guests/peer.sh" qemu) || emulator= ;;
+    *) emulator=$(cat "$made/qemu") ;;
+    esac
+    case ${case%-11} in
+    qemu) run_case "device/$case" in_folder kinds ;;
+    pause) run_case "device/$case" in_folder paused ;;
+    reset) run_case "device/$case" in_folder reset ;;
+    killed) run_case "device/$case" in_folder killed ;;
+    others) run_case "device/$case" in_folder others ;;
     old) run_case device/old in_folder old_qemu ;;
+    rust) run_case device/rust in_folder rust_vmm ;;
     *) failed "device/$case" "no such case" ;;
     esac
 done
