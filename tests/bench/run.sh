@@ -34,7 +34,7 @@ prepare() {
     "$cc" -O2 -static -o "$made/root/init" "$here/init.c"
     (cd "$made/root" && echo init | cpio --quiet -R 0:0 -H newc -o) >"$made/init.cpio"
     "$top/guests/mkinitramfs.sh" "${guest##*/}" "$made/sound.cpio"
-    boot_prepare
+    case " $* " in *\ boot\ * | *\ start\ *) boot_prepare ;; esac
     sound_prepare
     disk_prepare
     case " $* " in *\ debian\ *) "$top/guests/mkroot.sh" ;; esac
@@ -43,10 +43,11 @@ prepare() {
     case " $* " in *\ streams\ *) streams_prepare ;; esac
 }
 
-work=$(mktemp -d)
-cd "$work"
 inside=
 [ "${1-}" != --inside ] || { inside=yes && shift; }
+# In the rig a file system of its memory: its /tmp is an overlay on the host's, which costs more to write to.
+work=$(mktemp -d ${inside:+-p /dev/shm})
+cd "$work"
 [ $# -gt 0 ] || set -- boot irq sound disk share
 if [ -n "$inside" ]; then
     for part; do "${part}_rows"; done

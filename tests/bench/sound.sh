@@ -19,17 +19,21 @@ play_linnet() {
     background "${sound_guest[@]}" --append "quiet linnet.job=drone" --snd "$@"
 }
 
-# play_qemu [OPTION...]: the same guest under the QEMU that qemu_sound.sh found, with its own sound card
-# or what the options say.
+# play_qemu TRANSPORT [OPTION...]: the same guest under the QEMU that qemu_sound.sh found, with its own sound
+# card or what the options say.
 play_qemu() {
-    local qemu_sound machine tty card=("$@")
-    [ $# != 0 ] || card=(-audiodev 'wav,id=wav,path=sound.wav,out.frequency=48000'
-        -device 'virtio-sound-device,audiodev=wav')
+    local qemu_sound machine tty device=virtio-sound-device card=("${@:2}")
     qemu_sound=$(cat "$made/qemu_sound")
     case $arch in
     arm64) machine=virt,gic-version=3 tty=ttyAMA0 ;;
     *) machine=microvm,acpi=on,pit=off,pic=off,rtc=off tty=ttyS0 ;;
     esac
+    if [ "$1" = pci ]; then
+        device=virtio-sound-pci
+        [ "$arch" = arm64 ] || machine+=,pcie=on
+    fi
+    [ ${#card[@]} != 0 ] || card=(-audiodev 'wav,id=wav,path=sound.wav,out.frequency=48000'
+        -device "$device,audiodev=wav")
     # shellcheck disable=SC2054 # the commas are an argument of QEMU
     local options=(-M "$machine" -accel kvm -cpu host
         -name sound,debug-threads=on -m "${mem[1]}" -nodefaults -no-user-config -display none
@@ -39,14 +43,16 @@ play_qemu() {
     pid=$!
 }
 
-# play_device: the same QEMU with our card, a process of its own, in $beside.
+# play_device TRANSPORT: the same QEMU with our card, a process of its own, in $beside.
 play_device() {
+    local device=vhost-user-snd
+    [ "$1" = mmio ] || device=vhost-user-snd-pci
     rm -f snd.sock
     "$linnet" device snd --socket-path snd.sock host=file,path=sound.wav &
     beside=$!
     wait_for 60 test -S snd.sock
-    play_qemu -object "memory-backend-memfd,id=ram,size=${mem[1]}M,share=on" -machine memory-backend=ram \
-        -chardev socket,id=snd,path=snd.sock -device vhost-user-snd,chardev=snd
+    play_qemu "$1" -object "memory-backend-memfd,id=ram,size=${mem[1]}M,share=on" -machine memory-backend=ram \
+        -chardev socket,id=snd,path=snd.sock -device "$device,chardev=snd"
 }
 
 # end_device: that process, too.
@@ -108,10 +114,12 @@ now_us() {
 # look NAME: takes what is counted of $pid into the array NAME.
 look() {
     local -n seen=$1
+    local ours=0
+    [ -z "$beside" ] || ours=$(threads_ns "$beside" '*')
     # shellcheck disable=SC2034 # by reference
     seen=([us]=$(now_us) [exits]=$(kvm_stat exits) [mmio]=$(mmio_exits)
-        [vcpu]=$(threads_ns "$pid" "$vcpu")
-        [rest]=$(($(threads_ns "$pid" "!($vcpu)") + ${beside:+$(threads_ns "$beside" '*')} + 0))
+        [vcpu]=$(threads_ns "$pid" "$vcpu") [beside]=$ours
+        [rest]=$(($(threads_ns "$pid" "!($vcpu)") + ours))
         [switches]=$(switches) [kernel]=$(kernel_ns))
 }
 
@@ -169,9 +177,11 @@ cost_rows() {
     echo "sound.$name.guest $guest_part kinstr/s"
     echo "sound.$name.vcpu_on_host $((vcpu_part - guest_part)) kinstr/s"
     echo "sound.$name.other_threads $rest_part kinstr/s"
+    [ -z "$beside" ] || echo "sound.$name.device_process $(per_second beside 1000) kinstr/s"
     echo "sound.$name.kernel_workers $kernel_part kinstr/s"
     echo "sound.$name.host $((vcpu_part - guest_part + rest_part + kernel_part)) kinstr/s"
     end_background
+    rm sound.wav
 }
 
 # listening_rows NAME SND: what the device's worker takes to record, and its ears to listen.
@@ -280,21 +290,17 @@ device_rows() {
 }
 
 sound_rows() {
-    play_linnet host=file,path=sound.wav
-    cost_rows linnet 'vcpu*'
-    rm sound.wav
-    play_linnet host=file,path=sound.wav --transport pci
-    cost_rows linnet_pci 'vcpu*'
-    rm sound.wav
-    if [ -s "$made/qemu_sound" ]; then
-        play_qemu
-        cost_rows qemu 'CPU *'
-        rm sound.wav
-        play_device
-        cost_rows qemu_device 'CPU *'
+    local transport
+    for transport in mmio pci; do
+        play_linnet host=file,path=sound.wav --transport "$transport"
+        cost_rows "linnet_$transport" 'vcpu*'
+        [ -s "$made/qemu_sound" ] || continue
+        play_qemu "$transport"
+        cost_rows "qemu_$transport" 'CPU *'
+        play_device "$transport"
+        cost_rows "qemu_device_$transport" 'CPU *'
         end_device
-        rm sound.wav
-    fi
+    done
     ear_rows
     card_rows
     free_row

@@ -2,8 +2,7 @@
 /*
  * A plugin of QEMU's (docs/devel/tcg-plugins in its source): counts the instructions of the outer
  * machine from when marked.c ran until a CPU first enters a guest, and how many of them are
- * iterations of a string instruction (rep movs, rep stos). The counting machine's clock takes each
- * of those for an instruction, where a real CPU counts one for all.
+ * iterations of a string instruction (rep movs, rep stos), of which a real CPU counts one for all.
  *
  *   -plugin strings.so,out=FILE    "INSTRUCTIONS ITERATIONS" goes there
  *
