@@ -107,17 +107,17 @@ static void drain(struct blk *blk)
 
 static void set_writeback(struct blk *blk, uint8_t on)
 {
-    if (blk->config.writeback != on)
-        virtio_config_set(&blk->dev, offsetof(struct blk_config, writeback), &on, sizeof(on));
+    virtio_config_take(&blk->dev, offsetof(struct blk_config, writeback), &on, sizeof(on));
 }
 
 /* A driver that does not know FLUSH has every write stable when it is answered (§5.2.6.2). */
 static int blk_activate(struct virtio_device *dev)
 {
     struct blk *blk = blk_of(dev);
+    const uint8_t off = 0;
 
     if (!virtio_has(dev, VIRTIO_BLK_F_FLUSH))
-        set_writeback(blk, 0);
+        virtio_config_set(dev, offsetof(struct blk_config, writeback), &off, sizeof(off));
     return loop_add(virtio_loop(dev), &blk->finished, EPOLLIN);
 }
 

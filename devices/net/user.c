@@ -77,7 +77,11 @@ static int hear_out(int fd, char ret_words[WORDS_MAX])
             ret_words[len] = '\0';
             return got < 0 || r < 0 ? -errno : 0;
         }
-        len = MIN(len + (size_t)got, (size_t)WORDS_MAX / 2); /* the last words are what counts */
+        len += (size_t)got;
+        if (len > WORDS_MAX / 2) { /* the last words are what counts */
+            memmove(ret_words, ret_words + len - WORDS_MAX / 2, WORDS_MAX / 2);
+            len = WORDS_MAX / 2;
+        }
     }
 }
 

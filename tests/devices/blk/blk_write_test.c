@@ -99,6 +99,7 @@ START_TEST(cache_is_switched_by_the_driver)
     ck_assert_uint_eq(writeback(), 1);
     set_writeback(0);
     ck_assert_uint_eq(writeback(), 0);
+    ck_assert_uint_eq(fake_read(&disk.drv, FAKE_INTERRUPT_STATUS), 0); /* no news to who said it */
     ck_assert_uint_eq(disk_ask(DISK_OUT, 0, 512), 0);
     ck_assert_uint_eq(disk.faults.syncs, 1);
     set_writeback(2);

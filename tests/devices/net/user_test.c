@@ -157,7 +157,8 @@ START_TEST(passt_that_fails_is_quoted)
 {
     struct net_host *host = NULL;
 
-    passt_is("echo first >&2; echo 'No routable interface' >&2; exit 1");
+    passt_is("for i in $(seq 100); do echo a line of some forty characters and more >&2; done; "
+             "echo 'No routable interface' >&2; exit 1");
     ck_assert_int_eq(net_open("host=user", &host), -EIO);
     ck_assert_msg(strstr(capture.text, "--net user: passt: \"No routable interface\"") != NULL,
                   "%s", capture.text);
