@@ -20,13 +20,39 @@ static struct iovec cursor_next(struct chain_cursor *cursor, size_t len)
     return piece;
 }
 
+static bool take(uint32_t *left, size_t len)
+{
+    if (len > *left)
+        return false;
+    *left -= (uint32_t)len;
+    return true;
+}
+
+static int skip(struct chain_cursor *cursor, uint32_t *left, size_t len)
+{
+    if (!take(left, len))
+        return -EPROTO;
+    while (len > 0)
+        len -= cursor_next(cursor, len).iov_len;
+    return 0;
+}
+
+int chain_skip(struct chain *chain, size_t len)
+{
+    return skip(&chain->read, &chain->readable_left, len);
+}
+
+int chain_skip_writable(struct chain *chain, size_t len)
+{
+    return skip(&chain->write, &chain->writable_left, len);
+}
+
 int chain_read(struct chain *chain, void *ret_buf, size_t len)
 {
     uint8_t *to = ret_buf;
 
-    if (len > chain->readable_left)
+    if (!take(&chain->readable_left, len))
         return -EPROTO;
-    chain->readable_left -= (uint32_t)len;
     while (len > 0) {
         struct iovec piece = cursor_next(&chain->read, len);
         memcpy(to, piece.iov_base, piece.iov_len);
@@ -36,23 +62,12 @@ int chain_read(struct chain *chain, void *ret_buf, size_t len)
     return 0;
 }
 
-int chain_skip(struct chain *chain, size_t len)
-{
-    if (len > chain->readable_left)
-        return -EPROTO;
-    chain->readable_left -= (uint32_t)len;
-    while (len > 0)
-        len -= cursor_next(&chain->read, len).iov_len;
-    return 0;
-}
-
 int chain_write(struct chain *chain, const void *buf, size_t len)
 {
     const uint8_t *from = buf;
 
-    if (len > chain->writable_left)
+    if (!take(&chain->writable_left, len))
         return -EPROTO;
-    chain->writable_left -= (uint32_t)len;
     chain->written += (uint32_t)len;
     while (len > 0) {
         struct iovec piece = cursor_next(&chain->write, len);
@@ -65,9 +80,8 @@ int chain_write(struct chain *chain, const void *buf, size_t len)
 
 int chain_zero(struct chain *chain, size_t len)
 {
-    if (len > chain->writable_left)
+    if (!take(&chain->writable_left, len))
         return -EPROTO;
-    chain->writable_left -= (uint32_t)len;
     chain->written += (uint32_t)len;
     while (len > 0) {
         struct iovec piece = cursor_next(&chain->write, len);
@@ -77,52 +91,35 @@ int chain_zero(struct chain *chain, size_t len)
     return 0;
 }
 
-int chain_skip_writable(struct chain *chain, size_t len)
-{
-    if (len > chain->writable_left)
-        return -EPROTO;
-    chain->writable_left -= (uint32_t)len;
-    while (len > 0)
-        len -= cursor_next(&chain->write, len).iov_len;
-    return 0;
-}
-
-/* Moves the cursor over `len` bytes that are there: how many pieces they are, or -E2BIG and the
- * cursor stays. */
-static int cursor_pieces(struct chain_cursor *cursor, size_t len, struct iovec *ret_iov,
-                         unsigned iov_max)
+/* How many pieces the next `len` bytes are; or -EPROTO, -E2BIG, and nothing was taken. */
+static int take_iov(struct chain_cursor *cursor, uint32_t *left, size_t len, struct iovec *ret_iov,
+                    unsigned iov_max)
 {
     struct chain_cursor next = *cursor;
     unsigned count = 0;
 
-    while (len > 0) {
+    if (len > *left)
+        return -EPROTO;
+    for (size_t rest = len; rest > 0; rest -= ret_iov[count++].iov_len) {
         if (count == iov_max)
             return -E2BIG;
-        ret_iov[count] = cursor_next(&next, len);
-        len -= ret_iov[count++].iov_len;
+        ret_iov[count] = cursor_next(&next, rest);
     }
+    *left -= (uint32_t)len;
     *cursor = next;
     return (int)count;
 }
 
 int chain_read_iov(struct chain *chain, size_t len, struct iovec *ret_iov, unsigned iov_max)
 {
-    if (len > chain->readable_left)
-        return -EPROTO;
-    int r = cursor_pieces(&chain->read, len, ret_iov, iov_max);
-    if (r >= 0)
-        chain->readable_left -= (uint32_t)len;
-    return r;
+    return take_iov(&chain->read, &chain->readable_left, len, ret_iov, iov_max);
 }
 
 int chain_write_iov(struct chain *chain, size_t len, struct iovec *ret_iov, unsigned iov_max)
 {
-    if (len > chain->writable_left)
-        return -EPROTO;
-    int r = cursor_pieces(&chain->write, len, ret_iov, iov_max);
-    if (r >= 0) {
-        chain->writable_left -= (uint32_t)len;
+    int r = take_iov(&chain->write, &chain->writable_left, len, ret_iov, iov_max);
+
+    if (r >= 0)
         chain->written += (uint32_t)len;
-    }
     return r;
 }
