@@ -49,8 +49,7 @@ static int answer_entry(struct fs *fs, struct request *req, int fd)
 
     if (r < 0)
         return r;
-    memcpy(fs->reply, &entry, sizeof(entry));
-    return sizeof(entry);
+    return fs_answer(fs, &entry, sizeof(entry));
 }
 
 /* Answers with the entry of what `name` is now, after `made`, what making it gave. */
@@ -129,20 +128,13 @@ int fs_do_link(struct fs *fs, struct request *req)
 
 /* -- new files that are open -- */
 
-/* The file `name`, open; made if it is not there, or, without a name, made without one. One that is
- * there is opened by its inode, after a look at what it is. */
-static int open_new(struct fs *fs, const struct request *req, const char *name)
+/* A new file: of that name, or of none, in that folder. A descriptor or -errno. */
+static int open_new(struct fs *fs, const struct request *req, const char *name, int how)
 {
     const struct fuse_create_in *in = req->args;
-    int access = (int)(in->flags & O_ACCMODE), fd;
-    mode_t mode = in->mode & 07777;
+    int flags = how | (int)(in->flags & O_ACCMODE) | O_CLOEXEC;
 
-    if (name == NULL)
-        return fs_keep(fs, openat(req->inode->fd, ".", O_TMPFILE | access | O_CLOEXEC, mode));
-    fd = openat(req->inode->fd, name, O_CREAT | O_EXCL | O_NOFOLLOW | access | O_CLOEXEC, mode);
-    if (fd >= 0 || errno != EEXIST || (in->flags & O_EXCL) != 0)
-        return fs_keep(fs, fd);
-    return -EEXIST;
+    return fs_keep(fs, openat(req->inode->fd, name, flags, in->mode & 07777));
 }
 
 /* Answers with an entry and a handle of it, for what opening the file gave: a descriptor, which it
@@ -178,7 +170,8 @@ static int answer_create(struct fs *fs, struct request *req, int taken_fd)
     return r < 0 ? r : answer_opened(fs, &entry, fd_take(&fd));
 }
 
-/* For one that somebody else made since the guest looked. */
+/* For one that somebody else made since the guest looked: by its inode, after a look at what it is.
+ */
 static int answer_existing(struct fs *fs, struct request *req, const char *name)
 {
     const struct fuse_create_in *in = req->args;
@@ -195,13 +188,14 @@ static int answer_existing(struct fs *fs, struct request *req, const char *name)
 
 int fs_do_create(struct fs *fs, struct request *req)
 {
+    const struct fuse_create_in *in = req->args;
     const char *name;
-    size_t at = sizeof(struct fuse_create_in);
+    size_t at = sizeof(*in);
     int r = take_name(req, &at, &name);
 
     if (r == 0)
-        r = open_new(fs, req, name);
-    if (r == -EEXIST && (((const struct fuse_create_in *)req->args)->flags & O_EXCL) == 0)
+        r = open_new(fs, req, name, O_CREAT | O_EXCL | O_NOFOLLOW);
+    if (r == -EEXIST && (in->flags & O_EXCL) == 0)
         return answer_existing(fs, req, name);
     return r < 0 ? r : answer_create(fs, req, r);
 }
@@ -212,7 +206,7 @@ int fs_do_tmpfile(struct fs *fs, struct request *req)
 
     if (req->inode->type != S_IFDIR || req->inode->sealed)
         return -ENOTDIR;
-    r = open_new(fs, req, NULL);
+    r = open_new(fs, req, ".", O_TMPFILE);
     return r < 0 ? r : answer_create(fs, req, r);
 }
 

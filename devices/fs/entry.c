@@ -110,8 +110,7 @@ int fs_answer_attr(struct fs *fs, int fd)
     if (r < 0)
         return r;
     fill_attr(fs, &st, &out.attr);
-    memcpy(fs->reply, &out, sizeof(out));
-    return sizeof(out);
+    return fs_answer(fs, &out, sizeof(out));
 }
 
 /* -- files that the guest comes to know -- */
@@ -254,8 +253,7 @@ int fs_do_lookup(struct fs *fs, struct request *req)
         r = fs_adopt(fs, r, req->inode, &entry);
     if (r < 0 && !(r == -ENOENT && !fs->writable)) /* nobody makes it: that may be remembered */
         return r;
-    memcpy(fs->reply, &entry, sizeof(entry));
-    return sizeof(entry);
+    return fs_answer(fs, &entry, sizeof(entry));
 }
 
 int fs_do_forget(struct fs *fs, struct request *req)
@@ -294,11 +292,9 @@ int fs_do_getattr(struct fs *fs, struct request *req)
 
 int fs_do_readlink(struct fs *fs, struct request *req)
 {
-    ssize_t len = -1;
-
-    errno = EINVAL;
-    if (req->inode->type == S_IFLNK)
-        len = readlinkat(req->inode->fd, "", (char *)fs->reply, FS_REPLY_MAX);
+    if (req->inode->type != S_IFLNK)
+        return -EINVAL;
+    ssize_t len = readlinkat(req->inode->fd, "", (char *)fs->reply, FS_REPLY_MAX);
     return len < 0 ? -errno : (int)len;
 }
 
@@ -319,6 +315,5 @@ int fs_do_statfs(struct fs *fs, struct request *req)
         .namelen = (uint32_t)st.f_namelen,
         .frsize = (uint32_t)st.f_frsize,
     };
-    memcpy(fs->reply, &out, sizeof(out));
-    return sizeof(out);
+    return fs_answer(fs, &out, sizeof(out));
 }

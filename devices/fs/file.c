@@ -63,8 +63,7 @@ int fs_do_open(struct fs *fs, struct request *req)
         r = fs_answer_open(fs, r, req->inode, &out);
     if (r < 0)
         return r;
-    memcpy(fs->reply, &out, sizeof(out));
-    return sizeof(out);
+    return fs_answer(fs, &out, sizeof(out));
 }
 
 struct handle *fs_file_of(const struct fs *fs, uint64_t node, uint64_t fh)
@@ -124,8 +123,7 @@ int fs_do_read(struct fs *fs, struct request *req)
 {
     const struct fuse_read_in *in = req->args;
     const struct handle *handle = fs_file_of(fs, req->head.nodeid, in->fh);
-    struct chain data =
-        *req->chain; /* at the answer's header; its own moves when that is written */
+    struct chain data = *req->chain; /* whose own cursor moves when the header is written */
     int count;
 
     if (handle == NULL)
@@ -133,7 +131,7 @@ int fs_do_read(struct fs *fs, struct request *req)
     if (in->size > req->room || in->size > FS_DATA_MAX ||
         in->offset > (uint64_t)INT64_MAX - in->size)
         return -EINVAL;
-    (void)chain_zero(&data, sizeof(struct fuse_out_header)); /* there is room, and it is not last */
+    (void)chain_skip_writable(&data, sizeof(struct fuse_out_header)); /* there is room */
     count = chain_write_iov(&data, in->size, fs->iov, FS_IOVS_MAX);
     if (count < 0)
         return count;
@@ -156,6 +154,5 @@ int fs_do_lseek(struct fs *fs, struct request *req)
     if (at < 0)
         return -errno;
     out.offset = (uint64_t)at;
-    memcpy(fs->reply, &out, sizeof(out));
-    return sizeof(out);
+    return fs_answer(fs, &out, sizeof(out));
 }

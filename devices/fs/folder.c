@@ -34,8 +34,7 @@ int fs_do_opendir(struct fs *fs, struct request *req)
         r = fs_add_handle(fs, r, req->inode, &out.fh);
     if (r < 0)
         return r;
-    memcpy(fs->reply, &out, sizeof(out));
-    return sizeof(out);
+    return fs_answer(fs, &out, sizeof(out));
 }
 
 struct handle *fs_folder_of(const struct fs *fs, const struct request *req, uint64_t fh)
@@ -125,16 +124,14 @@ static int read_folder(struct fs *fs, struct request *req, bool plus)
 {
     const struct fuse_read_in *in = req->args;
     struct handle *handle = fs_folder_of(fs, req, in->fh);
-    size_t room = MIN((size_t)in->size, req->room);
-    size_t want;
+    size_t most = MIN(req->room, (size_t)FS_REPLY_MAX), room = MIN(most, (size_t)in->size);
+    size_t want, done;
     long got;
-    size_t done;
 
     if (handle == NULL)
         return -EBADF;
     if (req->inode->sealed)
         return 0;
-    room = MIN(room, (size_t)FS_REPLY_MAX);
     /* Entries with attributes are some times as long as the host's. What does not fit is read
      * again. */
     want = MAX(plus ? room / 4 : room, DENT_MAX);

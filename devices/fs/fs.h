@@ -84,6 +84,9 @@ int request_string(const struct request *req, size_t *at, const char **ret_text)
 /* The same, and it names something in a folder. -EINVAL, -ENAMETOOLONG. */
 int request_name(const struct request *req, size_t *at, const char **ret_name);
 
+/* Leaves that as the answer: its size, for a handler to return. */
+int fs_answer(struct fs *fs, const void *out, size_t size);
+
 /*
  * Handlers return how many bytes of the answer they left in fs->reply, or a negative errno.
  * Arguments are as long as the table in request.c says.

@@ -126,6 +126,12 @@ int request_name(const struct request *req, size_t *at, const char **ret_name)
     return 0;
 }
 
+int fs_answer(struct fs *fs, const void *out, size_t size)
+{
+    memcpy(fs->reply, out, size);
+    return (int)size;
+}
+
 /* -- the session -- */
 
 /* What we do and the guest may use, if it can. No submounts: overlayfs in the guest would not enter
@@ -166,8 +172,7 @@ static int do_init(struct fs *fs, struct request *req)
         return -EPROTO;
     fs_end(fs); /* a new session knows nothing of the last one */
     fs->talking = true;
-    memcpy(fs->reply, &out, sizeof(out));
-    return sizeof(out);
+    return fs_answer(fs, &out, sizeof(out));
 }
 
 static int do_destroy(struct fs *fs, struct request *req)

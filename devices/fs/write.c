@@ -30,8 +30,7 @@ int fs_do_write(struct fs *fs, struct request *req)
     if ((in->write_flags & FUSE_WRITE_KILL_SUIDGID) != 0)
         (void)fs_kill_suid(handle->fd); /* the data are written, whatever comes of it */
     out.size = (uint32_t)done;
-    memcpy(fs->reply, &out, sizeof(out));
-    return sizeof(out);
+    return fs_answer(fs, &out, sizeof(out));
 }
 
 static int sync_handle(const struct request *req, const struct handle *handle)
@@ -104,6 +103,5 @@ int fs_do_copy_file_range(struct fs *fs, struct request *req)
     if (done < 0)
         return -errno;
     out.size = (uint32_t)done;
-    memcpy(fs->reply, &out, sizeof(out));
-    return sizeof(out);
+    return fs_answer(fs, &out, sizeof(out));
 }
