@@ -69,10 +69,13 @@ set_up() {
         sed "s,tests/fuzz/\(.*\)_fuzz.c,build/$arch-asan/fuzz_\1,")
     stage deps deps
     [ -z "$with_arm64" ] || stage deps-arm64 other_arch deps
-    [ "$arch" != x86_64 ] || stage kernels kernels
+    # What waits for others or is one process, beside what has two compilers.
+    [ "$arch" != x86_64 ] || stage kernels kernels &
     stage build-release build release all "build/$arch-release/"{unit,snd_load,queue_cost}
+    wait
+    stage boot-prepare tests/boot/run.sh --prepare &
     stage build-asan build asan all "build/$arch-asan/unit" "${replayers[@]}"
-    stage boot-prepare tests/boot/run.sh --prepare
+    wait
 }
 
 # -- the stages that follow --
