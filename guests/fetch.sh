@@ -4,6 +4,8 @@
 # Gets a stock Debian kernel for use as a guest; nothing is installed.
 #
 #   guests/fetch.sh KERNEL      6.12-amd64, 6.12-cloud-amd64, 6.1-amd64, 6.1-cloud-amd64, and of arm64
+#                               7-amd64 and so on: the newest 7 that Debian builds for its stable release
+#                               (trixie-backports); 7.2-amd64: the newest 7.2, while it is there
 #
 # Leaves build/guests/KERNEL/ with
 #   vmlinuz    the kernel as Debian ships it       vmlinux   the ELF file in it (not of arm64)
@@ -14,12 +16,15 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-# The meta package names the newest kernel of its kind.
+# meta_package KERNEL: the package that names the newest kernel of its kind.
 meta_package() {
-    case $1 in
-    6.12-amd64 | 6.12-cloud-amd64 | 6.12-arm64 | 6.12-cloud-arm64) echo "linux-image-$1" ;;
-    6.1-amd64 | 6.1-cloud-amd64 | 6.1-arm64 | 6.1-cloud-arm64) echo "linux-image-${1#6.1-}" ;;
-    *) die "unknown kernel '$1': 6.12 or 6.1, -cloud or not, -amd64 or -arm64" ;;
+    local flavour=${1#*-}
+    case $flavour in amd64 | cloud-amd64 | arm64 | cloud-arm64) ;; *) flavour= ;; esac
+    case ${flavour:+${1%%-*}} in
+    6.12) echo "linux-image-$1" ;;
+    6.1) echo "linux-image-$flavour" ;;
+    7 | 7.[0-9] | 7.[0-9][0-9]) ;; # none: it will name an 8 one day
+    *) die "unknown kernel '$1': 6.12, 6.1, 7 or 7.N, -cloud or not, -amd64 or -arm64" ;;
     esac
 }
 
@@ -39,13 +44,16 @@ resolve() {
     echo "${package:+$package:${1##*-}}"
 }
 
-# download KERNEL: puts the package into the current folder.
+# download KERNEL: puts the package into the current folder, and from 6.16 on those that it is split into.
 download() {
-    local package
+    local package parts
 
     package=$(resolve "$1")
-    [ -n "$package" ] || { echo "none for $1: is Debian's security suite, which has the newer kernels, among apt's sources?" >&2 && return 1; }
-    apt_get download "$package"
+    [ -n "$package" ] || { echo "none for $1$hint" >&2 && return 1; }
+    parts=$(apt_cache show --no-all-versions "$package" | sed -n 's/^Depends: //p' |
+        grep -oE 'linux-(base|binary|modules)-[0-9][^ ,]*') || true
+    # shellcheck disable=SC2086 # names
+    apt_get download "$package" ${parts//$'\n'/ }
 }
 
 # extract_vmlinux BZIMAGE: the ELF file inside, to standard output. Offsets are those of the
@@ -74,19 +82,28 @@ meta_package "$kernel" >/dev/null
 only_once "$kernel" version
 
 echo "fetch.sh: getting Debian's kernel $kernel" >&2
-with_lists download "$kernel"
+hint=": is Debian's security suite, which has the newer kernels, among apt's sources?"
+case $kernel in
+7*)
+    of_suite trixie-backports
+    hint=
+    download "$kernel" 2>"$work/log" || die "no packages of trixie-backports: $(tail -n 1 "$work/log")"
+    ;;
+*) with_lists download "$kernel" ;;
+esac
 
-dpkg -x ./*.deb tree
-version=$(basename tree/boot/vmlinuz-*)
-version=${version#vmlinuz-}
-mkdir -p out/modules/lib/modules
-mv "tree/boot/vmlinuz-$version" out/vmlinuz
-mv "tree/boot/config-$version" out/config
+for deb in ./*.deb; do dpkg -x "$deb" tree; done
+mkdir -p out/modules/lib
 for lib in tree/lib/modules tree/usr/lib/modules; do
-    if [ -d "$lib/$version" ]; then mv "$lib/$version" out/modules/lib/modules/; fi
+    if [ -d "$lib" ]; then mv "$lib" out/modules/lib/; fi
+done
+version=$(basename out/modules/lib/modules/*)
+for file in vmlinuz config; do # in a package of its own they are among the modules
+    mv "tree/boot/$file-$version" "out/$file" 2>/dev/null || mv "out/modules/lib/modules/$version/$file" out/
 done
 /sbin/depmod -b "$work/out/modules" "$version" || die "depmod failed for $version"
 [ "${kernel##*-}" != amd64 ] || extract_vmlinux out/vmlinuz >out/vmlinux
-basename ./*.deb .deb >out/package
+basename ./linux-image-*.deb .deb >out/package
 echo "$version" >out/version
+echo "fetch.sh: it is $(cat out/package)" >&2
 put "$kernel" out
