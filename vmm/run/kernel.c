@@ -125,15 +125,12 @@ struct found {
     char names[INSTALLED_SIZE];
 };
 
-static void found_add(struct found *found, const char *folder, const char *name)
+static void found_add(struct found *found, const char *path, const char *release)
 {
-    char path[PATH_MAX];
     size_t len = strlen(found->names);
 
-    if (!join(path, "%s/%s", folder, name))
-        return;
     (void)snprintf(found->names + len, sizeof(found->names) - len, "%s%s", len > 0 ? ", " : "",
-                   name + strlen("vmlinuz-"));
+                   release);
     if (access(path, R_OK) < 0)
         (void)join(found->unreadable, "%s", path);
     else if (found->newest[0] == '\0' || strverscmp(path, found->newest) > 0)
@@ -142,13 +139,30 @@ static void found_add(struct found *found, const char *folder, const char *name)
 
 static void found_look(struct found *found, const char *folder)
 {
+    const size_t prefix = strlen("vmlinuz-");
     DIR *dir = opendir(folder);
     const struct dirent *entry;
+    char path[PATH_MAX];
 
     *found = (struct found){0};
     while (dir != NULL && (entry = readdir(dir)) != NULL)
-        if (strncmp(entry->d_name, "vmlinuz-", strlen("vmlinuz-")) == 0)
-            found_add(found, folder, entry->d_name);
+        if (strncmp(entry->d_name, "vmlinuz-", prefix) == 0 &&
+            join(path, "%s/%s", folder, entry->d_name))
+            found_add(found, path, entry->d_name + prefix);
+    if (dir != NULL)
+        (void)closedir(dir);
+}
+
+/* Newer packages have it among its modules. */
+static void found_look_at_modules(struct found *found, const char *folder)
+{
+    char modules[PATH_MAX], path[PATH_MAX];
+    DIR *dir = join(modules, "%s/lib/modules", folder) ? opendir(modules) : NULL;
+    const struct dirent *entry;
+
+    while (dir != NULL && (entry = readdir(dir)) != NULL)
+        if (join(path, "%s/%s/vmlinuz", modules, entry->d_name) && is_kind(path, S_IFREG))
+            found_add(found, path, entry->d_name);
     if (dir != NULL)
         (void)closedir(dir);
 }
@@ -178,19 +192,22 @@ static int find_newest(const char *root, struct run_kernel *kernel)
 static int find_in_folder(const char *folder, struct run_kernel *kernel)
 {
     struct found found;
-    char boot[PATH_MAX], quote[TEXT_QUOTE_SIZE];
+    char boot[PATH_MAX], usr[PATH_MAX], quote[TEXT_QUOTE_SIZE];
 
     if (!join(kernel->file, "%s/%s", folder, arch_layout->kernel_in_tree) ||
-        !join(boot, "%s/boot", folder))
+        !join(boot, "%s/boot", folder) || !join(usr, "%s/usr", folder))
         return opts_error("KERNEL: the path is too long");
     if (is_kind(kernel->file, S_IFREG))
         return 0;
     found_look(&found, boot);
+    found_look_at_modules(&found, folder);
+    found_look_at_modules(&found, usr);
     if (found.newest[0] != '\0')
         return join(kernel->file, "%s", found.newest) ? 0 : -EINVAL;
-    return opts_error("KERNEL %s: a folder with no %s and no boot/vmlinuz-* in it; build one, or "
-                      "name a file",
-                      text_quote(quote, folder), arch_layout->kernel_in_tree);
+    return opts_error(
+        "KERNEL %s: a folder with no %s, boot/vmlinuz-* or lib/modules/*/vmlinuz in it; "
+        "build one, or name a file",
+        text_quote(quote, folder), arch_layout->kernel_in_tree);
 }
 
 static int find_release(const char *root, const char *word, struct run_kernel *kernel)
@@ -252,6 +269,10 @@ static void find_modules(const char *root, struct run_kernel *kernel)
         return;
     }
     folder_of(folder, kernel->file);
+    if (is_modules(folder)) { /* which have it among them */
+        (void)join(kernel->modules, "%s", folder);
+        return;
+    }
     parent_of(parent, folder);
     if (modules_below(folder, kernel->release, kernel->modules) ||
         (join(near, "%s/modules", folder) &&

@@ -100,6 +100,24 @@ START_TEST(unpacked_package_is_a_kernel_and_its_modules)
 }
 END_TEST
 
+/* Debian's from 6.16 on, unpacked: package/usr/lib/modules has all. */
+START_TEST(kernel_among_its_modules_is_found)
+{
+    bzimage_write("package/usr/lib/modules/7.2.9/vmlinuz", "7.2.9");
+    bzimage_write("package/usr/lib/modules/7.10.1/vmlinuz", "7.10.1");
+    file_write_text("package/usr/lib/modules/7.10.1/modules.order", "");
+    file_write_text("package/usr/lib/modules/7.11.0/modules.order", ""); /* no kernel there */
+    found(in_folder("package"), NULL);
+    ck_assert_str_eq(kernel.file, in_folder("package/usr/lib/modules/7.10.1/vmlinuz"));
+    ck_assert_str_eq(kernel.modules, in_folder("package/usr/lib/modules/7.10.1"));
+    found(in_folder("package/usr/lib/modules/7.10.1/vmlinuz"), NULL); /* named itself */
+    ck_assert_str_eq(kernel.release, "7.10.1");
+    ck_assert_str_eq(kernel.modules, in_folder("package/usr/lib/modules/7.10.1"));
+    found(in_folder("package/usr/lib/modules/7.2.9/vmlinuz"), NULL); /* without modules */
+    ck_assert_str_eq(kernel.modules, "");
+}
+END_TEST
+
 START_TEST(folder_with_no_kernel_is_one_line)
 {
     file_write_text("folder/x", "");
@@ -175,6 +193,7 @@ Suite *run_kernel_suite(void)
     tcase_add_test(tc, neither_file_nor_release_tells_what_is_installed);
     tcase_add_test(tc, build_tree_is_a_kernel_and_its_modules);
     tcase_add_test(tc, unpacked_package_is_a_kernel_and_its_modules);
+    tcase_add_test(tc, kernel_among_its_modules_is_found);
     tcase_add_test(tc, folder_with_no_kernel_is_one_line);
     tcase_add_test(tc, modules_may_be_named);
     tcase_add_test(tc, release_is_in_the_text_of_an_image_that_is_not_packed);
