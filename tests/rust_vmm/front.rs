@@ -6,7 +6,7 @@
 //!                        device, the first of which is paused half-way; waits for an event
 //!                        in between.
 use std::sync::atomic::{fence, Ordering::SeqCst};
-use std::{env, fs, io::Write, thread::sleep, time::Duration};
+use std::{env, fs, io::Write, os::unix::net::UnixStream, thread::sleep, time::Duration};
 use vhost::vhost_user::message::{
     VhostUserConfigFlags, VhostUserHeaderFlag, VhostUserProtocolFeatures, VhostUserVirtioFeatures,
 };
@@ -116,6 +116,15 @@ fn set_up(vu: &mut Frontend, mem: &GuestMemoryMmap, features: u64, rings: &[Ring
         vu.set_vring_kick(i, &ring.kick).expect("SET_VRING_KICK");
     }
     enable(vu, true);
+    let (_, theirs) = UnixStream::pair().unwrap(); // it has nothing to say unasked
+    vu.set_backend_request_fd(&theirs).expect("SET_BACKEND_REQ_FD");
+}
+
+fn reset(vu: &mut Frontend) {
+    for i in 0..QUEUES {
+        vu.set_vring_enable(i, false).expect("SET_VRING_ENABLE");
+        vu.get_vring_base(i).expect("GET_VRING_BASE");
+    }
 }
 
 fn play(vu: &mut Frontend, mem: &GuestMemoryMmap, rings: &mut [Ring], sound: &[u8], pause: bool) {
@@ -189,7 +198,6 @@ fn main() {
         if life == 0 {
             println!("event {:x?}", rings[1].get(&mem));
         }
-        enable(&mut vu, false);
-        (0..QUEUES).for_each(|i| _ = vu.get_vring_base(i).expect("GET_VRING_BASE"));
+        reset(&mut vu);
     }
 }
