@@ -125,6 +125,7 @@ int arch_load(const struct platform *platform, const struct image *kernel,
 /* -- the half that makes ioctls (irqchip.c, vcpu.c, time.c, probe.c) -- */
 
 struct kvm;
+struct kvm_irq_routing_entry;
 struct vcpu;
 struct vcpu_env;
 
@@ -143,6 +144,13 @@ int arch_vm_ready(struct kvm *kvm, const struct platform *platform, struct vcpu 
 
 /* Any thread: a PCI device's interrupt message, whatever the guest made of it. */
 void arch_message(const struct kvm *kvm, uint64_t addr, uint32_t data);
+
+/* The same for KVM to send at an event: what the route of a GSI says of it (KVM_SET_GSI_ROUTING),
+ * into an entry that is zeroed. False: it is a message for nobody. */
+bool arch_message_route(uint64_t addr, uint32_t data, struct kvm_irq_routing_entry *ret_entry);
+/* The routes without which lines would not work, whatever is added to them: how many. */
+#define ARCH_LINE_ROUTES_MAX 40
+unsigned arch_line_routes(struct kvm_irq_routing_entry *ret_entries);
 
 /* Main: registers and identity of vCPU `vcpu->index` of `cpu_count`. The first starts at *entry. */
 int arch_vcpu_init(struct vcpu *vcpu, unsigned cpu_count, const struct arch_entry *entry);

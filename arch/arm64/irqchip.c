@@ -121,15 +121,36 @@ int arch_vm_init(struct kvm *kvm, struct platform *platform)
     return 0;
 }
 
+static bool is_message(uint64_t addr, uint32_t data)
+{
+    return addr == ARM64_MSI + ARM64_MSI_SETSPI && data >= ARM64_INTID_MSI && data < ARM64_IRQS;
+}
+
 /* What a GICv2m frame makes of it: an edge of the shared interrupt that it names. */
 void arch_message(const struct kvm *kvm, uint64_t addr, uint32_t data)
 {
-    if (addr != ARM64_MSI + ARM64_MSI_SETSPI || data < ARM64_INTID_MSI || data >= ARM64_IRQS)
+    if (!is_message(addr, data))
         return;
     struct kvm_irq_level level = {.irq = ARM64_IRQ_LINE_SPI - 32 + data, .level = 1};
     (void)kvm_ioctl(kvm->vm_fd, KVM_IRQ_LINE, &level);
     level.level = 0;
     (void)kvm_ioctl(kvm->vm_fd, KVM_IRQ_LINE, &level);
+}
+
+/* KVM raises the pin at an event and never lowers it: to a GIC that is an edge each time, where the
+ * guest has set the pin up for edges, as drivers of the frame do. */
+bool arch_message_route(uint64_t addr, uint32_t data, struct kvm_irq_routing_entry *ret_entry)
+{
+    ret_entry->type = KVM_IRQ_ROUTING_IRQCHIP;
+    ret_entry->u.irqchip.pin = data - 32;
+    return is_message(addr, data);
+}
+
+/* KVM_IRQ_LINE goes by no route here. */
+unsigned arch_line_routes(struct kvm_irq_routing_entry *ret_entries)
+{
+    (void)ret_entries;
+    return 0;
 }
 
 /* The interrupt of its performance counters, and them. */

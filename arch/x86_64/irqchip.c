@@ -105,6 +105,36 @@ void arch_message(const struct kvm *kvm, uint64_t addr, uint32_t data)
     (void)kvm_ioctl(kvm->vm_fd, KVM_SIGNAL_MSI, &msi);
 }
 
+bool arch_message_route(uint64_t addr, uint32_t data, struct kvm_irq_routing_entry *ret_entry)
+{
+    ret_entry->type = KVM_IRQ_ROUTING_MSI;
+    ret_entry->u.msi.address_lo = (uint32_t)addr;
+    ret_entry->u.msi.address_hi = (uint32_t)(addr >> 32);
+    ret_entry->u.msi.data = data;
+    return true;
+}
+
+static void line_route(struct kvm_irq_routing_entry *entry, uint32_t line, uint32_t chip,
+                       uint32_t pin)
+{
+    *entry = (struct kvm_irq_routing_entry){.gsi = line, .type = KVM_IRQ_ROUTING_IRQCHIP};
+    entry->u.irqchip.irqchip = chip;
+    entry->u.irqchip.pin = pin;
+}
+
+/* As KVM has them at first: the PIC and the IOAPIC. */
+unsigned arch_line_routes(struct kvm_irq_routing_entry *ret_entries)
+{
+    unsigned count = 0;
+
+    for (uint32_t line = 0; line < 16; line++)
+        line_route(&ret_entries[count++], line,
+                   line < 8 ? KVM_IRQCHIP_PIC_MASTER : KVM_IRQCHIP_PIC_SLAVE, line % 8);
+    for (uint32_t line = 0; line < KVM_IOAPIC_NUM_PINS; line++)
+        line_route(&ret_entries[count++], line, KVM_IRQCHIP_IOAPIC, line);
+    return count;
+}
+
 int arch_vm_ready(struct kvm *kvm, const struct platform *platform, struct vcpu *vcpu)
 {
     (void)kvm;

@@ -280,6 +280,21 @@ START_TEST(message_is_an_edge_of_the_interrupt_that_it_names)
 }
 END_TEST
 
+START_TEST(message_of_an_irqfd_is_the_pin_of_its_interrupt)
+{
+    struct kvm_irq_routing_entry entry = {0};
+
+    ck_assert_int_eq(arch_message_route(written[_i].addr, written[_i].data, &entry),
+                     written[_i].taken);
+    if (!written[_i].taken)
+        return;
+    ck_assert_uint_eq(entry.type, 1);
+    ck_assert_uint_eq(entry.u.irqchip.irqchip, 0);
+    ck_assert_uint_eq(entry.u.irqchip.pin, written[_i].data - 32); /* an SPI */
+    ck_assert_uint_eq(arch_line_routes(&entry), 0);
+}
+END_TEST
+
 Suite *arm64_irqchip_suite(void);
 Suite *arm64_irqchip_suite(void)
 {
@@ -299,6 +314,8 @@ Suite *arm64_irqchip_suite(void)
     tcase_add_test(tcase, gic_starts_and_each_vcpu_has_its_counters);
     tcase_add_loop_test(tcase, start_that_fails_is_told, 0, 3);
     tcase_add_loop_test(tcase, message_is_an_edge_of_the_interrupt_that_it_names, 0,
+                        ARRAY_SIZE(written));
+    tcase_add_loop_test(tcase, message_of_an_irqfd_is_the_pin_of_its_interrupt, 0,
                         ARRAY_SIZE(written));
     suite_add_tcase(suite, tcase);
     return suite;

@@ -111,6 +111,34 @@ START_TEST(message_goes_to_the_local_apics)
 }
 END_TEST
 
+START_TEST(message_of_an_irqfd_goes_there_too)
+{
+    struct kvm_irq_routing_entry entry = {0};
+
+    ck_assert(arch_message_route(0x1fee01000, 0x4055, &entry));
+    ck_assert_uint_eq(entry.type, 2);
+    ck_assert_uint_eq(entry.u.msi.address_lo, 0xfee01000);
+    ck_assert_uint_eq(entry.u.msi.address_hi, 1);
+    ck_assert_uint_eq(entry.u.msi.data, 0x4055);
+}
+END_TEST
+
+/* Lines 0 to 15 are pins of the two PICs and of the IOAPIC, which is the third chip; to 23 its. */
+START_TEST(lines_go_where_kvm_has_them_first)
+{
+    struct kvm_irq_routing_entry entry[ARCH_LINE_ROUTES_MAX];
+
+    ck_assert_uint_eq(arch_line_routes(entry), 40);
+    for (unsigned i = 0; i < 40; i++) {
+        ck_assert_uint_eq(entry[i].type, 1);
+        ck_assert_uint_eq(entry[i].flags, 0);
+        ck_assert_uint_eq(entry[i].gsi, i < 16 ? i : i - 16);
+        ck_assert_uint_eq(entry[i].u.irqchip.irqchip, i < 8 ? 0 : i < 16 ? 1 : 2);
+        ck_assert_uint_eq(entry[i].u.irqchip.pin, i < 8 ? i : i < 16 ? i - 8 : i - 16);
+    }
+}
+END_TEST
+
 START_TEST(each_ioctl_that_fails_is_told)
 {
     unsigned failed = kvm_fixture_fail_each(arch_vm_init, &platform);
@@ -167,6 +195,8 @@ Suite *x86_64_irqchip_suite(void)
     tcase_add_test(tcase, pic_takes_no_interrupt);
     tcase_add_test(tcase, writes_to_the_address_port_of_pci_are_dropped);
     tcase_add_test(tcase, message_goes_to_the_local_apics);
+    tcase_add_test(tcase, message_of_an_irqfd_goes_there_too);
+    tcase_add_test(tcase, lines_go_where_kvm_has_them_first);
     tcase_add_test(tcase, each_ioctl_that_fails_is_told);
     tcase_add_test(tcase, eventfd_that_fails_is_told);
     tcase_add_loop_test(tcase, cpus_that_do_not_fit_are_refused, 0, ARRAY_SIZE(counts));
