@@ -142,8 +142,7 @@ static int queue_give(struct vhost *vhost, unsigned i, struct virtio_device *dev
     call->dev = dev;
     call->vq = vq;
     call->watch.ready = call_ready;
-    return loop_add(&dev->worker[vq->index % dev->worker_count].loop, &call->watch,
-                    EPOLLIN | EPOLLET);
+    return virtio_call_add(dev, vq, &call->watch);
 }
 
 int vhost_start(struct vhost *vhost, struct virtio_device *dev, unsigned first, unsigned count)
@@ -165,5 +164,5 @@ int vhost_start(struct vhost *vhost, struct virtio_device *dev, unsigned first, 
 void vhost_stop(struct vhost *vhost)
 {
     for (unsigned i = 0; i < VHOST_QUEUES_MAX; i++)
-        loop_remove(&vhost->call[i].watch);
+        virtio_call_remove(vhost->call[i].dev, vhost->call[i].vq, &vhost->call[i].watch);
 }

@@ -2,9 +2,9 @@
 /*
  * A device of the host's kernel that serves queues of ours (linux/vhost.h). It is given guest RAM,
  * the rings and two eventfds a queue: the driver's kicks, which are the queue's own, and its calls,
- * which the queue's worker passes on to the driver.
+ * which the queue's worker passes on to the driver, or KVM does (virtio_call_add()).
  *
- *   driver --kick--> [ vhost: the kernel ] --call--> worker --interrupt--> driver
+ *   driver --kick--> [ vhost: the kernel ] --call--> worker, or KVM --interrupt--> driver
  *
  * The kernel checks what is in the rings, and reaches nothing but the RAM that it was told of. Each
  * kind of vhost device has a request of its own to begin and to end, which its user makes: after

@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 
 /* -- news -- */
 
@@ -47,6 +48,29 @@ static void config_news(struct virtio_device *dev)
 {
     note(dev, EVENT_CONFIG_NEWS, 0, 0, 0);
     dev->transport->ops->config_news(dev->transport);
+}
+
+static void tell_calls(struct virtio_device *dev, const struct virtq *vq, int fd)
+{
+    if (dev->transport->ops->queue_calls != NULL)
+        dev->transport->ops->queue_calls(dev->transport, vq, fd);
+}
+
+int virtio_call_add(struct virtio_device *dev, struct virtq *vq, struct watch *call)
+{
+    int r = loop_add(&dev->worker[vq->index % dev->worker_count].loop, call, EPOLLIN | EPOLLET);
+
+    if (r == 0)
+        tell_calls(dev, vq, call->fd);
+    return r;
+}
+
+void virtio_call_remove(struct virtio_device *dev, struct virtq *vq, struct watch *call)
+{
+    if (call->loop == NULL)
+        return;
+    tell_calls(dev, vq, -1);
+    loop_remove(call);
 }
 
 void virtio_call(struct virtio_device *dev, const struct virtq *vq)

@@ -259,7 +259,12 @@ void virtio_signal(struct virtio_device *dev, struct virtq *vq);
 /* For command(): writes that line into the reply, and returns r, which is a negative errno. */
 int virtio_refuse(FILE *reply, int r, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
-/* Whoever a queue is lent to has used a request of it. Its worker. */
+/* Whoever a queue is lent to tells by the eventfd call->fd that it has used a request of it: its
+ * worker watches that, and `ready` is to call virtio_call(), which tells the driver. Nobody reads
+ * the eventfd. Where the transport has the means the driver is told without it (KVM takes the
+ * events, and mostly nobody wakes up). Its worker; virtio_call_remove() accepts one not added. */
+int virtio_call_add(struct virtio_device *dev, struct virtq *vq, struct watch *call);
+void virtio_call_remove(struct virtio_device *dev, struct virtq *vq, struct watch *call);
 void virtio_call(struct virtio_device *dev, const struct virtq *vq);
 
 /* Changes config space and, unless no driver has begun to look at the device, tells it (§2.5,

@@ -228,9 +228,9 @@ void pci_config_write(struct pci *pci, size_t off, const void *buf, size_t len)
 
 /* -- news -- */
 
-static void tell(struct pci *pci, uint16_t vector, uint8_t isr_bit)
+static void tell(struct pci *pci, unsigned source, uint8_t isr_bit)
 {
-    if (!msix_signal(&pci->msix, vector))
+    if (!msix_signal(&pci->msix, source))
         (void)atomic_fetch_or(&pci->isr, isr_bit);
 }
 
@@ -238,7 +238,12 @@ static void queue_news(struct virtio_transport *transport, const struct virtq *v
 {
     struct pci *pci = container_of(transport, struct pci, transport);
 
-    tell(pci, atomic_load(&pci->queue_vector[vq->index]), ISR_QUEUE);
+    tell(pci, vq->index, ISR_QUEUE);
+}
+
+static void queue_calls(struct virtio_transport *transport, const struct virtq *vq, int fd)
+{
+    msix_lend(&container_of(transport, struct pci, transport)->msix, vq->index, fd);
 }
 
 /* Its bit is set also where messages are in use (§4.1.4.5.1). */
@@ -247,7 +252,7 @@ static void config_news(struct virtio_transport *transport)
     struct pci *pci = container_of(transport, struct pci, transport);
 
     (void)atomic_fetch_or(&pci->isr, VIRTIO_PCI_ISR_CONFIG);
-    tell(pci, atomic_load(&pci->config_vector), VIRTIO_PCI_ISR_CONFIG);
+    tell(pci, pci->dev->queue_count, VIRTIO_PCI_ISR_CONFIG);
 }
 
 /* Of the function nothing is reset: not its BAR, not the table of messages. */
@@ -258,22 +263,18 @@ static void reset(struct virtio_transport *transport)
     pci->device_feature_select = pci->driver_feature_select = 0;
     pci->queue_select = 0;
     atomic_store(&pci->isr, 0);
-    atomic_store(&pci->config_vector, MSIX_NO_VECTOR);
-    for (unsigned i = 0; i < pci->dev->queue_count; i++)
-        atomic_store(&pci->queue_vector[i], MSIX_NO_VECTOR);
+    for (unsigned i = 0; i <= pci->dev->queue_count; i++)
+        msix_vector_set(&pci->msix, i, MSIX_NO_VECTOR);
 }
 
 static const struct virtio_transport_ops transport_ops = {
-    .queue_news = queue_news, .config_news = config_news, .reset = reset};
+    .queue_news = queue_news,
+    .queue_calls = queue_calls,
+    .config_news = config_news,
+    .reset = reset,
+};
 
 /* -- creation and end -- */
-
-static void send(void *ctx, uint64_t addr, uint32_t data)
-{
-    struct pci *pci = ctx;
-
-    pci->host->message(pci->host, addr, data);
-}
 
 int pci_init(struct pci *pci, struct virtio_device *dev, struct pci_host *host, gpa_t bar)
 {
@@ -281,10 +282,7 @@ int pci_init(struct pci *pci, struct virtio_device *dev, struct pci_host *host, 
     assert(dev->config_size <= BAR_DEVICE_BYTES);
 
     *pci = (struct pci){.transport = {.ops = &transport_ops}, .dev = dev, .host = host};
-    pci->queue_vector = calloc(dev->queue_count, sizeof(pci->queue_vector[0]));
-    if (pci->queue_vector == NULL)
-        return -ENOMEM;
-    int r = msix_init(&pci->msix, (uint16_t)(dev->queue_count + 1), send, pci);
+    int r = msix_init(&pci->msix, (uint16_t)(dev->queue_count + 1), host);
     if (r < 0)
         return r;
     make_header(pci, bar);
@@ -297,6 +295,5 @@ int pci_init(struct pci *pci, struct virtio_device *dev, struct pci_host *host, 
 void pci_fini(struct pci *pci)
 {
     msix_fini(&pci->msix);
-    free(pci->queue_vector);
     *pci = (struct pci){0};
 }

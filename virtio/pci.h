@@ -33,6 +33,11 @@ struct pci_host {
     void (*place)(struct pci_host *host, struct pci *pci, gpa_t at);
     /* Writes an interrupt message. Any thread. */
     void (*message)(struct pci_host *host, uint64_t addr, uint32_t data);
+    /* Each event of that eventfd is that message from now on, also one that it holds already: past
+     * us, until the other message that a next call names, or unbind(), after which none follows.
+     * False: it is not bound (any more), because there is no means. Any thread. */
+    bool (*bind)(struct pci_host *host, int fd, uint64_t addr, uint32_t data);
+    void (*unbind)(struct pci_host *host, int fd);
 };
 
 struct pci {
@@ -50,10 +55,8 @@ struct pci {
     uint32_t generation_read; /* the device's, when the driver looked last, */
     uint8_t generation;       /* and what that was called: 8 bits, which never come to the same */
 
-    struct msix msix;
-    _Atomic uint8_t isr;            /* workers set, a read clears */
-    _Atomic uint16_t config_vector; /* vCPUs write, workers read */
-    _Atomic uint16_t *queue_vector; /* owned; the same for each queue */
+    struct msix msix;    /* its sources: the queues, then config space */
+    _Atomic uint8_t isr; /* workers set, a read clears */
 };
 
 /* Main. Connects the device; BAR 0 is preset to `bar`, and answers once the guest turns memory

@@ -128,7 +128,7 @@ static void queue_reset_write(struct pci *pci, const struct field *field, uint64
 {
     (void)field;
     if (val == 1 && virtio_queue_reset(pci->dev, pci->queue_select))
-        atomic_store(&pci->queue_vector[pci->queue_select], MSIX_NO_VECTOR);
+        msix_vector_set(&pci->msix, pci->queue_select, MSIX_NO_VECTOR);
 }
 
 static uint64_t queue_notify_off_read(const struct pci *pci, const struct field *field)
@@ -157,37 +157,30 @@ static void queue_address_write(struct pci *pci, const struct field *field, uint
 
 /* -- vectors -- */
 
-/* One that the table does not have is no vector, and that is what the driver reads back. */
-static uint16_t vector_checked(const struct pci *pci, uint64_t val)
-{
-    return val < pci->msix.count ? (uint16_t)val : MSIX_NO_VECTOR;
-}
-
 static uint64_t config_vector_read(const struct pci *pci, const struct field *field)
 {
     (void)field;
-    return atomic_load(&pci->config_vector);
+    return msix_vector(&pci->msix, pci->dev->queue_count);
 }
 
 static void config_vector_write(struct pci *pci, const struct field *field, uint64_t val)
 {
     (void)field;
-    atomic_store(&pci->config_vector, vector_checked(pci, val));
+    msix_vector_set(&pci->msix, pci->dev->queue_count, val);
 }
 
 static uint64_t queue_vector_read(const struct pci *pci, const struct field *field)
 {
     (void)field;
-    return pci->queue_select < pci->dev->queue_count
-               ? atomic_load(&pci->queue_vector[pci->queue_select])
-               : MSIX_NO_VECTOR;
+    return pci->queue_select < pci->dev->queue_count ? msix_vector(&pci->msix, pci->queue_select)
+                                                     : MSIX_NO_VECTOR;
 }
 
 static void queue_vector_write(struct pci *pci, const struct field *field, uint64_t val)
 {
     (void)field;
     if (pci->queue_select < pci->dev->queue_count)
-        atomic_store(&pci->queue_vector[pci->queue_select], vector_checked(pci, val));
+        msix_vector_set(&pci->msix, pci->queue_select, val);
 }
 
 /* -- the common configuration structure (§4.1.4.3) -- */

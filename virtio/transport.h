@@ -29,6 +29,10 @@
 struct virtio_transport_ops {
     /* A request of this queue was used. The queue's worker, not locked. */
     void (*queue_news)(struct virtio_transport *transport, const struct virtq *vq);
+    /* Whoever this queue is lent to tells the same by that eventfd, -1: no more. A transport that
+     * can has the driver told without us, and then ignores queue_news() for as long. NULL: it
+     * can't. The queue's worker, not locked. */
+    void (*queue_calls)(struct virtio_transport *transport, const struct virtq *vq, int fd);
     /* Config space changed, or the device needs a reset. Any thread, perhaps locked. */
     void (*config_news)(struct virtio_transport *transport);
     /* The device was reset: forget what was written to the transport, and news not yet seen. No

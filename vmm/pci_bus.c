@@ -118,17 +118,28 @@ static void message(struct pci_host *host, uint64_t addr, uint32_t data)
     arch_message(bus->kvm, addr, data);
 }
 
+static bool bind(struct pci_host *host, int fd, uint64_t addr, uint32_t data)
+{
+    return irqfds_bind(&container_of(host, struct pci_bus, host)->irqfds, fd, addr, data);
+}
+
+static void unbind(struct pci_host *host, int fd)
+{
+    irqfds_unbind(&container_of(host, struct pci_bus, host)->irqfds, fd);
+}
+
 /* -- main -- */
 
 void pci_bus_init(struct pci_bus *bus, const struct kvm *kvm, gpa_t window, uint64_t window_size)
 {
     assert(window % PCI_BAR_BYTES == 0 && window_size >= PCI_SLOTS * (uint64_t)PCI_BAR_BYTES);
     *bus = (struct pci_bus){
-        .host = {.place = place, .message = message},
+        .host = {.place = place, .message = message, .bind = bind, .unbind = unbind},
         .kvm = kvm,
         .window = window,
         .window_size = window_size,
     };
+    irqfds_init(&bus->irqfds, kvm);
 }
 
 int pci_bus_add(struct pci_bus *bus, unsigned slot, struct virtio_device *dev, struct pci *ret_pci)

@@ -12,13 +12,14 @@
 
 #include "virtio/pci.h"
 #include "vmm/base/bus.h"
-#include "vmm/kvm.h"
+#include "vmm/irqfds.h"
 
 #define PCI_SLOTS 32
 
 struct pci_bus {
     struct pci_host host;
     const struct kvm *kvm; /* borrowed */
+    struct irqfds irqfds;
     gpa_t window;
     uint64_t window_size;
     struct pci *function[PCI_SLOTS]; /* borrowed; NULL: nothing there */

@@ -36,12 +36,17 @@
 
 /* -- the end -- */
 
+static void calls_unwatch(struct vhost_user *vu)
+{
+    for (unsigned i = 0; i < vu->dev.queue_count; i++)
+        virtio_call_remove(&vu->dev, &vu->dev.queue[i], &vu->call[i]);
+}
+
 static void unwatch(struct vhost_user *vu)
 {
     loop_remove(&vu->link);
     loop_remove(&vu->channel);
-    for (unsigned i = 0; i < vu->dev.queue_count; i++)
-        loop_remove(&vu->call[i]);
+    calls_unwatch(vu);
     vu->calls_again_ns = vu->channel_again_ns = TIME_NEVER;
 }
 
@@ -79,7 +84,7 @@ static int calls_watch(struct vhost_user *vu)
     vu->calls_since = monotonic_ns();
     for (unsigned i = 0; i < vu->dev.queue_count && r == 0; i++)
         if (vu->dev.queue[i].running)
-            r = loop_add(virtio_loop(&vu->dev), &vu->call[i], EPOLLIN | EPOLLET);
+            r = virtio_call_add(&vu->dev, &vu->dev.queue[i], &vu->call[i]);
     return r;
 }
 
@@ -156,8 +161,7 @@ static void call_ready(struct watch *watch, uint32_t epoll_events)
     vu->calls_since = now;
     if (now >= end)
         return;
-    for (unsigned i = 0; i < dev->queue_count; i++)
-        loop_remove(&vu->call[i]);
+    calls_unwatch(vu);
     vu->calls_again_ns = end;
     alarm_set(vu);
 }

@@ -9,7 +9,7 @@
  *     |        |                   | ---- memfd, eventfds ----> |   at DRIVER_OK
  *     |-kick-->|--- ioeventfd ------------- kick eventfd -----> |   past us
  *     |        |                   |                            |   takes, answers
- *     |<-------|<--- interrupt --- | <------ call eventfd ----- |
+ *     |<-------|<--- interrupt --- | <------ call eventfd ----- |   or KVM hears it, past us
  *
  * The back-end may read and write all of guest RAM: that is what vhost-user is. Beyond that it is
  * not trusted: what it answers is checked, it has a deadline for each exchange, and what it does

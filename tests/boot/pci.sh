@@ -11,18 +11,19 @@ pci_tone() {
     "$linnet" listen --same-as "$guests/tone.wav" tone.wav
 }
 
-# pci_devices KERNEL RECIPE: several classes, on two CPUs; all find their driver's transport, a disk is
-# read through with the first kernel, and one device is taken away and found again.
+# pci_devices KERNEL RECIPE RNG: several classes, on two CPUs; all find their driver's transport, a disk is
+# read through with the first kernel, and the entropy device, for which RNG are keys, is taken away and found
+# again, while its interrupts move.
 pci_devices() {
     head -c 4M /dev/urandom >disk.img
-    boot 0 --transport pci --cpus 2 --rng --disk disk.img --console name=a,to=null --balloon \
+    boot 0 --transport pci --cpus 2 --rng "$3" --disk disk.img --console name=a,to=null --balloon \
         --snd host=null --share .,tag=here \
         --initrd "$made/$1.$2" \
         --append "$(job pci 6 "$(sha256sum <disk.img | cut -d " " -f 1)")" "$guests/$1/vmlinuz"
     done_job pci
 }
-pci_6_12() { pci_devices "$stock" disk; }
-pci_6_1() { pci_devices 6.1-cloud-amd64 boot; }
+pci_6_12() { pci_devices "$stock" disk isolate; } # whose interrupts KVM sends by itself
+pci_6_1() { pci_devices 6.1-cloud-amd64 boot isolate=off; }
 
 pci_prepare() {
     local recipe=boot

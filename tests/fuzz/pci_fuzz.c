@@ -10,8 +10,11 @@
  *   d i a a l l f n   descriptor i of queue 0: address, length (16 bits each), flags, next
  *   g n         the device changes config
  *
- * Beyond memory safety: what is read only stays, and no message is sent before the guest has turned
- * to messages.
+ * Queue 0 has an eventfd besides, as if somebody else served it.
+ *
+ * Beyond memory safety: what is read only stays, no message is sent before the guest has turned to
+ * messages, and the bus hears that eventfd while the message may go out, no longer, and for the
+ * right one.
  */
 #include "tests/fake_device.h"
 #include "tests/fake_driver.h"
@@ -25,6 +28,7 @@
 #define BAR        0xe1000000
 #define STEPS_MAX  4000
 #define STARTS_MAX 20 /* threads are slow */
+#define CALL_FD    99 /* a name: nobody looks at it */
 
 struct program {
     struct input in;
@@ -36,6 +40,9 @@ struct program {
     uint8_t before[PCI_CONFIG_BYTES];
     unsigned starts;
     _Atomic bool may_send;
+    bool bound; /* these three: under the lock of pci.msix */
+    uint64_t bound_addr;
+    uint32_t bound_data;
 };
 
 static void place(struct pci_host *host, struct pci *pci, gpa_t at)
@@ -52,6 +59,41 @@ static void message(struct pci_host *host, uint64_t addr, uint32_t data)
     (void)addr;
     (void)data;
     HOLDS(p->may_send);
+}
+
+static bool bind(struct pci_host *host, int fd, uint64_t addr, uint32_t data)
+{
+    struct program *p = container_of(host, struct program, host);
+
+    HOLDS(fd == CALL_FD);
+    p->bound = true;
+    p->bound_addr = addr;
+    p->bound_data = data;
+    return true;
+}
+
+static void unbind(struct pci_host *host, int fd)
+{
+    struct program *p = container_of(host, struct program, host);
+
+    HOLDS(fd == CALL_FD && p->bound);
+    p->bound = false;
+}
+
+static void bound_check(struct program *p)
+{
+    struct msix *msix = &p->pci.msix;
+
+    (void)pthread_mutex_lock(&msix->lock); /* a reset may be under way */
+    const uint16_t vector = msix->source[0].vector;
+    const struct msix_entry *entry = &msix->entry[vector < msix->count ? vector : 0];
+    bool open = vector < msix->count && msix->enabled && !msix->masked &&
+                (from_le32(entry->control) & 1) == 0;
+    HOLDS(p->bound == open);
+    HOLDS(!open || (p->bound_addr >> 32 == from_le32(entry->address_high) &&
+                    (uint32_t)p->bound_addr == from_le32(entry->address_low) &&
+                    p->bound_data == from_le32(entry->data)));
+    (void)pthread_mutex_unlock(&msix->lock);
 }
 
 static void bar_write(struct program *p, size_t off, uint64_t val, size_t len)
@@ -185,18 +227,20 @@ static void step(struct program *p)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct program p = {.in = {data, size}, .host = {place, message}};
+    struct program p = {.in = {data, size}, .host = {place, message, bind, unbind}};
 
     log_set_level(LOG_LEVEL_ERROR); /* what the guest does wrong is told as warnings */
     HOLDS(memory_create(&p.mem, RAM_BYTES, &(struct memory_layout){0, 0, 0}, MEMORY_PAGES_OFF) ==
           0);
     HOLDS(fake_create(&echo_class, 0, &p.mem, NULL, &p.dev) == 0);
     HOLDS(pci_init(&p.pci, p.dev, &p.host, BAR) == 0);
+    msix_lend(&p.pci.msix, 0, CALL_FD);
     HOLDS(virtio_start(p.dev) == 0);
     pci_config_read(&p.pci, 0, p.before, sizeof(p.before));
     for (unsigned i = 0; p.in.left > 0 && i < STEPS_MAX; i++) {
         step(&p);
         state_check(&p);
+        bound_check(&p);
     }
     virtio_destroy(p.dev);
     pci_fini(&p.pci);
