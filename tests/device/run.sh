@@ -68,12 +68,12 @@ at_reset=shutdown # or reset
 # qemu JOB [ARG...]: boots the guest for that job in the background, its console is in the file of that
 # name, its monitor at qmp. The program is $emulator.
 qemu() {
-    local words="quiet panic=-1 no_timer_check linnet.job=$1"
+    local words="quiet panic=-1 no_timer_check cryptomgr.notests=1 linnet.job=$1"
     [ -n "$emulator" ] || skip "no such QEMU with vhost-user-snd to be had"
     shift
     words="console=ttyS0 $words$(printf ' linnet.arg=%s' "$@")"
     rm -f qmp
-    timeout --kill-after 5 "$seconds_max" "$emulator" -M q35,memory-backend=ram -accel tcg -cpu max,-cx16 -m 256 \
+    timeout --kill-after 5 "$seconds_max" "$emulator" -M q35,memory-backend=ram -accel tcg -cpu max,-cx16,-erms,-fsrm -m 256 \
         -object memory-backend-memfd,id=ram,size=256M,share=on \
         -nodefaults -no-user-config -display none -action reboot="$at_reset" -serial file:console \
         -qmp unix:qmp,server=on,wait=off \
