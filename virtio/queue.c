@@ -15,6 +15,7 @@
 #include "virtio/queue_inside.h"
 
 #include "virtio/events.h"
+#include "vmm/base/sparse.h"
 
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
@@ -29,30 +30,19 @@ static size_t pool_bytes(const struct virtq *vq)
     return vq->chunk_count * sizeof(vq->chunks[0]);
 }
 
-/* A mapping of its own: what is not touched costs nothing, and huge pages would undo that. */
-static int pool_map(struct virtq *vq)
-{
-    const struct virtq_limits *limits = &vq->limits;
-    uint32_t iovs = MAX(limits->held_iovs, (uint32_t)limits->chain_descs);
-
-    vq->chunk_count = limits->size + (iovs + IOV_CHUNK - 1) / IOV_CHUNK;
-    void *pool = mmap(NULL, pool_bytes(vq), PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (pool == MAP_FAILED)
-        return -errno;
-    (void)madvise(pool, pool_bytes(vq), MADV_NOHUGEPAGE); /* a kernel without them refuses */
-    vq->chunks = pool;
-    return 0;
-}
-
 int virtq_init(struct virtq *vq, const struct memory *mem, uint16_t index,
                const struct virtq_limits *limits)
 {
     assert(limits->size <= VIRTQ_SIZE_MAX && (limits->size & (limits->size - 1)) == 0);
     assert(limits->chain_descs > 0 && limits->chain_descs <= VIRTQ_CHAIN_DESCS_MAX);
+    uint32_t iovs = MAX(limits->held_iovs, (uint32_t)limits->chain_descs);
     *vq = (struct virtq){.mem = mem, .index = index, .limits = *limits, .kick = {.fd = -1}};
     vq->kick.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    return vq->kick.fd < 0 ? -errno : pool_map(vq);
+    if (vq->kick.fd < 0)
+        return -errno;
+    vq->chunk_count = limits->size + (iovs + IOV_CHUNK - 1) / IOV_CHUNK;
+    vq->chunks = sparse_map(pool_bytes(vq));
+    return vq->chunks == NULL ? -ENOMEM : 0;
 }
 
 void virtq_fini(struct virtq *vq)
@@ -60,8 +50,7 @@ void virtq_fini(struct virtq *vq)
     if (vq->limits.size == 0)
         return; /* never initialised */
     fd_close(&vq->kick.fd);
-    if (vq->chunks != NULL)
-        (void)munmap(vq->chunks, pool_bytes(vq)); /* fails on our own bugs only */
+    sparse_unmap(vq->chunks, pool_bytes(vq));
     *vq = (struct virtq){0};
 }
 

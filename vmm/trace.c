@@ -3,10 +3,10 @@
 #include "vmm/trace.h"
 
 #include "devices/transcript/talk.h"
+#include "vmm/base/sparse.h"
 
 #include <linux/kvm.h>
 #include <string.h>
-#include <sys/mman.h>
 
 /* What is kept of an event. */
 struct traced {
@@ -144,17 +144,12 @@ int trace_init(struct trace *trace, const struct told_devices *told)
 {
     *trace = (struct trace){
         .sink = {.write = write_event, .rest = rest}, .told = told, .began_ns = events_now()};
-    void *ring = mmap(NULL, RING_BYTES, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (ring == MAP_FAILED)
-        return -errno;
-    trace->events = ring;
-    return 0;
+    trace->events = sparse_map(RING_BYTES);
+    return trace->events == NULL ? -ENOMEM : 0;
 }
 
 void trace_fini(struct trace *trace)
 {
-    if (trace->events != NULL)
-        (void)munmap(trace->events, RING_BYTES); /* fails on our own bugs only */
+    sparse_unmap(trace->events, RING_BYTES);
     trace->events = NULL;
 }

@@ -16,12 +16,14 @@
  */
 #include "devices/blk/blk.h"
 
+#include "vmm/base/sparse.h"
+
 #include <linux/virtio_blk.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 
+#define REQUESTS_BYTES    (BLK_OPS_MAX * sizeof(struct blk_request))
 #define WRITABLE_FEATURES (1ull << VIRTIO_BLK_F_DISCARD | 1ull << VIRTIO_BLK_F_WRITE_ZEROES)
 
 static struct blk *blk_of(struct virtio_device *dev)
@@ -200,33 +202,17 @@ static void fill_config(struct blk *blk)
     blk->config.write_zeroes_may_unmap = 1;
 }
 
-static size_t requests_bytes(void)
-{
-    return BLK_OPS_MAX * sizeof(struct blk_request);
-}
-
-/* A mapping of its own: what is not touched costs nothing. */
-static int make_requests(struct blk *blk)
-{
-    void *requests = mmap(NULL, requests_bytes(), PROT_READ | PROT_WRITE,
-                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-    if (requests == MAP_FAILED)
-        return log_error(-ENOMEM, "%s: requests", blk->dev.name);
-    (void)madvise(requests, requests_bytes(), MADV_NOHUGEPAGE); /* a kernel without them refuses */
-    blk->requests = requests;
-    return 0;
-}
-
 static int blk_create(struct virtio_device *dev, const struct opts *opts)
 {
     struct blk *blk = blk_of(dev);
     int r = blk_image_open(&blk->image, opts);
 
-    if (r == 0)
-        r = make_requests(blk);
-    if (r == 0)
-        r = blk_engine_create(dev->name, blk->image.file, &blk->engine);
+    if (r < 0)
+        return r;
+    blk->requests = sparse_map(REQUESTS_BYTES);
+    if (blk->requests == NULL)
+        return log_error(-ENOMEM, "%s: requests", dev->name);
+    r = blk_engine_create(dev->name, blk->image.file, &blk->engine);
     if (r < 0)
         return r;
     blk->finished = (struct watch){.fd = blk->engine->fd, .ready = finished_ready};
@@ -245,8 +231,7 @@ static void blk_destroy(struct virtio_device *dev)
     struct blk *blk = blk_of(dev);
 
     blk_engine_destroy(blk->engine);
-    if (blk->requests != NULL)
-        (void)munmap(blk->requests, requests_bytes()); /* fails on our own bugs only */
+    sparse_unmap(blk->requests, REQUESTS_BYTES);
     blk_image_close(&blk->image);
 }
 

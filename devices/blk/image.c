@@ -4,13 +4,13 @@
 
 #include "devices/blk/lock.h"
 #include "vmm/base/log.h"
+#include "vmm/base/sparse.h"
 
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 /* What filesystems write at once; said of a file, whose own blocks nobody knows. */
@@ -127,13 +127,8 @@ static int make_overlay(struct blk_image *image)
     if (ftruncate(fd, (off_t)image->bytes) < 0)
         return log_error(-errno, "--disk overlay: a file of %llu bytes in %s",
                          (unsigned long long)image->bytes, folder);
-    /* What is not touched costs nothing: it is as large as what was written, by 4096. */
-    void *bits = mmap(NULL, written_bytes(image), PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (bits == MAP_FAILED)
-        return log_error(-errno, "--disk overlay");
-    image->written = bits;
-    return 0;
+    image->written = sparse_map(written_bytes(image)); /* a 4096th of what is written */
+    return image->written == NULL ? log_error(-ENOMEM, "--disk overlay") : 0;
 }
 
 static bool is_written(const struct blk_image *image, uint64_t sector)
@@ -222,8 +217,7 @@ int blk_image_open(struct blk_image *image, const struct opts *opts)
 
 void blk_image_close(struct blk_image *image)
 {
-    if (image->written != NULL)
-        (void)munmap(image->written, written_bytes(image)); /* fails on our own bugs only */
+    sparse_unmap(image->written, written_bytes(image));
     image->written = NULL;
     for (unsigned i = 0; i < BLK_FILES_MAX; i++)
         fd_close(&image->file[i]);

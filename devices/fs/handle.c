@@ -2,17 +2,14 @@
 /* See handle.h. */
 #include "devices/fs/handle.h"
 
-#include <sys/mman.h>
+#include "vmm/base/sparse.h"
 
 int handles_init(struct handles *handles, uint32_t size)
 {
-    void *at = mmap(NULL, size * sizeof(handles->handle[0]), PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *at = sparse_map(size * sizeof(handles->handle[0]));
 
-    if (at == MAP_FAILED)
-        return -ENOMEM;
     *handles = (struct handles){.handle = at, .size = size, .used = 1};
-    return 0;
+    return at == NULL ? -ENOMEM : 0;
 }
 
 void handles_fini(struct handles *handles)
@@ -20,7 +17,7 @@ void handles_fini(struct handles *handles)
     if (handles->handle == NULL)
         return;
     handles_close(handles);
-    (void)munmap(handles->handle, handles->size * sizeof(handles->handle[0]));
+    sparse_unmap(handles->handle, handles->size * sizeof(handles->handle[0]));
     *handles = (struct handles){0};
 }
 

@@ -5,22 +5,15 @@
  */
 #include "devices/fs/inode.h"
 
+#include "vmm/base/sparse.h"
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #define ROOT 1u
-
-static void *map(size_t bytes)
-{
-    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-    return at == MAP_FAILED ? NULL : at;
-}
 
 static void start(struct inodes *inodes)
 {
@@ -34,9 +27,9 @@ int inodes_init(struct inodes *inodes, uint32_t size, uint32_t idle_max)
 {
     inodes->size = size;
     inodes->idle_max = idle_max;
-    inodes->inode = map(size * sizeof(inodes->inode[0]));
-    inodes->name = map(size * sizeof(inodes->name[0]));
-    inodes->bucket = map(size * sizeof(inodes->bucket[0]));
+    inodes->inode = sparse_map(size * sizeof(inodes->inode[0]));
+    inodes->name = sparse_map(size * sizeof(inodes->name[0]));
+    inodes->bucket = sparse_map(size * sizeof(inodes->bucket[0]));
     if (inodes->inode == NULL || inodes->name == NULL || inodes->bucket == NULL)
         return -ENOMEM;
     start(inodes);
@@ -45,17 +38,13 @@ int inodes_init(struct inodes *inodes, uint32_t size, uint32_t idle_max)
 
 void inodes_fini(struct inodes *inodes)
 {
-    if (inodes->inode != NULL && inodes->name != NULL && inodes->bucket != NULL) {
+    if (inodes->count > 0) {
         inodes_forget(inodes);
-        if (inodes->count > 0)
-            fd_close(&inodes->inode[ROOT].fd);
+        fd_close(&inodes->inode[ROOT].fd);
     }
-    if (inodes->inode != NULL)
-        (void)munmap(inodes->inode, inodes->size * sizeof(inodes->inode[0]));
-    if (inodes->name != NULL)
-        (void)munmap(inodes->name, inodes->size * sizeof(inodes->name[0]));
-    if (inodes->bucket != NULL)
-        (void)munmap(inodes->bucket, inodes->size * sizeof(inodes->bucket[0]));
+    sparse_unmap(inodes->inode, inodes->size * sizeof(inodes->inode[0]));
+    sparse_unmap(inodes->name, inodes->size * sizeof(inodes->name[0]));
+    sparse_unmap(inodes->bucket, inodes->size * sizeof(inodes->bucket[0]));
     *inodes = (struct inodes){0};
 }
 

@@ -12,6 +12,7 @@
  */
 #include "devices/vsock/vsock.h"
 #include "devices/registry.h"
+#include "vmm/base/sparse.h"
 
 #include <linux/virtio_config.h>
 #include <string.h>
@@ -22,6 +23,7 @@
 #define FIRST_PORT     0x40000000u      /* of the host, above those that anybody gives a meaning */
 #define FDS_FOR_OTHERS ((rlim_t)256)
 #define CONNS_MIN      16 /* where there are hardly any */
+#define BUFS_BYTES     ((size_t)CONNS_MAX * CONN_BUF_BYTES)
 
 static struct vsock *vsock_of(struct virtio_device *dev)
 {
@@ -256,10 +258,7 @@ static int vsock_create(struct virtio_device *dev, const struct opts *opts)
     if (vsock_kernel_wanted(opts))
         return vsock_kernel_open(vsock, opts);
     vsock->conns = calloc(CONNS_MAX, sizeof(*vsock->conns));
-    vsock->bufs = mmap(NULL, (size_t)CONNS_MAX * CONN_BUF_BYTES, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (vsock->bufs == MAP_FAILED)
-        vsock->bufs = NULL;
+    vsock->bufs = sparse_map(BUFS_BYTES);
     if (vsock->conns == NULL || vsock->bufs == NULL)
         return log_error(-ENOMEM, "%s", dev->name);
     vsock->conns_max = raise_fd_limit();
@@ -273,8 +272,7 @@ static void vsock_destroy(struct virtio_device *dev)
     vhost_close(&vsock->vhost);
     vsock_doors_close(vsock);
     free(vsock->conns);
-    if (vsock->bufs != NULL)
-        (void)munmap(vsock->bufs, (size_t)CONNS_MAX * CONN_BUF_BYTES); /* cannot fail */
+    sparse_unmap(vsock->bufs, BUFS_BYTES);
 }
 
 /* -- telling -- */

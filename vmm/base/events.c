@@ -7,11 +7,11 @@
  */
 #include "vmm/base/events.h"
 
+#include "vmm/base/sparse.h"
 #include "vmm/base/timebase.h"
 
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 
 struct event_cell {
@@ -165,11 +165,9 @@ int events_init(struct events *events, bool live)
     auto_close int wake_fd = eventfd(0, EFD_CLOEXEC);
     if (wake_fd < 0)
         return -errno;
-    void *cells = mmap(NULL, QUEUE_BYTES, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (cells == MAP_FAILED)
-        return -errno;
-    events->cells = cells;
+    events->cells = sparse_map(QUEUE_BYTES);
+    if (events->cells == NULL)
+        return -ENOMEM;
     events->wake_fd = fd_take(&wake_fd);
     return 0;
 }
@@ -200,7 +198,7 @@ void events_fini(struct events *events)
 {
     if (events->cells == NULL)
         return;
-    (void)munmap(events->cells, QUEUE_BYTES); /* fails on our own bugs only */
+    sparse_unmap(events->cells, QUEUE_BYTES);
     fd_close(&events->wake_fd);
     events->cells = NULL;
 }

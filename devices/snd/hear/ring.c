@@ -2,26 +2,21 @@
 /* See ring.h. A record lies in one piece, from a multiple of 8 bytes on. */
 #include "devices/snd/hear/ring.h"
 
+#include "vmm/base/sparse.h"
+
 #include <string.h>
-#include <sys/mman.h>
 
 #define MAP_BYTES (RING_BYTES + sizeof(struct ring_record) + RING_RECORD_BYTES)
 
 int ring_init(struct ring *ring)
 {
-    void *bytes = mmap(NULL, MAP_BYTES, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-    if (bytes == MAP_FAILED)
-        return -ENOMEM;
-    *ring = (struct ring){.bytes = bytes};
-    return 0;
+    *ring = (struct ring){.bytes = sparse_map(MAP_BYTES)};
+    return ring->bytes == NULL ? -ENOMEM : 0;
 }
 
 void ring_fini(struct ring *ring)
 {
-    if (ring->bytes != NULL)
-        (void)munmap(ring->bytes, MAP_BYTES); /* fails on our own bugs only */
+    sparse_unmap(ring->bytes, MAP_BYTES);
     ring->bytes = NULL;
 }
 
