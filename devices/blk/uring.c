@@ -42,13 +42,13 @@ static void uring_submit(struct blk_engine *engine, struct blk_op *op)
     assert(sqe != NULL); /* there is one for each of BLK_OPS_MAX */
     switch (op->kind) {
     case BLK_OP_READ:
-        if (op->iov_count == 1 && iov->iov_len <= INT32_MAX)
+        if (op->iov_count == 1) /* of some MiB at most */
             io_uring_prep_read(sqe, file, iov->iov_base, (unsigned)iov->iov_len, op->offset);
         else
             io_uring_prep_readv(sqe, file, iov, op->iov_count, op->offset);
         break;
     case BLK_OP_WRITE:
-        if (op->iov_count == 1 && iov->iov_len <= INT32_MAX)
+        if (op->iov_count == 1) /* of some MiB at most */
             io_uring_prep_write(sqe, file, iov->iov_base, (unsigned)iov->iov_len, op->offset);
         else
             io_uring_prep_writev(sqe, file, iov, op->iov_count, op->offset);

@@ -26,7 +26,9 @@
 #define PORTS_MAX 24
 
 enum { RECEIVE_CONTROL = 2, SEND_CONTROL = 3 };
-enum { TELL_ADD = 1, TELL_NAME = 2, TELL_OPEN = 4 };
+/* What is to be said of a port, in this order: who finds it by its name and reads gets no end of
+ * file for an answer. */
+enum { TELL_ADD = 1, TELL_OPEN = 2, TELL_NAME = 4 };
 
 struct console_config {
     le16 cols, rows;
@@ -86,38 +88,31 @@ static bool say(struct console *console, unsigned id, uint16_t event, uint16_t v
     return false;
 }
 
-/* Says one thing of those that there are to say of a port. */
+/* Says the first thing of those that there are to say of a port; false if it is still to say. */
 static bool say_next(struct console *console, unsigned id)
 {
     const struct port *port = &console->ports[id].port;
-    uint8_t tell = console->ports[id].tell;
+    uint8_t *tell = &console->ports[id].tell, first = (uint8_t)(*tell & -*tell);
+    bool said;
 
-    if ((tell & TELL_ADD) != 0) {
-        console->ports[id].tell = tell & (uint8_t)~TELL_ADD;
-        return say(console, id, VIRTIO_CONSOLE_PORT_ADD, 1, "");
-    }
-    /* Before the name: who finds the port by its name and reads gets no end of file for an answer.
-     */
-    if ((tell & TELL_OPEN) != 0) {
-        console->ports[id].tell = tell & (uint8_t)~TELL_OPEN;
-        return say(console, id, VIRTIO_CONSOLE_PORT_OPEN, port_connected(port), "");
-    }
-    console->ports[id].tell = 0;
-    return say(console, id, VIRTIO_CONSOLE_PORT_NAME, 1, port->name);
+    if (first == TELL_ADD)
+        said = say(console, id, VIRTIO_CONSOLE_PORT_ADD, 1, "");
+    else if (first == TELL_OPEN)
+        said = say(console, id, VIRTIO_CONSOLE_PORT_OPEN, port_connected(port), "");
+    else
+        said = say(console, id, VIRTIO_CONSOLE_PORT_NAME, 1, port->name);
+    if (said)
+        *tell &= (uint8_t)~first;
+    return said;
 }
 
 static void say_all(struct console *console)
 {
     bool said = virtio_has(&console->dev, VIRTIO_CONSOLE_F_MULTIPORT);
 
-    for (unsigned id = 0; id < console->count && said; id++) {
-        while (console->ports[id].tell != 0 && said) {
-            uint8_t tell = console->ports[id].tell;
+    for (unsigned id = 0; id < console->count && said; id++)
+        while (console->ports[id].tell != 0 && said)
             said = say_next(console, id);
-            if (!said)
-                console->ports[id].tell = tell;
-        }
-    }
     virtio_signal(&console->dev, &console->dev.queue[RECEIVE_CONTROL]);
     for (unsigned id = 0; id < console->count; id++)
         if ((console->ports[id].tell & TELL_OPEN) == 0 && port_listen(&console->ports[id].port) < 0)

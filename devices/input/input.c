@@ -257,19 +257,15 @@ static void input_destroy(struct virtio_device *dev)
 
 /* -- commands -- */
 
-static void put(struct event *event, uint16_t type, int code, uint32_t value)
-{
-    *event = (struct event){to_le16(type), to_le16((uint16_t)code), to_le32(value)};
-}
-
 /* Each key down in their order, then up in the other. */
 static unsigned make_chord(const int keys[], unsigned count, struct event *ret_events)
 {
     unsigned at = 0;
 
     for (unsigned i = 0; i < 2 * count; i++) {
-        put(&ret_events[at++], EV_KEY, keys[i < count ? i : 2 * count - 1 - i], i < count);
-        put(&ret_events[at++], EV_SYN, SYN_REPORT, 0);
+        int key = keys[i < count ? i : 2 * count - 1 - i];
+        ret_events[at++] = event_of(EV_KEY, (uint16_t)key, i < count);
+        ret_events[at++] = event_of(EV_SYN, SYN_REPORT, 0);
     }
     return at;
 }

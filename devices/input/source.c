@@ -63,8 +63,7 @@ static bool take_record(struct source *source, struct event *ret_event)
         return true;
     }
     memcpy(&event, bytes, sizeof(event));
-    *ret_event =
-        (struct event){to_le16(event.type), to_le16(event.code), to_le32((uint32_t)event.value)};
+    *ret_event = event_of(event.type, event.code, (uint32_t)event.value);
     return true;
 }
 
@@ -120,7 +119,7 @@ static void group_add(struct source *source, const struct event *event)
 
 static void put(struct source *source, uint16_t type, uint16_t code, uint32_t value)
 {
-    source->group[source->count++] = (struct event){to_le16(type), to_le16(code), to_le32(value)};
+    source->group[source->count++] = event_of(type, code, value);
 }
 
 /* A group that lifts all fingers, as many as there may be. */

@@ -31,6 +31,11 @@ struct event {
     le32 value;
 };
 
+static inline struct event event_of(uint16_t type, uint16_t code, uint32_t value)
+{
+    return (struct event){to_le16(type), to_le16(code), to_le32(value)};
+}
+
 struct source {
     struct input *input; /* whose it is */
     struct watch host;   /* owned fd; -1: nobody is there */

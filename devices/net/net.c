@@ -41,6 +41,18 @@ void net_gone(struct net *net)
     link_tell(net);
 }
 
+/* -- features -- */
+
+bool net_may_segment(const struct virtio_device *dev, uint8_t gso_type, unsigned tso4,
+                     unsigned tso6, unsigned ecn)
+{
+    uint8_t kind = gso_type & (uint8_t)~VIRTIO_NET_HDR_GSO_ECN;
+
+    return ((kind == VIRTIO_NET_HDR_GSO_TCPV4 && virtio_has(dev, tso4)) ||
+            (kind == VIRTIO_NET_HDR_GSO_TCPV6 && virtio_has(dev, tso6))) &&
+           (kind == gso_type || virtio_has(dev, ecn));
+}
+
 /* -- the control queue -- */
 
 static uint8_t control_serve(struct net *net, struct chain *chain)

@@ -80,6 +80,10 @@ static inline struct net *net_of(struct virtio_device *dev)
     return container_of(dev, struct net, dev);
 }
 
+/* Whether the driver took what a frame of that type needs, of those features of its direction. */
+bool net_may_segment(const struct virtio_device *dev, uint8_t gso_type, unsigned tso4,
+                     unsigned tso6, unsigned ecn);
+
 /* Any worker: the host's end is gone for good. */
 void net_gone(struct net *net);
 

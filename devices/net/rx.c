@@ -130,19 +130,6 @@ static void buffers_use(struct net_rx *rx)
 
 /* -- frames -- */
 
-/* The feature that lets the driver have such a frame; -1: nothing does. */
-static int gso_feature(uint8_t gso_type)
-{
-    switch (gso_type & ~VIRTIO_NET_HDR_GSO_ECN) {
-    case VIRTIO_NET_HDR_GSO_TCPV4:
-        return VIRTIO_NET_F_GUEST_TSO4;
-    case VIRTIO_NET_HDR_GSO_TCPV6:
-        return VIRTIO_NET_F_GUEST_TSO6;
-    default:
-        return -1;
-    }
-}
-
 /* Whether the driver may have it: what a driver that was here before allowed may still come. Makes
  * the header what this one is to see. */
 static bool frame_is_good(struct net_rx *rx)
@@ -153,10 +140,8 @@ static bool frame_is_good(struct net_rx *rx)
     uint16_t mtu = virtio_has(dev, VIRTIO_NET_F_MTU) ? from_le16(rx->net->config.mtu) : 0;
 
     if (rx->hdr.gso_type != VIRTIO_NET_HDR_GSO_NONE) {
-        int feature = gso_feature(rx->hdr.gso_type);
-        bool ecn = (rx->hdr.gso_type & VIRTIO_NET_HDR_GSO_ECN) != 0;
-        if (feature < 0 || !virtio_has(dev, (unsigned)feature) || !partial ||
-            (ecn && !virtio_has(dev, VIRTIO_NET_F_GUEST_ECN)))
+        if (!partial || !net_may_segment(dev, rx->hdr.gso_type, VIRTIO_NET_F_GUEST_TSO4,
+                                         VIRTIO_NET_F_GUEST_TSO6, VIRTIO_NET_F_GUEST_ECN))
             return false;
     } else if (mtu != 0 && len > (size_t)mtu + NET_LINK_BYTES + 4) {
         return false;

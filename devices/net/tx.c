@@ -30,19 +30,6 @@ static struct loop *tx_loop(const struct net_tx *tx)
     return &dev->worker[(2 * tx->pair + 1) % dev->worker_count].loop;
 }
 
-/* The feature that the driver must have taken to send such a frame; -1: there is none such. */
-static int gso_feature(uint8_t gso_type)
-{
-    switch (gso_type & ~VIRTIO_NET_HDR_GSO_ECN) {
-    case VIRTIO_NET_HDR_GSO_TCPV4:
-        return VIRTIO_NET_F_HOST_TSO4;
-    case VIRTIO_NET_HDR_GSO_TCPV6:
-        return VIRTIO_NET_F_HOST_TSO6;
-    default:
-        return -1;
-    }
-}
-
 /* Whether such a header may go with a frame of that length; makes it what the host is to see. */
 static bool header_is_good(const struct virtio_device *dev, struct net_hdr *hdr, size_t len)
 {
@@ -55,10 +42,9 @@ static bool header_is_good(const struct virtio_device *dev, struct net_hdr *hdr,
     if (hdr->gso_type == VIRTIO_NET_HDR_GSO_NONE) {
         *hdr = (struct net_hdr){.csum_start = hdr->csum_start, .csum_offset = hdr->csum_offset};
     } else {
-        int feature = gso_feature(hdr->gso_type);
-        bool ecn = (hdr->gso_type & VIRTIO_NET_HDR_GSO_ECN) != 0;
-        if (feature < 0 || !virtio_has(dev, (unsigned)feature) || !partial ||
-            (ecn && !virtio_has(dev, VIRTIO_NET_F_HOST_ECN)) || from_le16(hdr->gso_size) == 0)
+        if (!partial || from_le16(hdr->gso_size) == 0 ||
+            !net_may_segment(dev, hdr->gso_type, VIRTIO_NET_F_HOST_TSO4, VIRTIO_NET_F_HOST_TSO6,
+                             VIRTIO_NET_F_HOST_ECN))
             return false;
         hdr->hdr_len = to_le16((uint16_t)MIN((size_t)from_le16(hdr->hdr_len), len)); /* a hint */
     }
