@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Fuzzes sound files that a user has from elsewhere, as `linnet listen` and source=file read them.
- * libsndfile parses; what it says of a file is ours to bound. Beyond memory safety: a file is
+ * Fuzzes sound files that a user has from elsewhere, as `linnet listen` hears and source=file reads
+ * them. libsndfile parses; what it says of a file is ours to bound. Beyond memory safety: a file is
  * refused, or has channels and a rate within our limits; reading comes to an end or goes on at its
  * beginning; a guest gets all the frames that it asked for.
  */
+#include "devices/snd/hear/listener.h"
 #include "devices/snd/host/host.h"
 #include "devices/snd/lib/sound_file.h"
 #include "devices/snd/snd.h"
@@ -20,19 +21,32 @@
 #define READ_FRAMES  1000
 #define CHANNELS_MAX 32
 
+/* Hearing takes long. */
+#define HEARD_HZ_MAX       8000
+#define HEARD_CHANNELS_MAX 2
+
 static void listen(const char *path)
 {
+    static struct listener_report report;
+    struct listener *listener = NULL;
     struct sound_file file;
     int frames = 1;
 
     if (sound_open(&file, "", path) == 0) {
         must(file.channels >= 1 && file.channels <= SOUND_CHANNELS_MAX, "channels");
         must(file.rate_hz >= 1 && file.rate_hz <= SOUND_RATE_HZ_MAX, "rate");
+        if (file.rate_hz <= HEARD_HZ_MAX && file.channels <= HEARD_CHANNELS_MAX)
+            must(listener_create(file.rate_hz, file.channels, &listener) == 0, "a listener");
         for (unsigned i = 0; i < BLOCKS_MAX && frames > 0; i++) {
             frames = sound_read(&file, SOUND_BLOCK_FRAMES);
             must(frames <= SOUND_BLOCK_FRAMES, "a block has room for what is read");
+            if (listener != NULL && frames > 0)
+                listener_feed(listener, file.block, (size_t)frames);
         }
     }
+    if (listener != NULL)
+        listener_report(listener, &report);
+    listener_destroy(listener);
     sound_close(&file);
 }
 
