@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* See device.h (virtio 1.2 §2.7, §3.1.1, §4.2). */
+/* See device.h (virtio 1.2 §2.7, §3.1.1). */
 #include "guests/hostile/device.h"
 
 #include <linux/virtio_config.h>
 
-#define SLOTS       0xd0000000ULL
-#define SLOT_BYTES  0x1000
-#define SLOTS_COUNT DEVICES_MAX
-#define MAGIC       0x74726976
+#define SLOTS 32
 
 #define ACKNOWLEDGE VIRTIO_CONFIG_S_ACKNOWLEDGE
 #define DRIVER      (ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER)
@@ -22,8 +19,8 @@ static void queues_find(struct device *dev)
 {
     for (uint32_t i = 0; i < QUEUES_MAX; i++) {
         struct queue *q = &dev->queue[i];
-        reg_write(dev, VIRTIO_MMIO_QUEUE_SEL, i);
-        q->max = (uint16_t)reg_read(dev, VIRTIO_MMIO_QUEUE_NUM_MAX);
+        reg_write(&dev->at, REG_QUEUE_SEL, i);
+        q->max = (uint16_t)reg_read(&dev->at, REG_QUEUE_MAX);
         if (q->max == 0)
             return;
         q->size = q->max;
@@ -34,12 +31,13 @@ static void queues_find(struct device *dev)
 
 void devices_find(void)
 {
-    for (unsigned slot = 0; slot < SLOTS_COUNT; slot++) {
+    static struct transport (*const kinds[])(unsigned slot) = {transport_mmio, transport_pci};
+
+    for (unsigned i = 0; i < 2 * SLOTS && device_count < DEVICES_MAX; i++) {
         struct device *dev = &devices[device_count];
-        dev->regs = SLOTS + slot * SLOT_BYTES;
-        if (reg_read(dev, VIRTIO_MMIO_MAGIC_VALUE) != MAGIC)
+        dev->at = kinds[i / SLOTS](i % SLOTS);
+        if (dev->at.id == 0)
             continue;
-        dev->id = reg_read(dev, VIRTIO_MMIO_DEVICE_ID);
         queues_find(dev);
         device_count++;
     }
@@ -57,18 +55,11 @@ uint32_t queue_used_total(void)
     return used_total;
 }
 
-static void address_write(const struct device *dev, uint32_t reg_low, uint64_t address)
-{
-    reg_write(dev, reg_low, (uint32_t)address);
-    reg_write(dev, reg_low + 4, (uint32_t)(address >> 32));
-}
-
 /* One of the rings, if any, is elsewhere. */
 static void queue_start(struct device *dev, unsigned index, uint32_t size, uint32_t odd_ring,
                         uint64_t odd_address)
 {
-    static const uint32_t regs[] = {VIRTIO_MMIO_QUEUE_DESC_LOW, VIRTIO_MMIO_QUEUE_AVAIL_LOW,
-                                    VIRTIO_MMIO_QUEUE_USED_LOW};
+    static const enum reg regs[] = {REG_QUEUE_DESC, REG_QUEUE_AVAIL, REG_QUEUE_USED};
     static const uint32_t places[] = {RING_DESC, RING_AVAIL, RING_USED};
     struct queue *q = &dev->queue[index];
 
@@ -78,11 +69,11 @@ static void queue_start(struct device *dev, unsigned index, uint32_t size, uint3
     q->offered = 0;
     poke32(q->ring + RING_AVAIL, 0);
     poke32(q->ring + RING_USED, 0);
-    reg_write(dev, VIRTIO_MMIO_QUEUE_SEL, index);
-    reg_write(dev, VIRTIO_MMIO_QUEUE_NUM, size);
+    reg_write(&dev->at, REG_QUEUE_SEL, index);
+    reg_write(&dev->at, REG_QUEUE_SIZE, size);
     for (uint32_t i = 0; i < ARRAY_SIZE(regs); i++)
-        address_write(dev, regs[i], i == odd_ring ? odd_address : q->ring + places[i]);
-    reg_write(dev, VIRTIO_MMIO_QUEUE_READY, 1);
+        address_write(&dev->at, regs[i], i == odd_ring ? odd_address : q->ring + places[i]);
+    reg_write(&dev->at, REG_QUEUE_READY, 1);
 }
 
 #define RING_NONE 3
@@ -91,23 +82,25 @@ static void queue_start(struct device *dev, unsigned index, uint32_t size, uint3
  * and finds its rings read as what they are not. */
 static uint32_t features_known(const struct device *dev, uint32_t word)
 {
-    reg_write(dev, VIRTIO_MMIO_DEVICE_FEATURES_SEL, word);
-    return reg_read(dev, VIRTIO_MMIO_DEVICE_FEATURES) & ~(word == 1 ? 1u << 2 : 0);
+    reg_write(&dev->at, REG_DEVICE_FEATURES_SEL, word);
+    return reg_read(&dev->at, REG_DEVICE_FEATURES) & ~(word == 1 ? 1u << 2 : 0);
 }
 
 void device_start(struct device *dev)
 {
-    reg_write(dev, VIRTIO_MMIO_STATUS, 0);
-    reg_write(dev, VIRTIO_MMIO_STATUS, ACKNOWLEDGE);
-    reg_write(dev, VIRTIO_MMIO_STATUS, DRIVER);
+    transport_mend(&dev->at);
+    reg_write(&dev->at, REG_STATUS, 0);
+    transport_vectors(&dev->at, dev->queue_count);
+    reg_write(&dev->at, REG_STATUS, ACKNOWLEDGE);
+    reg_write(&dev->at, REG_STATUS, DRIVER);
     for (uint32_t word = 0; word < 2; word++) {
-        reg_write(dev, VIRTIO_MMIO_DRIVER_FEATURES_SEL, word);
-        reg_write(dev, VIRTIO_MMIO_DRIVER_FEATURES, features_known(dev, word));
+        reg_write(&dev->at, REG_DRIVER_FEATURES_SEL, word);
+        reg_write(&dev->at, REG_DRIVER_FEATURES, features_known(dev, word));
     }
-    reg_write(dev, VIRTIO_MMIO_STATUS, FEATURES_OK);
+    reg_write(&dev->at, REG_STATUS, FEATURES_OK);
     for (unsigned i = 0; i < dev->queue_count; i++)
         queue_start(dev, i, dev->queue[i].max, RING_NONE, 0);
-    reg_write(dev, VIRTIO_MMIO_STATUS, DRIVER_OK);
+    reg_write(&dev->at, REG_STATUS, DRIVER_OK);
 }
 
 /* Any size, small ones more often: a ring that is full, or has come around. */
@@ -146,7 +139,7 @@ static void queue_start_badly(struct device *dev, unsigned index, struct dice *d
         return;
     default:
         queue_start(dev, index, q->max, RING_NONE, 0);
-        reg_write(dev, VIRTIO_MMIO_QUEUE_READY, evil_32(dice));
+        reg_write(&dev->at, REG_QUEUE_READY, evil_32(dice));
         return;
     }
 }
@@ -170,10 +163,10 @@ void device_start_badly(struct device *dev, struct dice *dice)
             uint32_t features = features_known(dev, word);
             if (bad_features == word)
                 features = (features | 1u << 2) & (uint32_t)roll_64(dice);
-            reg_write(dev, VIRTIO_MMIO_DRIVER_FEATURES_SEL, word);
-            reg_write(dev, VIRTIO_MMIO_DRIVER_FEATURES, features);
+            reg_write(&dev->at, REG_DRIVER_FEATURES_SEL, word);
+            reg_write(&dev->at, REG_DRIVER_FEATURES, features);
         }
-        reg_write(dev, VIRTIO_MMIO_STATUS, step == bad_step ? evil_32(dice) : status);
+        reg_write(&dev->at, REG_STATUS, step == bad_step ? evil_32(dice) : status);
     }
 }
 
@@ -222,7 +215,7 @@ void queue_offer(struct device *dev, unsigned queue, const struct part *parts, u
 
     q->next_desc = (uint16_t)chain_write(q->ring, q->size, head, parts, count);
     head_offer(q, head);
-    reg_write(dev, VIRTIO_MMIO_QUEUE_NOTIFY, queue);
+    doorbell_ring(&dev->at, queue);
 }
 
 /* Changes a field of a descriptor: what it names, how long, what kind, what comes next. */
@@ -266,7 +259,7 @@ void queue_offer_badly(struct device *dev, unsigned queue, const struct part *pa
         desc_spoil(spoilt, dice);
     head_offer(q, one_in(dice, 300) ? evil_32(dice) : head);
     if (!one_in(dice, 8))
-        reg_write(dev, VIRTIO_MMIO_QUEUE_NOTIFY, queue);
+        doorbell_ring(&dev->at, queue);
     if (changed)
         desc_spoil(spoilt, dice);
 }

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The driver's side of a virtio-mmio device, with a will to do it wrong. Both CPUs drive every
+ * The driver's side of a virtio device, with a will to do it wrong. Both CPUs drive every
  * device, and neither asks the other.
  */
 #pragma once
 
-#include "guests/hostile/machine.h"
+#include "guests/hostile/transport.h"
 
 #include <linux/virtio_ids.h>
-#include <linux/virtio_mmio.h>
 #include <linux/virtio_ring.h>
 
-#define DEVICES_MAX     24
+#define DEVICES_MAX     16
 #define QUEUES_MAX      8
 #define RING_SIZE_MAX   1024
 #define CHAIN_PARTS_MAX 40
@@ -31,8 +30,7 @@ struct queue {
 };
 
 struct device {
-    uint64_t regs;
-    uint32_t id;
+    struct transport at;
     uint32_t queue_count;
     struct queue queue[QUEUES_MAX];
 };
@@ -40,18 +38,8 @@ struct device {
 extern struct device devices[DEVICES_MAX];
 extern unsigned device_count;
 
-/* Finds what is in the slots. One CPU. */
+/* Finds what is in the slots, behind either transport. One CPU. */
 void devices_find(void);
-
-static inline void reg_write(const struct device *dev, uint32_t reg, uint32_t value)
-{
-    poke32(dev->regs + reg, value);
-}
-
-static inline uint32_t reg_read(const struct device *dev, uint32_t reg)
-{
-    return peek32(dev->regs + reg);
-}
 
 /* Reset, features, queues, DRIVER_OK, as the specification has it. */
 void device_start(struct device *dev);

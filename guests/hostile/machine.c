@@ -7,6 +7,7 @@
 #define PORT_SLEEP    0x600 /* ACPI's sleep control register */
 #define SLEEP_S5      (1 << 5 | 5 << 2)
 #define SLOTS         0xd0000000ULL
+#define PCI_WINDOW    0xe1000000ULL
 #define LOW_RAM_BYTES 0x80000 /* where no length from evil_32() reaches the program */
 
 uint64_t ram_end;
@@ -76,9 +77,9 @@ uint64_t evil_address(struct dice *dice)
     case 1:
         return ram_end + little;
     case 2:
-        return SLOTS + roll(dice, 0x20000);
+        return (one_in(dice, 2) ? SLOTS : PCI_WINDOW) + roll(dice, 0x20000);
     case 3:
-        return 0xfee00000 + little;
+        return LAPIC + little;
     case 4:
         return 0xc0000000 - 0x100 + little;
     case 5:

@@ -29,6 +29,8 @@ uint64_t evil_address(struct dice *dice);
 
 /* -- memory -- */
 
+#define LAPIC 0xfee00000ULL
+
 /* From here to the end of RAM all is for devices to read and write, wherever they are told to. */
 #define ARENA 0x2200000ULL
 

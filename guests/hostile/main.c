@@ -8,13 +8,13 @@
  * emulator lacks. When it is done every device must still work, its own program must be as it was,
  * and it powers off. Else it says what is wrong and ends by the panic port.
  */
+#include "guests/hostile/others.h"
 #include "guests/hostile/sound.h"
 
 #include <linux/virtio_config.h>
 
 #define ROUNDS 3000 /* of each CPU */
 
-#define LAPIC             0xfee00000ULL
 #define LAPIC_ICR         (LAPIC + 0x300)
 #define ICR_INIT          0xc4500 /* to all but the sender: an emulating KVM loses one to an id */
 #define ICR_START_UP      0xc4600
@@ -46,28 +46,32 @@ void cpu_main(unsigned cpu, const struct start_info *info);
 
 static void any_register(struct device *dev, struct dice *dice)
 {
-    uint64_t at = dev->regs + roll(dice, one_in(dice, 8) ? 0x1000 : 0x120);
+    uint32_t span = one_in(dice, 8) ? dev->at.regs_bytes : dev->at.much_used_bytes;
+    uint32_t off = roll(dice, span) & (one_in(dice, 4) ? ~0u : ~3u);
+    uint32_t how = roll(dice, 8);
+    uint64_t at;
 
-    if (!one_in(dice, 4))
-        at &= ~3ULL;
-    switch (roll(dice, 8)) {
+    if (how > 2 && touches_address(&dev->at, off))
+        off &= ~3u, how = 7;
+    at = dev->at.regs + off;
+    switch (how) {
     case 0:
-        poke8(at, (uint8_t)evil_32(dice));
-        break;
-    case 1:
-        poke16(at, (uint16_t)evil_32(dice));
-        break;
-    case 2:
-        poke64(at, evil_address(dice));
-        break;
-    case 3:
         (void)peek8(at);
         break;
-    case 4:
+    case 1:
         (void)peek64(at);
         break;
-    case 5:
+    case 2:
         (void)peek32(at);
+        break;
+    case 3:
+        poke8(at, (uint8_t)evil_32(dice));
+        break;
+    case 4:
+        poke16(at, (uint16_t)evil_32(dice));
+        break;
+    case 5:
+        poke64(at, evil_address(dice));
         break;
     default:
         poke32(at, evil_32(dice));
@@ -77,7 +81,7 @@ static void any_register(struct device *dev, struct dice *dice)
 
 static void any_config(struct device *dev, struct dice *dice)
 {
-    uint64_t config = dev->regs + VIRTIO_MMIO_CONFIG;
+    uint64_t config = dev->at.config;
 
     for (uint32_t i = 0; i < 20; i++) {
         (void)peek8(config + i);
@@ -119,28 +123,32 @@ static void any_port(struct device *dev, struct dice *dice)
 static void many_kicks(struct device *dev, struct dice *dice)
 {
     for (uint32_t i = roll(dice, 64); i > 0; i--)
-        reg_write(dev, VIRTIO_MMIO_QUEUE_NOTIFY, roll(dice, dev->queue_count + 1));
-    reg_write(dev, VIRTIO_MMIO_QUEUE_NOTIFY, evil_32(dice));
+        doorbell_ring(&dev->at, roll(dice, dev->queue_count + 1));
+    doorbell_ring(&dev->at, evil_32(dice));
 }
 
 static void some_resets(struct device *dev, struct dice *dice)
 {
     for (uint32_t i = roll(dice, 3); i > 0; i--)
-        reg_write(dev, VIRTIO_MMIO_STATUS, 0);
+        reg_write(&dev->at, REG_STATUS, 0);
     device_start(dev);
+}
+
+/* Of a PCI function; the next start of its device mends it. */
+static void any_function(struct device *dev, struct dice *dice)
+{
+    if (dev->at.function != 0)
+        transport_spoil(&dev->at, dice);
 }
 
 static void some_messages(struct device *dev, struct dice *dice)
 {
-    if (dev->id == VIRTIO_ID_SOUND) {
+    if (dev->at.id == VIRTIO_ID_SOUND) {
         for (uint32_t i = roll(dice, 8); i > 0; i--)
             sound_messages(dev, dice);
         return;
     }
-    for (uint32_t i = roll(dice, 50); i > 0; i--) {
-        const struct part room = {arena_piece(dice, 0x10000), evil_32(dice), VRING_DESC_F_WRITE};
-        queue_offer_badly(dev, 0, &room, 1, dice);
-    }
+    other_messages(dev, dice);
 }
 
 static void some_scribbles(struct device *dev, struct dice *dice)
@@ -159,9 +167,9 @@ static const struct {
     uint32_t weight;
     void (*attack)(struct device *dev, struct dice *dice);
 } attacks[] = {
-    {100, some_messages},    {5, some_scribbles}, {4, any_register},
-    {2, any_config},         {8, any_port},       {4, many_kicks},
-    {8, device_start_badly}, {8, some_resets},    {20, some_time},
+    {100, some_messages}, {5, some_scribbles}, {4, any_register},       {2, any_config},
+    {8, any_port},        {4, many_kicks},     {8, device_start_badly}, {8, some_resets},
+    {20, some_time},      {8, any_function},
 };
 
 static void attack(struct device *dev, struct dice *dice)
@@ -170,7 +178,7 @@ static void attack(struct device *dev, struct dice *dice)
 
     for (unsigned i = 0; i < ARRAY_SIZE(attacks); i++)
         sum += attacks[i].weight;
-    if ((reg_read(dev, VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_NEEDS_RESET) != 0 && !one_in(dice, 4))
+    if ((reg_read(&dev->at, REG_STATUS) & VIRTIO_CONFIG_S_NEEDS_RESET) != 0 && !one_in(dice, 4))
         device_start(dev);
     at = roll(dice, sum);
     for (unsigned i = 0; i < ARRAY_SIZE(attacks); i++) {
@@ -249,23 +257,18 @@ static uint64_t program_sum(void)
 
 static void devices_still_work(void)
 {
-    const struct part room = {ARENA + RING_BYTES * QUEUES_MAX * DEVICES_MAX, 64,
-                              VRING_DESC_F_WRITE};
-
+    for (unsigned i = 0; i < device_count; i++)
+        transport_mend(&devices[i].at); /* one's BAR may be where another one's belongs */
     for (unsigned i = 0; i < device_count; i++) {
         struct device *dev = &devices[i];
         device_start(dev);
-        if (dev->id == VIRTIO_ID_SOUND) {
-            if (!sound_answers(dev))
-                complain("a sound device does not answer any more");
-        } else {
-            queue_offer(dev, 0, &room, 1);
-            if (!queue_wait(dev, 0))
-                complain("a device does not answer any more");
+        if (!(dev->at.id == VIRTIO_ID_SOUND ? sound_answers(dev) : other_answers(dev))) {
+            say_number(dev->at.id);
+            complain("a device of that kind does not answer any more");
         }
-        reg_write(dev, VIRTIO_MMIO_STATUS, 0);
+        reg_write(&dev->at, REG_STATUS, 0);
         uint64_t start = clock();
-        while (reg_read(dev, VIRTIO_MMIO_STATUS) != 0)
+        while (reg_read(&dev->at, REG_STATUS) != 0)
             if (clock() - start > 10000 * MILLISECOND)
                 complain("a device is not to be reset");
     }

@@ -15,7 +15,7 @@
 /* A message is about one of them; now and then about none. */
 static uint32_t any_stream(const struct device *dev, struct dice *dice)
 {
-    uint32_t streams = peek32(dev->regs + VIRTIO_MMIO_CONFIG + CONFIG_STREAMS);
+    uint32_t streams = peek32(dev->at.config + CONFIG_STREAMS);
 
     return one_in(dice, 30) ? streams + roll(dice, 2) : roll(dice, streams);
 }
