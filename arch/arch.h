@@ -13,6 +13,8 @@
 #include "vmm/base/base.h"
 #include "vmm/base/memory.h"
 
+#include <string.h>
+
 enum platform_kind {
     PLATFORM_SERIAL,   /* 16550A */
     PLATFORM_VIRTIO,   /* virtio-mmio slot */
@@ -42,6 +44,13 @@ struct image {
     const uint8_t *bytes;
     size_t size;
 };
+
+static inline bool image_has(const struct image *image, size_t offset, const char *magic)
+{
+    size_t len = strlen(magic);
+
+    return image->size >= offset + len && memcmp(image->bytes + offset, magic, len) == 0;
+}
 
 /* Randomness for the kernel's first moments. */
 struct platform_seed {

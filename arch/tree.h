@@ -79,5 +79,11 @@ int tree_choose(struct tree *tree, const struct tree_chosen *chosen);
 /* Applies an overlay (.dtbo): -EINVAL if it is none or does not apply, naming its fragment. */
 int tree_overlay(struct tree *tree, const struct image *file);
 
+/* All of these: the machine's tree, by `write` or the user's file, /chosen, the user's overlays.
+ * tree_fini() may follow in any case. */
+int tree_make(struct tree *tree, const struct platform *platform,
+              void (*write)(const struct platform *platform, struct tree *tree),
+              const struct tree_chosen *chosen);
+
 /* The size of the tree, without what was spare. */
 size_t tree_end(struct tree *tree);

@@ -30,15 +30,13 @@ static int check_file(const struct image *file, const char *what)
     int error = fdt_check_full(file->bytes, file->size);
 
     if (error == 0 && too_deep(file->bytes))
-        return (void)log_error(0, "%s: nodes nested more than %d deep", file->name, DEPTH_MAX),
-               -EINVAL;
+        return log_plain(-EINVAL, "%s: nodes nested more than %d deep", file->name, DEPTH_MAX);
     if (error == 0)
         return 0;
     if (file->size < 4 || fdt32_ld((const fdt32_t *)(const void *)file->bytes) != FDT_MAGIC)
-        (void)log_error(0, "%s: not %s; compile one with dtc", file->name, what);
-    else
-        (void)log_error(0, "%s: a device tree, but damaged (%s)", file->name, fdt_strerror(error));
-    return -EINVAL;
+        return log_plain(-EINVAL, "%s: not %s; compile one with dtc", file->name, what);
+    return log_plain(-EINVAL, "%s: a device tree, but damaged (%s)", file->name,
+                     fdt_strerror(error));
 }
 
 int tree_read(struct tree *tree, const struct image *file)
@@ -49,14 +47,12 @@ int tree_read(struct tree *tree, const struct image *file)
         return r;
     if (fdt_path_offset(file->bytes, "/__fixups__") >= 0 ||
         fdt_path_offset(file->bytes, "/fragment@0/__overlay__") >= 0)
-        return (void)log_error(0, "%s: an overlay, not a whole device tree; give it as --dtbo",
-                               file->name),
-               -EINVAL;
+        return log_plain(-EINVAL, "%s: an overlay, not a whole device tree; give it as --dtbo",
+                         file->name);
     tree->error = fdt_open_into(file->bytes, tree->fdt, (int)TREE_BYTES_MAX);
     if (tree->error != 0)
-        return (void)log_error(0, "%s: %s; a device tree may have 2 MiB", file->name,
-                               fdt_strerror(tree->error)),
-               -EINVAL;
+        return log_plain(-EINVAL, "%s: %s; a device tree may have 2 MiB", file->name,
+                         fdt_strerror(tree->error));
     return 0;
 }
 
@@ -97,8 +93,7 @@ int tree_choose(struct tree *tree, const struct tree_chosen *chosen)
     tree->error = node < 0 ? node : choose(tree->fdt, node, chosen);
     if (tree->error == 0)
         return 0;
-    (void)log_error(0, "device tree: %s", fdt_strerror(tree->error));
-    return -EINVAL;
+    return log_plain(-EINVAL, "device tree: %s", fdt_strerror(tree->error));
 }
 
 /* -- overlays -- */
@@ -106,8 +101,8 @@ int tree_choose(struct tree *tree, const struct tree_chosen *chosen)
 static int not_applied(const struct image *file, const char *fragment, const char *what,
                        const char *name)
 {
-    (void)log_error(0, "%s: %s: the device tree has no %s %s", file->name, fragment, what, name);
-    return -EINVAL;
+    return log_plain(-EINVAL, "%s: %s: the device tree has no %s %s", file->name, fragment, what,
+                     name);
 }
 
 /* What an overlay refers to by label must be a symbol of the tree. The value of a fix-up is
@@ -126,7 +121,7 @@ static int check_labels(const struct tree *tree, const struct image *file)
         int len;
         const char *where = fdt_getprop_by_offset(file->bytes, property, &label, &len);
         if (where == NULL || len < 2 || where[len - 1] != '\0')
-            return (void)log_error(0, "%s: damaged: __fixups__", file->name), -EINVAL;
+            return log_plain(-EINVAL, "%s: damaged: __fixups__", file->name);
         if (symbols >= 0 && fdt_getprop(tree->fdt, symbols, label, NULL) != NULL)
             continue;
         char fragment[64];
@@ -169,7 +164,7 @@ static int check_local_fixups(const struct image *file)
         if (depth > 0)
             node[depth] = fdt_subnode_offset(fdt, node[depth - 1], fdt_get_name(fdt, fixups, NULL));
         if (node[depth] < 0 || !local_fixups_fit(fdt, fixups, node[depth]))
-            return (void)log_error(0, "%s: damaged: __local_fixups__", file->name), -EINVAL;
+            return log_plain(-EINVAL, "%s: damaged: __local_fixups__", file->name);
         fixups = fdt_next_node(fdt, fixups, &depth); /* behind the last one depth is -1 */
     }
     return 0;
@@ -206,9 +201,8 @@ static int check_targets(const struct tree *tree, const struct image *file)
         count++;
         const char *path = fdt_getprop(file->bytes, fragment, "target-path", &len);
         if (path == NULL && fdt_getprop(file->bytes, fragment, "target", NULL) == NULL)
-            return (void)log_error(0, "%s: %s: has neither target nor target-path", file->name,
-                                   name),
-                   -EINVAL;
+            return log_plain(-EINVAL, "%s: %s: has neither target nor target-path", file->name,
+                             name);
         r = path == NULL ? check_phandle(tree, file, fragment) : 0;
         if (r < 0)
             return r;
@@ -216,9 +210,8 @@ static int check_targets(const struct tree *tree, const struct image *file)
             return not_applied(file, name, "node", len < 2 ? "of an empty name" : path);
     }
     if (count == 0)
-        return (void)log_error(0, "%s: a device tree without a fragment; is it an overlay?",
-                               file->name),
-               -EINVAL;
+        return log_plain(-EINVAL, "%s: a device tree without a fragment; is it an overlay?",
+                         file->name);
     return 0;
 }
 
@@ -241,9 +234,28 @@ int tree_overlay(struct tree *tree, const struct image *file)
     tree->error = fdt_overlay_apply(tree->fdt, overlay);
     if (tree->error == 0)
         return 0;
-    (void)log_error(0, "%s: does not apply to the device tree (%s)", file->name,
-                    fdt_strerror(tree->error));
-    return -EINVAL;
+    return log_plain(-EINVAL, "%s: does not apply to the device tree (%s)", file->name,
+                     fdt_strerror(tree->error));
+}
+
+int tree_make(struct tree *tree, const struct platform *platform,
+              void (*write)(const struct platform *platform, struct tree *tree),
+              const struct tree_chosen *chosen)
+{
+    const struct platform_tree *wanted = &platform->tree;
+    int r = tree_init(tree);
+
+    if (r < 0)
+        return r;
+    if (wanted->base.size == 0)
+        write(platform, tree);
+    else
+        r = tree_read(tree, &wanted->base);
+    if (r == 0)
+        r = tree_choose(tree, chosen);
+    for (unsigned i = 0; i < wanted->overlay_count && r == 0; i++)
+        r = tree_overlay(tree, &wanted->overlay[i]);
+    return r;
 }
 
 size_t tree_end(struct tree *tree)

@@ -90,7 +90,7 @@ static int open_file(struct pmem *pmem, const char *path, uint64_t *ret_size)
 /* Zeroes, over which the file lies. */
 static int map_file(struct pmem *pmem, const char *path, uint64_t size)
 {
-    const uint64_t whole = (size + ALIGN_BYTES - 1) & ~(ALIGN_BYTES - 1);
+    const uint64_t whole = round_up(size, ALIGN_BYTES);
     void *zeroes = mmap(NULL, whole, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     if (zeroes == MAP_FAILED)

@@ -32,11 +32,6 @@ struct load {
     gpa_t end; /* first byte of RAM that is free */
 };
 
-static uint64_t round_up(uint64_t value, uint64_t unit)
-{
-    return (value + unit - 1) / unit * unit;
-}
-
 /* Host address of guest RAM behind all that is loaded so far, if `len` bytes are left there. */
 static void *room(const struct load *load, gpa_t addr, uint64_t len, const char *name)
 {
@@ -66,11 +61,9 @@ static int unpack(const struct load *load, const struct arm64_packed *packed,
     struct payload payload = {.packed = packed->bytes, .packed_size = packed->size};
 
     payload.out_size = payload_size(packed->bytes, packed->size);
-    if (payload.out_size == 0) {
-        (void)log_error(0, "%s: an Image packed with \"%.31s\"; unpack it first", name,
-                        packed->method);
-        return -ENOEXEC;
-    }
+    if (payload.out_size == 0)
+        return log_plain(-ENOEXEC, "%s: an Image packed with \"%.31s\"; unpack it first", name,
+                         packed->method);
     payload.out = room(load, ARM64_RAM, payload.out_size, name);
     if (payload.out == NULL)
         return -ENOMEM;
@@ -135,38 +128,19 @@ static int load_initrd(struct load *load)
     return 0;
 }
 
-/* The whole tree, up to the user's overlays. */
-static int make_tree(const struct load *load, struct tree *tree)
+static int load_tree(struct load *load, struct arch_entry *ret_entry)
 {
     const struct platform *platform = load->platform;
-    bool ours = platform->tree.base.size == 0;
     const struct tree_chosen chosen = {
         .bootargs = platform->cmdline,
-        .stdout_path = ours ? ARM64_STDOUT : NULL,
+        .stdout_path = platform->tree.base.size == 0 ? ARM64_STDOUT : NULL,
         .initrd_start = load->initrd_addr,
         .initrd_size = load->initrd->size,
         .seed = platform->seed,
     };
-    int r = tree_init(tree);
-
-    if (r < 0)
-        return r;
-    if (ours)
-        arm64_tree(platform, tree);
-    else
-        r = tree_read(tree, &platform->tree.base);
-    if (r == 0)
-        r = tree_choose(tree, &chosen);
-    for (unsigned i = 0; i < platform->tree.overlay_count && r == 0; i++)
-        r = tree_overlay(tree, &platform->tree.overlay[i]);
-    return r;
-}
-
-static int load_tree(struct load *load, struct arch_entry *ret_entry)
-{
     gpa_t addr = round_up(load->end, TREE_ALIGN);
     struct tree tree;
-    int r = make_tree(load, &tree);
+    int r = tree_make(&tree, platform, arm64_tree, &chosen);
 
     if (r == 0) {
         size_t size = tree_end(&tree);
@@ -187,12 +161,10 @@ int arm64_load(const struct platform *platform, const struct image *kernel,
     struct load load = {.platform = platform, .kernel = kernel, .initrd = initrd};
     int r;
 
-    if (strlen(platform->cmdline) >= arm64_layout.cmdline_bytes_max) {
-        (void)log_error(0, "%s: command line of %zu bytes, the kernel takes %zu; shorten --append",
-                        kernel->name, strlen(platform->cmdline),
-                        arm64_layout.cmdline_bytes_max - 1);
-        return -E2BIG;
-    }
+    if (strlen(platform->cmdline) >= arm64_layout.cmdline_bytes_max)
+        return log_plain(
+            -E2BIG, "%s: command line of %zu bytes, the kernel takes %zu; shorten --append",
+            kernel->name, strlen(platform->cmdline), arm64_layout.cmdline_bytes_max - 1);
     r = load_kernel(&load);
     if (r == 0)
         r = load_initrd(&load);

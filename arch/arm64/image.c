@@ -68,27 +68,16 @@ static const struct {
     {0, "\x28\xb5\x2f\xfd", "a zstd file, not a kernel; unpack it first"},
     {0, "\x04\x22\x4d\x18", "an LZ4 file, not a kernel; unpack it first"},
     {0, "\x02\x21\x4c\x18", "an LZ4 file, not a kernel; unpack it first"},
-    {0,
-     "\xfd"
-     "7zXZ",
-     "an xz file, not a kernel; unpack it first"},
+    {0, "\3757zXZ", "an xz file, not a kernel; unpack it first"},
     {0, "BZh", "a bzip2 file, not a kernel; unpack it first"},
     {0, "070701", "a cpio archive, as initrds are, not a kernel"},
     {0, "\xd0\x0d\xfe\xed", "a device tree, not a kernel; give it as --dtb"},
     {0, "ANDROID!", "an Android boot image; give the kernel in it"},
 };
 
-static bool file_has(const struct image *file, size_t offset, const char *magic)
-{
-    size_t len = strlen(magic);
-
-    return file->size >= offset + len && memcmp(file->bytes + offset, magic, len) == 0;
-}
-
 static int damaged(const struct image *file, const char *what)
 {
-    (void)log_error(0, "%s: damaged: %s", file->name, what);
-    return -EBADMSG;
+    return log_plain(-EBADMSG, "%s: damaged: %s", file->name, what);
 }
 
 /* Says what the file is, as it is no Image. */
@@ -98,16 +87,14 @@ static int refuse(const struct image *file)
 
     if (file->size == 0)
         what = "an empty file, not a kernel";
-    if (file_has(file, 0,
-                 "\x7f"
-                 "ELF"))
-        what = file_has(file, 0x12, "\xb7") ? "an ELF file (vmlinux); give the Image made from it"
-                                            : "an ELF file, and not for arm64; give an arm64 Image";
+    if (image_has(file, 0, "\177ELF"))
+        what = image_has(file, 0x12, "\xb7")
+                   ? "an ELF file (vmlinux); give the Image made from it"
+                   : "an ELF file, and not for arm64; give an arm64 Image";
     for (size_t i = 0; i < ARRAY_SIZE(strangers); i++)
-        if (file_has(file, strangers[i].offset, strangers[i].magic))
+        if (image_has(file, strangers[i].offset, strangers[i].magic))
             what = strangers[i].what;
-    (void)log_error(0, "%s: %s", file->name, what);
-    return -ENOEXEC;
+    return log_plain(-ENOEXEC, "%s: %s", file->name, what);
 }
 
 /* -- PE -- */
@@ -146,22 +133,19 @@ int arm64_image_read(const struct image *file, struct arm64_image *ret_image)
 {
     struct header header;
 
-    if (file->size < sizeof(header) || !file_has(file, offsetof(struct header, magic), MAGIC))
+    if (file->size < sizeof(header) || !image_has(file, offsetof(struct header, magic), MAGIC))
         return refuse(file);
     memcpy(&header, file->bytes, sizeof(header));
     struct arm64_image image = {from_le64(header.text_offset), from_le64(header.image_size)};
-    if (image.size == 0) {
-        (void)log_error(0, "%s: a kernel from before Linux 3.17; give a newer one", file->name);
-        return -ENOEXEC;
-    }
+    if (image.size == 0)
+        return log_plain(-ENOEXEC, "%s: a kernel from before Linux 3.17; give a newer one",
+                         file->name);
     if (image.text_offset >= TEXT_ALIGN)
         return damaged(file, "its text offset is 2 MiB or more");
     uint64_t size = pe_file_size(file, from_le32(header.pe_offset));
-    if (size > file->size) {
-        (void)log_error(0, "%s: truncated: has %zu bytes, its header says %" PRIu64, file->name,
-                        file->size, size);
-        return -EBADMSG;
-    }
+    if (size > file->size)
+        return log_plain(-EBADMSG, "%s: truncated: has %zu bytes, its header says %" PRIu64,
+                         file->name, file->size, size);
     if (size > image.size)
         return damaged(file, "it is larger than the RAM that it asks for");
     *ret_image = image;
@@ -180,22 +164,18 @@ static int zboot_find(const struct image *file, struct arm64_packed *ret_packed)
         return damaged(file, "its header is not whole");
     memcpy(&zboot, file->bytes, sizeof(zboot));
     uint32_t offset = from_le32(zboot.payload_offset), size = from_le32(zboot.payload_size);
-    if (pe_read(file, from_le32(zboot.pe_offset), &pe) &&
-        from_le16(pe.machine) != PE_MACHINE_ARM64) {
-        (void)log_error(0, "%s: an EFI zboot image of another architecture; this is an arm64 host",
-                        file->name);
-        return -ENOEXEC;
-    }
+    if (pe_read(file, from_le32(zboot.pe_offset), &pe) && from_le16(pe.machine) != PE_MACHINE_ARM64)
+        return log_plain(-ENOEXEC,
+                         "%s: an EFI zboot image of another architecture; this is an arm64 host",
+                         file->name);
     packed.method = (const char *)file->bytes + offsetof(struct zboot, method);
     if (memchr(packed.method, '\0', sizeof(zboot.method)) == NULL)
         return damaged(file, "its method of packing has no name");
     /* Behind the payload, gzip's apart, the kernel's build puts the size of what it unpacks to. */
     uint64_t whole = (uint64_t)size + (strcmp(packed.method, "gzip") == 0 ? 0 : sizeof(le32));
-    if (offset > file->size || whole > file->size - offset) {
-        (void)log_error(0, "%s: truncated: has %zu bytes, its header says %" PRIu64, file->name,
-                        file->size, offset + whole);
-        return -EBADMSG;
-    }
+    if (offset > file->size || whole > file->size - offset)
+        return log_plain(-EBADMSG, "%s: truncated: has %zu bytes, its header says %" PRIu64,
+                         file->name, file->size, offset + whole);
     packed.bytes = file->bytes + offset;
     packed.size = whole;
     *ret_packed = packed;
@@ -204,9 +184,9 @@ static int zboot_find(const struct image *file, struct arm64_packed *ret_packed)
 
 int arm64_packed_find(const struct image *file, struct arm64_packed *ret_packed)
 {
-    if (file_has(file, 0, "MZ") && file_has(file, offsetof(struct zboot, magic), "zimg"))
+    if (image_has(file, 0, "MZ") && image_has(file, offsetof(struct zboot, magic), "zimg"))
         return zboot_find(file, ret_packed);
-    if (!file_has(file, 0, "\x1f\x8b\x08"))
+    if (!image_has(file, 0, "\x1f\x8b\x08"))
         return 0;
     *ret_packed = (struct arm64_packed){file->bytes, file->size, "gzip"};
     return 1;

@@ -21,13 +21,11 @@ int arch_vm_type(const struct kvm *kvm, gpa_t ram_end, unsigned long *ret_type)
 
     while (bits < 63 && ram_end > (gpa_t)1 << bits)
         bits++;
-    if (bits > limit) {
-        (void)log_error(0,
-                        "--mem: at most %llu MiB; this host's KVM gives guests addresses of %d "
-                        "bits",
-                        (1ULL << (limit - 20)) - (ARM64_RAM >> 20), limit);
-        return -EINVAL;
-    }
+    if (bits > limit)
+        return log_plain(-EINVAL,
+                         "--mem: at most %llu MiB; this host's KVM gives guests addresses of %d "
+                         "bits",
+                         (1ULL << (limit - 20)) - (ARM64_RAM >> 20), limit);
     *ret_type = cap > 0 ? KVM_VM_TYPE_ARM_IPA_SIZE(bits) : 0;
     return 0;
 }

@@ -38,28 +38,13 @@ static const struct {
     {0x04, "zimg", "an EFI zboot image, made for arm64 or riscv64; this machine is x86_64"},
     {0, "\x1f\x8b\x08", "a gzip file, not a kernel; unpack it first"},
     {0, "\x28\xb5\x2f\xfd", "a zstd file, not a kernel; unpack it first"},
-    {0,
-     "\xfd"
-     "7zXZ",
-     "an xz file, not a kernel; unpack it first"},
+    {0, "\3757zXZ", "an xz file, not a kernel; unpack it first"},
     {0, "070701", "a cpio archive, as initrds are, not a kernel"},
 };
-
-static uint64_t round_up(uint64_t value, uint64_t unit)
-{
-    return (value + unit - 1) / unit * unit;
-}
 
 static uint64_t to_mib(uint64_t bytes)
 {
     return bytes / MIB + (bytes % MIB != 0);
-}
-
-static bool image_has(const struct image *image, size_t offset, const char *magic)
-{
-    size_t len = strlen(magic);
-
-    return image->size >= offset + len && memcmp(image->bytes + offset, magic, len) == 0;
 }
 
 void *load_at(const struct load *load, gpa_t addr, uint64_t len)
@@ -75,16 +60,12 @@ int load_check_room(const struct load *load, gpa_t addr, uint64_t len)
     const char *name = load->kernel->name;
     uint64_t need;
 
-    if (addr < LAYOUT_HIGH_RAM || ckd_add(&need, addr, len) || need > LAYOUT_HOLE_START) {
-        (void)log_error(0, "%s: damaged: wants %" PRIu64 " bytes at address 0x%" PRIx64, name, len,
-                        addr);
-        return -EBADMSG;
-    }
-    if (need > load->low_ram_bytes) {
-        (void)log_error(0, "%s: needs --mem of at least %" PRIu64 " MiB, it is %" PRIu64, name,
-                        to_mib(need), load->mem->size / MIB);
-        return -ENOMEM;
-    }
+    if (addr < LAYOUT_HIGH_RAM || ckd_add(&need, addr, len) || need > LAYOUT_HOLE_START)
+        return log_plain(-EBADMSG, "%s: damaged: wants %" PRIu64 " bytes at address 0x%" PRIx64,
+                         name, len, addr);
+    if (need > load->low_ram_bytes)
+        return log_plain(-ENOMEM, "%s: needs --mem of at least %" PRIu64 " MiB, it is %" PRIu64,
+                         name, to_mib(need), load->mem->size / MIB);
     return 0;
 }
 
@@ -94,25 +75,17 @@ static int load_kernel(struct load *load)
 {
     const struct image *kernel = load->kernel;
 
-    if (kernel->size == 0) {
-        (void)log_error(0, "%s: an empty file, not a kernel", kernel->name);
-        return -ENOEXEC;
-    }
-    if (image_has(kernel, 0,
-                  "\x7f"
-                  "ELF"))
+    if (kernel->size == 0)
+        return log_plain(-ENOEXEC, "%s: an empty file, not a kernel", kernel->name);
+    if (image_has(kernel, 0, "\177ELF"))
         return elf_load(load);
     if (image_has(kernel, 0x1fe, "\x55\xaa") && image_has(kernel, 0x202, "HdrS"))
         return bzimage_load(load);
-    for (size_t i = 0; i < ARRAY_SIZE(strangers); i++) {
-        if (image_has(kernel, strangers[i].offset, strangers[i].magic)) {
-            (void)log_error(0, "%s: %s", kernel->name, strangers[i].what);
-            return -ENOEXEC;
-        }
-    }
-    (void)log_error(0, "%s: not a kernel; give a Linux bzImage (vmlinuz) or an ELF vmlinux",
-                    kernel->name);
-    return -ENOEXEC;
+    for (size_t i = 0; i < ARRAY_SIZE(strangers); i++)
+        if (image_has(kernel, strangers[i].offset, strangers[i].magic))
+            return log_plain(-ENOEXEC, "%s: %s", kernel->name, strangers[i].what);
+    return log_plain(-ENOEXEC, "%s: not a kernel; give a Linux bzImage (vmlinuz) or an ELF vmlinux",
+                     kernel->name);
 }
 
 /* -- initrd and command line -- */
@@ -127,17 +100,15 @@ static int load_initrd(struct load *load)
 
     if (initrd->size == 0)
         return 0;
-    if (ceiling_max < floor || initrd->size > ceiling_max - floor) {
-        (void)log_error(0, "%s: initrd of %" PRIu64 " MiB, more than this kernel can find room for",
-                        initrd->name, to_mib(initrd->size));
-        return -ENOMEM;
-    }
-    if (ceiling < floor || initrd->size > ceiling - floor) {
-        (void)log_error(
-            0, "%s: needs --mem of at least %" PRIu64 " MiB beside the kernel, it is %" PRIu64,
-            initrd->name, to_mib(floor + initrd->size), load->mem->size / MIB);
-        return -ENOMEM;
-    }
+    if (ceiling_max < floor || initrd->size > ceiling_max - floor)
+        return log_plain(-ENOMEM,
+                         "%s: initrd of %" PRIu64 " MiB, more than this kernel can find room for",
+                         initrd->name, to_mib(initrd->size));
+    if (ceiling < floor || initrd->size > ceiling - floor)
+        return log_plain(-ENOMEM,
+                         "%s: needs --mem of at least %" PRIu64
+                         " MiB beside the kernel, it is %" PRIu64,
+                         initrd->name, to_mib(floor + initrd->size), load->mem->size / MIB);
     load->initrd_addr = (ceiling - initrd->size) / PAGE * PAGE;
     memory_expect(load->mem, load->initrd_addr, initrd->size);
     memcpy(load_at(load, load->initrd_addr, initrd->size), initrd->bytes, initrd->size);
@@ -150,12 +121,10 @@ static int load_cmdline(struct load *load)
     size_t len = strlen(cmdline);
     uint64_t most = MIN(load->cmdline_bytes_max, x86_64_layout.cmdline_bytes_max - 1);
 
-    if (len > most) {
-        (void)log_error(
-            0, "%s: command line of %zu bytes, the kernel takes %" PRIu64 "; shorten --append",
+    if (len > most)
+        return log_plain(
+            -E2BIG, "%s: command line of %zu bytes, the kernel takes %" PRIu64 "; shorten --append",
             load->kernel->name, len, most);
-        return -E2BIG;
-    }
     memcpy(load_at(load, LAYOUT_CMDLINE, len + 1), cmdline, len + 1);
     load->cmdline_bytes = len;
     return 0;

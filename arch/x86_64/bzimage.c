@@ -42,9 +42,8 @@ struct bzimage {
 
 static int truncated(const struct image *kernel, uint64_t claimed)
 {
-    (void)log_error(0, "%s: truncated: has %zu bytes, its header says %llu", kernel->name,
-                    kernel->size, (unsigned long long)claimed);
-    return -EBADMSG;
+    return log_plain(-EBADMSG, "%s: truncated: has %zu bytes, its header says %llu", kernel->name,
+                     kernel->size, (unsigned long long)claimed);
 }
 
 /* Copies the header out of the file and checks what does not depend on RAM. */
@@ -56,15 +55,13 @@ static int read_header(const struct image *kernel, struct setup_header *ret_hdr)
         return truncated(kernel, SETUP_HEADER_AT + sizeof(hdr));
     memcpy(&hdr, kernel->bytes + SETUP_HEADER_AT, sizeof(hdr));
     if (from_le16(hdr.version) < PROTOCOL_MIN || !(hdr.loadflags & LOADFLAGS_HIGH) ||
-        !(from_le16(hdr.xloadflags) & XLF_KERNEL_64)) {
-        (void)log_error(0, "%s: a 32-bit kernel, or one from before Linux 3.8; give a 64-bit one",
-                        kernel->name);
-        return -ENOEXEC;
-    }
-    if (MAGIC_AT + hdr.jump_offset < SETUP_HEADER_AT + sizeof(hdr)) {
-        (void)log_error(0, "%s: damaged: its header ends before its fields do", kernel->name);
-        return -EBADMSG;
-    }
+        !(from_le16(hdr.xloadflags) & XLF_KERNEL_64))
+        return log_plain(-ENOEXEC,
+                         "%s: a 32-bit kernel, or one from before Linux 3.8; give a 64-bit one",
+                         kernel->name);
+    if (MAGIC_AT + hdr.jump_offset < SETUP_HEADER_AT + sizeof(hdr))
+        return log_plain(-EBADMSG, "%s: damaged: its header ends before its fields do",
+                         kernel->name);
     *ret_hdr = hdr;
     return 0;
 }
@@ -83,11 +80,9 @@ static int read_bzimage(const struct load *load, struct bzimage *ret_bz)
     bz.part_size = from_le32(bz.hdr.syssize) * 16ULL;
     if (start + bz.part_size > kernel->size)
         return truncated(kernel, start + bz.part_size);
-    if (bz.part_size <= ENTRY_64 || bz.part_size > init_size) {
-        (void)log_error(0, "%s: damaged: its 64-bit part has %llu bytes", kernel->name,
-                        (unsigned long long)bz.part_size);
-        return -EBADMSG;
-    }
+    if (bz.part_size <= ENTRY_64 || bz.part_size > init_size)
+        return log_plain(-EBADMSG, "%s: damaged: its 64-bit part has %llu bytes", kernel->name,
+                         (unsigned long long)bz.part_size);
     bz.part = kernel->bytes + start;
     bz.addr = from_le64(bz.hdr.pref_address);
     r = load_check_room(load, bz.addr, init_size);
@@ -105,7 +100,7 @@ static int read_bzimage(const struct load *load, struct bzimage *ret_bz)
 static int unpack_elf(const struct load *load, const struct bzimage *bz, gpa_t file,
                       size_t file_size, struct elf *ret_elf)
 {
-    gpa_t scratch = (MAX(file + file_size, bz->end) + PAGE - 1) / PAGE * PAGE;
+    gpa_t scratch = round_up(MAX(file + file_size, bz->end), PAGE);
     struct payload payload = {
         .packed = bz->part + from_le32(bz->hdr.payload_offset),
         .packed_size = from_le32(bz->hdr.payload_length),
@@ -218,7 +213,7 @@ static bool unpack(const struct load *load, const struct bzimage *bz,
 /* True if the vmlinux is in place and *ret_entry set; else RAM is as it was. */
 static bool load_direct(const struct load *load, const struct bzimage *bz, gpa_t *ret_entry)
 {
-    const gpa_t end = (bz->end + PAGE - 1) / PAGE * PAGE; /* RAM ends with a page, too */
+    const gpa_t end = round_up(bz->end, PAGE); /* RAM ends with a page, too */
     const struct kernel_piece room = {LAYOUT_HIGH_RAM, end - LAYOUT_HIGH_RAM};
     struct kernel_image image;
 

@@ -31,7 +31,7 @@ static void add_virtio(struct tree *tree, const struct platform_device *dev)
     tree_close(tree);
 }
 
-static void write_tree(struct tree *tree, const struct platform *platform)
+static void write_tree(const struct platform *platform, struct tree *tree)
 {
     (void)tree_open(tree, NULL, "");
     tree_string(tree, "model", "linnet");
@@ -45,34 +45,11 @@ static void write_tree(struct tree *tree, const struct platform *platform)
     tree_written(tree);
 }
 
-static int make_tree(const struct load *load, struct tree *tree)
-{
-    const struct platform_tree *wanted = &load->platform->tree;
-    const struct tree_chosen chosen = {
-        .bootargs = load->platform->cmdline,
-        .initrd_start = load->initrd_addr,
-        .initrd_size = load->initrd->size,
-    };
-    int r = tree_init(tree);
-
-    if (r < 0)
-        return r;
-    if (wanted->base.size == 0)
-        write_tree(tree, load->platform);
-    else
-        r = tree_read(tree, &wanted->base);
-    if (r == 0)
-        r = tree_choose(tree, &chosen);
-    for (unsigned i = 0; i < wanted->overlay_count && r == 0; i++)
-        r = tree_overlay(tree, &wanted->overlay[i]);
-    return r;
-}
-
 /* Below the initrd, or where that would end. */
 static int place_tree(struct load *load, const struct tree *tree, size_t size)
 {
     gpa_t ceiling = load->initrd->size > 0 ? load->initrd_addr : load->low_ram_bytes;
-    uint64_t room = (sizeof(struct setup_data) + size + PAGE - 1) / PAGE * PAGE;
+    uint64_t room = round_up(sizeof(struct setup_data) + size, PAGE);
     struct setup_data header = {
         .type = to_le32(SETUP_DTB),
         .size = to_le32((uint32_t)size),
@@ -80,7 +57,7 @@ static int place_tree(struct load *load, const struct tree *tree, size_t size)
 
     ceiling = MIN(ceiling, load->initrd_limit) / PAGE * PAGE;
     if (ceiling < load->kernel_end || room > ceiling - load->kernel_end)
-        return (void)log_error(0, "device tree: needs a larger --mem"), -ENOMEM;
+        return log_plain(-ENOMEM, "device tree: needs a larger --mem");
     gpa_t addr = ceiling - room;
     uint8_t *to = load_at(load, addr, sizeof(header) + size);
     memcpy(to, &header, sizeof(header));
@@ -93,17 +70,21 @@ static int place_tree(struct load *load, const struct tree *tree, size_t size)
 
 int x86_64_tree_load(struct load *load)
 {
-    struct tree tree = {0};
+    const struct tree_chosen chosen = {
+        .bootargs = load->platform->cmdline,
+        .initrd_start = load->initrd_addr,
+        .initrd_size = load->initrd->size,
+    };
+    struct tree tree;
 
     if (!load->platform->tree.wanted)
         return 0;
     if (load->entry.kind == ENTRY_PVH32)
-        return (void)log_error(0,
-                               "%s: not Linux, and enters by PVH, which has no place for a "
-                               "device tree; leave out --dtb, --dtbo and their like",
-                               load->kernel->name),
-               -EINVAL;
-    int r = make_tree(load, &tree);
+        return log_plain(-EINVAL,
+                         "%s: not Linux, and enters by PVH, which has no place for a "
+                         "device tree; leave out --dtb, --dtbo and their like",
+                         load->kernel->name);
+    int r = tree_make(&tree, load->platform, write_tree, &chosen);
     if (r == 0)
         r = place_tree(load, &tree, tree_end(&tree));
     tree_fini(&tree);

@@ -72,6 +72,12 @@ static inline uint64_t from_le64(le64 v)
     })
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
+/* The next multiple of `unit`, or `value` if it is one. */
+static inline uint64_t round_up(uint64_t value, uint64_t unit)
+{
+    return (value + unit - 1) / unit * unit;
+}
+
 /* The struct of `type` whose member `member` is at `ptr`. */
 #define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 

@@ -27,6 +27,8 @@ const char *log_level_name(void);
 /* Logs an error and returns r, so that `return log_error(r, ...)` ends a function. When r is a
  * negative errno its text is appended; pass 0 for none (then 0 is returned). */
 int log_error(int r, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* The same where the text of r would add nothing. */
+#define log_plain(r, ...) (log_error(0, __VA_ARGS__), (r))
 
 void log_warn(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void log_info(const char *fmt, ...) PRINTF_LIKE(1, 2);

@@ -148,7 +148,7 @@ int memory_write(const struct memory *mem, gpa_t addr, const void *buf, size_t l
 void memory_expect(const struct memory *mem, gpa_t addr, uint64_t len)
 {
     const gpa_t end = (addr + MIN(len, memory_left(mem, addr))) / ALIGN_BYTES * ALIGN_BYTES;
-    const gpa_t first = (addr + ALIGN_BYTES - 1) / ALIGN_BYTES * ALIGN_BYTES;
+    const gpa_t first = round_up(addr, ALIGN_BYTES);
 
     if (first >= end || !mem->collapse)
         return;

@@ -50,7 +50,7 @@ static int map(struct memory *mem, struct memory_region *region, int fd)
                         ? (uint64_t)st.st_blksize
                         : small;
     uint64_t before = region->offset % page;
-    uint64_t whole = (before + region->size + page - 1) / page * page;
+    uint64_t whole = round_up(before + region->size, page);
     void *at = mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
                     (off_t)(region->offset - before));
     if (at == MAP_FAILED)

@@ -107,7 +107,7 @@ int opts_check(const struct opts *opts, const char *prefix);
 int opts_check_unique(struct opts *const *items, unsigned count, const char *kind);
 
 /* Logs what is wrong with something a user wrote; -EINVAL, whose own text would add nothing. */
-#define opts_error(...) (log_error(0, __VA_ARGS__), -EINVAL)
+#define opts_error(...) log_plain(-EINVAL, __VA_ARGS__)
 
 /* -- reading. An unknown key, or one of another type, is our bug: asserts -- */
 
