@@ -207,7 +207,7 @@ command_kernels() {
     local name from=$guests/$stock
     for name in "${command_kernels[@]}"; do
         warm "$guests/$name/vmlinuz"
-        runs 3 "$guests/$name/vmlinuz" -- sh -c 'uname -r; cat; exit 3' <<<"of $name"
+        runs 3 --append "$words_7" "$guests/$name/vmlinuz" -- sh -c 'uname -r; cat; exit 3' <<<"of $name"
         silent
         [ "$(cat console)" = "$(cat "$guests/$name/version")
 of $name" ] || fail "$name: $(cat console)"
@@ -220,8 +220,8 @@ of $name" ] || fail "$name: $(cat console)"
     says "the guest cannot run true: the kernel has no overlay, nor is there a module of it: set it in its configuration, or --root none"
 }
 case $arch in
-arm64) command_kernels=(6.12-arm64 6.12-cloud-arm64 6.1-arm64 6.1-cloud-arm64) ;;
-*) command_kernels=(6.12-amd64 6.12-cloud-amd64 6.1-amd64 6.1-cloud-amd64) ;;
+arm64) command_kernels=(7-arm64 7-cloud-arm64 6.12-arm64 6.12-cloud-arm64 6.1-arm64 6.1-cloud-arm64) ;;
+*) command_kernels=(7-amd64 7-cloud-amd64 6.12-amd64 6.12-cloud-amd64 6.1-amd64 6.1-cloud-amd64) ;;
 esac
 command_soak_prepare() {
     local name

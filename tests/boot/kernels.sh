@@ -46,9 +46,30 @@ elf_64() { boots "$guests/$stock/vmlinux" "$stock.boot"; }
 cloud_6_12() { boots "$guests/6.12-cloud-amd64/vmlinuz" 6.12-cloud-amd64.boot; }
 cloud_6_1() { boots "$guests/6.1-cloud-amd64/vmlinuz" 6.1-cloud-amd64.boot; }
 
+# The newest kernel that Debian's archive gives. A device of each class, half of them on PCI, and the tone sample for
+# sample.
+newest=7-${stock##*-}
+kernel_newest() {
+    [ -e "$guests/$newest/version" ] || skip "no kernel 7 could be had: guests/fetch.sh $newest says why"
+    head -c 1M /dev/zero >disk.img && head -c 2M /dev/zero >pmem.img
+    boot 0 --transport pci --rng --snd host=file,path=tone.wav --net host=socket,path=hub --share .,tag=here \
+        --input keyboard --disk disk.img,transport=mmio --console name=a,to=null --balloon transport=mmio \
+        --vsock sock,transport=mmio --pmem pmem.img,transport=mmio --initrd "$made/$newest.talk" \
+        --append "$words_7$(job all 10)" "$guests/$newest/vmlinuz"
+    done_job all
+    "$linnet" listen --same-as "$guests/tone.wav" tone.wav
+}
+
+newest_prepare() {
+    [ "$arch" = "$host" ] || [ -n "${ALL_CASES-}" ] || return 0
+    "$top/guests/fetch.sh" "$newest" || return 0
+    "$top/guests/mkinitramfs.sh" "$newest" "$made/$newest.talk" talk
+}
+
 boot_case counting kernel-6.12-bzimage bzimage x86_64
 boot_case counting kernel-6.12-of bzimage_reads_tree x86_64
 boot_case counting kernel-6.12-vmlinux-pvh elf_pvh x86_64
 boot_case counting kernel-6.12-vmlinux-64 elf_64 x86_64
 boot_case counting kernel-6.12-cloud cloud_6_12 x86_64
 boot_case counting kernel-6.1-cloud cloud_6_1 x86_64
+boot_case counting kernel-7 kernel_newest

@@ -6,6 +6,7 @@
 #
 #   tests/boot/run.sh [CASE...]               all cases, or those whose name matches a pattern
 #   TRANSPORT=pci tests/boot/run.sh [CASE...]   the same, with all devices on PCI; or over mmio
+#   KERNEL=7-amd64 tests/boot/run.sh [CASE...]   the same, with another kernel in the place of Debian's 6.12
 #   tests/boot/run.sh --here MACHINE [CASE...]  on this machine, the cases that want MACHINE
 #
 # In steps, for tests/check.sh, which has other things to do at the same time:
@@ -243,6 +244,7 @@ prepare() {
         "$top/guests/mkinitramfs.sh" "$kernel" "$made/$kernel.boot" boot
     done
     "$top/guests/mkinitramfs.sh" "$stock" "$made/$stock.sound"
+    newest_prepare
     disk_prepare
     net_prepare
     share_prepare

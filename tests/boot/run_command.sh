@@ -8,6 +8,7 @@
 runs() {
     local want=$1 status=0
     shift
+    [[ $stock != 7* ]] || set -- --append "$words_7" "$@"
     echo "+ linnet run $*" | cut -c 1-300
     timeout --kill-after 5 "$boot_seconds_max" "$linnet" run --kernel-cache "dir:$made/kept" "$@" \
         >console 2>errors || status=$?

@@ -4,7 +4,8 @@
 # Makes the recordings that tests/virtio/replay_test.c replays: what stock kernels say to each device.
 #
 #   tests/replay/record.sh [--inside]   in the rig; --inside: here. Leaves them in build/replay
-#   ARCH=arm64 tests/replay/record.sh   the same of an arm64 kernel
+#   ARCH=arm64 tests/replay/record.sh   the same of arm64 kernels
+#   KERNEL=7-amd64 tests/replay/record.sh   of that one alone
 #
 # A recording is a transcript (linnet run --transcript FILE.jsonl), cut down to one device, the first
 # LINES_MAX of its lines, and BYTES_MAX bytes of each message.
@@ -14,8 +15,9 @@ cd "$top" || exit 1
 
 LINES_MAX=100
 BYTES_MAX=72
-kernels=(6.12-amd64 6.1-cloud-amd64)
-[ "$arch" != arm64 ] || kernels=(6.12-arm64)
+kernels=(6.12-amd64 6.1-cloud-amd64 7-amd64)
+[ "$arch" != arm64 ] || kernels=(6.12-arm64 7-arm64)
+[ -z "${KERNEL-}" ] || kernels=("$KERNEL")
 made=$top/build/replay
 
 # said WHAT: the guest has said so, or is gone.
@@ -33,7 +35,7 @@ one() {
         --rng --disk disk.img --share share,tag=here,rw --console name=a,to=null --balloon \
         --net host=socket,path=hub --net host=socket,path=hub --vsock sock --pmem pmem.img \
         --input keyboard --snd host=loopback,jacks=line-out+mic,controls=on \
-        --initrd "$made/$1.cpio" --append "quiet linnet.job=talk" "$top/build/guests/$1/vmlinuz" \
+        --initrd "$made/$1.cpio" --append "quiet noxsave linnet.job=talk" "$top/build/guests/$1/vmlinuz" \
         </dev/null >console 2>errors &
     vm=$!
     wait_for 3000 said press
@@ -47,11 +49,13 @@ one() {
     cd ..
 }
 
-# cut_up KERNEL TRANSPORT: a file for each device.
+# cut_up KERNEL TRANSPORT: a file for each device. The newest kernel 7 is called by the series that it is of.
 cut_up() {
-    local device out
+    local device out name=${1%-amd64} version
+    version=$(cat "$top/build/guests/$1/version")
+    name=${name/#7/$(cut -d . -f 1,2 <<<"$version")}
     for device in rng0 disk0 share0 console0 balloon0 net0 vsock0 pmem0 input0 snd0; do
-        out=$made/${1%-amd64}.$2.$device.jsonl
+        out=$made/$name.$2.$device.jsonl
         grep -F "\"device\": \"$device\"" talk/all.jsonl |
             grep -vE '"event": "(interrupt|device|reset|active|config-news)"' |
             sed -E "s/\"t\": [0-9.]*, \"device\": \"$device\", //; s/, \"says\": .*}/}/

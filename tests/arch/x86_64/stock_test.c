@@ -14,7 +14,8 @@
 
 #define RAM_BYTES (96 * LOAD_MIB)
 
-static const char *const guests[] = {"6.12-amd64", "6.12-cloud-amd64", "6.1-cloud-amd64"};
+static const char *const guests[] = {"6.12-amd64", "6.12-cloud-amd64", "6.1-cloud-amd64",
+                                     "7-amd64"};
 static struct loading l;
 
 static void teardown(void)
