@@ -4,8 +4,8 @@
  * to §2.5, §3.1). One table says in which order the status may grow. What the driver has no
  * business to do is ignored; only what leaves no honest way on makes the device need a reset.
  *
- * Does not know suspend, shared memory regions, or features that need one another: no
- * class offers such.
+ * Does not know suspend, shared memory regions, or which features need one another: a class looks
+ * at all that a request of the driver's needs.
  */
 #include "virtio/events.h"
 #include "virtio/transport.h"

@@ -136,6 +136,8 @@ static void hear_port(struct console *console, unsigned id, uint16_t event, bool
     if (event == VIRTIO_CONSOLE_PORT_READY) {
         console->ports[id].ready = on;
         console->ports[id].tell = on ? TELL_NAME | TELL_OPEN : 0;
+        if (!on)
+            port_guest(&console->ports[id].port, false);
     } else if (event == VIRTIO_CONSOLE_PORT_OPEN && console->ports[id].ready) {
         port_guest(&console->ports[id].port, on);
     }

@@ -143,6 +143,28 @@ START_TEST(input_waits_for_the_driver_to_open)
 }
 END_TEST
 
+/* proves: CON-13, CON-15 */
+START_TEST(port_that_the_driver_gives_up_gets_nothing)
+{
+    uint32_t id, len;
+
+    make_fd(NULL);
+    start_open("one");
+    offer(0, (struct fake_piece){INPUT, 64, FAKE_WRITE});
+    kick(0);
+    say(0, PORT_READY, 0);
+    ck_assert_int_eq(write(host[0], "late", 4), 4);
+    for (unsigned i = 0; i < 10; i++)
+        say(0, 99, 0); /* by now it was seen */
+    ck_assert(!fake_used(&drv.ring[0], &id, &len));
+    say(0, PORT_READY, 1);
+    heard(0, OPEN, 1, "");
+    heard(0, NAME, 1, "one");
+    say(0, OPEN, 1);
+    ck_assert_uint_eq(used(0, NULL), 4);
+}
+END_TEST
+
 /* proves: CON-06, CON-08 */
 START_TEST(end_of_input_comes_behind_its_last_byte)
 {
@@ -313,6 +335,7 @@ Suite *ports_suite(void)
     tcase_add_test(tcase, output_goes_to_the_other_end);
     tcase_add_test(tcase, output_of_256_pieces_arrives);
     tcase_add_test(tcase, input_waits_for_the_driver_to_open);
+    tcase_add_test(tcase, port_that_the_driver_gives_up_gets_nothing);
     tcase_add_test(tcase, end_of_input_comes_behind_its_last_byte);
     tcase_add_test(tcase, slow_reader_holds_up_its_own_port_only);
     tcase_add_test(tcase, the_guests_end_is_the_hosts_end_of_file);
