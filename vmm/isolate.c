@@ -166,14 +166,11 @@ int isolate_end(struct isolate *isolate, int wait_ms)
         (void)kill(pid, SIGKILL);
     (void)waitpid(pid, &status, 0);
     isolate_link_end(&isolate->link);
-    if (!in_time) {
-        (void)log_error(0, "%s: its process did not end and was killed", isolate->name);
-        return -ETIMEDOUT;
-    }
-    if (WIFSIGNALED(status)) {
-        (void)log_error(0, "%s: its process died of signal %d", isolate->name, WTERMSIG(status));
-        return -EIO;
-    }
+    if (!in_time)
+        return log_plain(-ETIMEDOUT, "%s: its process did not end and was killed", isolate->name);
+    if (WIFSIGNALED(status))
+        return log_plain(-EIO, "%s: its process died of signal %d", isolate->name,
+                         WTERMSIG(status));
     return verdict(isolate, WEXITSTATUS(status));
 }
 

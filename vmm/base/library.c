@@ -16,12 +16,12 @@ int library_load(const struct library *library)
         return 0;
     void *handle = dlopen(library->file, RTLD_NOW | RTLD_LOCAL);
     if (handle == NULL)
-        return log_error(0, "%s; install Debian's %s", dlerror(), library->package), -ENOPKG;
+        return log_plain(-ENOPKG, "%s; install Debian's %s", dlerror(), library->package);
     for (const char *name = library->names; *name != '\0'; name += strlen(name) + 1) {
         void *address = dlsym(handle, name);
         if (address == NULL) {
             memcpy(library->functions, &nothing, sizeof(nothing));
-            return log_error(0, "%s; a newer %s has it", dlerror(), library->package), -ENOPKG;
+            return log_plain(-ENOPKG, "%s; a newer %s has it", dlerror(), library->package);
         }
         memcpy(function, &address, sizeof(address));
         function += sizeof(address);

@@ -49,11 +49,9 @@ int unix_listen(const char *option, const char *path, struct unix_listener *ret_
     struct sockaddr_un address;
     struct stat st;
 
-    if (unix_address(path, &address) < 0) {
-        (void)log_error(0, "%s %s: too long; give a name of at most %zu bytes", option, path,
-                        sizeof(address.sun_path) - 1);
-        return -EINVAL;
-    }
+    if (unix_address(path, &address) < 0)
+        return log_plain(-EINVAL, "%s %s: too long; give a name of at most %zu bytes", option, path,
+                         sizeof(address.sun_path) - 1);
     int r = path_clear(option, path, &address);
     if (r < 0)
         return r;

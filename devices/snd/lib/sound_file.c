@@ -28,10 +28,10 @@ static int open_regular(const char *prefix, const char *path)
     if (fd < 0 || fstat(fd, &status) < 0)
         return log_error(-errno, "%s%s: cannot be opened", prefix, path);
     if (!S_ISREG(status.st_mode))
-        return log_error(0, "%s%s: not a regular file; name a sound file", prefix, path), -EISDIR;
+        return log_plain(-EISDIR, "%s%s: not a regular file; name a sound file", prefix, path);
     if (status.st_size == 0)
-        return log_error(0, "%s%s: empty, not even a header: nothing was recorded", prefix, path),
-               -ENODATA;
+        return log_plain(-ENODATA, "%s%s: empty, not even a header: nothing was recorded", prefix,
+                         path);
     return fd_take(&fd);
 }
 
@@ -48,17 +48,15 @@ int sound_open(struct sound_file *file, const char *prefix, const char *path)
         return fd;
     file->handle = sf.open_fd(fd, SFM_READ, &info, SF_TRUE); /* closes fd, also when it fails */
     if (!file->handle)
-        return log_error(0,
+        return log_plain(-EILSEQ,
                          "%s%s: not a sound file, or cut off in its header (%s); WAV, FLAC, ... "
                          "are read",
-                         prefix, path, sf.strerror(NULL)),
-               -EILSEQ;
+                         prefix, path, sf.strerror(NULL));
     if (info.channels < 1 || info.channels > SOUND_CHANNELS_MAX || info.samplerate < 1 ||
         info.samplerate > SOUND_RATE_HZ_MAX)
-        return log_error(0, "%s%s: has %d channels and a rate of %d Hz; up to %d and %d are taken",
-                         prefix, path, info.channels, info.samplerate, SOUND_CHANNELS_MAX,
-                         SOUND_RATE_HZ_MAX),
-               -EFBIG;
+        return log_plain(
+            -EFBIG, "%s%s: has %d channels and a rate of %d Hz; up to %d and %d are taken", prefix,
+            path, info.channels, info.samplerate, SOUND_CHANNELS_MAX, SOUND_RATE_HZ_MAX);
     file->rate_hz = (uint32_t)info.samplerate;
     file->channels = (unsigned)info.channels;
     file->format = info.format;
