@@ -2,19 +2,23 @@
 //! A sound device with one stream for playback, by the crate that vhost-device-sound is made with,
 //! and with the features, the queues and the config space of that.
 //!
-//!   back SOCKET FILE     writes what is played to that file, as fast as it comes; serves one
-//!                        machine
+//!   back SOCKET FILE     writes what is played to that file, as long as it takes to be heard;
+//!                        serves one machine
 use std::io::{Read, Result, Write};
-use std::{env, fs::File};
+use std::sync::{Arc, Mutex};
+use std::{env, fs::File, thread::sleep, time::Duration};
 use vhost::vhost_user::message::{VhostUserProtocolFeatures, VhostUserVirtioFeatures};
-use vhost_user_backend::{VhostUserBackendMut, VhostUserDaemon, VringRwLock, VringT};
+use vhost_user_backend::{VhostUserBackend, VhostUserDaemon, VringRwLock, VringT};
 use virtio_queue::QueueOwnedT;
 use vm_memory::{GuestAddressSpace, GuestMemoryAtomic, GuestMemoryMmap};
 use vmm_sys_util::epoll::EventSet;
 
-const CONTROL: u16 = 0;
-const TX: u16 = 2;
+const CONTROL: usize = 0;
+const TX: usize = 2;
 const ENTRIES: usize = 64;
+const BYTES_A_MS: u64 = 192;
+const PREPARE: u32 = 0x102;
+const START: u32 = 0x104;
 const OK: u32 = 0x8000;
 const BAD: u32 = 0x8001;
 const CONFIG: [u32; 4] = [0, 1, 0, 0]; // jacks, streams, maps of channels, mixer controls
@@ -22,8 +26,9 @@ const CONFIG: [u32; 4] = [0, 1, 0, 0]; // jacks, streams, maps of channels, mixe
 type Memory = GuestMemoryAtomic<GuestMemoryMmap>;
 
 struct Sound {
-    mem: Memory,
-    event_idx: bool,
+    mem: Mutex<Memory>,
+    event_idx: Mutex<bool>,
+    last: Mutex<u32>, // request for the stream
     file: File,
 }
 
@@ -36,25 +41,32 @@ fn word(bytes: &[u8], at: usize) -> u32 {
 }
 
 impl Sound {
-    fn control(request: &[u8]) -> Vec<u8> {
+    fn control(&self, request: &[u8]) -> Vec<u8> {
         match word(request, 0) {
             // PCM_INFO: S16 at 48000 Hz, output, two channels
             0x100 => bytes(&[OK, 0, 0, 1 << 5, 0, 1 << 7, 0, 2 << 8 | 2 << 16, 0]),
-            0x101..=0x105 => bytes(&[OK]),
+            request @ 0x101..=0x105 => {
+                *self.last.lock().unwrap() = request;
+                bytes(&[OK])
+            }
             _ => bytes(&[BAD]),
         }
     }
 
-    fn serve(&mut self, queue: u16, request: &[u8]) -> Result<Vec<u8>> {
-        if queue == CONTROL {
-            return Ok(Sound::control(request));
+    /// In a thread of its own: what is there before the stream starts waits for that.
+    fn play(&self, request: &[u8]) -> Result<Vec<u8>> {
+        while *self.last.lock().unwrap() == PREPARE {
+            sleep(Duration::from_millis(1));
         }
-        self.file.write_all(&request[4..])?;
+        (&self.file).write_all(&request[4..])?;
+        if *self.last.lock().unwrap() == START {
+            sleep(Duration::from_millis(request.len() as u64 / BYTES_A_MS));
+        }
         Ok(bytes(&[OK, 0]))
     }
 }
 
-impl VhostUserBackendMut for Sound {
+impl VhostUserBackend for Sound {
     type Bitmap = ();
     type Vring = VringRwLock;
 
@@ -80,8 +92,12 @@ impl VhostUserBackendMut for Sound {
         VhostUserProtocolFeatures::CONFIG | VhostUserProtocolFeatures::MQ
     }
 
-    fn set_event_idx(&mut self, enabled: bool) {
-        self.event_idx = enabled;
+    fn queues_per_thread(&self) -> Vec<u64> {
+        vec![1, 2, 4, 8] // each has its own
+    }
+
+    fn set_event_idx(&self, enabled: bool) {
+        *self.event_idx.lock().unwrap() = enabled;
     }
 
     fn get_config(&self, offset: u32, size: u32) -> Vec<u8> {
@@ -89,34 +105,35 @@ impl VhostUserBackendMut for Sound {
         config.get(offset as usize..(offset + size) as usize).unwrap_or(&[]).to_vec()
     }
 
-    fn update_memory(&mut self, mem: Memory) -> Result<()> {
-        self.mem = mem;
+    fn update_memory(&self, mem: Memory) -> Result<()> {
+        *self.mem.lock().unwrap() = mem;
         Ok(())
     }
 
     fn handle_event(
-        &mut self,
-        queue: u16,
+        &self,
+        _: u16,
         _: EventSet,
         vrings: &[VringRwLock],
-        _: usize,
+        queue: usize,
     ) -> Result<()> {
         if queue != CONTROL && queue != TX {
             return Ok(()); // what is put there stays there
         }
-        let (vring, mem) = (&vrings[queue as usize], self.mem.memory());
+        let (vring, mem) = (&vrings[0], self.mem.lock().unwrap().memory());
         loop {
             let chains: Vec<_> =
                 vring.get_mut().get_queue_mut().iter(mem.clone()).unwrap().collect();
             for chain in chains {
                 let mut request = Vec::new();
                 chain.clone().reader(&*mem).unwrap().read_to_end(&mut request)?;
-                let answer = self.serve(queue, &request)?;
+                let answer =
+                    if queue == TX { self.play(&request)? } else { self.control(&request) };
                 chain.clone().writer(&*mem).unwrap().write_all(&answer)?;
                 vring.add_used(chain.head_index(), answer.len() as u32).unwrap();
+                vring.signal_used_queue()?;
             }
-            vring.signal_used_queue()?;
-            if !self.event_idx || !vring.enable_notification().unwrap() {
+            if !*self.event_idx.lock().unwrap() || !vring.enable_notification().unwrap() {
                 return Ok(());
             }
         }
@@ -126,11 +143,13 @@ impl VhostUserBackendMut for Sound {
 fn main() {
     let args: Vec<String> = env::args().collect();
     let mem = Memory::new(GuestMemoryMmap::new());
-    let sound = Sound {
-        mem: mem.clone(),
-        event_idx: false,
+    let sound = Arc::new(Sound {
+        mem: Mutex::new(mem.clone()),
+        event_idx: Mutex::new(false),
+        last: Mutex::new(0),
         file: File::create(&args[2]).expect("the file"),
-    };
-    let sound = std::sync::Arc::new(std::sync::RwLock::new(sound));
-    VhostUserDaemon::new("sound".into(), sound, mem).unwrap().serve(&args[1]).unwrap();
+    });
+    let mut daemon = VhostUserDaemon::new("sound".into(), sound, mem).unwrap();
+    daemon.serve(&args[1]).unwrap();
+    std::process::exit(0); // its threads wait for more
 }
