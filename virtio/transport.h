@@ -75,7 +75,7 @@ void virtio_queue_kick(struct virtio_device *dev, uint32_t queue);
 /* The same, by a watch of the transport's in the loop of the queue's worker, on that worker and not
  * locked. */
 void virtio_queue_serve(struct virtio_device *dev, struct virtq *vq);
-/* Vanishes outside config space, and before FEATURES_OK. */
+/* At most 8 bytes. Vanishes outside config space, and before FEATURES_OK. */
 void virtio_config_write(struct virtio_device *dev, size_t off, const void *buf, size_t len);
 
 /* -- the driver's reads -- */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* What a vCPU says of itself. */
 #pragma once
 
 #include "vmm/kvm.h"

@@ -8,4 +8,5 @@
 #include "arch/arch.h"
 #include "arch/x86_64/aml.h"
 
+/* What does not fit sets aml->full. */
 void dsdt_write(struct aml *aml, const struct platform *platform);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * ACPI tables (ACPI 6.5) of a machine, made from its platform table: RSDP, XSDT, FADT (hardware-
- * reduced), MADT, DSDT. Pure: same platform and base, same bytes.
+ * reduced), MADT, DSDT; WDAT and MCFG where there is a watchdog, a PCI bus. Pure: same platform and
+ * base, same bytes.
  */
 #pragma once
 

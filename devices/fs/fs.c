@@ -113,7 +113,7 @@ static int fs_activate(struct virtio_device *dev)
     if (!fs_of(dev)->writable)
         return 0;
     if (unshare(CLONE_FS) < 0)
-        return log_error(-errno, "%s: unshare", dev->name);
+        return -errno;
     (void)umask(0);
     return 0;
 }

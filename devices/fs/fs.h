@@ -133,10 +133,12 @@ int fs_do_statfs(struct fs *fs, struct request *req);
 int fs_open_file(struct fs *fs, const struct inode *inode, uint32_t flags);
 /* Makes a handle of what was opened, a file or a folder: its id. Takes fd over, also on failure. */
 int fs_add_handle(struct fs *fs, int fd, struct inode *inode, uint64_t *ret_fh);
+/* Its inode may be shelved again. */
 void fs_close_handle(struct fs *fs, struct handle *handle);
 /* Makes a handle of an open file: what to answer about it. Takes fd over. */
 int fs_answer_open(struct fs *fs, int fd, struct inode *inode, struct fuse_open_out *ret_open);
 
+/* The regular file that is open so, or NULL. */
 struct handle *fs_file_of(const struct fs *fs, uint64_t node, uint64_t fh);
 
 int fs_do_open(struct fs *fs, struct request *req);
@@ -146,6 +148,7 @@ int fs_do_release(struct fs *fs, struct request *req);
 
 /* -- folder.c -- */
 
+/* The folder that is open so, or NULL. */
 struct handle *fs_folder_of(const struct fs *fs, const struct request *req, uint64_t fh);
 
 int fs_do_opendir(struct fs *fs, struct request *req);

@@ -10,7 +10,6 @@
 #define ALIGN_BYTES ((size_t)2 << 20) /* regions of guest addresses begin at a multiple of it */
 #define SEALS       (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
-/* Each kind's flags for memfd_create(), size, and what madvise() is told. */
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25 /* Linux 6.1; headers may be older */
 #endif
@@ -18,7 +17,7 @@
 static const struct pages {
     unsigned memfd_flags;
     uint64_t bytes; /* of a page set aside; 0: ordinary memory */
-    int advice;
+    int advice;     /* madvise(2) */
 } kinds[] = {
     [MEMORY_PAGES_AUTO] = {.advice = MADV_HUGEPAGE},
     [MEMORY_PAGES_OFF] = {.advice = MADV_NOHUGEPAGE},
