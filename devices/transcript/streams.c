@@ -71,31 +71,12 @@ const struct talk talk_blk = {
 
 /* -- network (§5.1.6) -- */
 
-static const char *const net_features[] = {"CSUM",
-                                           "GUEST_CSUM",
-                                           "CTRL_GUEST_OFFLOADS",
-                                           "MTU",
-                                           "",
-                                           "MAC",
-                                           "",
-                                           "GUEST_TSO4",
-                                           "GUEST_TSO6",
-                                           "GUEST_ECN",
-                                           "GUEST_UFO",
-                                           "HOST_TSO4",
-                                           "HOST_TSO6",
-                                           "HOST_ECN",
-                                           "HOST_UFO",
-                                           "MRG_RXBUF",
-                                           "STATUS",
-                                           "CTRL_VQ",
-                                           "CTRL_RX",
-                                           "CTRL_VLAN",
-                                           "",
-                                           "GUEST_ANNOUNCE",
-                                           "MQ",
-                                           "CTRL_MAC_ADDR",
-                                           NULL};
+/* clang-format off */
+static const char *const net_features[] = {
+    "CSUM", "GUEST_CSUM", "CTRL_GUEST_OFFLOADS", "MTU", "", "MAC", "", "GUEST_TSO4", "GUEST_TSO6",
+    "GUEST_ECN", "GUEST_UFO", "HOST_TSO4", "HOST_TSO6", "HOST_ECN", "HOST_UFO", "MRG_RXBUF",
+    "STATUS", "CTRL_VQ", "CTRL_RX", "CTRL_VLAN", "", "GUEST_ANNOUNCE", "MQ", "CTRL_MAC_ADDR", NULL};
+/* clang-format on */
 
 static const struct word net_gso[] = {{VIRTIO_NET_HDR_GSO_TCPV4, "TCPV4"},
                                       {VIRTIO_NET_HDR_GSO_UDP, "UDP"},
