@@ -192,7 +192,7 @@ static void features(struct saying *saying, const struct talk *talk, const struc
         event->a * 32 + 31);
     say_features(saying, talk, event->a, event->b);
     saying->section = "§2.2";
-    saying->function = offered ? "virtio_dev_probe()" : "virtio_finalize_features()";
+    saying->function = offered ? "virtio_dev_probe()" : "finalize_features()";
 }
 
 /* In the order in which they are set. */

@@ -7,7 +7,7 @@
 # begun OPTION... -- CMD...: linnet in the background, once CMD has written a line; $vm.
 begun() {
     : >console
-    "$linnet" run --kernel-cache "dir:$made/kept" "$@" </dev/null >console 2>errors &
+    "$linnet" run "${command_options[@]}" "$@" </dev/null >console 2>errors &
     vm=$!
     wait_for "$boot_seconds_max" grep -q . console
 }
@@ -25,7 +25,7 @@ command_streams() {
     local status
     warm "$kernel"
     head -c 67108864 /dev/urandom >sent
-    "$linnet" run --kernel-cache "dir:$made/kept" "$kernel" -- sh -c '
+    "$linnet" run "${command_options[@]}" "$kernel" -- sh -c '
         head -c 16777216 /dev/urandom >/tmp/err; sha256sum </tmp/err; cat /tmp/err >&2 &
         tee /tmp/in; wait; sha256sum </tmp/in' <sent 2>errors |
         (head -c 1000000 && sleep 5 && cat) >console
@@ -42,7 +42,7 @@ command_closed_input() {
     warm "$kernel"
     head -c 3000000 /dev/urandom >sent
     for ((i = 1; i <= ${COMMANDS:-100}; i++)); do
-        "$linnet" run --kernel-cache "dir:$made/kept" "$kernel" -- cat <sent >console 2>errors ||
+        "$linnet" run "${command_options[@]}" "$kernel" -- cat <sent >console 2>errors ||
             fail "run $i: exit status $?"
         cmp sent console || fail "run $i"
         [ ! -s errors ] || fail "run $i: standard error: $(head -n 1 errors)"
@@ -53,13 +53,13 @@ command_closed_input() {
 command_no_streams() {
     local status=0
     warm "$kernel"
-    "$linnet" run --kernel-cache "dir:$made/kept" "$kernel" -- sh -c 'read -r x; echo "$?$x"' \
+    "$linnet" run "${command_options[@]}" "$kernel" -- sh -c 'read -r x; echo "$?$x"' \
         <&- >console 2>errors || status=$?
     [ "$status$(cat console)" = 01 ] || fail "without input: status $status, $(cat console)"
-    "$linnet" run --kernel-cache "dir:$made/kept" "$kernel" -- sh -c 'echo lost; exit 4' \
+    "$linnet" run "${command_options[@]}" "$kernel" -- sh -c 'echo lost; exit 4' \
         </dev/null >&- 2>errors || status=$?
     [ "$status" = 4 ] || fail "without output: status $status"
-    "$linnet" run --kernel-cache "dir:$made/kept" "$kernel" -- sh -c 'echo lost; exit 5' \
+    "$linnet" run "${command_options[@]}" "$kernel" -- sh -c 'echo lost; exit 5' \
         <&- >&- 2>&- || status=$?
     [ "$status" = 5 ] || fail "without any: status $status"
 }
@@ -111,7 +111,7 @@ command_kills() {
 command_signals() {
     local status=0
     warm "$kernel"
-    "$linnet" run --kernel-cache "dir:$made/kept" "$kernel" -- sleep 100 </dev/null >console 2>errors &
+    "$linnet" run "${command_options[@]}" "$kernel" -- sleep 100 </dev/null >console 2>errors &
     vm=$!
     sleep 0.5
     kill -TERM "$vm"
@@ -140,7 +140,7 @@ command_terminal() {
     mkfifo keys
     : >console
     trap 'cat console' EXIT # if something fails
-    command=$(printf '%q ' "$linnet" run --kernel-cache "dir:$made/kept" "$kernel" -- sh -c \
+    command=$(printf '%q ' "$linnet" run "${command_options[@]}" "$kernel" -- sh -c \
         'stty size; trap "stty size" WINCH; until read -r line; do :; done; stty size; echo "got $line"; tty')
     timeout "$boot_seconds_max" script -qefc \
         "stty rows 30 cols 91; stty -g >before; $command; echo \$? >status; stty -g >after" console \
@@ -171,7 +171,7 @@ tty_of_linnet() {
 command_background() {
     local command
     warm "$kernel"
-    command=$(printf '%q ' "$linnet" run --kernel-cache "dir:$made/kept" "$kernel" -- echo "in the background")
+    command=$(printf '%q ' "$linnet" run "${command_options[@]}" "$kernel" -- echo "in the background")
     timeout "$boot_seconds_max" script -qec \
         "bash -i -c 'stty -g >before; $command & wait; echo \$? >status; stty -g >after'" console \
         </dev/null >/dev/null || true
@@ -254,7 +254,7 @@ command_killed() {
     export TMPDIR=$PWD/tmp
     before=$(pgrep -c -x linnet || true)
     for ((i = 1; i <= ${KILLS:-20}; i++)); do
-        "$linnet" run --kernel-cache "dir:$made/kept" --rw rw --net socket,path="$TMPDIR/lan" \
+        "$linnet" run "${command_options[@]}" --rw rw --net socket,path="$TMPDIR/lan" \
             --snd host=null "$kernel" -- yes </dev/null >/dev/null 2>errors &
         vm=$!
         sleep "$((RANDOM % 6)).$((RANDOM % 900 + 100))"

@@ -3,14 +3,17 @@
 #
 # linnet run -- CMD: what goes in and comes out, how it ends, what CMD sees and what is left.
 
+# Of every machine here.
+command_options=(--kernel-cache "dir:$made/kept")
+[[ $stock != 7* ]] || command_options+=(--append "$words_7")
+
 # runs STATUS OPTION... -- CMD...: standard input is that of this function, standard output and error
 # are left in "console" and "errors". linnet itself must have nothing to say.
 runs() {
     local want=$1 status=0
     shift
-    [[ $stock != 7* ]] || set -- --append "$words_7" "$@"
     echo "+ linnet run $*" | cut -c 1-300
-    timeout --kill-after 5 "$boot_seconds_max" "$linnet" run --kernel-cache "dir:$made/kept" "$@" \
+    timeout --kill-after 5 "$boot_seconds_max" "$linnet" run "${command_options[@]}" "$@" \
         >console 2>errors || status=$?
     head -c 2000 errors
     [ "$status" = "$want" ] || fail "exit status $status, not $want"
@@ -81,7 +84,7 @@ command_ends() {
 command_lives() {
     local pid status=0 passed now began resumed ended
     warm "$kernel"
-    { "$linnet" run --kernel-cache "dir:$made/kept" "$kernel" -- yes </dev/null 2>errors || status=$?; } |
+    { "$linnet" run "${command_options[@]}" "$kernel" -- yes </dev/null 2>errors || status=$?; } |
         head -n 1 >console
     [ "$(cat console)" = y ] || fail "no line of yes"
     silent
@@ -91,7 +94,7 @@ command_lives() {
     [ "$(cat console)" = "done" ] || fail "not what CMD wrote"
     [ "$(cat out/file)" = hello ] || fail "--rw left no file"
 
-    "$linnet" run --kernel-cache "dir:$made/kept" "$kernel" -- \
+    "$linnet" run "${command_options[@]}" "$kernel" -- \
         sh -c 'trap "echo got it; exit 9" TERM; echo ready; while :; do sleep 0.1; done' \
         </dev/null >console 2>errors &
     pid=$!
@@ -106,7 +109,7 @@ command_lives() {
     mkfifo keys
     exec 3<>keys
     # shellcheck disable=SC2016 # the guest's
-    "$linnet" run --control socket --kernel-cache "dir:$made/kept" --rw out --user 65534:65534 "$kernel" -- \
+    "$linnet" run --control socket "${command_options[@]}" --rw out --user 65534:65534 "$kernel" -- \
         sh -c 'id -u; touch out/x 2>/dev/null || echo refused
                echo waits; read -r key; read -r up rest </proc/uptime
                echo ready; sleep 5; read -r now rest </proc/uptime
