@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Entropy device (virtio 1.2 §5.4): fills the driver's buffers from the host kernel's random number
- * generator, getrandom(2). One queue, no features, no config space, no options. Requests are served
- * on the device's worker, which owns the queue.
+ * generator, getrandom(2). One queue, and neither features of its own, nor config space, nor
+ * options. Requests are served on the device's worker, which owns the queue.
  *
  * A guest may ask without end, so there is an allowance of work for each tick of a timer. While it
  * is used up, or the host has no random numbers yet, requests wait in the ring.

@@ -180,6 +180,22 @@ static void asked_done(struct virtio_command *command)
     (void)sem_post(&container_of(command, struct asked, command)->answered);
 }
 
+int fake_make(const struct virtio_class *class, const struct memory *mem, const char *text,
+              struct virtio_device **ret_dev)
+{
+    struct opts *opts = NULL;
+    char prefix[32];
+    int r = opts_create(class->opts, &opts);
+
+    (void)snprintf(prefix, sizeof(prefix), "--%s ", class->name);
+    if (r == 0)
+        r = opts_parse(opts, prefix, text);
+    if (r == 0)
+        r = fake_create(class, 0, mem, opts, ret_dev);
+    opts_destroy(opts);
+    return r;
+}
+
 int fake_command(struct virtio_device *dev, const char *first, const char *second,
                  char ret_reply[FAKE_REPLY_BYTES])
 {

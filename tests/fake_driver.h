@@ -74,6 +74,10 @@ static inline int fake_create(const struct virtio_class *class, unsigned index,
     return virtio_create(class, index, mem, &opts, 1, ret_dev);
 }
 
+/* A device from "key=value,...", as a user writes them: 0 or -errno. */
+int fake_make(const struct virtio_class *class, const struct memory *mem, const char *text,
+              struct virtio_device **ret_dev);
+
 /* Asks a device for something, as the control socket does, in one or two words, and waits: 0 or
  * -errno, and what it told. */
 #define FAKE_REPLY_BYTES 8192

@@ -26,12 +26,7 @@ static struct capture capture;
 
 static void make(const char *options)
 {
-    struct opts *opts;
-
-    ck_assert_int_eq(opts_create(virtio_balloon.opts, &opts), 0);
-    ck_assert_int_eq(opts_parse(opts, "--balloon ", options), 0);
-    ck_assert_int_eq(fake_create(&virtio_balloon, 0, &mem, opts, &dev), 0);
-    opts_destroy(opts);
+    ck_assert_int_eq(fake_make(&virtio_balloon, &mem, options, &dev), 0);
     fake_driver_init(&drv, dev, RINGS);
     ck_assert_int_eq(virtio_start(dev), 0);
 }

@@ -55,12 +55,7 @@ static void setup(void)
 
 static void make(const struct virtio_class *class, const char *options)
 {
-    struct opts *opts;
-
-    ck_assert_int_eq(opts_create(class->opts, &opts), 0);
-    ck_assert_int_eq(opts_parse(opts, "--test ", options), 0);
-    ck_assert_int_eq(fake_create(class, 0, &mem, opts, &dev), 0);
-    opts_destroy(opts);
+    ck_assert_int_eq(fake_make(class, &mem, options, &dev), 0);
     fake_driver_init(&drv, dev, RINGS);
     ck_assert_int_eq(virtio_start(dev), 0);
 }

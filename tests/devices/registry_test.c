@@ -59,14 +59,10 @@ START_TEST(device_offers_exactly_these_features)
     struct fake_driver drv;
     struct memory mem;
     struct fake_tap tap = {0};
-    struct opts *opts;
 
     fake_memory(&mem, 0x100000);
-    ck_assert_int_eq(opts_create(offers[_i].class->opts, &opts), 0);
-    ck_assert_int_eq(opts_parse(opts, "--test ", offers[_i].options), 0);
     fake_tap_start(&tap);
-    ck_assert_int_eq(fake_create(offers[_i].class, 0, &mem, opts, &dev), 0);
-    opts_destroy(opts);
+    ck_assert_int_eq(fake_make(offers[_i].class, &mem, offers[_i].options, &dev), 0);
     fake_driver_init(&drv, dev, 0x1000);
     ck_assert_uint_eq(fake_features(&drv), offers[_i].features);
     for (uint32_t word = 2; word < 6; word++) {

@@ -53,15 +53,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct virtio_device *dev;
     struct fake_driver drv;
     struct memory mem;
-    struct opts *opts;
 
     fake_layout = take_layout(&in);
     log_set_level(LOG_LEVEL_ERROR); /* what the guest does wrong is told as warnings */
     must(memory_create(&mem, RAM_BYTES, &(struct memory_layout){0, 0, 0}, MEMORY_PAGES_OFF) == 0,
          "RAM");
-    must(opts_create(virtio_balloon.opts, &opts) == 0, "options");
-    must(fake_create(&virtio_balloon, 0, &mem, opts, &dev) == 0, "a device");
-    opts_destroy(opts);
+    must(fake_make(&virtio_balloon, &mem, "", &dev) == 0, "a device");
     fake_driver_init(&drv, dev, RINGS);
     must(virtio_start(dev) == 0, "a worker");
     uint64_t features = FAKE_VERSION_1 | (take_byte(&in) & 0x22);

@@ -149,19 +149,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct virtio_device *dev;
     struct fake_driver drv;
     struct memory mem;
-    struct opts *opts;
-    char path[32];
+    char path[32], text[64];
     int fd = make_image(path);
 
     fake_layout = take_layout(&in);
     log_set_level(LOG_LEVEL_ERROR); /* what the guest does wrong is told as warnings */
     fake_memory(&mem, RAM_BYTES);
     put_ranges(&mem);
-    must(opts_create(virtio_blk.opts, &opts) == 0 && opts_set(opts, "", "path", path) == 0 &&
-             opts_parse(opts, "", kinds[first % 3]) == 0,
-         "options");
-    must(fake_create(&virtio_blk, 0, &mem, opts, &dev) == 0, "a device");
-    opts_destroy(opts);
+    (void)snprintf(text, sizeof(text), "path=%s,%s", path, kinds[first % 3]);
+    must(fake_make(&virtio_blk, &mem, text, &dev) == 0, "a device");
     fake_driver_init(&drv, dev, RINGS);
     must(virtio_start(dev) == 0, "a worker");
     must(fake_start(&drv, features) == 15, "it works");

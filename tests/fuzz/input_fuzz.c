@@ -32,16 +32,12 @@ static void path_name(char ret_path[64])
 
 static struct virtio_device *create(const struct memory *mem)
 {
-    struct opts *opts;
     struct virtio_device *dev;
-    char path[64];
+    char path[64], text[96];
 
     path_name(path);
-    must(opts_create(virtio_input.opts, &opts) == 0, "options");
-    must(opts_set(opts, "", "kind", "touch") == 0, "a kind");
-    must(opts_set(opts, "", "socket", path) == 0, "a socket");
-    must(fake_create(&virtio_input, 0, mem, opts, &dev) == 0, "a device");
-    opts_destroy(opts);
+    (void)snprintf(text, sizeof(text), "kind=touch,socket=%s", path);
+    must(fake_make(&virtio_input, mem, text, &dev) == 0, "a device");
     return dev;
 }
 

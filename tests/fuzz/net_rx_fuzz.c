@@ -53,14 +53,11 @@ static bool has(uint64_t features, unsigned number)
 static struct virtio_device *create(const struct memory *mem, int socket)
 {
     struct virtio_device *dev;
-    struct opts *opts;
     char text[48] = "host=tap,name=t,mtu=1500";
 
     if (socket >= 0)
         (void)snprintf(text, sizeof(text), "host=socket,mtu=1500,fd=%d", socket);
-    must(opts_create(virtio_net.opts, &opts) == 0 && opts_parse(opts, "", text) == 0, "options");
-    must(fake_create(&virtio_net, 0, mem, opts, &dev) == 0, "a device");
-    opts_destroy(opts);
+    must(fake_make(&virtio_net, mem, text, &dev) == 0, "a device");
     return dev;
 }
 

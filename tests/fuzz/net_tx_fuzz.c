@@ -120,18 +120,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct virtio_device *dev;
     struct fake_driver drv;
     struct memory mem;
-    struct opts *opts;
 
     fake_layout = take_layout(&in);
     log_set_level(LOG_LEVEL_ERROR); /* what the guest does wrong is told as warnings */
     fake_memory(&mem, RAM_BYTES);
     tap = (struct fake_tap){0};
     fake_tap_start(&tap);
-    must(opts_create(virtio_net.opts, &opts) == 0 &&
-             opts_parse(opts, "", "host=tap,name=t,queues=2") == 0,
-         "options");
-    must(fake_create(&virtio_net, 0, &mem, opts, &dev) == 0, "a device");
-    opts_destroy(opts);
+    must(fake_make(&virtio_net, &mem, "host=tap,name=t,queues=2", &dev) == 0, "a device");
     fake_driver_init(&drv, dev, RINGS);
     must(virtio_start(dev) == 0, "workers");
     must(fake_start(&drv, features) == 15, "it works");

@@ -23,17 +23,13 @@ static const uint32_t lengths[] = {0, 1, 3, 4, 5, 64, 0x10000, 0xffffffff};
 
 static struct virtio_device *create(const struct memory *mem)
 {
-    struct opts *opts;
     struct virtio_device *dev;
-    char path[64];
+    char text[64];
     int fd = memfd_create("image", MFD_CLOEXEC);
 
     must(fd >= 0 && write(fd, "image", 5) == 5, "a file");
-    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    must(opts_create(virtio_pmem.opts, &opts) == 0, "options");
-    must(opts_set(opts, "", "path", path) == 0, "a path");
-    must(fake_create(&virtio_pmem, 0, mem, opts, &dev) == 0, "a device");
-    opts_destroy(opts);
+    (void)snprintf(text, sizeof(text), "path=/proc/self/fd/%d", fd);
+    must(fake_make(&virtio_pmem, mem, text, &dev) == 0, "a device");
     (void)close(fd);
     return dev;
 }

@@ -56,15 +56,12 @@ static void create(struct world *world)
 {
     char text[64], path[64];
     struct sockaddr_un address;
-    struct opts *opts;
 
     strcpy(world->folder, "/tmp/linnet-fuzz-XXXXXX");
     must(mkdtemp(world->folder) != NULL, "a folder");
     (void)snprintf(text, sizeof(text), "path=%s/v", world->folder);
     fake_memory(&world->mem, RAM_BYTES);
-    must(opts_create(virtio_vsock.opts, &opts) == 0 && opts_parse(opts, "", text) == 0, "options");
-    must(fake_create(&virtio_vsock, 0, &world->mem, opts, &world->dev) == 0, "a device");
-    opts_destroy(opts);
+    must(fake_make(&virtio_vsock, &world->mem, text, &world->dev) == 0, "a device");
     fake_driver_init(&world->drv, world->dev, RINGS);
     must(virtio_start(world->dev) == 0, "a worker");
     (void)snprintf(path, sizeof(path), "%s/v_%d", world->folder, PORT_PLACE);

@@ -92,17 +92,15 @@ void disk_teardown(void)
 
 void disk_create(const char *options, bool denied)
 {
-    struct opts *opts;
+    char text[256];
 
     ck_assert_int_eq(library_load(&uring_library), 0);
     __typeof__(uring.queue_init) init = uring.queue_init;
     if (denied)
         uring.queue_init = deny;
-    ck_assert_int_eq(opts_create(virtio_blk.opts, &opts), 0);
-    ck_assert_int_eq(opts_set(opts, "--disk ", "path", disk.path), 0);
-    ck_assert_int_eq(opts_parse(opts, "--disk ", options), 0);
-    ck_assert_int_eq(fake_create(&virtio_blk, 0, &disk.mem, opts, &disk.dev), 0);
-    opts_destroy(opts);
+    (void)snprintf(text, sizeof(text), "path=%s%s%s", disk.path, options[0] != '\0' ? "," : "",
+                   options);
+    ck_assert_int_eq(fake_make(&virtio_blk, &disk.mem, text, &disk.dev), 0);
     uring.queue_init = init;
     struct blk_engine *engine = container_of(disk.dev, struct blk, dev)->engine;
     real = engine->ops;

@@ -35,17 +35,13 @@ void fs_client_folder(struct fs_client *client)
 void fs_client_start(struct fs_client *client, const char *options)
 {
     char text[256];
-    struct opts *opts;
 
     if (client->folder[0] == '\0')
         fs_client_folder(client);
     uint64_t bytes = client->ram_bytes != 0 ? client->ram_bytes : RAM_BYTES;
     fake_memory(&client->mem, bytes);
     (void)snprintf(text, sizeof(text), "path=%s,tag=test%s", client->folder, options);
-    need(opts_create(virtio_fs.opts, &opts) == 0 && opts_parse(opts, "--share ", text) == 0,
-         "options");
-    need(fake_create(&virtio_fs, 0, &client->mem, opts, &client->dev) == 0, "a device");
-    opts_destroy(opts);
+    need(fake_make(&virtio_fs, &client->mem, text, &client->dev) == 0, "a device");
     fake_driver_init(&client->drv, client->dev, RINGS);
     need(virtio_start(client->dev) == 0, "a worker");
     need(fake_start(&client->drv, FAKE_VERSION_1 | FAKE_INDIRECT_DESC) == 15, "it works");

@@ -61,18 +61,10 @@ static inline void teardown(void)
 /* What comes of `--input OPTIONS`. */
 static inline int try(const char *options)
 {
-    struct opts *opts;
-    char text[128];
-    int r;
+    char text[160];
 
     (void)snprintf(text, sizeof(text), "kind=%s", options);
-
-    ck_assert_int_eq(opts_create(virtio_input.opts, &opts), 0);
-    r = opts_parse(opts, "--input ", text);
-    if (r == 0)
-        r = fake_create(&virtio_input, 0, &mem, opts, &dev);
-    opts_destroy(opts);
-    return r;
+    return fake_make(&virtio_input, &mem, text, &dev);
 }
 
 static inline void make(const char *options)

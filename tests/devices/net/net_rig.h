@@ -54,12 +54,8 @@ static gpa_t sent; /* where the next frame of the guest's goes: those before may
 
 static inline int create(const char *text)
 {
-    struct opts *opts;
+    int r = fake_make(&virtio_net, &mem, text, &dev);
 
-    ck_assert_int_eq(opts_create(virtio_net.opts, &opts), 0);
-    ck_assert_int_eq(opts_parse(opts, "--net ", text), 0);
-    int r = fake_create(&virtio_net, 0, &mem, opts, &dev);
-    opts_destroy(opts);
     if (r < 0)
         return r;
     fake_driver_init(&drv, dev, RINGS);

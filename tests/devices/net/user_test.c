@@ -209,14 +209,11 @@ START_TEST(ports_are_results)
 {
     struct results results = {0};
     struct virtio_device *dev;
-    struct opts *opts;
 
     passt_is("exec sleep 0.1 2>/dev/null &");
-    ck_assert_int_eq(opts_create(virtio_net.opts, &opts), 0);
-    ck_assert_int_eq(
-        opts_parse(opts, "--net ", "host=user,forward=tcp:127.0.0.1:0-22+udp:127.0.0.1:0-53"), 0);
-    ck_assert_int_eq(fake_create(&virtio_net, 0, NULL, opts, &dev), 0);
-    opts_destroy(opts);
+    ck_assert_int_eq(fake_make(&virtio_net, NULL,
+                               "host=user,forward=tcp:127.0.0.1:0-22+udp:127.0.0.1:0-53", &dev),
+                     0);
     dev->class->results(dev, &results);
     ck_assert_uint_eq(results.count, 2);
     ck_assert_str_eq(results.at[0].what, "tcp:22");

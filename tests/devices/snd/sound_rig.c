@@ -76,17 +76,11 @@ void rig_stall(struct rig *rig, uint64_t ns)
 
 int rig_create(struct rig *rig, const char *options)
 {
-    struct opts *opts;
-
     *rig = (struct rig){
         .timebase = {.now_ns = sim_now_ns}, .now_ns = 1000 * RIG_MS, .heap = HEAP_ADDR};
     must(memory_create(&rig->mem, RAM_BYTES, &(struct memory_layout){0, RAM_BYTES, RAM_BYTES},
                        MEMORY_PAGES_AUTO) == 0);
-    must(opts_create(virtio_snd.opts, &opts) == 0);
-    int r = opts_parse(opts, "--snd ", options);
-    if (r == 0)
-        r = fake_create(&virtio_snd, 0, &rig->mem, opts, &rig->dev);
-    opts_destroy(opts);
+    int r = fake_make(&virtio_snd, &rig->mem, options, &rig->dev);
     if (r < 0) {
         memory_destroy(&rig->mem);
         return r;

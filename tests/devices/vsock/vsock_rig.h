@@ -78,16 +78,10 @@ static void teardown(void)
 /* What virtio_create() says to these options, behind the path. */
 static inline int try_at(const char *at, const char *more, struct virtio_device **ret_dev)
 {
-    struct opts *opts;
     char text[256];
 
     (void)snprintf(text, sizeof(text), "path=%s%s", at, more);
-    ck_assert_int_eq(opts_create(virtio_vsock.opts, &opts), 0);
-    int r = opts_parse(opts, "--vsock ", text);
-    if (r == 0)
-        r = fake_create(&virtio_vsock, 0, &mem, opts, ret_dev);
-    opts_destroy(opts);
-    return r;
+    return fake_make(&virtio_vsock, &mem, text, ret_dev);
 }
 
 /* Offers that many buffers, and the ring's next ones as they come back: hear() offers it again. */
