@@ -162,12 +162,14 @@ static uint8_t checksum(const uint8_t *bytes, size_t len)
     return (uint8_t)-sum;
 }
 
-static void begin(struct builder *b, const char *signature)
+/* Begins a table with that. */
+static void begin(struct builder *b, const char *signature, const void *bytes, size_t size)
 {
     assert(b->tables.count < ACPI_TABLES_MAX);
     while (b->out.size % TABLE_ALIGN != 0 && !b->out.full)
         aml_byte(&b->out, 0);
     b->tables.table[b->tables.count] = (struct acpi_table){signature, b->out.size, 0};
+    aml_bytes(&b->out, bytes, size);
 }
 
 /* Ends a table and returns its address. */
@@ -214,8 +216,7 @@ static gpa_t build_dsdt(struct builder *b, const struct platform *platform)
 {
     struct table_header header = header_of("DSDT", 2);
 
-    begin(b, "DSDT");
-    aml_bytes(&b->out, &header, sizeof(header));
+    begin(b, "DSDT", &header, sizeof(header));
     dsdt_write(&b->out, platform);
     return end_with_header(b);
 }
@@ -250,8 +251,7 @@ static gpa_t build_fadt(struct builder *b, const struct platform *platform, gpa_
         fadt.sleep_status = byte_register(power, POWER_SLEEP_STATUS);
     }
     fadt.flags = to_le32(flags);
-    begin(b, "FACP");
-    aml_bytes(&b->out, &fadt, sizeof(fadt));
+    begin(b, "FACP", &fadt, sizeof(fadt));
     return end_with_header(b);
 }
 
@@ -268,8 +268,7 @@ static gpa_t build_madt(struct builder *b, const struct platform *platform)
     };
 
     assert(platform->cpu_count <= LAYOUT_CPUS_MAX); /* beyond, ids need x2APIC entries */
-    begin(b, "APIC");
-    aml_bytes(&b->out, &madt, sizeof(madt));
+    begin(b, "APIC", &madt, sizeof(madt));
     for (unsigned i = 0; i < platform->cpu_count; i++) {
         struct madt_lapic lapic = {
             .length = sizeof(lapic),
@@ -312,8 +311,7 @@ static gpa_t build_wdat(struct builder *b, const struct platform_device *dev)
         .entry_count = to_le32(ARRAY_SIZE(rows)),
     };
 
-    begin(b, "WDAT");
-    aml_bytes(&b->out, &wdat, sizeof(wdat));
+    begin(b, "WDAT", &wdat, sizeof(wdat));
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct wdat_entry entry = {
             .action = rows[i].action,
@@ -334,8 +332,7 @@ static gpa_t build_mcfg(struct builder *b, const struct platform_device *config)
         .base = to_le64(config->base), /* of bus 0, which is all: Linux looks at each one named */
     };
 
-    begin(b, "MCFG");
-    aml_bytes(&b->out, &mcfg, sizeof(mcfg));
+    begin(b, "MCFG", &mcfg, sizeof(mcfg));
     return end_with_header(b);
 }
 
@@ -344,8 +341,7 @@ static gpa_t build_xsdt(struct builder *b, const gpa_t *tables, size_t count)
 {
     struct table_header header = header_of("XSDT", 1);
 
-    begin(b, "XSDT");
-    aml_bytes(&b->out, &header, sizeof(header));
+    begin(b, "XSDT", &header, sizeof(header));
     for (size_t i = 0; i < count; i++) {
         le64 entry = to_le64(tables[i]);
         if (tables[i] != 0)
@@ -375,8 +371,7 @@ int acpi_build(const struct platform *platform, gpa_t base, uint8_t *buf, size_t
 {
     struct builder b = {.out = {.bytes = buf, .capacity = capacity}, .base = base};
 
-    begin(&b, "RSDP");
-    aml_bytes(&b.out, &(const struct rsdp){0}, sizeof(struct rsdp));
+    begin(&b, "RSDP", &(const struct rsdp){0}, sizeof(struct rsdp));
     (void)end(&b); /* its address is base */
     gpa_t dsdt = build_dsdt(&b, platform);
     gpa_t fadt = build_fadt(&b, platform, dsdt);
