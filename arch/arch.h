@@ -45,6 +45,7 @@ struct image {
     size_t size;
 };
 
+/* Whether it has those bytes there, none of which is 0. */
 static inline bool image_has(const struct image *image, size_t offset, const char *magic)
 {
     size_t len = strlen(magic);

@@ -20,6 +20,7 @@ static struct iovec cursor_next(struct chain_cursor *cursor, size_t len)
     return piece;
 }
 
+/* Counts so many bytes off those that are left; false: they are fewer. */
 static bool take(uint32_t *left, size_t len)
 {
     if (len > *left)

@@ -127,7 +127,7 @@ static int make_overlay(struct blk_image *image)
     if (ftruncate(fd, (off_t)image->bytes) < 0)
         return log_error(-errno, "--disk overlay: a file of %llu bytes in %s",
                          (unsigned long long)image->bytes, folder);
-    image->written = sparse_map(written_bytes(image)); /* a 4096th of what is written */
+    image->written = sparse_map(written_bytes(image)); /* touched: a 4096th of what is written */
     return image->written == NULL ? log_error(-ENOMEM, "--disk overlay") : 0;
 }
 
