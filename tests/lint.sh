@@ -93,6 +93,10 @@ spdx() {
         head -n 2 "$file" | grep -q '^# SPDX-License-Identifier: BSD-3-Clause$' ||
             finding "$file:1: no SPDX line on top"
     done
+    for file in tests/rust_vmm/*.rs; do
+        [ "$(head -n 1 "$file")" = '// SPDX-License-Identifier: BSD-3-Clause' ] ||
+            finding "$file:1: no SPDX line on top"
+    done
     no_findings
 }
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shares TEST: a long proof of shared folders. root: the host's root below two overlays, and fio of it
-# on the share "rw". many: 100,000 files in the share "many". random: what is drawn by lot in "rw".
+# on the share "rw". peers: that, and then the root's server is killed. many: 100,000 files in the share "many". random: what is drawn by lot in "rw".
 load virtiofs
 load overlay
 mkdir /up /lower /middle /all /share
@@ -33,6 +33,17 @@ test_root() {
             --do_verify=1 --group_reporting --thread --minimal >/tmp/fio || fail "fio $engine: $(cat /tmp/fio)"
         echo "fio $engine: $(cut -d ';' -f 5,6,47 /tmp/fio)"
     done
+}
+
+test_peers() {
+    test_root
+    mount -t virtiofs rw /share || fail "mount"
+    find /lower/usr -type f -exec cat {} + >/dev/null & # nobody will answer
+    echo "linnet-share: busy"
+    await [ -e /share/killed ]
+    echo yes >/share/after || fail "the other share"
+    echo 3 >/proc/sys/vm/drop_caches
+    [ "$(cat /share/after)" = yes ] || fail "the other share: read"
 }
 
 test_many() {

@@ -71,6 +71,8 @@
 . "$top/tests/boot/left.sh"
 # shellcheck source=outside.sh
 . "$top/tests/boot/outside.sh"
+# shellcheck source=peers.sh
+. "$top/tests/boot/peers.sh"
 
 machines=(smp counting)
 [ "$arch" != arm64 ] || machines+=(gicv2)
@@ -266,7 +268,7 @@ prepare() {
 
 # What the long cases need besides.
 soak_prepare() {
-    [ "$arch" = arm64 ] || "$top/guests/mkroot.sh"
+    [ "$arch" = arm64 ] || { "$top/guests/mkroot.sh" && peers_prepare; }
     command_soak_prepare
 }
 
