@@ -44,6 +44,8 @@ test_peers() {
     echo yes >/share/after || fail "the other share"
     echo 3 >/proc/sys/vm/drop_caches
     [ "$(cat /share/after)" = yes ] || fail "the other share: read"
+    ok
+    poweroff -n -f # to sync would be to wait for the one that is no more
 }
 
 test_many() {
