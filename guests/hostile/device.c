@@ -39,7 +39,8 @@ void devices_find(void)
         if (dev->at.id == 0)
             continue;
         queues_find(dev);
-        device_count++;
+        if (dev->queue_count > 0) /* a device that another process serves may have none */
+            device_count++;
     }
 }
 
