@@ -28,22 +28,22 @@ static bool route(struct irqfds *irqfds, unsigned at, uint64_t addr, uint32_t da
 {
     struct kvm_irq_routing_entry *entry = &irqfds->routes.entry[irqfds->lines + at];
     const struct kvm_irq_routing_entry old = *entry;
+    struct irqfd *irqfd = &irqfds->irqfd[at];
     unsigned count = MAX(irqfds->count, at + 1);
-    struct kvm_irq_routing_entry new;
 
-    memset(&new, 0, sizeof(new));
-    new.gsi = irqfds->lines + at;
-    if (!arch_message_route(addr, data, &new))
-        return false;
-    if (memcmp(&new, &old, sizeof(new)) == 0)
+    if (at < irqfds->count && irqfd->addr == addr && irqfd->data == data)
         return true;
-    *entry = new;
+    memset(entry, 0, sizeof(*entry));
+    entry->gsi = irqfds->lines + at;
     irqfds->routes.count = irqfds->lines + count;
-    if (kvm_ioctl(irqfds->kvm->vm_fd, KVM_SET_GSI_ROUTING, &irqfds->routes) < 0) {
+    if (!arch_message_route(addr, data, entry) ||
+        kvm_ioctl(irqfds->kvm->vm_fd, KVM_SET_GSI_ROUTING, &irqfds->routes) < 0) {
         *entry = old;
         return false;
     }
     irqfds->count = count;
+    irqfd->addr = addr;
+    irqfd->data = data;
     return true;
 }
 

@@ -20,6 +20,8 @@
 
 struct irqfd {
     int fd; /* borrowed */
+    uint32_t data;
+    uint64_t addr; /* the message of its route */
     bool bound;
 };
 

@@ -293,7 +293,7 @@ static int parse_chord(const struct input *input, const char *text, int ret_keys
 static int press(struct input *input, const char *text, FILE *reply)
 {
     struct event events[4 * CHORD_KEYS_MAX];
-    int keys[CHORD_KEYS_MAX];
+    int keys[CHORD_KEYS_MAX] = {0};
     int r = parse_chord(input, text, keys, reply);
 
     if (r < 0)
