@@ -8,20 +8,30 @@
 #   tests/soak.sh --list         their names
 top=$(cd "$(dirname "$0")/.." && pwd)
 devices=(pause reset killed old others rust qemu-11 pause-11 reset-11 killed-11 others-11)
+mapfile -t boots < <(sed -n 's/^soak_case [a-z0-9]* \([a-z0-9-]*\) .*/\1/p' "$top"/tests/boot/*.sh)
 if [ "${1-}" = --list ]; then
-    sed -n 's/^soak_case [a-z0-9]* \([a-z0-9-]*\) .*/\1/p' "$top"/tests/boot/*.sh
-    printf 'device-%s\n' "${devices[@]}"
+    printf '%s\n' "${boots[@]}" "${devices[@]/#/device-}"
     exit
 fi
 
-[ $# -gt 0 ] || set -- '*'
-wanted=() status=0
-for name in "${devices[@]}"; do
-    for pattern; do
+# matches PATTERN NAME...: those of the names, without "device-" in front.
+matches() {
+    local name
+    for name in "${@:2}"; do
         # shellcheck disable=SC2053 # a pattern
-        [[ device-$name != $pattern ]] || wanted+=("$name")
+        [[ $name != $1 ]] || echo "${name#device-}"
     done
+}
+
+[ $# -gt 0 ] || set -- '*'
+in_devices=() in_boots=() status=0
+for pattern; do
+    mapfile -t found < <(matches "$pattern" "${devices[@]/#/device-}")
+    in_devices+=("${found[@]}")
+    [ -z "$(matches "$pattern" "${boots[@]}")" ] || in_boots+=("$pattern")
+    [ ${#found[@]} != 0 ] || [ -n "$(matches "$pattern" "${boots[@]}")" ] ||
+        { echo "soak.sh: no case is named $pattern: tests/soak.sh --list has their names" >&2 && exit 1; }
 done
-[ ${#wanted[@]} = 0 ] || "$top/tests/device/run.sh" "${wanted[@]}" || status=1
-SOAK=yes "$top/tests/boot/run.sh" "$@" || status=1
+[ ${#in_devices[@]} = 0 ] || "$top/tests/device/run.sh" "${in_devices[@]}" || status=1
+[ ${#in_boots[@]} = 0 ] || SOAK=yes "$top/tests/boot/run.sh" "${in_boots[@]}" || status=1
 exit $status
