@@ -198,6 +198,37 @@ static inline void entry(unsigned vector, uint64_t addr, uint32_t data)
     bar_wr(at + 12, 0, 4);
 }
 
+static inline void mask(unsigned vector, bool on)
+{
+    bar_wr(TABLE + 16 * (size_t)vector + 12, on, 4);
+}
+
+/* What holds the messages of vector 1 back, and what lets them go. */
+enum hold { HOLD_ENTRY, HOLD_FUNCTION, HOLD_MASTER, HOLDS };
+
+static inline void hold(enum hold how, bool on)
+{
+    if (how == HOLD_ENTRY)
+        mask(1, on);
+    else if (how == HOLD_FUNCTION)
+        msix_flags(MSIX_ENABLE | (on ? MSIX_MASK : 0));
+    else
+        command(MEMORY | (on ? 0 : MASTER));
+}
+
+/* Something has happened that is told by vector 1, which is held back: it is pending, and comes
+ * when it is let go. */
+static inline void assert_held(enum hold how)
+{
+    while (bar_rd(PENDING, 8) != 2)
+        (void)sched_yield();
+    ck_assert_uint_eq(messages(), 0);
+    hold(how, false);
+    ck_assert_uint_ge(wait_messages(), 1);
+    ck_assert_uint_eq(ours.message[0].data, 0x41);
+    ck_assert_uint_eq(bar_rd(PENDING, 8), 0);
+}
+
 static inline void status_wait(uint8_t want)
 {
     while (bar_rd(DEVICE_STATUS, 1) != want)
