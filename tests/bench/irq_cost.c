@@ -7,8 +7,7 @@
  *
  *   line     a pin of the IOAPIC, pulsed as the transport over mmio does it
  *   message  KVM_SIGNAL_MSI, as the transport over PCI does it
- *   irqfd    an eventfd with a route to the same message, as another process that serves a queue
- * writes it
+ *   irqfd    an eventfd with a route to the same message: how others who serve a queue send it
  *
  * x86_64 only. Prints "name value unit" rows.
  */

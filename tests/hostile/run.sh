@@ -95,7 +95,7 @@ attack() {
     echo "$chains chains; answers from outside:"
     sort answers | uniq -c
     [ "${chains:-0}" -ge "$chains_min" ] || fail "only ${chains:-0} chains came back"
-    no_more_than $((14 * (lines_max + 2 * SECONDS))) "$(grep -vc '^linnet: info: snd' errors)" "lines on standard error"
+    no_more_than $(($(printf '%s\n' "${devices[@]}" | grep -c ^--) * (lines_max + 2 * SECONDS))) "$(grep -vc '^linnet: info: snd' errors)" "lines on standard error"
     no_more_than "$private_kib_max" "$most" "KiB of memory"
     [ -z "$(ls -A tmp)" ] || fail "left in the temporary directory: $(ls -A tmp)"
     no_more_than "$files_mib_max" "$(du -sm . | cut -f 1)" "MiB of files"
