@@ -51,8 +51,7 @@ static void setup(void)
 }
 
 /* What a driver reads, not what the class says. */
-/* proves: DEV-10, DEV-13, DEV-15, DEV-17, DEV-19, DEV-21, MMIO-31, MMIO-32, VQ-O-06
- */
+/* proves: DEV-10, DEV-13, DEV-15, DEV-17, DEV-19, MMIO-31, MMIO-32, VQ-O-06 */
 START_TEST(device_offers_exactly_these_features)
 {
     struct virtio_device *dev;
